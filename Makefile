@@ -1,0 +1,73 @@
+# The verbs of this checkout. `make help` lists them.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := .setup
+UV := $(STAMP)/tools/bin/uv
+
+.PHONY: help setup demo run test check bench clean format lock servers
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | awk -F'\t' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+setup: $(STAMP)/python $(STAMP)/viewer ## install what the gateway needs and build the viewer; leaves .venv/bin/gateway
+
+demo: setup ## start the demonstration county on real sample studies and keep running
+	@exec $(BIN)/gateway demo
+
+run: setup ## start an empty gateway, everything in one process tree
+	@exec $(BIN)/gateway serve
+
+servers: ## install the peers and servers that the tests talk to (Debian packages, as root)
+	@docker/test-servers.sh
+
+test: setup servers ## all tests, with real peers
+	@$(BIN)/pytest -n 2 --dist loadgroup $(PYTEST_ARGS)
+
+check: setup ## ruff, mypy, import-linter, type check of the viewer
+	@echo "ruff";           $(BIN)/ruff check . && $(BIN)/ruff format --check .
+	@echo "mypy";           $(BIN)/mypy
+	@echo "import-linter";  $(BIN)/lint-imports
+	@echo "vue-tsc";        cd viewer && npm run --silent check
+
+format: setup ## put the code in its form
+	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
+
+bench: setup servers ## speed against dcmtk and Orthanc, printed as ratios of one run
+	@$(BIN)/python -m tests.bench.store
+
+lock: ## renew the lock files from pyproject.toml
+	@for extra in "" dev; do \
+	  $(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
+	    $${extra:+--extra $$extra} pyproject.toml -o requirements$${extra:+-$$extra}.lock; done
+
+clean: ## remove what setup and the tests made; never a data folder
+	@rm -rf $(VENV) $(STAMP) viewer/node_modules viewer/dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+
+$(STAMP)/python: requirements-dev.lock pyproject.toml
+	@mkdir -p $(STAMP)
+	@echo "Python packages …"
+	@test -x $(UV) || $(PYTHON) -m venv $(STAMP)/tools || \
+	  { echo "python3.11-venv is missing: apt-get install python3.11-venv" >&2; exit 1; }
+	@$(STAMP)/tools/bin/pip install --quiet --disable-pip-version-check uv==0.13.9
+	@test -x $(BIN)/python || $(UV) venv --quiet --python $(PYTHON) $(VENV)
+	@$(UV) pip sync --quiet --python $(BIN)/python requirements-dev.lock
+	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@touch $@
+
+VIEWER_SOURCES := $(shell find viewer -path viewer/node_modules -prune -o -path viewer/dist -prune -o -type f -print 2>/dev/null)
+
+$(STAMP)/viewer: $(STAMP)/node $(VIEWER_SOURCES)
+	@echo "Viewer …"
+	@cd viewer && npm run --silent build
+	@touch $@
+
+$(STAMP)/node: viewer/package-lock.json
+	@mkdir -p $(STAMP)
+	@echo "Viewer packages …"
+	@cd viewer && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@

@@ -1,0 +1,1 @@
+"""DICOM: the upper layer, storage, headers, character sets."""

@@ -1,0 +1,1 @@
+"""What a signed report looks like on each wire."""

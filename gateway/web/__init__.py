@@ -1,0 +1,1 @@
+"""The HTTP side: JSON under /api/v1, DICOMweb, the viewer, health."""

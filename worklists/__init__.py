@@ -1,0 +1,1 @@
+"""Who reads what, when, what they signed, what is recognised. Knows no protocol."""
