@@ -1,0 +1,24 @@
+"""What can go wrong on a wire, named for who must act.
+
+An error carries facts, never a status code; each edge has one table that turns it into its protocol's terms.
+"""
+
+
+class Malformed(Exception):
+    """The bytes are not what the standard says; the sender must change what it sends."""
+
+
+class Refused(Exception):
+    """The bytes are fine, but we will not take them from this sender; the sender must ask for leave."""
+
+
+class Unavailable(Exception):
+    """We cannot do it now (disk full, database or store away); trying again later is right."""
+
+
+class PeerRejected(Exception):
+    """The peer said no; a person must look."""
+
+
+class PeerUnreachable(Exception):
+    """The peer could not be reached or did not answer; try again."""

@@ -1,0 +1,17 @@
+"""What the caller of a use case must be told. Errors carry facts; each edge has its own table of answers."""
+
+
+class NotFound(Exception):
+    """There is no such thing, or the caller may not know that there is."""
+
+
+class NotAllowed(Exception):
+    """The caller is known, and may not do this."""
+
+
+class Conflict(Exception):
+    """Somebody or something else was first, or the thing's state forbids it."""
+
+
+class Invalid(Exception):
+    """What the caller gave cannot be used; says which field and why."""
