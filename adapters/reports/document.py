@@ -1,0 +1,97 @@
+"""Everything that is printed on a signed report, as values.
+
+Texts are printed as they are, line by line; nothing in them is markup.
+Times are aware and printed in `time_zone`.
+"""
+
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Literal
+
+Language = Literal["zh", "en"]
+Kind = Literal["imaging", "ecg", "laboratory", "pathology"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Institution:
+    """A legal person that took part: by name, and by its code in the register."""
+
+    name: str
+    code: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patient:
+    """The patient as the report names them."""
+
+    name: str
+    sex: str
+    age: str
+    patient_id: str
+    identity_number_masked: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecognitionMark:
+    """What is printed for one item: a mark such as 全国HR with its scope, or none with the reason.
+
+    `remark` is the community's internal remark; it is printed beside the mark and never as one.
+    """
+
+    item: str
+    text: str | None = None
+    scope: str = ""
+    reason: str = ""
+    remark: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyFact:
+    """One measured value that belongs at the head of the report, such as a heart rate with its unit."""
+
+    name: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportDocument:
+    """One version of one report, ready to be printed."""
+
+    report_number: str
+    version: int
+    title: str
+    kind: Kind
+    community: str
+    examined_at_institution: Institution
+    diagnosed_at_institution: Institution
+    centre: str
+    patient: Patient
+    accession_number: str
+    examination: str
+    modality: str
+    body_part: str
+    examined_at: datetime | None
+    received_at: datetime | None
+    reported_at: datetime
+    signed_at: datetime
+    clinical_information: str
+    findings: str
+    impression: str
+    writer: str
+    reviewer: str | None
+    signers: tuple[str, ...]
+    verification_url: str
+    images: int = 0
+    critical: bool = False
+    preliminary: bool = False
+    amendment_note: str = ""
+    marks: tuple[RecognitionMark, ...] = ()
+    key_facts: tuple[KeyFact, ...] = ()
+    language: Language = "zh"
+    time_zone: str = "Asia/Shanghai"
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, datetime) and value.tzinfo is None:
+                raise ValueError(f"{field.name} has no time zone")

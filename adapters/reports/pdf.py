@@ -1,0 +1,86 @@
+"""A signed report on paper: a ReportDocument in, PDF/A-3b out, not yet signed.
+
+Typeset by Typst from `report.typ`. Everything enters as data, so no text can act as markup or code.
+The same document and manifest give the same bytes. PDF/A-3: ISO 19005-3; associated files: its Annex E.
+"""
+
+import dataclasses
+import io
+import json
+import re
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+import segno
+import structlog
+import typst
+
+from adapters.errors import Malformed, Unavailable
+from adapters.reports.document import ReportDocument
+from adapters.reports.fonts import Fonts
+from adapters.reports.manifest import MANIFEST_NAME
+from adapters.reports.printable import make_printable
+
+TEMPLATE = Path(__file__).with_name("report.typ")
+PDF_STANDARD: Final = "a-3b"
+TIME_FORMAT = "%Y-%m-%d %H:%M"
+
+log = structlog.get_logger()
+
+
+def write_pdf(document: ReportDocument, *, manifest: bytes, fonts: Fonts) -> bytes:
+    """Typeset a report as PDF/A-3b with the manifest of its originals attached, byte for byte.
+
+    The manifest is JSON, so UTF-8 (RFC 8259 §8.1); other bytes are Malformed.
+    """
+    printed, replaced = make_printable(_printed_values(document), fonts)
+    inputs = {
+        "report": json.dumps(printed | {"replaced": [dataclasses.asdict(item) for item in replaced]}),
+        "families": json.dumps(fonts.families),
+        "manifest_name": MANIFEST_NAME,
+        "manifest": _text_of(manifest),
+        "qr": _qr_code(document.verification_url),
+    }
+    # A compiler per report: it is cheap beside its fonts, and threads need not wait for one another.
+    compiler = typst.Compiler(TEMPLATE, font_paths=fonts.typst, ignore_system_fonts=True, sys_inputs=inputs)
+    try:
+        pdf, warnings = compiler.compile_with_warnings(
+            format="pdf", pdf_standards=[PDF_STANDARD], timestamp=int(document.signed_at.timestamp())
+        )
+    except typst.TypstError as error:
+        # The original error quotes the report's text, which no log may hold: it is not chained.
+        raise Unavailable(f"the report cannot be typeset: {_without_quotes(error.message)}") from None
+    for warning in warnings:
+        log.warning("report_typeset_with_warning", warning=_without_quotes(warning.message))
+    if not isinstance(pdf, bytes):
+        raise TypeError("Typst gave no PDF")
+    return pdf
+
+
+def _printed_values(document: ReportDocument) -> dict[str, Any]:
+    zone = ZoneInfo(document.time_zone)
+    values = {
+        name: value.astimezone(zone).strftime(TIME_FORMAT) if isinstance(value, datetime) else value
+        for name, value in dataclasses.asdict(document).items()
+    }
+    offset = document.signed_at.astimezone(zone).isoformat()[-len("+08:00") :]
+    return values | {"utc_offset": f"UTC{offset}"}
+
+
+def _text_of(manifest: bytes) -> str:
+    try:
+        return manifest.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise Malformed("the manifest is not UTF-8") from error
+
+
+def _qr_code(url: str) -> str:
+    svg = io.BytesIO()
+    segno.make(url, error="m", micro=False).save(svg, kind="svg", border=0, xmldecl=False)
+    return svg.getvalue().decode("ascii")
+
+
+def _without_quotes(message: str) -> str:
+    return re.sub(r'"[^"]*"|`[^`]*`', "…", message)
