@@ -1,0 +1,249 @@
+"""Read the intake journal: new records for the drain, bodies for everybody.
+
+What is read is durable: shared segments are read to their synced mark, singles are synced before they appear.
+A stretch that is not a record is reported, never skipped in silence, and what follows it is still read.
+"""
+
+import heapq
+import io
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from gateway.journal.catalogue import JournalState, SegmentState, find_segment, journal_folder
+from gateway.journal.format import SEGMENT_HEADER_BYTES, Broken
+from gateway.journal.scan import FoundDamage, FoundRecord, SegmentScan
+from gateway.journal.segment import segment_path, sync_folder
+
+READ_BUFFER_BYTES = 1024 * 1024
+
+
+class SegmentGone(LookupError):
+    """The segment is no longer here: its records are filed in the object store."""
+
+
+class BodyDamaged(Exception):
+    """The bytes at a location are not the ones that were written there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Location:
+    """Where a body stands: on which node, in which segment, and which bytes of it."""
+
+    node: str
+    journal: str
+    segment: int
+    offset: int
+    length: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JournalRecord:
+    """One accepted record. (journal, sequence) is its id; `head` is the beginning of its body, 64 KiB at most."""
+
+    journal: str
+    sequence: int
+    kind: str
+    origin: dict[str, Any]
+    location: Location
+    head: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Damaged:
+    """A stretch of a segment that should have been a record; its raw bytes can be read by its location."""
+
+    location: Location
+    sequence: int | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """Records in order of sequence, damage met on the way, and the cursors that moved (segment: next offset)."""
+
+    records: list[JournalRecord] = field(default_factory=list)
+    damaged: list[Damaged] = field(default_factory=list)
+    cursors: dict[int, int] = field(default_factory=dict)
+
+
+def read_new(
+    root: Path,
+    journal: JournalState,
+    cursors: Mapping[int, int],
+    *,
+    limit: int = 1000,
+    limit_bytes: int = 64 * 1024 * 1024,
+) -> Batch:
+    """What the cursors have not passed yet, across all segments, in order of sequence.
+
+    Keep one cursor per (journal, segment), in the transaction of the rows; an absent one is 0. A segment is read
+    to its end when it is ended and its cursor is at `readable_to`. `limit_bytes` bounds the heads held in memory.
+    """
+    fresh = [one for one in journal.segments if cursors.get(one.number, 0) < one.readable_to]
+    singles = [one for one in fresh if one.single]
+    if singles:
+        sync_folder(journal_folder(root, journal.id))  # their names may be a moment younger than the disk's
+    shared = (item for one in fresh if not one.single for item in _items(root, journal, one, cursors))
+    batch, held = Batch(), 0
+    for _, segment, found in heapq.merge(
+        shared, _single_items(root, journal, singles), key=lambda item: item[0]
+    ):
+        batch.cursors[segment.number] = found.next_offset
+        if isinstance(found, FoundDamage):
+            batch.damaged.append(_damaged(journal, segment, found))
+        else:
+            batch.records.append(_record(journal, segment, found))
+            held += len(found.body_head)
+        if len(batch.records) + len(batch.damaged) >= limit or held >= limit_bytes:
+            break
+    return batch
+
+
+def read_body(root: Path, location: Location, *, offset: int = 0, length: int | None = None) -> bytes:
+    """Bytes of a body, all of them or a range of it."""
+    wanted = max(0, min(location.length - offset, location.length if length is None else length))
+    handle = _open_segment(root, location)
+    try:
+        data = os.pread(handle, wanted, location.offset + offset)
+        while len(data) < wanted:  # one pread gives 2 GiB at most
+            more = os.pread(handle, wanted - len(data), location.offset + offset + len(data))
+            if not more:
+                raise BodyDamaged(f"segment {location.segment} ends inside the body")
+            data += more
+        return data
+    finally:
+        os.close(handle)
+
+
+def open_body(root: Path, location: Location) -> BinaryIO:
+    """A body as a readable, seekable stream; stays readable when its segment is removed meanwhile."""
+    return io.BufferedReader(_BodyStream(_open_segment(root, location), location), READ_BUFFER_BYTES)
+
+
+def verify_body(root: Path, location: Location) -> None:
+    """BodyDamaged when the body is no longer what was written."""
+    path = _segment_file(root, location)
+    try:
+        with SegmentScan(path) as scan:
+            scan.check_body(location.offset, location.length)
+    except Broken as error:
+        raise BodyDamaged(f"segment {location.segment}, offset {location.offset}: {error}") from error
+    except FileNotFoundError as error:
+        raise SegmentGone(location.journal, location.segment) from error
+
+
+_Item = tuple[int, SegmentState, FoundRecord | FoundDamage]
+
+
+def _items(
+    root: Path, journal: JournalState, segment: SegmentState, cursors: Mapping[int, int]
+) -> Iterator[_Item]:
+    start, last = cursors.get(segment.number, 0), 0
+    suffix = "single" if segment.single else "seg"
+    try:
+        with SegmentScan(segment_path(journal_folder(root, journal.id), segment.number, suffix)) as scan:
+            for found in scan.records(start, segment.readable_to):
+                if isinstance(found, FoundRecord):
+                    last = found.header.sequence
+                yield last, segment, found
+    except Broken as error:
+        yield (
+            last,
+            segment,
+            FoundDamage(offset=0, next_offset=segment.readable_to, sequence=None, reason=str(error)),
+        )
+
+
+def _single_items(root: Path, journal: JournalState, singles: list[SegmentState]) -> Iterator[_Item]:
+    """Singles get their sequence when they are committed, so their numbers do not give their order."""
+    folder = journal_folder(root, journal.id)
+    ordered = sorted(
+        singles, key=lambda one: _single_sequence(segment_path(folder, one.number, "single"), one)
+    )
+    for segment in ordered:
+        yield from _items(root, journal, segment, {})
+
+
+def _single_sequence(path: Path, segment: SegmentState) -> int:
+    try:
+        with SegmentScan(path) as scan:
+            return scan.sequence_at(SEGMENT_HEADER_BYTES, segment.readable_to) or 0
+    except Broken:
+        return 0
+
+
+def _record(journal: JournalState, segment: SegmentState, found: FoundRecord) -> JournalRecord:
+    return JournalRecord(
+        journal=journal.id,
+        sequence=found.header.sequence,
+        kind=found.kind,
+        origin=found.origin,
+        location=_location(journal, segment, found.body_offset, found.header.body_length),
+        head=found.body_head,
+    )
+
+
+def _damaged(journal: JournalState, segment: SegmentState, found: FoundDamage) -> Damaged:
+    return Damaged(
+        location=_location(journal, segment, found.offset, found.next_offset - found.offset),
+        sequence=found.sequence,
+        reason=found.reason,
+    )
+
+
+def _location(journal: JournalState, segment: SegmentState, offset: int, length: int) -> Location:
+    return Location(
+        node=journal.node, journal=journal.id, segment=segment.number, offset=offset, length=length
+    )
+
+
+def _segment_file(root: Path, location: Location) -> Path:
+    path = find_segment(root, location.journal, location.segment)
+    if path is None:
+        raise SegmentGone(location.journal, location.segment)
+    return path
+
+
+def _open_segment(root: Path, location: Location) -> int:
+    try:
+        return os.open(_segment_file(root, location), os.O_RDONLY)
+    except FileNotFoundError as error:
+        raise SegmentGone(location.journal, location.segment) from error
+
+
+class _BodyStream(io.RawIOBase):
+    """The bytes of one body out of its segment file; closes the file with itself."""
+
+    def __init__(self, handle: int, location: Location) -> None:
+        self._handle = handle
+        self._location = location
+        self._at = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._location.length}[whence]
+        self._at = max(0, base + offset)
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        wanted = min(len(buffer), max(0, self._location.length - self._at))
+        if not wanted:
+            return 0
+        count = os.preadv(self._handle, [memoryview(buffer)[:wanted]], self._location.offset + self._at)
+        if not count:
+            raise BodyDamaged(f"segment {self._location.segment} ends inside the body")
+        self._at += count
+        return count
+
+    def close(self) -> None:
+        if not self.closed:
+            os.close(self._handle)
+        super().close()

@@ -1,0 +1,108 @@
+"""How much more the journal may take: a bound on unfiled bytes, and a floor under the disk's free space.
+
+What is unfiled is read off the segment files themselves: the drain makes a filed segment read-only, and such a
+segment counts as free room, because the drain evicts it before anybody is told to wait.
+"""
+
+import os
+import stat
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from adapters.errors import Unavailable
+
+SAMPLE_S = 0.2  # between two looks at the folder; what this process adds meanwhile is counted at once
+DISK_FLOOR_BYTES = 256 * 1024 * 1024  # free space that stays for the database, logs and the drain's own work
+
+
+class JournalFull(Unavailable):
+    """There is no room for more until the drain has filed some of what is there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """What the journals under one root take on disk, and what the disk has left."""
+
+    unfiled_bytes: int
+    filed_bytes: int
+    free_bytes: int
+
+
+def measure_usage(root: Path) -> Usage:
+    """Look at every segment file under the root. Safe beside writers and the drain."""
+    unfiled = filed = 0
+    for path in root.glob("*/*"):
+        if path.suffix not in {".seg", ".single", ".part"}:
+            continue
+        try:
+            status = path.stat()
+        except FileNotFoundError:
+            continue  # evicted between the listing and now
+        if status.st_mode & stat.S_IWUSR:
+            unfiled += status.st_size
+        else:
+            filed += status.st_size
+    disk = os.statvfs(root)
+    return Usage(unfiled_bytes=unfiled, filed_bytes=filed, free_bytes=disk.f_bavail * disk.f_frsize)
+
+
+class Room:
+    """The writer's view of the room left: sampled in a thread, so that the loop never lists a folder."""
+
+    def __init__(
+        self,
+        *,
+        limit_bytes: int,
+        floor_bytes: int,
+        measure: Callable[[], Usage],
+        pool: ThreadPoolExecutor,
+    ) -> None:
+        self._limit_bytes = limit_bytes
+        self._floor_bytes = floor_bytes
+        self._measure = measure
+        self._pool = pool
+        self._lock = threading.Lock()
+        self._added = 0  # by this process since the last sample began
+        self._usage = measure()
+        self._sampled_at = time.monotonic()
+        self._sampling = False
+
+    def check(self, size_bytes: int = 0) -> None:
+        """JournalFull when so many bytes more would not fit."""
+        self._renew()
+        usage = self._usage
+        if usage.unfiled_bytes + self._added + size_bytes > self._limit_bytes:
+            raise JournalFull(
+                f"{usage.unfiled_bytes} bytes wait to be filed; the limit is {self._limit_bytes}"
+            )
+        free = usage.free_bytes - self._added - size_bytes
+        # Filed segments are free room, but only as fast as the drain removes them: a quarter of the floor stays.
+        if free + usage.filed_bytes < self._floor_bytes or free < self._floor_bytes // 4:
+            raise JournalFull(
+                f"the disk has {usage.free_bytes} bytes left; {self._floor_bytes} must stay free"
+            )
+
+    def take(self, size_bytes: int) -> None:
+        with self._lock:
+            self._added += size_bytes
+
+    def _renew(self) -> None:
+        if self._sampling or time.monotonic() - self._sampled_at < SAMPLE_S:
+            return
+        self._sampling = True
+        self._pool.submit(self._sample)
+
+    def _sample(self) -> None:
+        before = self._added
+        try:
+            usage = self._measure()
+            with self._lock:
+                self._usage = usage
+                self._added -= before
+        finally:
+            self._sampled_at = time.monotonic()
+            self._sampling = False

@@ -1,0 +1,241 @@
+"""Segment files while they are written: the shared one that is appended to, and one for a single large body.
+
+Blocking calls on one file at a time; `writer` decides in which thread. Names in a journal's folder:
+
+    00000001.seg     records one after another, up to SEGMENT_BYTES; 00000001.mark beside it: its synced offset
+    00000002.single  one committed record with a large body
+    00000003.part    a large body that is still arriving; nobody reads it, and without its writer it is rubbish
+"""
+
+import contextlib
+import ctypes
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from google_crc32c import extend, value
+
+from gateway.journal.format import (
+    RECORD_HEADER_BYTES,
+    SEGMENT_HEADER_BYTES,
+    Mark,
+    RecordHeader,
+    SegmentHeader,
+    new_marker,
+    write_mark,
+    write_record_header,
+    write_segment_header,
+    write_trailer,
+)
+
+SEGMENT_BYTES = 256 * 1024 * 1024
+IOV_MAX = 1024  # Linux: buffers in one writev
+WRITE_BACK_BYTES = 8 * 1024 * 1024  # of a large body, after which the kernel is asked to start writing
+_SYNC_FILE_RANGE_WRITE = 2
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def segment_path(folder: Path, number: int, suffix: str) -> Path:
+    return folder / f"{number:08d}.{suffix}"
+
+
+def sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write_all(handle: int, buffers: Sequence[bytes], offset: int) -> int:
+    """Write every buffer, in as few calls as the kernel allows; returns the offset behind the last byte."""
+    pending = [memoryview(buffer) for buffer in buffers if buffer]
+    while pending:
+        written = os.pwritev(handle, pending[:IOV_MAX], offset)
+        offset += written
+        done = 0
+        while done < len(pending) and written >= len(pending[done]):
+            written -= len(pending[done])
+            done += 1
+        del pending[:done]
+        if written:
+            pending[0] = pending[0][written:]
+    return offset
+
+
+class SharedSegment:
+    """The segment that ordinary records are appended to: append, sync, and at last end or retire."""
+
+    def __init__(self, folder: Path, journal: str, number: int) -> None:
+        self.number = number
+        self._folder = folder
+        self._marker = new_marker()
+        header = SegmentHeader(journal=journal, number=number, marker=self._marker)
+        self._handle = os.open(segment_path(folder, number, "seg"), os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o640)
+        try:
+            self._mark_handle = os.open(
+                segment_path(folder, number, "mark"), os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o640
+            )
+        except OSError:
+            os.close(self._handle)
+            raise
+        self.synced_to = 0
+        try:
+            self._end = write_all(self._handle, [write_segment_header(header)], 0)
+            sync_folder(folder)
+        except OSError:
+            self.retire()
+            raise
+
+    def has_room_for(self, size_bytes: int) -> bool:
+        return self._end + size_bytes <= SEGMENT_BYTES
+
+    def append(self, records: Sequence["PendingRecord"]) -> None:
+        buffers: list[bytes] = []
+        offset = self._end
+        for record in records:
+            buffers += record.buffers(self._marker, offset)
+            offset += record.length
+        self._end = write_all(self._handle, buffers, self._end)
+
+    def sync(self) -> None:
+        """Make what was appended durable, then let other processes read it."""
+        os.fdatasync(self._handle)
+        self.synced_to = self._end
+        self._publish(ended=False)
+
+    def end(self) -> None:
+        """No more records: say so durably, so that nobody needs to search for the end later."""
+        try:
+            self._publish(ended=True)
+            os.fsync(self._mark_handle)
+        finally:
+            self._close()
+
+    def retire(self) -> None:
+        """After a failed write or sync: cut off what was not acknowledged and never come back to this file.
+
+        Each step may fail on a failing disk; the mark alone already keeps readers from what follows it.
+        """
+        with contextlib.suppress(OSError):
+            self._publish(ended=True)
+        with contextlib.suppress(OSError):
+            os.ftruncate(self._handle, self.synced_to)
+        with contextlib.suppress(OSError):
+            os.fsync(self._mark_handle)
+        with contextlib.suppress(OSError):
+            os.fsync(self._handle)
+        self._close()
+
+    def _publish(self, *, ended: bool) -> None:
+        os.pwrite(self._mark_handle, write_mark(Mark(offset=self.synced_to, ended=ended)), 0)
+
+    def _close(self) -> None:
+        os.close(self._handle)
+        os.close(self._mark_handle)
+
+
+class PendingRecord:
+    """A record with a collected body, waiting for the next group commit."""
+
+    __slots__ = ("_body", "_body_crc", "_body_length", "_head", "_sequence", "length")
+
+    def __init__(
+        self, *, sequence: int, head: bytes, body: list[bytes], body_length: int, body_crc: int
+    ) -> None:
+        self._sequence = sequence
+        self._head = head
+        self._body = body
+        self._body_length = body_length
+        self._body_crc = body_crc
+        self.length = self._header().record_length
+
+    def buffers(self, marker: bytes, offset: int) -> list[bytes]:
+        body_offset = offset + RECORD_HEADER_BYTES + len(self._head)
+        return [
+            write_record_header(marker, offset, self._header()),
+            self._head,
+            *self._body,
+            write_trailer(marker, body_offset, self._body_length, self._body_crc),
+        ]
+
+    def _header(self) -> RecordHeader:
+        return RecordHeader(
+            sequence=self._sequence,
+            head_length=len(self._head),
+            head_crc=value(self._head),
+            body_length=self._body_length,
+        )
+
+
+class SingleSegment:
+    """A segment of its own for one large body, written while it arrives.
+
+    It becomes visible by its rename, after its bytes are synced; its record header is written last.
+    """
+
+    def __init__(self, folder: Path, journal: str, number: int, head: bytes) -> None:
+        self._folder = folder
+        self._part = segment_path(folder, number, "part")
+        self._final = segment_path(folder, number, "single")
+        self._marker = new_marker()
+        self._head = head
+        self._body_offset = SEGMENT_HEADER_BYTES + RECORD_HEADER_BYTES + len(head)
+        self._handle = os.open(self._part, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o640)
+        header = SegmentHeader(journal=journal, number=number, marker=self._marker)
+        try:
+            write_all(self._handle, [write_segment_header(header), bytes(RECORD_HEADER_BYTES), head], 0)
+        except OSError:
+            self.discard()
+            raise
+        self._body_crc = 0
+        self._end = self._body_offset
+
+    @property
+    def body_length(self) -> int:
+        return self._end - self._body_offset
+
+    def write(self, chunks: Sequence[bytes]) -> None:
+        for chunk in chunks:
+            self._body_crc = int(extend(self._body_crc, chunk))
+        self._end = write_all(self._handle, chunks, self._end)
+
+    def start_write_back(self) -> None:
+        """Ask the kernel to begin writing now, so that the sync at the end finds little left to do."""
+        _libc.sync_file_range(
+            self._handle, ctypes.c_int64(0), ctypes.c_int64(0), ctypes.c_uint(_SYNC_FILE_RANGE_WRITE)
+        )
+
+    def finish(self, sequence: int) -> None:
+        """Durable and visible when it returns; nothing is left of it when it raises."""
+        header = RecordHeader(
+            sequence=sequence,
+            head_length=len(self._head),
+            head_crc=value(self._head),
+            body_length=self.body_length,
+        )
+        try:
+            trailer = write_trailer(self._marker, self._body_offset, self.body_length, self._body_crc)
+            write_all(self._handle, [trailer], self._end)
+            write_all(
+                self._handle,
+                [write_record_header(self._marker, SEGMENT_HEADER_BYTES, header)],
+                SEGMENT_HEADER_BYTES,
+            )
+            os.fdatasync(self._handle)
+            self._part.rename(self._final)
+            sync_folder(self._folder)
+        except OSError:
+            self.discard()
+            raise
+        self._close()
+
+    def discard(self) -> None:
+        self._close()
+        for path in (self._part, self._final):
+            with contextlib.suppress(OSError):
+                path.unlink()
+
+    def _close(self) -> None:
+        handle, self._handle = self._handle, -1  # a late write must not meet a file that got the same number
+        os.close(handle)
