@@ -1,0 +1,142 @@
+"""The audit: who saw or changed what. Written unchained with the fact; a sealer chains the rows by hash.
+
+Only one sealer runs at a time; it takes rows in the order of their ids, each hash covering the one before.
+"""
+
+import hashlib
+import json
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, ForeignKey, Integer, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from worklists.base import Base
+
+GENESIS = "0" * 64
+
+
+class AuditEvent(Base):
+    """One thing that somebody did or saw. Never changed but for the seal."""
+
+    __tablename__ = "audit_event"
+
+    id: Mapped[int] = mapped_column(
+        BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True
+    )
+    at: Mapped[datetime] = mapped_column(index=True)
+    action: Mapped[str] = mapped_column(index=True)
+    person_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("person.id"), index=True)
+    actor: Mapped[str]
+    institution_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("institution.id"))
+    examination_id: Mapped[uuid.UUID | None] = mapped_column(index=True)
+    address: Mapped[str] = mapped_column(default="")
+    outcome: Mapped[str] = mapped_column(default="success")
+    detail: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    sealed_as: Mapped[int | None] = mapped_column(BigInteger, unique=True)
+    seal: Mapped[str | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Actor:
+    """Who acts: a person, a device, or the gateway itself."""
+
+    name: str
+    person_id: uuid.UUID | None = None
+    institution_id: uuid.UUID | None = None
+    address: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verification:
+    """What checking the chain found; `first_bad` names the place in the chain where it breaks."""
+
+    ok: bool
+    checked: int
+    first_bad: int | None = None
+    reason: str = ""
+
+
+def record(
+    session: Session,
+    action: str,
+    *,
+    actor: Actor,
+    now: datetime,
+    examination_id: uuid.UUID | None = None,
+    outcome: str = "success",
+    detail: Mapping[str, Any] | None = None,
+) -> None:
+    """Say who did what, in the transaction of the deed."""
+    session.add(
+        AuditEvent(
+            at=now,
+            action=action,
+            person_id=actor.person_id,
+            actor=actor.name,
+            institution_id=actor.institution_id,
+            examination_id=examination_id,
+            address=actor.address,
+            outcome=outcome,
+            detail=dict(detail or {}),
+        )
+    )
+
+
+def seal(session: Session, *, limit: int = 1000) -> int:
+    """Chain the rows that are not yet chained; answers how many. The caller sees that one sealer runs at a time."""
+    last = session.scalars(
+        select(AuditEvent)
+        .where(AuditEvent.sealed_as.is_not(None))
+        .order_by(AuditEvent.sealed_as.desc())
+        .limit(1)
+    ).first()
+    place, previous = (last.sealed_as or 0, last.seal or GENESIS) if last else (0, GENESIS)
+    rows = session.scalars(
+        select(AuditEvent).where(AuditEvent.sealed_as.is_(None)).order_by(AuditEvent.id).limit(limit)
+    ).all()
+    for row in rows:
+        place += 1
+        previous = _hash(row, place, previous)
+        row.sealed_as, row.seal = place, previous
+    return len(rows)
+
+
+def verify(session: Session) -> Verification:
+    """Walk the chain from its beginning. A changed, removed or inserted row is named by its place."""
+    previous, place = GENESIS, 0
+    rows = session.scalars(
+        select(AuditEvent)
+        .where(AuditEvent.sealed_as.is_not(None))
+        .order_by(AuditEvent.sealed_as)
+        .execution_options(yield_per=500)
+    )
+    for row in rows:
+        place += 1
+        if row.sealed_as != place:
+            return Verification(ok=False, checked=place - 1, first_bad=place, reason="a row is missing")
+        if row.seal != _hash(row, place, previous):
+            return Verification(ok=False, checked=place - 1, first_bad=place, reason="a row was changed")
+        previous = row.seal
+    return Verification(ok=True, checked=place)
+
+
+def _hash(row: AuditEvent, place: int, previous: str) -> str:
+    content = [
+        previous,
+        place,
+        row.id,
+        row.at.isoformat(timespec="microseconds"),
+        row.action,
+        str(row.person_id),
+        row.actor,
+        str(row.institution_id),
+        str(row.examination_id),
+        row.address,
+        row.outcome,
+        row.detail,
+    ]
+    return hashlib.sha256(json.dumps(content, sort_keys=True, ensure_ascii=False).encode()).hexdigest()

@@ -1,0 +1,37 @@
+"""What a process of the gateway works with: settings, database, object store, clock. Made once and passed."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session, sessionmaker
+
+from gateway.database import open_engine, open_sessions
+from gateway.settings import Settings
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Runtime:
+    """One per process. `sessions.begin()` is a transaction; `now()` is aware UTC."""
+
+    settings: Settings
+    engine: Engine
+    sessions: sessionmaker[Session]
+    now: Callable[[], datetime] = utc_now
+
+    @property
+    def journal_dir(self) -> Path:
+        return self.settings.journal_dir
+
+
+def open_runtime(settings: Settings) -> Runtime:
+    """Connects to nothing yet: the database may be away when a process starts."""
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    engine = open_engine(settings.database)
+    return Runtime(settings=settings, engine=engine, sessions=open_sessions(engine))

@@ -1,0 +1,98 @@
+"""Settings: read once, from the environment (`GATEWAY_…`) or a TOML file, and passed on.
+
+`GATEWAY_CONFIG` names the TOML file; the environment wins over it.
+"""
+
+import os
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+MEBIBYTE = 1 << 20
+
+
+class Settings(BaseSettings):
+    """Everything that differs from one installation to the next."""
+
+    model_config = SettingsConfigDict(env_prefix="GATEWAY_", frozen=True, extra="ignore")
+
+    data_dir: Path = Path("gateway-data")
+    database_url: str | None = None
+    object_store: str | None = None
+    broker_url: str | None = None
+    bind: str = "127.0.0.1"
+    node: str = "local"
+
+    http_port: int = 8080
+    dicom_port: int = 11112
+    dicom_ae_title: str = "GATEWAY"
+    dicom_check_called_ae_title: bool = False
+    dicom_max_associations: int = 500
+    dicom_max_associations_per_peer: int = 100
+    dicom_accept_unknown_storage: bool = True
+    dicom_idle_timeout_s: float = 60.0
+
+    journal_bytes: int = Field(default=64 * 1024 * MEBIBYTE, description="unfiled bytes before A700")
+    cache_bytes: int = Field(default=16 * 1024 * MEBIBYTE, description="filed segments kept for reading")
+    pack_bytes: int = Field(default=48 * MEBIBYTE, description="a pack is closed when it reaches this size")
+    file_after_s: float = Field(default=20.0, description="a record is filed at the latest after this time")
+
+    quiet_period_s: float = 5.0
+    unreleased_quiet_period_s: float = 60.0
+    upload_limit_bytes: int = 2048 * MEBIBYTE
+    print_community_mark: bool = False
+
+    public_url: str | None = Field(default=None, description="what the QR code on a report points to")
+    viewer_dir: Path = Path(__file__).resolve().parent.parent / "viewer" / "dist"
+    secure_cookies: bool = False
+    demo_password: str | None = None
+    ingest_workers: int = 1
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        file = os.environ.get("GATEWAY_CONFIG")
+        toml = (TomlConfigSettingsSource(settings_cls, Path(file)),) if file else ()
+        return (init_settings, env_settings, *toml)
+
+    @cached_property
+    def database(self) -> str:
+        """The SQLAlchemy URL: SQLite in the data dir unless told otherwise."""
+        url = self.database_url or f"sqlite:///{self.data_dir.resolve() / 'gateway.sqlite3'}"
+        return url.replace("postgresql://", "postgresql+psycopg://", 1)
+
+    @property
+    def objects(self) -> str:
+        return self.object_store or str(self.data_dir.resolve() / "objects")
+
+    @property
+    def journal_dir(self) -> Path:
+        return self.data_dir / "journal"
+
+    @property
+    def directory_snapshot(self) -> Path:
+        """What the listeners know of devices while the database is away."""
+        return self.data_dir / "directory.json"
+
+    @property
+    def base_url(self) -> str:
+        return (self.public_url or f"http://127.0.0.1:{self.http_port}").rstrip("/")
+
+    def environment(self) -> dict[str, str]:
+        """These settings as the environment of a child process."""
+        values: dict[str, Any] = self.model_dump(exclude_none=True)
+        return {f"GATEWAY_{name.upper()}": str(value) for name, value in values.items()}

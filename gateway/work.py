@@ -1,0 +1,94 @@
+"""Rows that are due: later work is a row with a due time, written with the fact that caused it.
+
+A sweep finds due rows and runs each: lease it (commit), do the work without a transaction, write the outcome
+(commit). Leases expire, so a task may run twice and must bear it. No broker holds any truth.
+"""
+
+import uuid
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Index, UniqueConstraint, or_, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from worklists.base import Base, new_id
+
+LEASE = timedelta(minutes=2)
+FIRST_RETRY = timedelta(seconds=5)
+LONGEST_RETRY = timedelta(minutes=30)
+
+
+class Work(Base):
+    """Something to do at `due_at`, once per task and subject."""
+
+    __tablename__ = "work"
+    __table_args__ = (
+        UniqueConstraint("task", "subject"),
+        Index("ix_work_due", "done_at", "due_at"),
+    )
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
+    task: Mapped[str]
+    subject: Mapped[str]
+    arguments: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    due_at: Mapped[datetime]
+    attempts: Mapped[int] = mapped_column(default=0)
+    leased_until: Mapped[datetime | None]
+    last_error: Mapped[str] = mapped_column(default="")
+    done_at: Mapped[datetime | None]
+    generation: Mapped[int] = mapped_column(default=0)
+
+    def lease(self, now: datetime) -> None:
+        self.leased_until, self.attempts = now + LEASE, self.attempts + 1
+
+    def succeed(self, now: datetime, *, generation: int) -> None:
+        """Done, unless it was asked for again while it ran."""
+        self.leased_until = None
+        if self.generation == generation:
+            self.done_at, self.last_error = now, ""
+
+    def postpone(self, until: datetime) -> None:
+        """Not yet: look again then. No failure."""
+        self.leased_until, self.due_at, self.attempts = None, until, 0
+
+    def fail(self, error: str, now: datetime) -> None:
+        self.leased_until, self.last_error = None, error
+        delay = min(FIRST_RETRY * 2 ** min(self.attempts - 1, 16), LONGEST_RETRY)
+        self.due_at = now + delay
+
+    def retry(self, now: datetime) -> None:
+        """A person asked for it: due at once."""
+        self.due_at, self.done_at, self.attempts = now, None, 0
+
+
+def schedule(
+    session: Session,
+    task: str,
+    subject: object,
+    *,
+    due_at: datetime,
+    arguments: Mapping[str, Any] | None = None,
+) -> Work:
+    """Ask for a task on a subject at a time; asking again moves the time and wakes what was done."""
+    row = session.scalars(select(Work).where(Work.task == task, Work.subject == str(subject))).first()
+    if row is None:
+        row = Work(id=new_id(), task=task, subject=str(subject), attempts=0, generation=0, due_at=due_at)
+        session.add(row)
+    row.due_at, row.done_at, row.generation = due_at, None, row.generation + 1
+    row.arguments = dict(arguments or {})
+    return row
+
+
+def due(session: Session, now: datetime, *, limit: int) -> list[Work]:
+    """Rows whose time has come and whom nobody is working on, the longest due first."""
+    return list(
+        session.scalars(
+            select(Work)
+            .where(Work.done_at.is_(None), Work.due_at <= now)
+            .where(or_(Work.leased_until.is_(None), Work.leased_until <= now))
+            .order_by(Work.due_at)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        )
+    )

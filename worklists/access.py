@@ -1,0 +1,112 @@
+"""One door for seeing: for a person or a peer, a predicate over examinations.
+
+Every row that is shown anywhere is reached through an examination and this predicate.
+
+| who | sees |
+|---|---|
+| township | what it made, and what is addressed to it |
+| village | reports addressed to it; no images |
+| reader, reviewer | examinations of their own centre; a patient's priors of every kind while holding a task of that patient |
+| IT, administrator, auditor | no examinations |
+| machine token | its own institution, for the wires it was given |
+"""
+
+import uuid
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sqlalchemy import ColumnElement, exists, false, or_, select
+from sqlalchemy.orm import aliased
+
+from worklists.directory import Person, Role
+from worklists.examinations import Examination
+from worklists.reading import ReadingTask, TaskState
+from worklists.reports import Report, ReportReturn, ReturnState
+
+
+class Sight(StrEnum):
+    """What of an examination is to be seen."""
+
+    EXAMINATION = "examination"
+    IMAGES = "images"
+    REPORT = "report"
+
+
+class Wire(StrEnum):
+    """What a machine token may be used for."""
+
+    DICOMWEB = "dicomweb"
+    UPLOAD = "upload"
+    REPORTS = "reports"
+    METRICS = "metrics"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """Who asks: a person with roles, or a machine of an institution with wires."""
+
+    institution_id: uuid.UUID
+    person_id: uuid.UUID | None = None
+    roles: frozenset[Role] = frozenset()
+    centre_ids: frozenset[uuid.UUID] = frozenset()
+    wires: frozenset[Wire] | None = None  # None: not a machine
+
+    @classmethod
+    def of(cls, person: Person) -> "Subject":
+        return cls(
+            institution_id=person.institution_id,
+            person_id=person.id,
+            roles=frozenset(role.role for role in person.roles),
+            centre_ids=person.centre_ids(),
+        )
+
+
+_WIRES_FOR = {
+    Sight.IMAGES: {Wire.DICOMWEB},
+    Sight.REPORT: {Wire.REPORTS},
+    Sight.EXAMINATION: {Wire.DICOMWEB, Wire.REPORTS, Wire.UPLOAD},
+}
+
+
+def visible_to(subject: Subject, sight: Sight = Sight.EXAMINATION) -> ColumnElement[bool]:
+    """A predicate over `Examination`: true where the subject may see this much of it."""
+    if subject.wires is not None:
+        allowed = bool(subject.wires & _WIRES_FOR[sight])
+        return Examination.institution_id == subject.institution_id if allowed else false()
+    ways: list[ColumnElement[bool]] = []
+    if Role.RADIOGRAPHER in subject.roles:
+        ways += [Examination.institution_id == subject.institution_id, _addressed_to(subject)]
+    if Role.VILLAGE in subject.roles and sight is not Sight.IMAGES:
+        ways.append(_addressed_to(subject))
+    if subject.centre_ids and subject.roles & {Role.READER, Role.REVIEWER}:
+        ways += [_read_at_centres(subject), _prior_of_a_held_task(subject)]
+    return or_(*ways) if ways else false()
+
+
+def _addressed_to(subject: Subject) -> ColumnElement[bool]:
+    return exists(
+        select(ReportReturn.id)
+        .join(Report, Report.id == ReportReturn.report_id)
+        .where(Report.examination_id == Examination.id)
+        .where(ReportReturn.recipient_id == subject.institution_id)
+        .where(ReportReturn.state != ReturnState.PENDING)
+    )
+
+
+def _read_at_centres(subject: Subject) -> ColumnElement[bool]:
+    return exists(
+        select(ReadingTask.id)
+        .where(ReadingTask.examination_id == Examination.id)
+        .where(ReadingTask.centre_id.in_(subject.centre_ids))
+    )
+
+
+def _prior_of_a_held_task(subject: Subject) -> ColumnElement[bool]:
+    held = aliased(Examination)
+    return exists(
+        select(ReadingTask.id)
+        .join(held, held.id == ReadingTask.examination_id)
+        .where(held.patient_id == Examination.patient_id)
+        .where(ReadingTask.claimed_by_id == subject.person_id)
+        .where(ReadingTask.state == TaskState.CLAIMED)
+    )

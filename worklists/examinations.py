@@ -1,0 +1,286 @@
+"""Examinations: what a township made of one patient, from its first arrived object to its last."""
+
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import ForeignKey, Index, UniqueConstraint, select
+from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
+
+from worklists.base import Base, new_id
+from worklists.directory import Device, Institution, Kind, Person
+from worklists.errors import Invalid, NotFound
+from worklists.patients import Patient, PatientIdentity, get_or_create
+
+
+class Priority(StrEnum):
+    """How urgent an examination is. Order of reading: chest pain, urgent, routine."""
+
+    ROUTINE = "routine"
+    URGENT = "urgent"
+    CHEST_PAIN = "chest_pain"
+
+    @property
+    def rank(self) -> int:
+        """Lower is read first."""
+        return {Priority.CHEST_PAIN: 0, Priority.URGENT: 1, Priority.ROUTINE: 2}[self]
+
+
+class Examination(Base):
+    """One examination of one patient at one institution; an imaging one is one study (PS3.3 §A.1.2)."""
+
+    __tablename__ = "examination"
+    __table_args__ = (
+        UniqueConstraint("study_instance_uid"),
+        Index("ix_examination_sent", "institution_id", "received_at"),
+    )
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
+    institution_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("institution.id"))
+    patient_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("patient.id"), index=True)
+    device_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("device.id"))
+    kind: Mapped[Kind]
+    study_instance_uid: Mapped[str | None]
+    accession_number: Mapped[str] = mapped_column(default="", index=True)
+    modality: Mapped[str] = mapped_column(default="")
+    body_part: Mapped[str] = mapped_column(default="")
+    description: Mapped[str] = mapped_column(default="")
+    procedure_code: Mapped[str] = mapped_column(default="")
+    studied_at: Mapped[datetime | None]
+    clinical_information: Mapped[str] = mapped_column(default="")
+    priority: Mapped[Priority] = mapped_column(default=Priority.ROUTINE)
+    village_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("institution.id"))
+    received_at: Mapped[datetime]
+    last_received_at: Mapped[datetime]
+    instances: Mapped[int] = mapped_column(default=0)
+    expected_instances: Mapped[int | None]
+    complete: Mapped[bool] = mapped_column(default=False)
+    completed_at: Mapped[datetime | None]
+    patient_as_received: Mapped[dict[str, Any]] = mapped_column(default=dict)
+
+    institution: Mapped[Institution] = relationship(foreign_keys=[institution_id])
+    village: Mapped[Institution | None] = relationship(foreign_keys=[village_id])
+    patient: Mapped[Patient] = relationship(lazy="joined")
+    device: Mapped[Device | None] = relationship()
+
+    def note_arrival(self, *, instances: int, received_at: datetime) -> None:
+        """More of it arrived; whether it is whole must be judged again."""
+        self.instances += instances
+        self.received_at = min(self.received_at, received_at)
+        self.last_received_at = max(self.last_received_at, received_at)
+        self.complete = False
+
+    def mark_complete(self, now: datetime) -> None:
+        self.complete = True
+        self.completed_at = now
+
+
+class ExaminationAlias(Base):
+    """An id minted at the door for a file that turned out to belong to an examination already known."""
+
+    __tablename__ = "examination_alias"
+
+    alias: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    examination_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("examination.id"), index=True)
+
+
+class Association(Base):
+    """One conversation of a device with us, as the journal told it; completeness is judged by its end."""
+
+    __tablename__ = "association"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    device_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("device.id"), index=True)
+    peer_address: Mapped[str] = mapped_column(default="")
+    calling_ae_title: Mapped[str] = mapped_column(default="")
+    opened_at: Mapped[datetime]
+    closed_at: Mapped[datetime | None]
+    how: Mapped[str] = mapped_column(default="")
+    stored: Mapped[int] = mapped_column(default=0)
+    refused: Mapped[int] = mapped_column(default=0)
+
+
+class ExaminationAssociation(Base):
+    """Which associations carried objects of an examination."""
+
+    __tablename__ = "examination_association"
+
+    examination_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("examination.id"), primary_key=True)
+    association_id: Mapped[str] = mapped_column(primary_key=True, index=True)
+
+
+class IdentityChange(Base):
+    """A person corrected who the patient is. Rows are never changed; the device's own statement stays."""
+
+    __tablename__ = "identity_change"
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
+    examination_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("examination.id"), index=True)
+    person_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("person.id"))
+    changed_at: Mapped[datetime]
+    reason: Mapped[str]
+    before: Mapped[dict[str, Any]]
+    after: Mapped[dict[str, Any]]
+
+    person: Mapped[Person] = relationship()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival:
+    """Objects of one study that arrived together, in the worklists' words."""
+
+    examination_id: uuid.UUID
+    institution_id: uuid.UUID
+    device_id: uuid.UUID | None
+    kind: Kind
+    study_instance_uid: str | None
+    patient: PatientIdentity
+    accession_number: str
+    modality: str
+    body_part: str
+    description: str
+    procedure_code: str
+    studied_at: datetime | None
+    instances: int
+    expected_instances: int | None
+    received_at: datetime
+    association_ids: frozenset[str]
+
+
+def note_arrival(session: Session, arrival: Arrival, examination: Examination | None) -> Examination:
+    """Record that objects arrived: a new examination, or more of a known one."""
+    if examination is None:
+        examination = _begin(session, arrival)
+    examination.note_arrival(instances=arrival.instances, received_at=arrival.received_at)
+    for name in ("accession_number", "body_part", "description", "procedure_code", "studied_at"):
+        if not getattr(examination, name):
+            setattr(examination, name, getattr(arrival, name))
+    examination.modality = _joined_modalities(examination.modality, arrival.modality)
+    if arrival.expected_instances:
+        examination.expected_instances = max(examination.expected_instances or 0, arrival.expected_instances)
+    _link_associations(session, examination.id, arrival.association_ids)
+    return examination
+
+
+def settles_at(
+    session: Session, examination: Examination, *, quiet_period: timedelta, unreleased_quiet_period: timedelta
+) -> datetime:
+    """When nothing more is to be expected, in receive time: a quiet period after the last release, a longer one otherwise."""
+    rows = session.scalars(
+        select(Association)
+        .join(ExaminationAssociation, ExaminationAssociation.association_id == Association.id)
+        .where(ExaminationAssociation.examination_id == examination.id)
+    ).all()
+    linked = session.scalars(
+        select(ExaminationAssociation.association_id).where(
+            ExaminationAssociation.examination_id == examination.id
+        )
+    ).all()
+    ends = [row.closed_at for row in rows if row.closed_at is not None and row.how == "released"]
+    if linked and len(ends) == len(linked):
+        return max([examination.last_received_at, *ends]) + quiet_period
+    if not linked:
+        return examination.last_received_at + quiet_period
+    return examination.last_received_at + unreleased_quiet_period
+
+
+def is_whole(examination: Examination) -> bool:
+    """A stated total was reached."""
+    return (
+        examination.expected_instances is not None and examination.instances >= examination.expected_instances
+    )
+
+
+def find_by_study(session: Session, study_instance_uid: str) -> Examination | None:
+    return session.scalars(
+        select(Examination).where(Examination.study_instance_uid == study_instance_uid)
+    ).first()
+
+
+def get_examination(session: Session, examination_id: uuid.UUID) -> Examination:
+    """By its id or an alias minted at the door. Raises NotFound."""
+    examination = session.get(Examination, examination_id)
+    if examination is None:
+        alias = session.get(ExaminationAlias, examination_id)
+        examination = session.get(Examination, alias.examination_id) if alias else None
+    if examination is None:
+        raise NotFound("examination")
+    return examination
+
+
+def correct_identity(
+    session: Session,
+    examination: Examination,
+    *,
+    identity: PatientIdentity,
+    reason: str,
+    person: Person,
+    now: datetime,
+) -> IdentityChange:
+    """Say who the patient really is. The device's statement and every earlier correction stay readable."""
+    if not reason.strip():
+        raise Invalid("reason")
+    if not identity.name.strip("^= "):
+        raise Invalid("name")
+    before = examination.patient.identity
+    examination.patient = get_or_create(session, examination.institution_id, identity)
+    change = IdentityChange(
+        id=new_id(),
+        examination_id=examination.id,
+        person_id=person.id,
+        changed_at=now,
+        reason=reason.strip(),
+        before=before.as_json(),
+        after=identity.as_json(),
+    )
+    session.add(change)
+    return change
+
+
+def age_text(birth_date: date | None, on: date) -> str | None:
+    """An age as Chinese reports print it: 3天, 5月, 47岁."""
+    if birth_date is None or birth_date > on:
+        return None
+    years = on.year - birth_date.year - ((on.month, on.day) < (birth_date.month, birth_date.day))
+    if years >= 3:
+        return f"{years}岁"
+    days = (on - birth_date).days
+    return f"{days}天" if days < 60 else f"{days // 30}月" if years < 1 else f"{days * 12 // 365}月"
+
+
+def _begin(session: Session, arrival: Arrival) -> Examination:
+    examination = Examination(
+        id=arrival.examination_id,
+        institution_id=arrival.institution_id,
+        patient=get_or_create(session, arrival.institution_id, arrival.patient),
+        device_id=arrival.device_id,
+        kind=arrival.kind,
+        study_instance_uid=arrival.study_instance_uid,
+        accession_number="",
+        body_part="",
+        description="",
+        procedure_code="",
+        modality="",
+        priority=Priority.ROUTINE,
+        instances=0,
+        complete=False,
+        received_at=arrival.received_at,
+        last_received_at=arrival.received_at,
+        patient_as_received=arrival.patient.as_json(),
+    )
+    session.add(examination)
+    session.flush()
+    return examination
+
+
+def _joined_modalities(known: str, arrived: str) -> str:
+    return "\\".join(sorted({part for text in (known, arrived) for part in text.split("\\") if part}))
+
+
+def _link_associations(session: Session, examination_id: uuid.UUID, association_ids: Iterable[str]) -> None:
+    for association_id in association_ids:
+        if session.get(ExaminationAssociation, (examination_id, association_id)) is None:
+            session.add(ExaminationAssociation(examination_id=examination_id, association_id=association_id))

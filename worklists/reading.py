@@ -1,0 +1,330 @@
+"""Reading: the work on one examination, from its first object to its signature, and the draft that grows on it."""
+
+import uuid
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from sqlalchemy import ForeignKey, Index, Select, select
+from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
+
+from worklists.base import Base, new_id
+from worklists.directory import Centre, Person, Role
+from worklists.errors import Conflict, Invalid, NotAllowed, NotFound
+from worklists.examinations import Examination, Priority
+
+CLAIM_LEASE = timedelta(
+    minutes=15
+)  # renewed by the open reading room; short enough that a closed one frees it
+
+
+class TaskState(StrEnum):
+    ARRIVING = "arriving"
+    WAITING = "waiting"
+    CLAIMED = "claimed"
+    SUBMITTED = "submitted"
+    SIGNED = "signed"
+    SENT_BACK = "sent_back"
+    CANCELLED = "cancelled"
+
+
+OPEN_STATES = (TaskState.ARRIVING, TaskState.WAITING, TaskState.CLAIMED, TaskState.SUBMITTED)
+
+
+class Purpose(StrEnum):
+    READ = "read"
+    ADDITIONAL_IMAGES = "additional_images"
+
+
+class DraftState(StrEnum):
+    DRAFT = "draft"
+    SUBMITTED = "submitted"
+
+
+class TaskAlreadyClaimed(Conflict):
+    """Somebody else has the task; carries who."""
+
+    def __init__(self, task_id: uuid.UUID, claimed_by: str):
+        super().__init__(task_id, claimed_by)
+        self.claimed_by = claimed_by
+
+
+class TaskStateForbids(Conflict):
+    """The task is in a state in which this cannot be done; carries the state."""
+
+    def __init__(self, state: TaskState):
+        super().__init__(state)
+        self.state = state
+
+
+class WriterCannotReview(Conflict):
+    """Where a centre requires review, the writer's own signature does not count."""
+
+
+class DraftChanged(Conflict):
+    """The draft was saved elsewhere since it was read; carries the newer one."""
+
+    def __init__(self, current: "Draft | None"):
+        super().__init__("draft")
+        self.current = current
+
+
+class ReportIncomplete(Invalid):
+    """The report lacks something without which it cannot be handed on; carries the field."""
+
+    def __init__(self, field: str):
+        super().__init__(field)
+        self.field = field
+
+
+class ReadingTask(Base):
+    """The work of reading one examination, from its first image to its signature."""
+
+    __tablename__ = "reading_task"
+    __table_args__ = (
+        Index("ix_reading_task_next", "centre_id", "state", "rank", "waiting_since"),
+        Index("ix_reading_task_holder", "claimed_by_id", "state"),
+    )
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
+    examination_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("examination.id"), index=True)
+    centre_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("centre.id"))
+    purpose: Mapped[Purpose] = mapped_column(default=Purpose.READ)
+    state: Mapped[TaskState] = mapped_column(default=TaskState.ARRIVING)
+    waiting_reason: Mapped[str] = mapped_column(default="")
+    rank: Mapped[int] = mapped_column(default=Priority.ROUTINE.rank)
+    waiting_since: Mapped[datetime]
+    due_at: Mapped[datetime | None]
+    claimed_by_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("person.id"))
+    claimed_at: Mapped[datetime | None]
+    claimed_until: Mapped[datetime | None]
+    late_instances: Mapped[int] = mapped_column(default=0)
+    sent_back_reason: Mapped[str] = mapped_column(default="")
+    version: Mapped[int] = mapped_column()
+
+    examination: Mapped[Examination] = relationship(lazy="joined")
+    centre: Mapped[Centre | None] = relationship(lazy="joined")
+    claimed_by: Mapped[Person | None] = relationship(lazy="joined")
+    draft: Mapped["Draft | None"] = relationship(back_populates="task", lazy="selectin")
+
+    # Two readers who claim at once both read the same version; only one update finds it still there.
+    __mapper_args__ = {"version_id_col": version}  # noqa: RUF012 (SQLAlchemy reads it from the class)
+
+    def claim(self, reader: Person, now: datetime) -> None:
+        """Take the task, also while its images still arrive, or from a holder whose lease ran out."""
+        self._require_reader(reader)
+        if self.state is TaskState.CLAIMED and self.claimed_by_id == reader.id:
+            return self.renew(reader, now)
+        if self.state is TaskState.CLAIMED and self.is_held(now):
+            raise TaskAlreadyClaimed(self.id, self.claimed_by.name if self.claimed_by else "")
+        self._require(TaskState.ARRIVING, TaskState.WAITING, TaskState.CLAIMED)
+        self._give_to(reader, now)
+        return None
+
+    def renew(self, reader: Person, now: datetime) -> None:
+        """Keep the lease: the reading room is still open."""
+        self._require_holder(reader)
+        if self.claimed_until is not None:
+            self.claimed_until = now + CLAIM_LEASE
+
+    def release(self, reader: Person) -> None:
+        """Give the task back to the pool; the draft stays for whoever reads on."""
+        self._require_holder(reader)
+        self._free()
+
+    def release_expired(self, now: datetime) -> bool:
+        """Free a claim whose lease ran out. Says whether it did."""
+        if self.state is TaskState.CLAIMED and not self.is_held(now):
+            self._free()
+            return True
+        return False
+
+    def send_back(self, reader: Person, reason: str) -> None:
+        """Return the examination to the township: it must be made again, and why."""
+        self._require_holder(reader)
+        if not reason.strip():
+            raise Invalid("reason")
+        self._free()
+        self.state, self.sent_back_reason = TaskState.SENT_BACK, reason.strip()
+
+    def submit(self, writer: Person, now: datetime) -> None:
+        """Hand the draft to the reviewer."""
+        self._require_holder(writer)
+        draft = self._complete_draft()
+        draft.state = DraftState.SUBMITTED
+        draft.rejection_reason = ""
+        self.state, self.claimed_until, self.waiting_since = TaskState.SUBMITTED, None, now
+
+    def reject(self, reviewer: Person, reason: str, now: datetime) -> None:
+        """Hand the report back to its writer, who has the task again."""
+        self._require(TaskState.SUBMITTED)
+        self._require_reviewer(reviewer)
+        if not reason.strip():
+            raise Invalid("reason")
+        draft = self._complete_draft()
+        draft.state = DraftState.DRAFT
+        draft.rejection_reason, draft.rejected_by_id, draft.rejected_at = reason.strip(), reviewer.id, now
+        self._give_to(draft.writer, now)
+
+    def sign(self, signer: Person, now: datetime) -> "Draft":
+        """Make the draft the report: a second person where the centre requires review, the writer where not."""
+        if self.centre is not None and self.centre.review_required:
+            self._require(TaskState.SUBMITTED)
+            self._require_reviewer(signer)
+        else:
+            self._require_holder(signer)
+        draft = self._complete_draft()
+        if self.late_instances:
+            raise ReportIncomplete("late_instances")
+        self.state, self.claimed_until, self.claimed_at = TaskState.SIGNED, None, self.claimed_at or now
+        return draft
+
+    def note_late_instances(self, instances: int, now: datetime) -> None:
+        """More arrived while somebody was reading: they must look before they go on."""
+        if self.state is TaskState.SUBMITTED and self.draft is not None:
+            self.draft.state = DraftState.DRAFT
+            self._give_to(self.draft.writer, now)
+        if self.state is TaskState.CLAIMED:
+            self.late_instances += instances
+
+    def confirm_late_instances(self, reader: Person) -> None:
+        """The reader has seen the late ones. Additional images need no more than that."""
+        self._require_holder(reader)
+        self.late_instances = 0
+        if self.purpose is Purpose.ADDITIONAL_IMAGES:
+            self.state, self.claimed_until = TaskState.SIGNED, None
+
+    def note_arriving(self, now: datetime) -> None:
+        """Objects arrived for work that nobody has begun, or that was sent back to be made again."""
+        if self.state is TaskState.SENT_BACK:
+            self.state, self.sent_back_reason, self.waiting_since = TaskState.ARRIVING, "", now
+
+    def note_complete(self) -> None:
+        if self.state is TaskState.ARRIVING:
+            self.state = TaskState.WAITING
+
+    def set_priority(self, priority: Priority) -> None:
+        self.rank = priority.rank
+
+    def is_held(self, now: datetime) -> bool:
+        return self.claimed_by_id is not None and (self.claimed_until is None or self.claimed_until > now)
+
+    def may(self, action: str, person: Person, now: datetime) -> bool:
+        """Whether a person could do this now; what the page offers. The transition itself decides."""
+        mine = self.state is TaskState.CLAIMED and self.claimed_by_id == person.id
+        reviews = self.centre is not None and self.centre.review_required
+        may_review = (
+            self.state is TaskState.SUBMITTED
+            and person.has_role(Role.REVIEWER, self.centre_id)
+            and (self.draft is None or self.draft.writer_id != person.id)
+        )
+        return {
+            "claim": self.state in {TaskState.ARRIVING, TaskState.WAITING}
+            or (self.state is TaskState.CLAIMED and not self.is_held(now)),
+            "release": mine,
+            "edit": mine and self.purpose is Purpose.READ,
+            "submit": mine and reviews and self.purpose is Purpose.READ,
+            "reject": may_review,
+            "sign": may_review if reviews else mine and self.purpose is Purpose.READ,
+            "send_back": mine and self.purpose is Purpose.READ,
+        }[action]
+
+    def _give_to(self, reader: Person, now: datetime) -> None:
+        self.state, self.claimed_by, self.claimed_at = TaskState.CLAIMED, reader, now
+        self.claimed_by_id, self.claimed_until = reader.id, now + CLAIM_LEASE
+
+    def _free(self) -> None:
+        self.state = TaskState.WAITING if self.examination.complete else TaskState.ARRIVING
+        self.claimed_by, self.claimed_by_id, self.claimed_at, self.claimed_until = None, None, None, None
+
+    def _require(self, *states: TaskState) -> None:
+        if self.state not in states:
+            raise TaskStateForbids(self.state)
+
+    def _require_holder(self, reader: Person) -> None:
+        self._require(TaskState.CLAIMED)
+        if self.claimed_by_id != reader.id:
+            raise TaskAlreadyClaimed(self.id, self.claimed_by.name if self.claimed_by else "")
+
+    def _require_reader(self, reader: Person) -> None:
+        if self.centre_id is None or not (reader.centre_ids() & {self.centre_id}):
+            raise NotAllowed("reader of the centre")
+
+    def _require_reviewer(self, reviewer: Person) -> None:
+        if not reviewer.has_role(Role.REVIEWER, self.centre_id):
+            # A writer without the reviewer's role hears the same as one with it: the rule is about the writer.
+            if self.draft is not None and self.draft.writer_id == reviewer.id:
+                raise WriterCannotReview
+            raise NotAllowed("reviewer of the centre")
+        if self.draft is not None and self.draft.writer_id == reviewer.id:
+            raise WriterCannotReview
+
+    def _complete_draft(self) -> "Draft":
+        if self.draft is None or not self.draft.findings.strip():
+            raise ReportIncomplete("findings")
+        if not self.draft.impression.strip():
+            raise ReportIncomplete("impression")
+        return self.draft
+
+
+class Draft(Base):
+    """What will become a report. Each save raises its revision; an older one is told so and loses nothing."""
+
+    __tablename__ = "draft"
+
+    task_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("reading_task.id"), primary_key=True)
+    findings: Mapped[str] = mapped_column(default="")
+    impression: Mapped[str] = mapped_column(default="")
+    critical: Mapped[bool] = mapped_column(default=False)
+    preliminary: Mapped[bool] = mapped_column(default=False)
+    state: Mapped[DraftState] = mapped_column(default=DraftState.DRAFT)
+    writer_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("person.id"))
+    saved_at: Mapped[datetime]
+    rejection_reason: Mapped[str] = mapped_column(default="")
+    rejected_by_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("person.id"))
+    rejected_at: Mapped[datetime | None]
+    revision: Mapped[int] = mapped_column()
+
+    task: Mapped[ReadingTask] = relationship(back_populates="draft")
+    writer: Mapped[Person] = relationship(foreign_keys=[writer_id], lazy="joined")
+    rejected_by: Mapped[Person | None] = relationship(foreign_keys=[rejected_by_id])
+
+    __mapper_args__ = {"version_id_col": revision}  # noqa: RUF012 (SQLAlchemy reads it from the class)
+
+
+def save_draft(
+    session: Session,
+    task: ReadingTask,
+    *,
+    writer: Person,
+    findings: str,
+    impression: str,
+    critical: bool,
+    preliminary: bool,
+    revision: int | None,
+    now: datetime,
+) -> Draft:
+    """Keep what was typed. `revision` is the one the writer saw; None does not ask. Raises DraftChanged."""
+    task.renew(writer, now)
+    draft = task.draft
+    if revision is not None and revision != (draft.revision if draft is not None else 0):
+        raise DraftChanged(draft)
+    if draft is None:
+        draft = Draft(task_id=task.id, writer_id=writer.id, saved_at=now, state=DraftState.DRAFT)
+        task.draft = draft
+    draft.findings, draft.impression = findings, impression
+    draft.critical, draft.preliminary = critical, preliminary
+    draft.writer, draft.writer_id, draft.saved_at = writer, writer.id, now
+    session.flush()
+    return draft
+
+
+def tasks_of(examination_id: uuid.UUID) -> Select[ReadingTask]:
+    return select(ReadingTask).where(ReadingTask.examination_id == examination_id).order_by(ReadingTask.id)
+
+
+def get_task(session: Session, task_id: uuid.UUID) -> ReadingTask:
+    """Raises NotFound. Whether the caller may see it is access.py's question."""
+    task = session.get(ReadingTask, task_id)
+    if task is None:
+        raise NotFound("task")
+    return task

@@ -1,0 +1,211 @@
+"""Reports: what was signed, never changed again, and whom it came back to."""
+
+import hashlib
+import json
+import secrets
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import ForeignKey, UniqueConstraint, select
+from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
+
+from worklists.base import Base, new_id
+from worklists.directory import Centre, Institution, Person
+from worklists.errors import NotFound
+from worklists.examinations import Examination
+from worklists.reading import ReadingTask
+from worklists.recognition import Mark
+
+
+class ReportState(StrEnum):
+    SIGNED = "signed"
+    SUPERSEDED = "superseded"
+    VOID = "void"
+
+
+class ReturnState(StrEnum):
+    PENDING = "pending"
+    DELIVERED = "delivered"
+    OPENED = "opened"
+    ACKNOWLEDGED = "acknowledged"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Original:
+    """One original that the reader had before them when they signed."""
+
+    sop_instance_uid: str
+    sha256: str
+    size_bytes: int
+
+
+class Report(Base):
+    """One signed version. Text, marks and manifest are as they were at the signature; only `state` moves on."""
+
+    __tablename__ = "report"
+    __table_args__ = (UniqueConstraint("examination_id", "version"),)
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
+    examination_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("examination.id"), index=True)
+    task_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("reading_task.id"), index=True)
+    centre_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("centre.id"))
+    number: Mapped[str] = mapped_column(unique=True)
+    version: Mapped[int]
+    state: Mapped[ReportState] = mapped_column(default=ReportState.SIGNED)
+    findings: Mapped[str]
+    impression: Mapped[str]
+    clinical_information: Mapped[str] = mapped_column(default="")
+    patient: Mapped[dict[str, Any]]
+    critical: Mapped[bool]
+    preliminary: Mapped[bool]
+    writer_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("person.id"))
+    signed_by_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("person.id"))
+    written_at: Mapped[datetime]
+    signed_at: Mapped[datetime]
+    marks: Mapped[list[Any]]
+    manifest: Mapped[str]
+    verification_code: Mapped[str] = mapped_column(unique=True)
+    pdf_sha256: Mapped[str | None]
+
+    examination: Mapped[Examination] = relationship()
+    centre: Mapped[Centre] = relationship()
+    writer: Mapped[Person] = relationship(foreign_keys=[writer_id])
+    signed_by: Mapped[Person] = relationship(foreign_keys=[signed_by_id])
+    returns: Mapped[list["ReportReturn"]] = relationship(back_populates="report")
+
+    @property
+    def reviewer(self) -> Person | None:
+        """The second person, where there was one."""
+        return self.signed_by if self.signed_by_id != self.writer_id else None
+
+    @property
+    def manifest_sha256(self) -> str:
+        return hashlib.sha256(self.manifest.encode()).hexdigest()
+
+
+class ReportReturn(Base):
+    """A signed report on its way back to one institution, and how far it came."""
+
+    __tablename__ = "report_return"
+    __table_args__ = (UniqueConstraint("report_id", "recipient_id"),)
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
+    report_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("report.id"))
+    recipient_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("institution.id"), index=True)
+    state: Mapped[ReturnState] = mapped_column(default=ReturnState.PENDING)
+    delivered_at: Mapped[datetime | None]
+    opened_at: Mapped[datetime | None]
+    opened_by_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("person.id"))
+    acknowledged_at: Mapped[datetime | None]
+    acknowledged_by_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("person.id"))
+
+    report: Mapped[Report] = relationship(back_populates="returns", lazy="joined")
+    recipient: Mapped[Institution] = relationship()
+    opened_by: Mapped[Person | None] = relationship(foreign_keys=[opened_by_id])
+    acknowledged_by: Mapped[Person | None] = relationship(foreign_keys=[acknowledged_by_id])
+
+    def deliver(self, now: datetime) -> None:
+        if self.state is ReturnState.PENDING:
+            self.state, self.delivered_at = ReturnState.DELIVERED, now
+
+    def open(self, person: Person, now: datetime) -> None:
+        if self.opened_at is None and self.delivered_at is not None:
+            self.opened_at, self.opened_by_id = now, person.id
+        if self.state is ReturnState.DELIVERED:
+            self.state = ReturnState.OPENED
+
+    def acknowledge(self, person: Person, now: datetime) -> None:
+        """Repeating it changes nothing: the first acknowledgement stands."""
+        if self.state is ReturnState.PENDING:
+            raise NotFound("return")
+        self.open(person, now)
+        if self.acknowledged_at is None:
+            self.state = ReturnState.ACKNOWLEDGED
+            self.acknowledged_at, self.acknowledged_by_id = now, person.id
+
+
+def sign_report(
+    session: Session,
+    task: ReadingTask,
+    *,
+    signer: Person,
+    marks: Sequence[Mark],
+    originals: Sequence[Original],
+    now: datetime,
+) -> Report:
+    """Sign what the task's draft says. Marks and manifest are kept as they are now (decision table 1, row 10)."""
+    draft = task.sign(signer, now)
+    examination = task.examination
+    if task.centre_id is None:
+        raise NotFound("centre")
+    report = Report(
+        id=new_id(),
+        examination_id=examination.id,
+        task_id=task.id,
+        centre_id=task.centre_id,
+        number=f"{now:%Y%m%d}{secrets.randbelow(10**8):08d}",
+        version=_next_version(session, examination.id),
+        state=ReportState.SIGNED,
+        findings=draft.findings,
+        impression=draft.impression,
+        clinical_information=examination.clinical_information,
+        patient=examination.patient.identity.as_json(),
+        critical=draft.critical,
+        preliminary=draft.preliminary,
+        writer_id=draft.writer_id,
+        signed_by_id=signer.id,
+        written_at=draft.saved_at,
+        signed_at=now,
+        marks=[mark.as_json() for mark in marks],
+        manifest=_manifest(examination, originals),
+        verification_code=secrets.token_urlsafe(12),
+    )
+    session.add(report)
+    session.flush()
+    _address(session, report, examination)
+    return report
+
+
+def deliver(session: Session, report: Report, *, pdf_sha256: str, now: datetime) -> None:
+    """The signed document is kept: it now stands in every recipient's inbox."""
+    report.pdf_sha256 = pdf_sha256
+    for row in report.returns:
+        row.deliver(now)
+
+
+def get_report(session: Session, report_id: uuid.UUID) -> Report:
+    report = session.get(Report, report_id)
+    if report is None:
+        raise NotFound("report")
+    return report
+
+
+def _address(session: Session, report: Report, examination: Examination) -> None:
+    recipients = {examination.institution_id, examination.village_id} - {None}
+    for recipient_id in recipients:
+        session.add(
+            ReportReturn(
+                id=new_id(), report_id=report.id, recipient_id=recipient_id, state=ReturnState.PENDING
+            )
+        )
+
+
+def _next_version(session: Session, examination_id: uuid.UUID) -> int:
+    return 1 + len(session.scalars(select(Report.id).where(Report.examination_id == examination_id)).all())
+
+
+def _manifest(examination: Examination, originals: Sequence[Original]) -> str:
+    """Canonical JSON: sorted keys, no blanks, one entry per original in the order of its UID."""
+    content = {
+        "examination_id": str(examination.id),
+        "study_instance_uid": examination.study_instance_uid,
+        "originals": [
+            {"sop_instance_uid": o.sop_instance_uid, "sha256": o.sha256, "size_bytes": o.size_bytes}
+            for o in sorted(originals, key=lambda o: o.sop_instance_uid)
+        ],
+    }
+    return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

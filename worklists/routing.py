@@ -1,0 +1,124 @@
+"""Routing: which centre reads an examination, and when it is due. A task exists from the first object on."""
+
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from worklists.base import new_id
+from worklists.directory import Centre, InstitutionKind, Kind, find_agreement
+from worklists.examinations import Examination, Priority
+from worklists.reading import OPEN_STATES, Purpose, ReadingTask, TaskState, tasks_of
+from worklists.reports import Report, ReportState
+
+COUNTY_TIME = ZoneInfo("Asia/Shanghai")
+
+# Default turnaround by priority; unconfirmed nationally, so a county's own table replaces it.
+TURNAROUND = {
+    Priority.CHEST_PAIN: timedelta(minutes=10),
+    Priority.URGENT: timedelta(minutes=30),
+    Priority.ROUTINE: timedelta(hours=2),
+}
+ADDITIONAL_IMAGES_TURNAROUND = timedelta(hours=24)
+
+
+def route_arrival(
+    session: Session, examination: Examination, *, instances: int, now: datetime
+) -> ReadingTask:
+    """See to it that the examination has its task, and that whoever is reading hears of late objects."""
+    tasks = list(session.scalars(tasks_of(examination.id)))
+    open_task = next((task for task in reversed(tasks) if task.state in OPEN_STATES), None)
+    if open_task is not None:
+        open_task.note_late_instances(instances, now)
+        return open_task
+    sent_back = next((task for task in tasks if task.state is TaskState.SENT_BACK), None)
+    if sent_back is not None:
+        sent_back.note_arriving(now)
+        return sent_back
+    signed = session.scalars(
+        select(Report).where(Report.examination_id == examination.id, Report.state == ReportState.SIGNED)
+    ).first()
+    task = _additional_images(examination, signed, instances, now) if signed else _new_task(examination)
+    session.add(task)
+    assign_centre(session, task, now)
+    return task
+
+
+def assign_centre(session: Session, task: ReadingTask, now: datetime) -> None:
+    """Send the task to the centre of its kind at the township's lead hospital, when an agreement allows it.
+
+    Otherwise it waits without a centre, and `waiting_reason` says why.
+    """
+    task.centre, task.waiting_reason = _find_centre(session, task.examination, local_date(now))
+    task.centre_id = task.centre.id if task.centre else None
+
+
+def set_priority(session: Session, examination: Examination, priority: Priority) -> None:
+    """The township says how urgent it is; open work moves and its clock is set anew."""
+    examination.priority = priority
+    for task in session.scalars(tasks_of(examination.id)):
+        if task.state in OPEN_STATES:
+            task.set_priority(priority)
+            task.due_at = examination.received_at + TURNAROUND[priority]
+
+
+def note_complete(session: Session, examination: Examination, now: datetime) -> None:
+    """Nothing more is expected: the examination is whole and its task waits for a reader."""
+    examination.mark_complete(now)
+    for task in session.scalars(tasks_of(examination.id)):
+        task.note_complete()
+
+
+def local_date(moment: datetime) -> date:
+    return moment.astimezone(COUNTY_TIME).date()
+
+
+def _find_centre(session: Session, examination: Examination, on: date) -> tuple[Centre | None, str]:
+    lead_id = examination.institution.lead_id
+    if examination.institution.kind is InstitutionKind.LEAD_HOSPITAL:
+        lead_id = examination.institution_id
+    if lead_id is None:
+        return None, "no_lead_hospital"
+    centre = _centre_of(session, lead_id, examination.kind)
+    if centre is None:
+        return None, "no_centre"
+    if lead_id != examination.institution_id and not find_agreement(
+        session, lead_id=lead_id, member_id=examination.institution_id, kind=examination.kind, on=on
+    ):
+        return None, "no_agreement"
+    return centre, ""
+
+
+def _centre_of(session: Session, institution_id: object, kind: Kind) -> Centre | None:
+    return session.scalars(
+        select(Centre)
+        .where(Centre.institution_id == institution_id, Centre.kind == kind, Centre.enabled)
+        .order_by(Centre.id)
+    ).first()
+
+
+def _new_task(examination: Examination) -> ReadingTask:
+    return ReadingTask(
+        id=new_id(),
+        examination=examination,
+        examination_id=examination.id,
+        purpose=Purpose.READ,
+        state=TaskState.ARRIVING,
+        rank=examination.priority.rank,
+        waiting_since=examination.received_at,
+        due_at=examination.received_at + TURNAROUND[examination.priority],
+        late_instances=0,
+        sent_back_reason="",
+    )
+
+
+def _additional_images(
+    examination: Examination, signed: Report, instances: int, now: datetime
+) -> ReadingTask:
+    """The report stands; its signer looks at what came after it."""
+    task = _new_task(examination)
+    task.purpose, task.state = Purpose.ADDITIONAL_IMAGES, TaskState.CLAIMED
+    task.claimed_by_id, task.claimed_at, task.late_instances = signed.signed_by_id, now, instances
+    task.waiting_since, task.due_at = now, now + ADDITIONAL_IMAGES_TURNAROUND
+    return task
