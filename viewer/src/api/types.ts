@@ -1,0 +1,300 @@
+/** The shapes of docs/http.md, by hand and in its order. */
+
+export type Time = string
+export type DateText = string
+
+export interface Page<T, C = Record<string, number>> {
+  items: T[]
+  next_cursor: string | null
+  counts?: C
+}
+
+export type RoleName = 'radiographer' | 'village' | 'reader' | 'reviewer' | 'it' | 'admin' | 'auditor'
+export type Kind = 'imaging' | 'ecg' | 'laboratory' | 'pathology'
+export type Priority = 'routine' | 'urgent' | 'chest_pain'
+export type State = 'arriving' | 'waiting' | 'claimed' | 'submitted' | 'signed' | 'sent_back' | 'cancelled'
+export type Sex = 'M' | 'F' | 'O'
+export type InstitutionKind = 'lead_hospital' | 'township' | 'village'
+
+export interface User {
+  id: string
+  username: string
+  name: string
+  institution: { id: string; code: string; name: string; kind: InstitutionKind }
+  roles: { role: RoleName; centre: { id: string; name: string; kind: Kind } | null }[]
+  csrf_token: string
+  demo: boolean
+}
+
+export interface Person {
+  id: string
+  name: string
+}
+
+export interface Site {
+  id: string
+  code: string
+  name: string
+}
+
+export interface Patient {
+  name: string | null
+  sex: Sex | null
+  birth_date: DateText | null
+  age: string | null
+  patient_id: string | null
+}
+
+export interface Mark {
+  item_code: string
+  item_name: string
+  text: string | null
+  scope: string | null
+  remark: string | null
+  reason: string | null
+}
+
+export interface WorklistItem {
+  task_id: string
+  examination_id: string
+  centre: { id: string; name: string } | null
+  kind: Kind
+  modality: string | null
+  body_part: string | null
+  description: string | null
+  state: State
+  waiting_reason: string | null
+  priority: Priority
+  due_at: Time | null
+  patient: Patient
+  site: Site
+  accession_number: string | null
+  study_instance_uid: string | null
+  instances: number
+  expected_instances: number | null
+  complete: boolean
+  received_at: Time
+  studied_at: Time | null
+  claimed_by: Person | null
+  claimed_until: Time | null
+  has_clinical_information: boolean
+  late_instances: number
+  report_id: string | null
+}
+
+export interface WorklistCounts {
+  arriving: number
+  waiting: number
+  claimed: number
+  submitted: number
+  signed: number
+  sent_back: number
+  mine: number
+}
+
+export interface WorklistQuery {
+  centre?: string
+  state?: State[]
+  kind?: Kind
+  modality?: string
+  site?: string
+  from?: DateText
+  to?: DateText
+  q?: string
+  mine?: true
+  limit?: number
+  cursor?: string
+}
+
+export interface Draft {
+  findings: string
+  impression: string
+  clinical_information: string | null
+  critical: boolean
+  preliminary: boolean
+  revision: number
+  saved_at: Time
+  writer: Person
+  state: 'draft' | 'submitted'
+}
+
+export interface Permissions {
+  claim: boolean
+  release: boolean
+  edit: boolean
+  submit: boolean
+  reject: boolean
+  sign: boolean
+  send_back: boolean
+}
+
+export interface Prior {
+  examination_id: string
+  kind: Kind
+  modality: string | null
+  body_part: string | null
+  description: string | null
+  studied_at: Time | null
+  site: Site
+  state: State
+  study_instance_uid: string | null
+  report: {
+    report_id: string
+    version: number
+    findings: string
+    impression: string
+    signed_at: Time
+    signed_by: Person
+  } | null
+}
+
+export interface TaskDetail {
+  task: WorklistItem
+  examination: ExaminationDetail
+  draft: Draft | null
+  review_required: boolean
+  permissions: Permissions
+  rejection: { reason: string; by: Person; at: Time } | null
+  priors: Prior[]
+}
+
+export interface Phrase {
+  code: string
+  name: string
+  findings: string
+  impression: string
+  normal: boolean
+}
+
+export interface Delivery {
+  recipient: Site
+  state: 'pending' | 'delivered' | 'opened' | 'acknowledged' | 'failed'
+  delivered_at: Time | null
+  opened_at: Time | null
+  opened_by: Person | null
+  acknowledged_at: Time | null
+  acknowledged_by: Person | null
+}
+
+export interface Report {
+  report_id: string
+  number: string
+  version: number
+  state: 'signed' | 'superseded' | 'void'
+  examination: ExaminationItem
+  patient: Patient
+  findings: string
+  impression: string
+  clinical_information: string | null
+  writer: Person | null
+  reviewer: Person | null
+  signed_by: Person
+  signed_at: Time
+  preliminary: boolean
+  critical: boolean
+  marks: Mark[]
+  centre: { id: string; name: string }
+  site: Site
+  verification_url: string
+  deliveries: Delivery[]
+  manifest_sha256: string | null
+  pdf_sha256: string | null
+}
+
+export interface Device {
+  id: string
+  ae_title: string
+  name: string | null
+}
+
+export interface ExaminationItem extends WorklistItem {
+  device: Device | null
+  returned: { return_id: string; report_id: string; state: ReturnState; signed_at: Time } | null
+  sent_back_reason: string | null
+  held: number
+}
+
+export interface IdentityChange {
+  at: Time
+  by: Person
+  reason: string
+  before: Partial<Patient>
+  after: Partial<Patient>
+}
+
+export interface ExaminationDetail extends ExaminationItem {
+  clinical_information: string | null
+  patient_as_received: Patient | null
+  identity_changes: IdentityChange[]
+  series: { series_instance_uid: string; modality: string | null; description: string | null; instances: number }[]
+  history: { at: Time; what: string; by: Person | null }[]
+}
+
+export type ExaminationCounts = Partial<Record<State | 'today' | 'incomplete', number>>
+
+export interface IdentityBody {
+  name: string
+  sex: Sex | null
+  birth_date: DateText | null
+  patient_id: string
+  reason: string
+}
+
+export interface UploadAnswer {
+  accepted: { name: string; examination_id: string }[]
+  refused: { name: string; reason: string }[]
+}
+
+export interface Refusal {
+  at: Time
+  device: Device | null
+  what: 'association' | 'instance' | 'file'
+  reason: string
+  advice: string | null
+  sop_instance_uid: string | null
+  count: number
+}
+
+export type ReturnState = 'delivered' | 'opened' | 'acknowledged'
+
+export interface ReturnItem {
+  id: string
+  report_id: string
+  version: number
+  examination_id: string
+  kind: Kind
+  modality: string | null
+  body_part: string | null
+  description: string | null
+  patient: Patient
+  site: Site
+  centre: { id: string; name: string }
+  signed_at: Time
+  signed_by: Person
+  marks: Mark[]
+  critical: boolean
+  preliminary: boolean
+  state: ReturnState
+  delivered_at: Time | null
+}
+
+export interface Overview {
+  sent_today: { count: number; arriving: number; incomplete: number; held: number; refused: number }
+  reading: { count: number; urgent: number; next_due_at: Time | null }
+  returned: { unread: number; today: number }
+}
+
+export interface Verification {
+  valid: boolean
+  number: string
+  version: number
+  state: 'signed' | 'superseded' | 'void'
+  signed_at: Time
+  signed_by: Person | string
+  centre: { id?: string; name: string } | string
+  site: { id?: string; name: string } | string
+  patient: string
+  pdf_sha256: string | null
+}
+
+export type Topic = 'worklist' | 'returns' | 'system' | 'held'

@@ -1,0 +1,75 @@
+/** Keyboard shortcuts of a page. They never fire while an input method composes, nor (but for Ctrl ones) in a text field. */
+import { onScopeDispose, ref, shallowRef } from 'vue'
+
+export interface Shortcut {
+  /** `j`, `?`, `Enter`, `Escape`, `Ctrl+Enter`, `g`… */
+  key: string
+  /** Message key for the help overlay; absent: not listed. */
+  help?: string
+  /** Also inside a text field. */
+  always?: boolean
+  run: () => void
+}
+
+const active = shallowRef<Shortcut[][]>([])
+export const helpOpen = ref(false)
+
+export function toggleHelp(): void {
+  helpOpen.value = !helpOpen.value
+}
+
+export function shortcutsShown(): Shortcut[] {
+  return active.value.flat().filter((shortcut) => shortcut.help)
+}
+
+/** An IME swallows keys while it composes: `isComposing`, or keyCode 229 in older engines. */
+export function composing(event: KeyboardEvent): boolean {
+  return event.isComposing || event.keyCode === 229
+}
+
+export function nameOf(event: KeyboardEvent): string {
+  const modified = event.ctrlKey || event.metaKey
+  return `${modified ? 'Ctrl+' : ''}${event.altKey ? 'Alt+' : ''}${event.key}`
+}
+
+export function inText(target: EventTarget | null): boolean {
+  if (!(target instanceof HTMLElement)) return false
+  if (target instanceof HTMLInputElement) return !['checkbox', 'radio', 'button', 'submit', 'file'].includes(target.type)
+  return target instanceof HTMLTextAreaElement || target instanceof HTMLSelectElement || target.isContentEditable
+}
+
+/** On a button or link Enter and Space belong to it. */
+function ownsKey(target: EventTarget | null, key: string): boolean {
+  return (key === 'Enter' || key === ' ') && target instanceof HTMLElement && target.closest('button, a, summary') !== null
+}
+
+export function handle(event: KeyboardEvent, shortcuts: Shortcut[]): boolean {
+  if (composing(event) || event.defaultPrevented) return false
+  const key = nameOf(event)
+  const found = shortcuts.find((shortcut) => shortcut.key === key)
+  if (!found || (inText(event.target) && !found.always) || ownsKey(event.target, key)) return false
+  event.preventDefault()
+  found.run()
+  return true
+}
+
+function listen(event: KeyboardEvent): void {
+  if (helpOpen.value) {
+    handle(event, [
+      { key: 'Escape', always: true, run: toggleHelp },
+      { key: '?', run: toggleHelp },
+    ])
+    return
+  }
+  // The page opened last is asked first.
+  for (const group of [...active.value].reverse()) if (handle(event, group)) return
+}
+
+export function useShortcuts(shortcuts: Shortcut[]): void {
+  if (active.value.length === 0) window.addEventListener('keydown', listen)
+  active.value = [...active.value, shortcuts]
+  onScopeDispose(() => {
+    active.value = active.value.filter((group) => group !== shortcuts)
+    if (active.value.length === 0) window.removeEventListener('keydown', listen)
+  })
+}

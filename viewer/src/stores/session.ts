@@ -1,0 +1,53 @@
+/** Who is signed in, what they may open, and where they start. */
+import { defineStore } from 'pinia'
+import { computed, ref } from 'vue'
+import { api, configure, Problem } from '@/api/client'
+import type { RoleName, User } from '@/api/types'
+
+export const useSession = defineStore('session', () => {
+  const user = ref<User | null>(null)
+  const known = ref(false)
+
+  const roles = computed(() => new Set<RoleName>(user.value?.roles.map((role) => role.role) ?? []))
+  const home = computed(() => homeOf(roles.value))
+
+  function accept(someone: User | null): void {
+    user.value = someone
+    known.value = true
+    configure({ csrf: someone?.csrf_token ?? '' })
+  }
+
+  async function restore(): Promise<void> {
+    if (known.value) return
+    try {
+      accept((await api.get<{ user: User }>('/session')).user)
+    } catch (error) {
+      if (!(error instanceof Problem) || error.status !== 401) throw error
+      accept(null)
+    }
+  }
+
+  async function signIn(username: string, password: string): Promise<void> {
+    const answer = await api.post<{ user: User }>('/session', { username, password })
+    accept(answer.user)
+  }
+
+  async function signOut(): Promise<void> {
+    await api.delete('/session')
+    accept(null)
+  }
+
+  const may = (...wanted: RoleName[]): boolean => wanted.some((role) => roles.value.has(role))
+
+  return { user, known, roles, home, restore, signIn, signOut, accept, may }
+})
+
+export function homeOf(roles: ReadonlySet<RoleName>): string {
+  if (roles.has('reader') || roles.has('reviewer')) return '/worklist'
+  if (roles.has('radiographer')) return '/township'
+  if (roles.has('village')) return '/village'
+  if (roles.has('it')) return '/system'
+  if (roles.has('admin')) return '/admin'
+  if (roles.has('auditor')) return '/audit'
+  return '/welcome'
+}
