@@ -66,9 +66,8 @@ def write_all(handle: int, buffers: Sequence[bytes], offset: int) -> int:
 class SharedSegment:
     """The segment that ordinary records are appended to: append, sync, and at last end or retire."""
 
-    def __init__(self, folder: Path, journal: str, number: int) -> None:
-        self.number = number
-        self._folder = folder
+    def __init__(self, folder: Path, journal: str, number: int, limit_bytes: int) -> None:
+        self._limit_bytes = limit_bytes
         self._marker = new_marker()
         header = SegmentHeader(journal=journal, number=number, marker=self._marker)
         self._handle = os.open(segment_path(folder, number, "seg"), os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o640)
@@ -87,8 +86,12 @@ class SharedSegment:
             self.retire()
             raise
 
+    @property
+    def is_empty(self) -> bool:
+        return self._end == SEGMENT_HEADER_BYTES
+
     def has_room_for(self, size_bytes: int) -> bool:
-        return self._end + size_bytes <= SEGMENT_BYTES
+        return self._end + size_bytes <= self._limit_bytes
 
     def append(self, records: Sequence["PendingRecord"]) -> None:
         buffers: list[bytes] = []

@@ -27,6 +27,7 @@ from gateway.journal.catalogue import DESCRIPTION_NAME, LOCK_NAME
 from gateway.journal.format import FORMAT_VERSION, write_head
 from gateway.journal.room import DISK_FLOOR_BYTES, Room, Usage, measure_usage
 from gateway.journal.segment import (
+    SEGMENT_BYTES,
     WRITE_BACK_BYTES,
     PendingRecord,
     SharedSegment,
@@ -58,6 +59,7 @@ class Journal:
         *,
         limit_bytes: int,
         floor_bytes: int,
+        segment_bytes: int,
         usage: Callable[[], Usage],
     ) -> None:
         self.id = folder.name
@@ -72,6 +74,7 @@ class Journal:
         self._room = Room(limit_bytes=limit_bytes, floor_bytes=floor_bytes, measure=usage, pool=self._pool)
         self._sequences = itertools.count(1)
         self._numbers = itertools.count(1)
+        self._segment_bytes = segment_bytes
         self._shared: SharedSegment | None = None
         self._waiting: list[_Waiting] = []
         self._group: asyncio.Task[None] | None = None
@@ -87,6 +90,7 @@ class Journal:
         node: str,
         limit_bytes: int,
         floor_bytes: int = DISK_FLOOR_BYTES,
+        segment_bytes: int = SEGMENT_BYTES,
         usage: Callable[[], Usage] | None = None,
     ) -> Self:
         """Begin a new journal under the root. Its folder appears whole and locked, or not at all."""
@@ -114,6 +118,7 @@ class Journal:
                 lock_handle,
                 limit_bytes=limit_bytes,
                 floor_bytes=floor_bytes,
+                segment_bytes=segment_bytes,
                 usage=usage or (lambda: measure_usage(root)),
             )
         except OSError as error:
@@ -235,7 +240,7 @@ class Journal:
                 fitting, size = 0, 0
                 for record in records[durable:]:
                     size += record.length
-                    if not segment.has_room_for(size):
+                    if fitting and not segment.has_room_for(size):
                         break
                     fitting += 1
                 segment.append(records[durable : durable + fitting])
@@ -250,10 +255,11 @@ class Journal:
         return durable, None
 
     def _segment_for(self, record: PendingRecord) -> SharedSegment:
-        if self._shared is not None and not self._shared.has_room_for(record.length):
+        shared = self._shared
+        if shared is not None and not (shared.is_empty or shared.has_room_for(record.length)):
             self._end_shared()
         if self._shared is None:
-            self._shared = SharedSegment(self._folder, self.id, next(self._numbers))
+            self._shared = SharedSegment(self._folder, self.id, next(self._numbers), self._segment_bytes)
         return self._shared
 
     def _end_shared(self) -> None:
