@@ -1,0 +1,248 @@
+"""PDUs and presentation data values out of a byte stream (PS3.8 9.3.1, 9.3.5 and Annex E).
+
+The kernel writes into one buffer per connection. Control PDUs are handed on whole; fragments of data sets as runs
+of views into the buffer, so a PDU may be longer than the buffer and a payload byte never becomes an object.
+"""
+
+import asyncio
+import socket
+from abc import abstractmethod
+
+from adapters.dicom.pdu import HEADER, PDV_HEADER, AbortReason, PduType
+from adapters.errors import Malformed
+
+REQUEST_LIMIT = 1 << 18  # bytes of an A-ASSOCIATE-RQ: 128 contexts with every transfer syntax are 170 KB
+_ROOM = 1 << 16  # bytes free in the buffer before it is worth a read
+_CONTROL_LENGTH = 4  # of every control PDU but the A-ASSOCIATE ones
+_TCP_QUICKACK: int | None = getattr(socket, "TCP_QUICKACK", None)  # Linux
+_IS_COMMAND, _IS_LAST = 0x01, 0x02  # message control header, PS3.8 Annex E
+
+
+class Violation(Malformed):
+    """The peer broke PS3.8; the provider aborts with this reason."""
+
+    def __init__(self, reason: AbortReason, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class Framing(asyncio.BufferedProtocol):
+    """The receiving half of a connection. What is heard goes to the methods that a subclass gives."""
+
+    def __init__(self, *, buffer_bytes: int, maximum_length: int) -> None:
+        self._buffer = bytearray(max(buffer_bytes, REQUEST_LIMIT + 2 * _ROOM))
+        self._view = memoryview(self._buffer)
+        self._maximum_length = maximum_length
+        self._read_at = self._written_to = 0
+        self._pdu_left = self._pdv_left = self._skip_left = 0  # bytes still to come
+        self._control = 0  # message control header of the fragment under way
+        self._pieces: list[memoryview] = []  # runs of the data set in the buffer, not yet handed on
+        self._transport: asyncio.Transport
+        self._socket: socket.socket | None = None
+        self.held = False  # nothing is acted upon, but an abort
+        self.deaf = False  # what still comes is read past
+        self.heard_at = 0.0
+        self._loop = asyncio.get_running_loop()
+
+    # what a subclass gives
+
+    @abstractmethod
+    def heard_control(self, kind: PduType, body: bytes) -> None:
+        """A control PDU came; `body` is empty unless it is an A-ASSOCIATE-RQ that is awaited."""
+
+    @abstractmethod
+    def awaits_request(self) -> bool:
+        """Whether an A-ASSOCIATE-RQ is worth reading."""
+
+    @abstractmethod
+    def heard_data(self) -> bool:
+        """A P-DATA-TF begins; False reads past it."""
+
+    @abstractmethod
+    def begin_fragment(self, context_id: int, control: int) -> None:
+        """A presentation data value begins."""
+
+    @abstractmethod
+    def take_command(self, piece: memoryview) -> None:
+        """Bytes of a command fragment."""
+
+    @abstractmethod
+    def take_data(self, pieces: list[memoryview]) -> None:
+        """Runs of a data set fragment; they are only good during this call."""
+
+    @abstractmethod
+    def end_fragment(self) -> None:
+        """The presentation data value that began last has ended."""
+
+    @abstractmethod
+    def violated(self, error: Malformed) -> None:
+        """The peer broke the protocol; nothing further is read."""
+
+    # asyncio.BufferedProtocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Set the socket up for short answers."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self._socket = transport.get_extra_info("socket")
+        self.heard_at = self._loop.time()
+        self._set_option(socket.TCP_NODELAY)
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Where the kernel may write."""
+        if self._read_at == self._written_to:
+            self._read_at = self._written_to = 0
+        elif len(self._buffer) - self._written_to < _ROOM:
+            rest = bytes(self._view[self._read_at : self._written_to])
+            self._view[: len(rest)] = rest
+            self._read_at, self._written_to = 0, len(rest)
+        return self._view[self._written_to :]
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Act on what the kernel wrote."""
+        self.heard_at = self._loop.time()
+        if _TCP_QUICKACK is not None:
+            # Not sticky. Without it a sender that leaves Nagle on waits 40 ms for each instance.
+            self._set_option(_TCP_QUICKACK)
+        self._written_to += nbytes
+        self.consume()
+        if self.held and self._written_to - self._read_at > len(self._buffer) - 2 * _ROOM:
+            self._transport.pause_reading()
+
+    def pause_writing(self) -> None:
+        """The peer does not read our answers: hear nothing more until it does."""
+        self._transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        """The peer reads again."""
+        self._transport.resume_reading()
+
+    # the stream
+
+    def release_hold(self) -> None:
+        """Act on what came meanwhile, and go on."""
+        self.held = False
+        self.consume()
+        if not self.held and not self._transport.is_closing():
+            self._transport.resume_reading()
+
+    def consume(self) -> None:
+        """Take as much out of the buffer as there is."""
+        try:
+            while not self.deaf and self._advance():
+                pass
+            self._hand_on()
+        except Malformed as error:
+            self._pieces.clear()
+            self.violated(error)
+        if self.deaf:
+            self._read_at = self._written_to = 0
+
+    def _advance(self) -> bool:
+        """One step; False when there is nothing to do before more bytes come."""
+        if self.held:
+            return self._notice_abort()
+        if self._pdv_left:
+            return self._take_fragment()
+        if self._pdu_left:
+            return self._begin_pdv()
+        if self._skip_left:
+            return self._skip()
+        return self._begin_pdu()
+
+    def _begin_pdu(self) -> bool:
+        if self._written_to - self._read_at < HEADER.size:
+            return False
+        kind, length = HEADER.unpack_from(self._buffer, self._read_at)
+        if kind == PduType.P_DATA:
+            return self._begin_data(length)
+        if kind not in PduType.__members__.values():
+            raise Violation(AbortReason.UNRECOGNIZED_PDU, f"PDU type {kind:02X}H")
+        if kind in (PduType.ASSOCIATE_RQ, PduType.ASSOCIATE_AC):
+            wanted = kind == PduType.ASSOCIATE_RQ and self.awaits_request()
+            if not wanted:
+                self.heard_control(PduType(kind), b"")
+                return False
+            if length > REQUEST_LIMIT:
+                raise Violation(AbortReason.INVALID_PARAMETER, f"A-ASSOCIATE-RQ of {length} bytes")
+        elif length != _CONTROL_LENGTH:
+            raise Violation(AbortReason.INVALID_PARAMETER, f"PDU type {kind:02X}H of {length} bytes")
+        if self._written_to - self._read_at < HEADER.size + length:
+            return False
+        start = self._read_at + HEADER.size
+        self._read_at = start + length
+        body = bytes(self._view[start : start + length]) if kind == PduType.ASSOCIATE_RQ else b""
+        self.heard_control(PduType(kind), body)
+        return True
+
+    def _begin_data(self, length: int) -> bool:
+        if not self.heard_data():
+            self._read_at += HEADER.size
+            self._skip_left = length
+            return True
+        if length < PDV_HEADER.size or (self._maximum_length and length > self._maximum_length):
+            raise Violation(AbortReason.INVALID_PARAMETER, f"P-DATA-TF of {length} bytes")
+        self._read_at += HEADER.size
+        self._pdu_left = length
+        return True
+
+    def _begin_pdv(self) -> bool:
+        if self._written_to - self._read_at < PDV_HEADER.size:
+            return False
+        length, context_id, control = PDV_HEADER.unpack_from(self._buffer, self._read_at)
+        self._pdu_left -= length + 4
+        if length < 2 or self._pdu_left < 0 or 0 < self._pdu_left < PDV_HEADER.size:
+            raise Violation(AbortReason.INVALID_PARAMETER, "presentation data values do not fill their PDU")
+        self._read_at += PDV_HEADER.size
+        self._pdv_left, self._control = length - 2, control
+        self.begin_fragment(context_id, control)
+        if not self._pdv_left:
+            self._end_pdv()
+        return True
+
+    def _take_fragment(self) -> bool:
+        start = self._read_at
+        size = min(self._pdv_left, self._written_to - start)
+        if not size:
+            return False
+        piece = self._view[start : start + size]
+        if self._control & _IS_COMMAND:
+            self.take_command(piece)
+        else:
+            self._pieces.append(piece)
+        self._read_at = start + size
+        self._pdv_left -= size
+        if not self._pdv_left:
+            self._end_pdv()
+        return True
+
+    def _end_pdv(self) -> None:
+        if self._control & _IS_LAST:
+            self._hand_on()
+        self.end_fragment()
+
+    def _hand_on(self) -> None:
+        if self._pieces:
+            self.take_data(self._pieces)
+            self._pieces.clear()
+
+    def _skip(self) -> bool:
+        size = min(self._skip_left, self._written_to - self._read_at)
+        self._read_at += size
+        self._skip_left -= size
+        return size > 0
+
+    def _notice_abort(self) -> bool:
+        at_pdu = not (self._pdv_left or self._pdu_left or self._skip_left)
+        if at_pdu and self._written_to - self._read_at >= HEADER.size + _CONTROL_LENGTH:
+            kind, length = HEADER.unpack_from(self._buffer, self._read_at)
+            if kind == PduType.ABORT and length == _CONTROL_LENGTH:
+                self.heard_control(PduType.ABORT, b"")
+        return False
+
+    def _set_option(self, option: int) -> None:
+        if self._socket is not None:
+            try:
+                self._socket.setsockopt(socket.IPPROTO_TCP, option, 1)
+            except OSError:  # the peer is gone already, or this is no TCP socket; connection_lost tells
+                self._socket = None

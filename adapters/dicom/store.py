@@ -1,0 +1,141 @@
+"""C-STORE as a provider (PS3.4 Annex B, PS3.7 9.1.1): check the bytes, keep them, answer.
+
+Before acceptance only the bytes themselves may refuse an instance: the data set parses to its end, and names the
+SOP class and instance that the request names. A missing or malformed Study or Series UID is no reason to refuse.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+
+from adapters.dicom.dimse import SUCCESS, Request, Status
+from adapters.dicom.part10 import write_file_meta
+from adapters.dicom.ports import Entry, Intake
+from adapters.dicom.status import (
+    CannotUnderstand,
+    Contradiction,
+    InvalidInstanceUid,
+    NotAuthorised,
+    UnsupportedClass,
+    status_of,
+)
+from adapters.dicom.structure import open_walker
+from adapters.dicom.transfer_syntaxes import ENCODINGS
+from adapters.errors import Malformed, Refused, Unavailable
+
+log = structlog.get_logger()
+
+_SOP_CLASS_UID, _SOP_INSTANCE_UID = 0x00080016, 0x00080018
+_NAMED = (_SOP_CLASS_UID, _SOP_INSTANCE_UID)
+_UID = re.compile(r"[0-9]+(\.[0-9]+)*")  # PS3.5 9.1, but leading zeros are borne
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """An accepted presentation context."""
+
+    context_id: int
+    abstract_syntax: str
+    transfer_syntax: str
+
+
+class Store:
+    """One instance being received. The first thing wrong with it is its answer; the rest is read past."""
+
+    def __init__(
+        self, request: Request, context: Context, association: Mapping[str, Any], intake: Intake
+    ) -> None:
+        self.request = request
+        self.size = 0  # bytes of the data set so far
+        self._walker = open_walker(ENCODINGS[context.transfer_syntax], _NAMED)
+        self._entry: Entry | None = None
+        self._error: Exception | None = None
+        try:
+            self._check_request(context, association)
+            self._entry = self._open(context, association, intake)
+        except Exception as error:  # every outcome is an answer
+            self._fail(error)
+
+    def write(self, view: memoryview | bytes) -> None:
+        """Take the next run of the data set."""
+        if self._entry is None:
+            return
+        self.size += len(view)
+        try:
+            self._walker.feed(view)
+            self._entry.write(view)
+        except Exception as error:  # every outcome is an answer
+            self._fail(error)
+
+    def abort(self) -> None:
+        """The data set will not come to its end: keep nothing."""
+        if self._entry is not None:
+            self._entry.abort()
+            self._entry = None
+
+    async def answer(self) -> Status:
+        """Success once the instance is durable, else why not."""
+        try:
+            if self._entry is not None:
+                self._walker.finish()
+                self._check_names()
+                await self._entry.commit()
+                self._entry = None
+        except Exception as error:  # every outcome is an answer
+            self._fail(error)
+        return SUCCESS if self._error is None else status_of(self._error)
+
+    def _check_request(self, context: Context, association: Mapping[str, Any]) -> None:
+        if not association.get("storage_allowed", True):
+            raise NotAuthorised("this device may not store")
+        if self.request.sop_class_uid != context.abstract_syntax:
+            raise UnsupportedClass("SOP class is not that of the presentation context")
+        uid = self.request.sop_instance_uid
+        if len(uid) > 64 or not _UID.fullmatch(uid):
+            raise InvalidInstanceUid("Affected SOP Instance UID is not a UID")
+        if not self.request.has_data_set:
+            raise CannotUnderstand("C-STORE without a data set", 0x00000800)
+
+    def _open(self, context: Context, association: Mapping[str, Any], intake: Intake) -> Entry:
+        meta = write_file_meta(
+            sop_class_uid=self.request.sop_class_uid,
+            sop_instance_uid=self.request.sop_instance_uid,
+            transfer_syntax_uid=context.transfer_syntax,
+            source_ae_title=association["calling_ae_title"],
+        )
+        origin = {
+            **association,
+            "transfer_syntax_uid": context.transfer_syntax,
+            "sop_class_uid": self.request.sop_class_uid,
+            "sop_instance_uid": self.request.sop_instance_uid,
+            "data_set_offset": len(meta),
+            "received_at": datetime.now(UTC).isoformat(timespec="microseconds"),
+        }
+        entry = intake.open("dicom.instance", origin)
+        try:
+            entry.write(meta)
+        except Exception:
+            entry.abort()
+            raise
+        return entry
+
+    def _check_names(self) -> None:
+        for tag, asked, name in (
+            (_SOP_CLASS_UID, self.request.sop_class_uid, "SOP Class UID"),
+            (_SOP_INSTANCE_UID, self.request.sop_instance_uid, "SOP Instance UID"),
+        ):
+            found = self._walker.values.get(tag, b"").rstrip(b"\0 ").decode("latin-1")
+            if not found:
+                raise Contradiction(f"{name} is missing in the data set", tag)
+            if found != asked:
+                raise Contradiction(f"{name} in the data set is not the request's", tag)
+
+    def _fail(self, error: Exception) -> None:
+        self._error = error
+        self.abort()
+        if not isinstance(error, Malformed | Refused | Unavailable):
+            log.error("store_failed", sop_instance_uid=self.request.sop_instance_uid, exc_info=error)
