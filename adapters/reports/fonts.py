@@ -4,6 +4,7 @@ PDF/A has no empty boxes: a character that no font has would stop the report. So
 there is, and print 〓 (U+3013, the geta mark that typesetters put for a missing sort) for the rest, with a list.
 """
 
+import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from adapters.errors import Unavailable
 MISSING = "〓"
 NUMBERS = "①②③④⑤⑥⑦⑧⑨⑩⑪⑫⑬⑭⑮⑯⑰⑱⑲⑳"  # tell several missing characters apart
 NEEDED = f"检查所见诊断意见互认{MISSING}{NUMBERS}"
+# Control, direction, surrogate and private characters say nothing on paper, whatever a font draws for them.
+MEANINGLESS = ("Cc", "Cf", "Cs", "Co")
 PREFERRED_FAMILIES = ("Noto Sans SC", "Noto Sans CJK SC")
 
 
@@ -42,13 +45,13 @@ class Fonts:
     def missing(self, texts: Iterable[str]) -> tuple[str, ...]:
         """The characters that no font has, each once, in the order in which they appear."""
         return tuple(
-            dict.fromkeys(
-                character
-                for text in texts
-                for character in text
-                if character != "\n" and ord(character) not in self._covered
-            )
+            dict.fromkeys(character for text in texts for character in text if not self._shows(character))
         )
+
+    def _shows(self, character: str) -> bool:
+        if character == "\n":
+            return True
+        return ord(character) in self._covered and unicodedata.category(character) not in MEANINGLESS
 
 
 def _read_characters(path: Path, index: int) -> frozenset[int]:

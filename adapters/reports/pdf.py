@@ -78,7 +78,7 @@ def _text_of(manifest: bytes) -> str:
 
 def _qr_code(url: str) -> str:
     svg = io.BytesIO()
-    segno.make(url, error="m", micro=False).save(svg, kind="svg", border=0, xmldecl=False)
+    segno.make(url, error="m", micro=False).save(svg, kind="svg", xmldecl=False)
     return svg.getvalue().decode("ascii")
 
 

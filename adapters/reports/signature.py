@@ -11,13 +11,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from asn1crypto import keys, pem, x509  # type: ignore[import-untyped]
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
+from asn1crypto import pem, x509  # type: ignore[import-untyped]
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
+from pyhanko.pdf_utils.misc import PdfError
 from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.sign import signers
 from pyhanko.sign.fields import SigFieldSpec, SigSeedSubFilter
+from pyhanko.sign.general import SigningError
 from pyhanko.sign.signers.pdf_signer import PdfSigningSession
 from pyhanko.sign.validation import validate_pdf_signature
 from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature
@@ -25,9 +27,11 @@ from pyhanko.sign.validation.status import SignatureCoverageLevel
 from pyhanko_certvalidator import ValidationContext
 from pyhanko_certvalidator.registry import SimpleCertificateStore
 
+from adapters.errors import Malformed, Unavailable
 from adapters.reports.manifest import manifest_of
 
 FIELD_NAME = "Signature"
+DIGEST = "sha256"
 
 
 class Signer(Protocol):
@@ -40,6 +44,10 @@ class Signer(Protocol):
     @property
     def certificate_pem(self) -> bytes:
         """The person's certificate."""
+
+    @property
+    def expires_at(self) -> datetime:
+        """When the certificate ends, and a new one is needed."""
 
     def sign_pdf(self, pdf: bytes, *, reason: str, location: str, signed_at: datetime) -> bytes:
         """The same PDF with a signature appended; the bytes before it are unchanged."""
@@ -59,19 +67,21 @@ class SoftwareSigner:
         self.certificate_pem = certificate_pem
         certificate = _read_certificate(certificate_pem)
         self.name = _name_of(certificate)
+        self.expires_at: datetime = certificate.not_valid_after
         issuers = SimpleCertificateStore()  # type: ignore[no-untyped-call]
         issuers.register_multiple([_read_certificate(issuer) for issuer in chain])
-        self._signer = signers.SimpleSigner(
-            signing_cert=certificate,
-            signing_key=_read_key(key_pem, passphrase),
-            cert_registry=issuers,
-        )
+        self._signer = _KeyInMemory(_read_key(key_pem, passphrase, certificate), certificate, issuers)
 
     def sign_pdf(self, pdf: bytes, *, reason: str, location: str, signed_at: datetime) -> bytes:
-        """Append a PAdES signature; `signed_at` is written into it to the second."""
+        """Append a PAdES signature; `signed_at` is written into it to the second.
+
+        Unavailable when the certificate has ended by then; Malformed when this is no PDF, or one already signed.
+        """
+        if signed_at >= self.expires_at:
+            raise Unavailable(f"the signing certificate ended at {self.expires_at.isoformat()}")
         metadata = signers.PdfSignatureMetadata(
             field_name=FIELD_NAME,
-            md_algorithm="sha256",
+            md_algorithm=DIGEST,
             subfilter=SigSeedSubFilter.PADES,
             reason=reason,
             location=location,
@@ -80,13 +90,19 @@ class SoftwareSigner:
         pdf_signer = _PdfSignerAt(
             metadata, signer=self._signer, new_field_spec=SigFieldSpec(FIELD_NAME), signed_at=signed_at
         )
-        signed = pdf_signer.sign_pdf(_MetadataKeepingWriter(io.BytesIO(pdf)))
+        try:
+            signed = pdf_signer.sign_pdf(_MetadataKeepingWriter(io.BytesIO(pdf)))
+        except (PdfError, SigningError) as error:
+            raise Malformed("the PDF cannot be signed") from error
         return bytes(signed.getbuffer())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verification:
-    """What can be said of a PDF's signature; `valid` is true only when everything else is in order."""
+    """What can be said of a PDF's signature; `valid` is true only when everything else is in order.
+
+    The manifest is there only when the signature is valid.
+    """
 
     valid: bool
     intact: bool = False
@@ -124,8 +140,9 @@ def _judge(
     status = validate_pdf_signature(signature, signer_validation_context=context)
     covers = status.coverage is SignatureCoverageLevel.ENTIRE_FILE
     subject = signature.signer_cert.subject.native
+    valid = status.bottom_line and covers
     return Verification(
-        valid=status.bottom_line and covers,
+        valid=valid,
         intact=status.intact and status.valid,
         trusted=status.trusted,
         covers_whole_document=covers,
@@ -133,9 +150,26 @@ def _judge(
         signer_id=subject.get("serial_number"),
         institution=subject.get("organization_name"),
         signed_at=signed_at,
-        manifest=manifest_of(reader),
-        problem=None if status.bottom_line and covers else status.summary(),
+        manifest=manifest_of(reader) if valid else None,
+        problem=None if valid else status.summary(),
     )
+
+
+class _KeyInMemory(signers.Signer):
+    """pyHanko's own loads and checks the key for every signature, which takes longer than signing."""
+
+    def __init__(
+        self, key: rsa.RSAPrivateKey, certificate: x509.Certificate, issuers: SimpleCertificateStore
+    ) -> None:
+        super().__init__(signing_cert=certificate, cert_registry=issuers)
+        self._key = key
+
+    async def async_sign_raw(self, data: bytes, digest_algorithm: str, dry_run: bool = False) -> bytes:
+        if dry_run:  # asked for the size
+            return bytes(self._key.key_size // 8)
+        if digest_algorithm != DIGEST:
+            raise ValueError(f"{digest_algorithm} instead of {DIGEST}")
+        return self._key.sign(data, padding.PKCS1v15(), hashes.SHA256())
 
 
 class _PdfSignerAt(signers.PdfSigner):
@@ -170,12 +204,13 @@ def _name_of(certificate: x509.Certificate) -> str:
     return str(certificate.subject.native["common_name"])
 
 
-def _read_key(key_pem: bytes, passphrase: bytes | None) -> keys.PrivateKeyInfo:
+def _read_key(key_pem: bytes, passphrase: bytes | None, certificate: x509.Certificate) -> rsa.RSAPrivateKey:
     key = serialization.load_pem_private_key(key_pem, passphrase)
     if not isinstance(key, rsa.RSAPrivateKey):
         raise ValueError("only RSA keys sign PDF/A-3: others make pyHanko declare PDF 2.0")
-    return keys.PrivateKeyInfo.load(
-        key.private_bytes(
-            serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
+    public = key.public_key().public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
     )
+    if public != certificate.public_key.dump():
+        raise ValueError("the key does not belong to the certificate")
+    return key
