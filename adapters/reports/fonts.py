@@ -18,7 +18,7 @@ NUMBERS = "①②③④⑤⑥⑦⑧⑨⑩⑪⑫⑬⑭⑮⑯⑰⑱⑲⑳"  # tell
 NEEDED = f"检查所见诊断意见互认{MISSING}{NUMBERS}"
 # Control, direction, surrogate and private characters say nothing on paper, whatever a font draws for them.
 MEANINGLESS = ("Cc", "Cf", "Cs", "Co")
-PREFERRED_FAMILIES = ("Noto Sans SC", "Noto Sans CJK SC")
+PREFERRED_FAMILIES = ("Noto Sans SC", "Noto Sans CJK SC", "Noto Sans JP", "Noto Sans HK")
 
 
 class Fonts:

@@ -26,7 +26,7 @@ NAUGHTY = [
     "'a' \"b\"",
     "{code: 1} [content]",
     "https://example.org",
-    "<script>&amp;</script>",
+    "<b>&amp;</b>",
 ]
 
 
@@ -43,8 +43,8 @@ def test_everything_the_township_needs_is_on_the_page(printed):
 
 
 def test_times_are_printed_in_the_time_zone_asked_for(printed):
-    assert "2026-11-21 10:31 (UTC+08:00)" in text_of(printed())
-    assert "2026-11-21 08:01 (UTC+05:30)" in text_of(printed(time_zone="Asia/Kolkata"))
+    assert "签发时间2026-11-2110:31时区UTC+08:00" in squeezed(printed())
+    assert "签发时间2026-11-2108:01时区UTC+05:30" in squeezed(printed(time_zone="Asia/Kolkata"))
 
 
 def test_each_item_has_its_mark_or_the_reason_why_it_has_none(printed):
@@ -139,6 +139,29 @@ def test_a_word_without_end_stays_on_the_paper(printed):
 
     assert text.count("A") >= 20_000
     assert "END" in text
+
+
+def test_a_long_identifier_wraps_inside_its_cell(printed):
+    pdf = printed(accession_number="A" * 64, marks=(RecognitionMark(item="B" * 64, text="C" * 64),))
+
+    for letter in "ABC":
+        assert text_of(pdf).count(letter) >= 64
+        assert letter * 64 not in text_of(pdf)
+
+
+def test_short_identifiers_can_be_copied_as_they_are(printed):
+    text = text_of(printed())
+
+    assert "\u200b" not in text
+    assert REPORT.verification_url in text
+
+
+def test_sixty_items_have_sixty_marks_over_two_pages(printed):
+    marks = tuple(RecognitionMark(item=f"项目{number}。", text=f"甲{number}HR") for number in range(1, 61))
+    text = squeezed(printed(marks=marks))
+
+    assert all(f"项目{number}。甲{number}HR" in text for number in range(1, 61))
+    assert text.count("互认标识") == 2  # the table's head again on its second page
 
 
 def test_empty_texts_are_said_to_be_empty(printed):
