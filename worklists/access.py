@@ -83,6 +83,9 @@ def visible_to(subject: Subject, sight: Sight = Sight.EXAMINATION) -> ColumnElem
     return or_(*ways) if ways else false()
 
 
+# Each subquery correlates with Examination alone: the query around it may well join tasks or returns itself.
+
+
 def _addressed_to(subject: Subject) -> ColumnElement[bool]:
     return exists(
         select(ReportReturn.id)
@@ -90,6 +93,7 @@ def _addressed_to(subject: Subject) -> ColumnElement[bool]:
         .where(Report.examination_id == Examination.id)
         .where(ReportReturn.recipient_id == subject.institution_id)
         .where(ReportReturn.state != ReturnState.PENDING)
+        .correlate(Examination)
     )
 
 
@@ -98,6 +102,7 @@ def _read_at_centres(subject: Subject) -> ColumnElement[bool]:
         select(ReadingTask.id)
         .where(ReadingTask.examination_id == Examination.id)
         .where(ReadingTask.centre_id.in_(subject.centre_ids))
+        .correlate(Examination)
     )
 
 
@@ -109,4 +114,5 @@ def _prior_of_a_held_task(subject: Subject) -> ColumnElement[bool]:
         .where(held.patient_id == Examination.patient_id)
         .where(ReadingTask.claimed_by_id == subject.person_id)
         .where(ReadingTask.state == TaskState.CLAIMED)
+        .correlate(Examination)
     )

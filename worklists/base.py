@@ -3,13 +3,15 @@
 import secrets
 import time
 import uuid
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import JSON, DateTime, Dialect, MetaData, TypeDecorator, Uuid
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase
 
+COUNTY_TIME = ZoneInfo("Asia/Shanghai")
 JsonValue = JSON().with_variant(JSONB(), "postgresql")
 
 _NAMES = {
@@ -28,6 +30,11 @@ def new_id() -> uuid.UUID:
     value = value & ~(0xF << 76) | 7 << 76
     value = value & ~(0x3 << 62) | 0x2 << 62
     return uuid.UUID(int=value)
+
+
+def local_date(moment: datetime) -> date:
+    """The day it is for the people of the county."""
+    return moment.astimezone(COUNTY_TIME).date()
 
 
 class UtcDateTime(TypeDecorator[datetime]):

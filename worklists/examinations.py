@@ -13,7 +13,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 from worklists.base import Base, new_id
 from worklists.directory import Device, Institution, Kind, Person
 from worklists.errors import Invalid, NotFound
-from worklists.patients import Patient, PatientIdentity, get_or_create
+from worklists.patients import Patient, PatientIdentity, get_or_create, rewrite
 
 
 class Priority(StrEnum):
@@ -69,7 +69,6 @@ class Examination(Base):
     def note_arrival(self, *, instances: int, received_at: datetime) -> None:
         """More of it arrived; whether it is whole must be judged again."""
         self.instances += instances
-        self.received_at = min(self.received_at, received_at)
         self.last_received_at = max(self.last_received_at, received_at)
         self.complete = False
 
@@ -146,15 +145,14 @@ class Arrival:
     studied_at: datetime | None
     instances: int
     expected_instances: int | None
-    received_at: datetime
+    first_received_at: datetime
+    last_received_at: datetime
     association_ids: frozenset[str]
 
 
-def note_arrival(session: Session, arrival: Arrival, examination: Examination | None) -> Examination:
-    """Record that objects arrived: a new examination, or more of a known one."""
-    if examination is None:
-        examination = _begin(session, arrival)
-    examination.note_arrival(instances=arrival.instances, received_at=arrival.received_at)
+def note_arrival(session: Session, arrival: Arrival, examination: Examination) -> Examination:
+    """Record that more objects of an examination arrived."""
+    examination.note_arrival(instances=arrival.instances, received_at=arrival.last_received_at)
     for name in ("accession_number", "body_part", "description", "procedure_code", "studied_at"):
         if not getattr(examination, name):
             setattr(examination, name, getattr(arrival, name))
@@ -211,6 +209,13 @@ def get_examination(session: Session, examination_id: uuid.UUID) -> Examination:
     return examination
 
 
+def add_alias(session: Session, alias: uuid.UUID, examination: Examination) -> None:
+    """An id minted at the door leads to the examination that the file joined."""
+    if session.get(ExaminationAlias, alias) is None:
+        session.add(ExaminationAlias(alias=alias, examination_id=examination.id))
+        session.flush()
+
+
 def correct_identity(
     session: Session,
     examination: Examination,
@@ -227,6 +232,7 @@ def correct_identity(
         raise Invalid("name")
     before = examination.patient.identity
     examination.patient = get_or_create(session, examination.institution_id, identity)
+    rewrite(examination.patient, identity)
     change = IdentityChange(
         id=new_id(),
         examination_id=examination.id,
@@ -234,7 +240,7 @@ def correct_identity(
         changed_at=now,
         reason=reason.strip(),
         before=before.as_json(),
-        after=identity.as_json(),
+        after=examination.patient.identity.as_json(),
     )
     session.add(change)
     return change
@@ -251,7 +257,8 @@ def age_text(birth_date: date | None, on: date) -> str | None:
     return f"{days}天" if days < 60 else f"{days // 30}月" if years < 1 else f"{days * 12 // 365}月"
 
 
-def _begin(session: Session, arrival: Arrival) -> Examination:
+def begin(session: Session, arrival: Arrival) -> Examination:
+    """A new examination of which nothing is counted yet; `note_arrival` follows."""
     examination = Examination(
         id=arrival.examination_id,
         institution_id=arrival.institution_id,
@@ -267,8 +274,8 @@ def _begin(session: Session, arrival: Arrival) -> Examination:
         priority=Priority.ROUTINE,
         instances=0,
         complete=False,
-        received_at=arrival.received_at,
-        last_received_at=arrival.received_at,
+        received_at=arrival.first_received_at,
+        last_received_at=arrival.last_received_at,
         patient_as_received=arrival.patient.as_json(),
     )
     session.add(examination)

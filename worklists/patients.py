@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from pypinyin import Style, lazy_pinyin
 from sqlalchemy import ForeignKey, Index, select
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from worklists.base import Base, new_id
 from worklists.directory import Institution
+from worklists.names import display_name, names_contradict, pinyin_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,16 +67,6 @@ class Patient(Base):
         )
 
 
-def display_name(name: str) -> str:
-    """The name as people write it: ideographic when there is one, the alphabetic otherwise."""
-    groups = name.split("=")
-    ideographic = groups[1].strip("^ ") if len(groups) > 1 else ""
-    if ideographic:
-        return ideographic.replace("^", "")
-    alphabetic = groups[0].strip("^ ")
-    return alphabetic.replace("^", "") if _has_han(alphabetic) else alphabetic.replace("^", " ")
-
-
 def contradictions(known: PatientIdentity, claimed: PatientIdentity) -> tuple[str, ...]:
     """Which of name, sex and birth date cannot both be true of one person. Absent values contradict nothing."""
     found = []
@@ -84,7 +74,7 @@ def contradictions(known: PatientIdentity, claimed: PatientIdentity) -> tuple[st
         found.append("birth_date")
     if known.sex in {"M", "F"} and claimed.sex in {"M", "F"} and known.sex != claimed.sex:
         found.append("sex")
-    if _names_contradict(known.name, claimed.name):
+    if names_contradict(known.name, claimed.name):
         found.append("name")
     return tuple(found)
 
@@ -130,11 +120,18 @@ def create(session: Session, institution_id: uuid.UUID, identity: PatientIdentit
     return patient
 
 
+def rewrite(patient: Patient, identity: PatientIdentity) -> None:
+    """Say better who somebody is whom the identity does not contradict."""
+    patient.name, patient.sex, patient.birth_date = identity.name, identity.sex, identity.birth_date
+    patient.national_id = identity.national_id or patient.national_id
+    patient.search_text = search_text(patient.identity)
+
+
 def search_text(identity: PatientIdentity) -> str:
     """What a reader may type to find somebody: name, pinyin, initials, number. Lower case, blank-separated."""
     shown = display_name(identity.name)
-    syllables = lazy_pinyin(shown, errors="ignore") if _has_han(shown) else []
-    initials = "".join(lazy_pinyin(shown, style=Style.FIRST_LETTER, errors="ignore")) if syllables else ""
+    syllables = pinyin_of(shown)
+    initials = "".join(syllable[0] for syllable in syllables)
     latin = identity.name.split("=")[0].replace("^", " ")
     parts = (shown, "".join(syllables), initials, latin, latin.replace(" ", ""), identity.patient_id)
     return " ".join(dict.fromkeys(part.lower() for part in parts if part))
@@ -147,25 +144,3 @@ def _complete(patient: Patient, identity: PatientIdentity) -> None:
     if not patient.name and identity.name:
         patient.name = identity.name
         patient.search_text = search_text(patient.identity)
-
-
-def _names_contradict(known: str, claimed: str) -> bool:
-    mine, theirs = _spellings(known), _spellings(claimed)
-    return bool(mine) and bool(theirs) and not mine & theirs
-
-
-def _spellings(name: str) -> frozenset[str]:
-    """The ways one name is written, folded: each PN group, and the pinyin of Chinese characters."""
-    found = set()
-    for group in name.split("="):
-        folded = "".join(character for character in group.casefold() if character.isalnum())
-        if not folded:
-            continue
-        found.add(folded)
-        if _has_han(folded):
-            found.add("".join(lazy_pinyin(folded)).casefold())
-    return frozenset(found)
-
-
-def _has_han(text: str) -> bool:
-    return any("\u3400" <= character <= "\u9fff" or character >= "\U00020000" for character in text)

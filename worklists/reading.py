@@ -3,6 +3,7 @@
 import uuid
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
 from sqlalchemy import ForeignKey, Index, Select, select
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
@@ -140,41 +141,40 @@ class ReadingTask(Base):
 
     def send_back(self, reader: Person, reason: str) -> None:
         """Return the examination to the township: it must be made again, and why."""
-        self._require_holder(reader)
+        self._require_reading(reader)
         if not reason.strip():
             raise Invalid("reason")
         self._free()
-        self.state, self.sent_back_reason = TaskState.SENT_BACK, reason.strip()
+        self.state, self.sent_back_reason, self.late_instances = TaskState.SENT_BACK, reason.strip(), 0
 
     def submit(self, writer: Person, now: datetime) -> None:
         """Hand the draft to the reviewer."""
-        self._require_holder(writer)
+        self._require_reading(writer)
         draft = self._complete_draft()
+        draft.note_writer(writer)
         draft.state = DraftState.SUBMITTED
         draft.rejection_reason = ""
         self.state, self.claimed_until, self.waiting_since = TaskState.SUBMITTED, None, now
 
     def reject(self, reviewer: Person, reason: str, now: datetime) -> None:
         """Hand the report back to its writer, who has the task again."""
-        self._require(TaskState.SUBMITTED)
         self._require_reviewer(reviewer)
+        self._require(TaskState.SUBMITTED)
         if not reason.strip():
             raise Invalid("reason")
-        draft = self._complete_draft()
+        draft = self._existing_draft()
         draft.state = DraftState.DRAFT
         draft.rejection_reason, draft.rejected_by_id, draft.rejected_at = reason.strip(), reviewer.id, now
         self._give_to(draft.writer, now)
 
     def sign(self, signer: Person, now: datetime) -> "Draft":
         """Make the draft the report: a second person where the centre requires review, the writer where not."""
-        if self.centre is not None and self.centre.review_required:
-            self._require(TaskState.SUBMITTED)
+        if self._awaits_review():
             self._require_reviewer(signer)
+            self._require(TaskState.SUBMITTED)
         else:
-            self._require_holder(signer)
+            self._require_reading(signer)
         draft = self._complete_draft()
-        if self.late_instances:
-            raise ReportIncomplete("late_instances")
         self.state, self.claimed_until, self.claimed_at = TaskState.SIGNED, None, self.claimed_at or now
         return draft
 
@@ -195,6 +195,8 @@ class ReadingTask(Base):
 
     def note_arriving(self, now: datetime) -> None:
         """Objects arrived for work that nobody has begun, or that was sent back to be made again."""
+        if self.state is TaskState.WAITING:
+            self.state = TaskState.ARRIVING
         if self.state is TaskState.SENT_BACK:
             self.state, self.sent_back_reason, self.waiting_since = TaskState.ARRIVING, "", now
 
@@ -205,21 +207,27 @@ class ReadingTask(Base):
     def set_priority(self, priority: Priority) -> None:
         self.rank = priority.rank
 
+    def require_report_of_its_own(self) -> None:
+        if self.purpose is not Purpose.READ:
+            raise NotAllowed("additional images have no report of their own")
+
     def is_held(self, now: datetime) -> bool:
         return self.claimed_by_id is not None and (self.claimed_until is None or self.claimed_until > now)
 
     def may(self, action: str, person: Person, now: datetime) -> bool:
         """Whether a person could do this now; what the page offers. The transition itself decides."""
         mine = self.state is TaskState.CLAIMED and self.claimed_by_id == person.id
-        reviews = self.centre is not None and self.centre.review_required
+        reviews = self._awaits_review()
         may_review = (
             self.state is TaskState.SUBMITTED
             and person.has_role(Role.REVIEWER, self.centre_id)
-            and (self.draft is None or self.draft.writer_id != person.id)
+            and not (self.draft is not None and self.draft.was_written_by(person))
         )
+        free = self.state in {TaskState.ARRIVING, TaskState.WAITING} or not self.is_held(now)
         return {
-            "claim": self.state in {TaskState.ARRIVING, TaskState.WAITING}
-            or (self.state is TaskState.CLAIMED and not self.is_held(now)),
+            "claim": free
+            and self.state in {TaskState.ARRIVING, TaskState.WAITING, TaskState.CLAIMED}
+            and self.centre_id in person.centre_ids(),
             "release": mine,
             "edit": mine and self.purpose is Purpose.READ,
             "submit": mine and reviews and self.purpose is Purpose.READ,
@@ -245,25 +253,39 @@ class ReadingTask(Base):
         if self.claimed_by_id != reader.id:
             raise TaskAlreadyClaimed(self.id, self.claimed_by.name if self.claimed_by else "")
 
+    def _require_reading(self, reader: Person) -> None:
+        """Additional images are only looked at; what is written, handed on or sent back is the examination."""
+        self._require_holder(reader)
+        self.require_report_of_its_own()
+
+    def _awaits_review(self) -> bool:
+        """What was submitted is reviewed, even when the centre stopped requiring it since."""
+        return self.state is TaskState.SUBMITTED or (self.centre is not None and self.centre.review_required)
+
     def _require_reader(self, reader: Person) -> None:
         if self.centre_id is None or not (reader.centre_ids() & {self.centre_id}):
             raise NotAllowed("reader of the centre")
 
     def _require_reviewer(self, reviewer: Person) -> None:
-        if not reviewer.has_role(Role.REVIEWER, self.centre_id):
-            # A writer without the reviewer's role hears the same as one with it: the rule is about the writer.
-            if self.draft is not None and self.draft.writer_id == reviewer.id:
-                raise WriterCannotReview
-            raise NotAllowed("reviewer of the centre")
-        if self.draft is not None and self.draft.writer_id == reviewer.id:
+        # A writer without the reviewer's role hears the same as one with it: the rule is about the writer.
+        if self.draft is not None and self.draft.was_written_by(reviewer):
             raise WriterCannotReview
+        if not reviewer.has_role(Role.REVIEWER, self.centre_id):
+            raise NotAllowed("reviewer of the centre")
+
+    def _existing_draft(self) -> "Draft":
+        if self.draft is None:
+            raise ReportIncomplete("findings")
+        return self.draft
 
     def _complete_draft(self) -> "Draft":
-        if self.draft is None or not self.draft.findings.strip():
-            raise ReportIncomplete("findings")
-        if not self.draft.impression.strip():
-            raise ReportIncomplete("impression")
-        return self.draft
+        draft = self._existing_draft()
+        for field in ("findings", "impression"):
+            if not getattr(draft, field).strip():
+                raise ReportIncomplete(field)
+        if self.late_instances:
+            raise ReportIncomplete("late_instances")
+        return draft
 
 
 class Draft(Base):
@@ -278,6 +300,7 @@ class Draft(Base):
     preliminary: Mapped[bool] = mapped_column(default=False)
     state: Mapped[DraftState] = mapped_column(default=DraftState.DRAFT)
     writer_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("person.id"))
+    written_by: Mapped[list[Any]] = mapped_column(default=list)  # ids of everybody who wrote on it
     saved_at: Mapped[datetime]
     rejection_reason: Mapped[str] = mapped_column(default="")
     rejected_by_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("person.id"))
@@ -287,6 +310,15 @@ class Draft(Base):
     task: Mapped[ReadingTask] = relationship(back_populates="draft")
     writer: Mapped[Person] = relationship(foreign_keys=[writer_id], lazy="joined")
     rejected_by: Mapped[Person | None] = relationship(foreign_keys=[rejected_by_id])
+
+    def note_writer(self, person: Person) -> None:
+        """Somebody wrote on it, or handed it on as their own: none of them can review it."""
+        self.writer, self.writer_id = person, person.id
+        if not self.was_written_by(person):
+            self.written_by = [*(self.written_by or []), str(person.id)]
+
+    def was_written_by(self, person: Person) -> bool:
+        return str(person.id) in (self.written_by or [])
 
     __mapper_args__ = {"version_id_col": revision}  # noqa: RUF012 (SQLAlchemy reads it from the class)
 
@@ -305,6 +337,7 @@ def save_draft(
 ) -> Draft:
     """Keep what was typed. `revision` is the one the writer saw; None does not ask. Raises DraftChanged."""
     task.renew(writer, now)
+    task.require_report_of_its_own()
     draft = task.draft
     if revision is not None and revision != (draft.revision if draft is not None else 0):
         raise DraftChanged(draft)
@@ -313,7 +346,8 @@ def save_draft(
         task.draft = draft
     draft.findings, draft.impression = findings, impression
     draft.critical, draft.preliminary = critical, preliminary
-    draft.writer, draft.writer_id, draft.saved_at = writer, writer.id, now
+    draft.note_writer(writer)
+    draft.saved_at = now
     session.flush()
     return draft
 

@@ -10,10 +10,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ForeignKey, UniqueConstraint, select
-from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
+from sqlalchemy import Connection, ForeignKey, UniqueConstraint, event, inspect, select
+from sqlalchemy.orm import Mapped, Mapper, Session, mapped_column, relationship
 
-from worklists.base import Base, new_id
+from worklists.base import Base, local_date, new_id
 from worklists.directory import Centre, Institution, Person
 from worklists.errors import NotFound
 from worklists.examinations import Examination
@@ -87,6 +87,20 @@ class Report(Base):
         return hashlib.sha256(self.manifest.encode()).hexdigest()
 
 
+class ReportImmutable(Exception):
+    """A signed report was about to be changed: a fault in our own code, never in what a person asked."""
+
+
+@event.listens_for(Report, "before_update")
+def _refuse_change(_mapper: Mapper[Report], _connection: Connection, report: Report) -> None:
+    state = inspect(report)
+    changed = {a.key for a in state.mapper.column_attrs if state.attrs[a.key].history.has_changes()}
+    first_pdf = state.attrs["pdf_sha256"].history.deleted in ((), [None])
+    allowed = {"state", "pdf_sha256"} if first_pdf else {"state"}
+    if changed - allowed:
+        raise ReportImmutable(report.id, sorted(changed - allowed))
+
+
 class ReportReturn(Base):
     """A signed report on its way back to one institution, and how far it came."""
 
@@ -142,13 +156,14 @@ def sign_report(
     examination = task.examination
     if task.centre_id is None:
         raise NotFound("centre")
+    version = _supersede_earlier(session, examination.id) + 1
     report = Report(
         id=new_id(),
         examination_id=examination.id,
         task_id=task.id,
         centre_id=task.centre_id,
-        number=f"{now:%Y%m%d}{secrets.randbelow(10**8):08d}",
-        version=_next_version(session, examination.id),
+        number=f"{local_date(now):%Y%m%d}{secrets.randbelow(10**8):08d}",
+        version=version,
         state=ReportState.SIGNED,
         findings=draft.findings,
         impression=draft.impression,
@@ -194,8 +209,13 @@ def _address(session: Session, report: Report, examination: Examination) -> None
         )
 
 
-def _next_version(session: Session, examination_id: uuid.UUID) -> int:
-    return 1 + len(session.scalars(select(Report.id).where(Report.examination_id == examination_id)).all())
+def _supersede_earlier(session: Session, examination_id: uuid.UUID) -> int:
+    """One version stands at a time. Answers the number of the last one."""
+    earlier = session.scalars(select(Report).where(Report.examination_id == examination_id)).all()
+    for report in earlier:
+        if report.state is ReportState.SIGNED:
+            report.state = ReportState.SUPERSEDED
+    return max((report.version for report in earlier), default=0)
 
 
 def _manifest(examination: Examination, originals: Sequence[Original]) -> str:

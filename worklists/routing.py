@@ -1,18 +1,25 @@
 """Routing: which centre reads an examination, and when it is due. A task exists from the first object on."""
 
 from datetime import date, datetime, timedelta
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from worklists.base import new_id
+from worklists.base import COUNTY_TIME, local_date, new_id
 from worklists.directory import Centre, InstitutionKind, Kind, find_agreement
 from worklists.examinations import Examination, Priority
 from worklists.reading import OPEN_STATES, Purpose, ReadingTask, TaskState, tasks_of
 from worklists.reports import Report, ReportState
 
-COUNTY_TIME = ZoneInfo("Asia/Shanghai")
+__all__ = [
+    "COUNTY_TIME",
+    "TURNAROUND",
+    "assign_centre",
+    "local_date",
+    "note_complete",
+    "route_arrival",
+    "set_priority",
+]
 
 # Default turnaround by priority; unconfirmed nationally, so a county's own table replaces it.
 TURNAROUND = {
@@ -31,10 +38,12 @@ def route_arrival(
     open_task = next((task for task in reversed(tasks) if task.state in OPEN_STATES), None)
     if open_task is not None:
         open_task.note_late_instances(instances, now)
+        open_task.note_arriving(now)
         return open_task
     sent_back = next((task for task in tasks if task.state is TaskState.SENT_BACK), None)
     if sent_back is not None:
         sent_back.note_arriving(now)
+        sent_back.due_at = now + TURNAROUND[examination.priority]
         return sent_back
     signed = session.scalars(
         select(Report).where(Report.examination_id == examination.id, Report.state == ReportState.SIGNED)
@@ -58,9 +67,10 @@ def set_priority(session: Session, examination: Examination, priority: Priority)
     """The township says how urgent it is; open work moves and its clock is set anew."""
     examination.priority = priority
     for task in session.scalars(tasks_of(examination.id)):
-        if task.state in OPEN_STATES:
+        if task.state in (*OPEN_STATES, TaskState.SENT_BACK):
             task.set_priority(priority)
-            task.due_at = examination.received_at + TURNAROUND[priority]
+        if task.state in OPEN_STATES and task.purpose is Purpose.READ:
+            task.due_at = task.waiting_since + TURNAROUND[priority]
 
 
 def note_complete(session: Session, examination: Examination, now: datetime) -> None:
@@ -68,10 +78,6 @@ def note_complete(session: Session, examination: Examination, now: datetime) -> 
     examination.mark_complete(now)
     for task in session.scalars(tasks_of(examination.id)):
         task.note_complete()
-
-
-def local_date(moment: datetime) -> date:
-    return moment.astimezone(COUNTY_TIME).date()
 
 
 def _find_centre(session: Session, examination: Examination, on: date) -> tuple[Centre | None, str]:
