@@ -21,5 +21,6 @@ export const routes: RouteRecordRaw[] = [
   { path: '/', redirect: '/welcome' },
   { path: '/sign-in', component: () => import('@/pages/SignIn.vue'), meta: { open: true, bare: true } },
   { path: '/welcome', component: () => import('@/pages/WelcomePage.vue') },
+  { path: '/worklist', component: () => import('@/pages/WorklistPage.vue'), meta: { roles: ['reader', 'reviewer'], nav: 'shell.nav.worklist', dark: true } },
   { path: '/:rest(.*)*', component: () => import('@/pages/NotFound.vue'), meta: { open: true } },
 ]

@@ -1,6 +1,7 @@
-import type { Messages } from '../zh'
+import type { Same } from '../same'
+import type { common as zh } from '../zh/common'
 
-export const common: Omit<Messages, 'shell'> = {
+export const common: Same<typeof zh> = {
   state: {
     arriving: 'Arriving',
     waiting: 'Waiting',

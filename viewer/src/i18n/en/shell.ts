@@ -1,6 +1,7 @@
-import type { Messages } from '../zh'
+import type { Same } from '../same'
+import type { shell as zh } from '../zh/shell'
 
-export const shell: Messages['shell'] = {
+export const shell: Same<typeof zh> = {
   product: 'Shared-Centre Gateway',
   slogan: 'Examined in the township · read in the county · recognised everywhere',
   signIn: 'Sign in',

@@ -1,0 +1,22 @@
+/** Small phrases that several pages share. */
+import { t } from '@/i18n'
+import type { ExaminationItem, Patient, WorklistItem } from '@/api/types'
+
+export function patientName(patient: Patient): string {
+  return patient.name || t('word.unknownName')
+}
+
+export function sexAge(patient: Patient): string {
+  return [patient.sex ? t(`sex.${patient.sex}`) : '', patient.age ?? ''].filter(Boolean).join(' ')
+}
+
+type Described = Pick<WorklistItem | ExaminationItem, 'kind' | 'modality' | 'body_part' | 'description'>
+
+/** What was examined: the description where there is one, else the body part, else the kind. */
+export function examinationName(item: Described): string {
+  return item.description || item.body_part || t(`kind.${item.kind}`)
+}
+
+export function imageCount(item: Pick<WorklistItem, 'instances' | 'expected_instances'>): string {
+  return item.expected_instances === null ? String(item.instances) : `${item.instances}/${item.expected_instances}`
+}
