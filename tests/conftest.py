@@ -1,22 +1,22 @@
 """What tests of the gateway share: a database of either kind, and a runtime on it."""
 
-import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, create_engine, text
-from sqlalchemy.engine import make_url
+from sqlalchemy import Engine
 from sqlalchemy.orm import Session, sessionmaker
 
 import gateway.accounts
 import gateway.audit
 import gateway.index
-import gateway.work
+import gateway.work  # noqa: F401 (their rows belong to the metadata)
 from gateway.database import open_engine, open_sessions
-from gateway.runtime import Runtime
+from gateway.runtime import Runtime, open_runtime
 from gateway.settings import Settings
+from tests.servers import Postgres, postgres, redis, seaweedfs  # noqa: F401 (fixtures)
 from worklists.base import Base
 
 NOW = datetime(2026, 11, 21, 6, 30, tzinfo=UTC)
@@ -41,20 +41,12 @@ def clock() -> Clock:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """An empty database of each kind; PostgreSQL's is dropped afterwards."""
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database of each kind."""
     if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'gateway.sqlite3'}"
-        return
-    server = make_url(request.getfixturevalue("postgresql_url")).set(drivername="postgresql+psycopg")
-    name = f"test_{uuid.uuid4().hex}"
-    admin = create_engine(server, isolation_level="AUTOCOMMIT")
-    with admin.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    yield server.set(database=name).render_as_string(hide_password=False)
-    with admin.connect() as connection:
-        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-    admin.dispose()
+        return f"sqlite:///{tmp_path / 'gateway.sqlite3'}"
+    server: Postgres = request.getfixturevalue("postgres")
+    return server.url()
 
 
 @pytest.fixture
@@ -77,5 +69,6 @@ def settings(tmp_path: Path, database_url: str) -> Settings:
 
 @pytest.fixture
 def runtime(settings: Settings, engine: Engine, sessions: sessionmaker[Session], clock: Clock) -> Runtime:
-    settings.data_dir.mkdir(exist_ok=True)
-    return Runtime(settings=settings, engine=engine, sessions=sessions, now=clock)
+    opened = open_runtime(settings)
+    opened.engine.dispose()
+    return replace(opened, engine=engine, sessions=sessions, now=clock)

@@ -202,6 +202,12 @@ def postgres() -> Iterator[Postgres]:
 
 
 @pytest.fixture(scope="session")
+def postgresql_url(postgres: Postgres) -> str:
+    """The cluster itself, by its maintenance database; who uses it makes databases of their own."""
+    return postgres.url("postgres")
+
+
+@pytest.fixture(scope="session")
 def redis() -> Iterator[Redis]:
     need("redis-server", "Debian's package redis-server")
     with running(Redis) as server:
