@@ -11,12 +11,17 @@ BUSY_TIMEOUT_S = 20  # SQLite lets one writer in at a time; the others wait this
 
 def open_engine(url: str) -> Engine:
     """An engine whose transactions mean the same on both databases: a writer never loses an update."""
+    # Statements in error messages show no values: those may be a patient's, and messages reach the log.
     if make_url(url).get_backend_name() == "sqlite":
-        engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S, "check_same_thread": False})
+        engine = create_engine(
+            url, connect_args={"timeout": BUSY_TIMEOUT_S, "check_same_thread": False}, hide_parameters=True
+        )
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
-    return create_engine(url, pool_pre_ping=True, pool_size=10, connect_args={"connect_timeout": 5})
+    return create_engine(
+        url, pool_pre_ping=True, pool_size=10, connect_args={"connect_timeout": 5}, hide_parameters=True
+    )
 
 
 def open_sessions(engine: Engine) -> sessionmaker[Session]:

@@ -3,13 +3,17 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session, sessionmaker
 
+from adapters.reports.fonts import Fonts
 from gateway.database import open_engine, open_sessions
+from gateway.objects import ObjectStore, open_object_store
 from gateway.settings import Settings
+from gateway.threads import JournalThread
 
 
 def utc_now() -> datetime:
@@ -23,7 +27,18 @@ class Runtime:
     settings: Settings
     engine: Engine
     sessions: sessionmaker[Session]
+    objects: ObjectStore
+    journal: JournalThread
     now: Callable[[], datetime] = utc_now
+
+    def reading(self) -> Session:
+        """A session that only reads; on SQLite it waits for no writer."""
+        return self.sessions(bind=self.engine.execution_options(read_only=True))
+
+    @property
+    def fonts(self) -> Fonts:
+        """The fonts of reports, loaded when first needed and then shared. Raises Unavailable."""
+        return _load_fonts(self.settings.viewer_dir / "fonts")
 
     @property
     def journal_dir(self) -> Path:
@@ -31,7 +46,20 @@ class Runtime:
 
 
 def open_runtime(settings: Settings) -> Runtime:
-    """Connects to nothing yet: the database may be away when a process starts."""
+    """Connects to nothing yet: database and object store may be away when a process starts."""
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     engine = open_engine(settings.database)
-    return Runtime(settings=settings, engine=engine, sessions=open_sessions(engine))
+    return Runtime(
+        settings=settings,
+        engine=engine,
+        sessions=open_sessions(engine),
+        objects=open_object_store(settings.objects),
+        journal=JournalThread(
+            settings.journal_dir, node=settings.node, limit_bytes=settings.journal_bytes
+        ),
+    )
+
+
+@cache
+def _load_fonts(folder: Path) -> Fonts:
+    return Fonts([folder])

@@ -1,0 +1,243 @@
+"""The one table from errors to HTTP: problem details (RFC 9457) with a stable code and a sentence.
+
+A use case raises what happened; nobody else knows a status code. Nothing unforeseen shows or logs its values.
+"""
+
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.orm.exc import StaleDataError
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from adapters.errors import Malformed, Refused, Unavailable
+from gateway.accounts import LockedOut, NotSignedIn, PasswordTooWeak, WrongCredentials
+from gateway.web.messages import choose_language, say, say_reason
+from worklists.errors import Conflict, Invalid, NotAllowed, NotFound
+from worklists.reading import (
+    DraftChanged,
+    ReportIncomplete,
+    TaskAlreadyClaimed,
+    TaskStateForbids,
+    WriterCannotReview,
+)
+
+log = structlog.get_logger()
+
+RETRY_AFTER_S = 5  # a database that restarts is back after a few seconds
+
+
+class CsrfFailed(NotAllowed):
+    """A cookie alone does not prove that our own page sent the request."""
+
+
+class TooLarge(Exception):
+    """The body is larger than this address takes."""
+
+    def __init__(self, limit_bytes: int):
+        super().__init__(limit_bytes)
+        self.limit_mb = limit_bytes >> 20
+
+
+class FieldErrors(Invalid):
+    """Several fields cannot be used: name of the field → why (a key of messages.REASONS)."""
+
+    def __init__(self, reasons: Mapping[str, str]):
+        super().__init__(*reasons)
+        self.reasons = dict(reasons)
+
+
+class Detailed(Exception):
+    """An error whose answer carries more than its sentence: members beside `code`, or headers."""
+
+    def __init__(
+        self,
+        error: Exception,
+        *,
+        members: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ):
+        super().__init__(error)
+        self.error, self.members, self.headers = error, dict(members or {}), dict(headers or {})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """How one family of errors is answered. `facts` are the error's attributes that its sentence names."""
+
+    status: int
+    code: str
+    facts: tuple[str, ...] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+_LATER = {"Retry-After": str(RETRY_AFTER_S)}
+# The first that fits; a subclass stands above its family.
+PROBLEMS: tuple[tuple[type[Exception], Problem], ...] = (
+    (NotSignedIn, Problem(status=401, code="not_signed_in")),
+    (WrongCredentials, Problem(status=401, code="wrong_credentials")),
+    (LockedOut, Problem(status=429, code="locked_out", facts=("retry_after_s",))),
+    (PasswordTooWeak, Problem(status=422, code="password_too_weak")),
+    (CsrfFailed, Problem(status=403, code="csrf")),
+    (NotAllowed, Problem(status=403, code="not_allowed")),
+    (NotFound, Problem(status=404, code="not_found")),
+    (TaskAlreadyClaimed, Problem(status=409, code="task_already_claimed", facts=("claimed_by",))),
+    (TaskStateForbids, Problem(status=409, code="task_state_forbids", facts=("state",))),
+    (WriterCannotReview, Problem(status=409, code="writer_cannot_review")),
+    (DraftChanged, Problem(status=412, code="draft_changed")),
+    (Conflict, Problem(status=409, code="conflict")),
+    (ReportIncomplete, Problem(status=422, code="report_incomplete", facts=("field",))),
+    (Invalid, Problem(status=422, code="invalid")),
+    (RequestValidationError, Problem(status=422, code="invalid")),
+    (Malformed, Problem(status=422, code="malformed", facts=("reason",))),
+    (Refused, Problem(status=403, code="not_allowed")),
+    (TooLarge, Problem(status=413, code="too_large", facts=("limit_mb",))),
+    (Unavailable, Problem(status=503, code="unavailable", headers=_LATER)),
+    (OperationalError, Problem(status=503, code="unavailable", headers=_LATER)),
+    (InterfaceError, Problem(status=503, code="unavailable", headers=_LATER)),
+    (PoolTimeout, Problem(status=503, code="unavailable", headers=_LATER)),
+    (StaleDataError, Problem(status=409, code="conflict")),
+    (IntegrityError, Problem(status=409, code="conflict")),
+)
+_UNFORESEEN = Problem(status=500, code="unforeseen")
+_BY_STATUS = {404: "not_found", 405: "method_not_allowed", 413: "too_large", 401: "not_signed_in"}
+
+
+def answer_error(request: Request, error: Exception) -> Response:
+    """The problem details for an error, in the caller's language."""
+    language = choose_language(request.headers.get("accept-language"))
+    members: dict[str, Any] = {}
+    headers: dict[str, str] = {}
+    if isinstance(error, Detailed):
+        members, headers, error = error.members, error.headers, error.error
+    if isinstance(error, HTTPException):
+        return _answer_http(error, language)
+    problem = find_problem(error)
+    if isinstance(error, LockedOut):
+        headers = {"Retry-After": str(error.retry_after_s)}
+    fields = field_errors(error, language)
+    if fields:
+        members = {**members, "errors": fields}
+    sentence = say(problem.code, language, {name: _fact(error, name) for name in problem.facts})
+    return problem_response(
+        problem.status, problem.code, sentence, members=members, headers={**problem.headers, **headers}
+    )
+
+
+def find_problem(error: Exception) -> Problem:
+    return next((problem for kind, problem in PROBLEMS if isinstance(error, kind)), _UNFORESEEN)
+
+
+def problem_response(
+    status: int,
+    code: str,
+    detail: str,
+    *,
+    members: Mapping[str, Any] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    content = {
+        "type": "about:blank",
+        "title": code.replace("_", " "),
+        "status": status,
+        "detail": detail,
+        "code": code,
+        **(members or {}),
+    }
+    return JSONResponse(content, status, headers=dict(headers or {}), media_type="application/problem+json")
+
+
+def field_errors(error: Exception, language: str) -> list[dict[str, str]]:
+    """Which fields, and why; never what was in them."""
+    if isinstance(error, FieldErrors):
+        reasons = list(error.reasons.items())
+    elif isinstance(error, ReportIncomplete):
+        reasons = [(error.field, "required")]
+    elif isinstance(error, RequestValidationError):
+        reasons = [
+            (_field_name(e["loc"]), _VALIDATION_REASONS.get(e["type"], "unusable")) for e in error.errors()
+        ]
+    elif isinstance(error, Invalid) and error.args:
+        reasons = [(str(error.args[0]), str(error.args[1]) if len(error.args) > 1 else "unusable")]
+    else:
+        reasons = []
+    return [{"field": name, "message": say_reason(reason, language)} for name, reason in reasons]
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error of the table, and those of the framework."""
+    for kind in (*(kind for kind, _ in PROBLEMS), HTTPException, Detailed):
+        app.add_exception_handler(kind, _handler)
+
+
+class UnforeseenErrors:
+    """Answers what nobody foresaw with 500 and logs where it happened, without its message or values."""
+
+    def __init__(self, app: ASGIApp):
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return await self.app(scope, receive, send)
+        started = False
+
+        async def watch(message: Message) -> None:
+            nonlocal started
+            started = started or message["type"] == "http.response.start"
+            await send(message)
+
+        try:
+            await self.app(scope, receive, watch)
+        except Exception as error:
+            log.error(
+                "request_failed",
+                method=scope["method"],
+                route=getattr(scope.get("route"), "path", None),
+                error=type(error).__qualname__,
+                where=_where(error),
+            )
+            if started:
+                raise AnswerCutShort from None
+            response = answer_error(Request(scope), error)
+            await response(scope, receive, send)
+
+
+class AnswerCutShort(Exception):
+    """An answer had begun when something went wrong; the connection must end for the peer to notice."""
+
+
+_VALIDATION_REASONS = {"missing": "required", "string_too_long": "too_long", "string_too_short": "required"}
+
+
+async def _handler(request: Request, error: Exception) -> Response:
+    return answer_error(request, error)
+
+
+def _answer_http(error: HTTPException, language: str) -> Response:
+    code = _BY_STATUS.get(error.status_code)
+    if code is None:
+        code = "invalid" if error.status_code < 500 else "unforeseen"
+    facts = {"limit_mb": getattr(error, "limit_mb", "?")}
+    headers = dict(error.headers or {})
+    return problem_response(error.status_code, code, say(code, language, facts), headers=headers)
+
+
+def _fact(error: Exception, name: str) -> object:
+    return getattr(error, name, None) or str(error)
+
+
+def _field_name(location: tuple[int | str, ...]) -> str:
+    return ".".join(str(part) for part in location[1:]) or str(location[0])
+
+
+def _where(error: BaseException) -> list[str]:
+    frames = traceback.extract_tb(error.__traceback__)[-6:]
+    return [f"{frame.filename.rpartition('/')[2]}:{frame.lineno} {frame.name}" for frame in frames]

@@ -1,0 +1,160 @@
+"""What people are told, in the languages we speak: one sentence per error code."""
+
+from collections.abc import Mapping
+
+LANGUAGES = ("zh-CN", "en")
+
+# code: (Simplified Chinese, English); fields in braces are the error's facts
+SENTENCES: Mapping[str, tuple[str, str]] = {
+    "not_signed_in": ("请先登录。", "Please sign in first."),
+    "wrong_credentials": ("用户名或密码不正确。", "The user name or the password is not right."),
+    "locked_out": (
+        "登录失败次数过多，请在 {retry_after_s} 秒后再试。",
+        "Too many failed sign-ins. Try again in {retry_after_s} seconds.",
+    ),
+    "password_too_weak": (
+        "密码至少 8 个字符，最多 256 个字符，且不能包含用户名。",
+        "A password has 8 to 256 characters and does not contain the user name.",
+    ),
+    "csrf": (
+        "页面已过期或请求来源不明，请刷新页面后重试。",
+        "The page is out of date or the request came from elsewhere. Reload the page and try again.",
+    ),
+    "not_allowed": ("您没有进行此操作的权限。", "You are not allowed to do this."),
+    "not_found": ("没有找到，或您无权查看。", "It is not there, or it is not yours to see."),
+    "method_not_allowed": ("此地址不支持这种操作。", "This address does not do that."),
+    "conflict": (
+        "内容已被他人更改，请刷新后重试。",
+        "Somebody else changed it in the meantime. Reload and try again.",
+    ),
+    "task_already_claimed": (
+        "该检查已由{claimed_by}领取。",
+        "The examination has already been claimed by {claimed_by}.",
+    ),
+    "task_state_forbids": (
+        "该检查现为“{state}”状态，不能进行此操作。",
+        "The examination is {state}; this cannot be done now.",
+    ),
+    "writer_cannot_review": (
+        "报告医师不能审核自己的报告，请由另一位医师审核签发。",
+        "The writer cannot review their own report. Another person must sign it.",
+    ),
+    "draft_changed": (
+        "草稿已在别处保存过，请比对后再保存。",
+        "The draft was saved elsewhere in the meantime. Compare before you save.",
+    ),
+    "report_incomplete": ("报告尚不完整：{field}。", "The report is not complete: {field}."),
+    "change_moved_on": (
+        "此后内容又有更改，不能直接撤销。",
+        "It was changed again since; this change cannot simply be taken back.",
+    ),
+    "last_admin": (
+        "这是最后一位可用的管理员，不能停用或取消其角色。",
+        "This is the last administrator who can sign in; they must keep the role.",
+    ),
+    "invalid": ("提交的内容不能使用，请检查标出的项目。", "Some of what was sent cannot be used."),
+    "malformed": ("内容不符合格式要求：{reason}", "The content is not what its format requires: {reason}"),
+    "too_large": (
+        "内容过大，最多 {limit_mb} MB。",
+        "That is too large; the most is {limit_mb} MB.",
+    ),
+    "unavailable": ("系统暂时无法处理，请稍后再试。", "This cannot be done just now. Try again later."),
+    "unforeseen": (
+        "系统出现意外错误，已记录，请稍后再试。",
+        "Something unforeseen went wrong. It has been logged; try again later.",
+    ),
+    "viewer_not_built": (
+        "页面文件尚未构建。请在源码目录运行 make setup，然后刷新。",
+        "The pages have not been built. Run make setup in the checkout, then reload.",
+    ),
+}
+
+# state names inside a sentence
+STATES: Mapping[str, tuple[str, str]] = {
+    "arriving": ("接收中", "arriving"),
+    "waiting": ("待领取", "waiting"),
+    "claimed": ("书写中", "claimed"),
+    "submitted": ("待审核", "submitted"),
+    "signed": ("已签发", "signed"),
+    "sent_back": ("退回重做", "sent back"),
+    "cancelled": ("已取消", "cancelled"),
+}
+
+FIELDS: Mapping[str, tuple[str, str]] = {
+    "findings": ("检查所见未填写", "the findings are missing"),
+    "impression": ("诊断意见未填写", "the impression is missing"),
+    "late_instances": ("有新到的图像未确认", "images that arrived late are not confirmed"),
+}
+
+# what is wrong with one field
+REASONS: Mapping[str, tuple[str, str]] = {
+    "required": ("必填。", "It is required."),
+    "unusable": ("内容不能使用。", "It cannot be used."),
+    "taken": ("已被使用。", "It is already in use."),
+    "unknown": ("没有这一项。", "There is no such thing."),
+    "too_long": ("内容过长。", "It is too long."),
+    "ae_title": (
+        "AE 标题为 1 至 16 个 ASCII 字符，不含反斜杠和控制字符，首尾不留空格。",
+        "An AE title has 1 to 16 ASCII characters, no backslash, no control character, no outer blanks.",
+    ),
+    "code": (
+        "代码由字母、数字、点、横线或下划线组成，最多 64 个字符。",
+        "A code has at most 64 letters, digits, dots, dashes or underscores.",
+    ),
+    "address": ("应为 IP 地址。", "It must be an IP address."),
+    "character_set": ("不是 DICOM 字符集名称。", "It is not a DICOM character set term."),
+    "dates": ("结束日期不能早于开始日期。", "The end must not be before the beginning."),
+    "lead_kind": ("应为牵头医院。", "It must be a lead hospital."),
+    "member_kind": ("成员单位不能是牵头医院自身。", "The member must be another institution than the lead."),
+    "own_lead": ("不能以自己为牵头医院。", "An institution cannot be its own lead."),
+    "centre_needed": ("报告医师和审核医师须指定诊断中心。", "A reader or reviewer needs a centre."),
+    "centre_not_wanted": ("此角色不属于诊断中心。", "This role belongs to no centre."),
+    "immutable": ("建立后不能更改。", "It cannot be changed once it exists."),
+    "last_admin": ("至少保留一位可用的管理员。", "At least one administrator must remain."),
+    "password": (
+        "密码至少 8 个字符，最多 256 个字符，且不能包含用户名。",
+        "A password has 8 to 256 characters and does not contain the user name.",
+    ),
+}
+
+
+def choose_language(accept_language: str | None) -> str:
+    """The best of our languages for an Accept-Language header (RFC 9110 §12.5.4); Chinese first."""
+    best, best_weight = LANGUAGES[0], 0.0
+    for part in (accept_language or "").split(","):
+        tag, _, parameter = part.strip().partition(";")
+        match = {"zh": LANGUAGES[0], "en": LANGUAGES[1]}.get(tag.split("-")[0].strip().lower())
+        weight = _weight(parameter)
+        if match and weight > best_weight:
+            best, best_weight = match, weight
+    return best
+
+
+def say(code: str, language: str, facts: Mapping[str, object] | None = None) -> str:
+    """The sentence for a code, with its facts in it."""
+    chosen = {name: _fact(value, language) for name, value in (facts or {}).items()}
+    return _pick(SENTENCES[code], language).format_map(chosen)
+
+
+def say_reason(reason: str, language: str) -> str:
+    return _pick(REASONS.get(reason, REASONS["unusable"]), language)
+
+
+def _fact(value: object, language: str) -> str:
+    text = str(value)
+    pair = STATES.get(text) or FIELDS.get(text)
+    return _pick(pair, language) if pair else text
+
+
+def _pick(pair: tuple[str, str], language: str) -> str:
+    return pair[LANGUAGES.index(language)]
+
+
+def _weight(parameter: str) -> float:
+    name, _, value = parameter.strip().partition("=")
+    if name.strip() != "q":
+        return 1.0
+    try:
+        return float(value)
+    except ValueError:
+        return 0.0
