@@ -9,8 +9,10 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Any, Protocol
 
+import structlog
 from asn1crypto import pem, x509  # type: ignore[import-untyped]
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
@@ -29,6 +31,8 @@ from pyhanko_certvalidator.registry import SimpleCertificateStore
 
 from adapters.errors import Malformed, Unavailable
 from adapters.reports.manifest import manifest_of
+
+log = structlog.get_logger()
 
 FIELD_NAME = "Signature"
 DIGEST = "sha256"
@@ -97,6 +101,16 @@ class SoftwareSigner:
         return bytes(signed.getbuffer())
 
 
+class Problem(StrEnum):
+    """Why a PDF's signature is not valid."""
+
+    UNREADABLE = "unreadable"
+    UNSIGNED = "unsigned"
+    CHANGED = "changed"
+    ADDED_TO = "added_to"
+    UNTRUSTED = "untrusted"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verification:
     """What can be said of a PDF's signature; `valid` is true only when everything else is in order.
@@ -113,7 +127,7 @@ class Verification:
     institution: str | None = None
     signed_at: datetime | None = None
     manifest: bytes | None = None
-    problem: str | None = None
+    problem: Problem | None = None
 
 
 def verify_pdf(pdf: bytes, *, trust_roots: Sequence[bytes]) -> Verification:
@@ -121,14 +135,18 @@ def verify_pdf(pdf: bytes, *, trust_roots: Sequence[bytes]) -> Verification:
 
     Any bytes at all get an answer: what cannot be read is not valid.
     """
+    roots = [_read_certificate(root) for root in trust_roots]
     try:
         reader = PdfFileReader(io.BytesIO(pdf))
         signatures = reader.embedded_signatures
-        if len(signatures) != 1:
-            return Verification(valid=False, problem=f"{len(signatures)} signatures where one is expected")
-        return _judge(reader, signatures[0], [_read_certificate(root) for root in trust_roots])
+        if not signatures:
+            return Verification(valid=False, problem=Problem.UNSIGNED)
+        if len(signatures) > 1:
+            return Verification(valid=False, problem=Problem.ADDED_TO)
+        return _judge(reader, signatures[0], roots)
     except Exception as error:  # damaged bytes make a PDF reader fail in any way there is
-        return Verification(valid=False, problem=f"unreadable: {type(error).__name__}")
+        log.info("signed_report_was_unreadable", error=type(error).__name__)
+        return Verification(valid=False, problem=Problem.UNREADABLE)
 
 
 def _judge(
@@ -140,10 +158,11 @@ def _judge(
     status = validate_pdf_signature(signature, signer_validation_context=context)
     covers = status.coverage is SignatureCoverageLevel.ENTIRE_FILE
     subject = signature.signer_cert.subject.native
+    intact = status.intact and status.valid
     valid = status.bottom_line and covers
     return Verification(
         valid=valid,
-        intact=status.intact and status.valid,
+        intact=intact,
         trusted=status.trusted,
         covers_whole_document=covers,
         signer_name=subject.get("common_name"),
@@ -151,8 +170,14 @@ def _judge(
         institution=subject.get("organization_name"),
         signed_at=signed_at,
         manifest=manifest_of(reader) if valid else None,
-        problem=None if valid else status.summary(),
+        problem=None if valid else _problem_of(intact=intact, covers=covers),
     )
+
+
+def _problem_of(*, intact: bool, covers: bool) -> Problem:
+    if not intact:
+        return Problem.CHANGED
+    return Problem.UNTRUSTED if covers else Problem.ADDED_TO
 
 
 class _KeyInMemory(signers.Signer):

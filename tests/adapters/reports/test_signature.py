@@ -1,5 +1,6 @@
 """A signature that others can verify, and that nothing survives unnoticed."""
 
+import io
 import re
 from datetime import UTC, datetime, timedelta
 
@@ -7,18 +8,20 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from pyhanko.pdf_utils.generic import pdf_string
+from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 
 from adapters.errors import Malformed, Unavailable
 from adapters.reports.authority import LocalAuthority
 from adapters.reports.manifest import read_manifest
-from adapters.reports.signature import SoftwareSigner, verify_pdf
+from adapters.reports.signature import Problem, Signer, SoftwareSigner, verify_pdf
 from tests.adapters.reports.conftest import MANIFEST, SIGNED_AT
 from tests.adapters.reports.pdftools import attachments_of, pages_of, run_on, squeezed, xmp_of
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 
 
-def sign(signer, pdf, signed_at=SIGNED_AT):
+def sign(signer: Signer, pdf: bytes, signed_at: datetime = SIGNED_AT) -> bytes:
     return signer.sign_pdf(pdf, reason="签发", location="青溪县人民医院", signed_at=signed_at)
 
 
@@ -91,8 +94,14 @@ def test_another_signature_value_is_noticed(signed, printed, signer, authority):
 def test_anything_added_afterwards_is_noticed(signed, authority):
     roots = [authority.certificate_pem]
 
-    assert not verify_pdf(signed + b"\n% more\n", trust_roots=roots).valid
+    assert verify_pdf(signed + b"\n% more\n", trust_roots=roots).problem is Problem.ADDED_TO
     assert not verify_pdf(signed + signed, trust_roots=roots).valid
+    appended = IncrementalPdfFileWriter(io.BytesIO(signed))
+    appended.root["/Lang"] = pdf_string("xx")
+    appended.update_root()
+    changed = io.BytesIO()
+    appended.write(changed)
+    assert not verify_pdf(changed.getvalue(), trust_roots=roots).valid
 
 
 def test_a_cut_file_an_unsigned_one_and_no_pdf_at_all_are_not_valid(printed, signed, authority):
@@ -115,6 +124,7 @@ def test_a_signature_from_another_authority_is_not_trusted(signed):
 
     assert verified.intact
     assert not verified.trusted
+    assert verified.problem is Problem.UNTRUSTED
     assert not verified.valid
 
 
