@@ -7,6 +7,7 @@ of views into the buffer, so a PDU may be longer than the buffer and a payload b
 import asyncio
 import socket
 from abc import abstractmethod
+from typing import cast
 
 from adapters.dicom.pdu import HEADER, PDV_HEADER, AbortReason, PduType
 from adapters.errors import Malformed
@@ -82,8 +83,7 @@ class Framing(asyncio.BufferedProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Set the socket up for short answers."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is one in all but name
         self._socket = transport.get_extra_info("socket")
         self.heard_at = self._loop.time()
         self._set_option(socket.TCP_NODELAY)

@@ -26,6 +26,7 @@ _UNDEFINED = 0xFFFFFFFF
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 _PIXEL_DATA = 0x7FE00010
 _PLAIN_LITTLE = struct.Struct("<HHI").unpack_from
+_NOT_DATA = (0x0000, 0x0002)  # groups of commands and of file meta information
 _NOTHING: frozenset[int] = frozenset()
 
 # PS3.5 Table 7.1-2: these have a length of 16 bits, every other VR one of 32 bits.
@@ -82,7 +83,7 @@ class Walker:
         self._skip = 0  # bytes still to come of the value that we are in
         self._carry = b""  # the beginning of an element that the last piece did not finish
         self._position = 0  # in the data set, of the first byte of the piece being walked
-        self._tag = 0  # the last element begun
+        self.last_tag = 0  # of the last element begun
 
     def feed(self, piece: bytes | bytearray | memoryview) -> None:
         """Walk over the next bytes; they are not kept."""
@@ -99,11 +100,11 @@ class Walker:
     def finish(self) -> None:
         """Say that the data set ends here."""
         if self._skip:
-            raise self._cannot(f"cut short, {self._skip} bytes missing in", self._tag)
+            raise self._cannot(f"cut short, {self._skip} bytes missing in", self.last_tag)
         if self._stack:
-            raise self._cannot("cut short inside a sequence, after", self._tag)
+            raise self._cannot("cut short inside a sequence, after", self.last_tag)
         if self._carry.strip(b"\0") or len(self._carry) >= 8:
-            raise self._cannot("cut short inside an element, after", self._tag)
+            raise self._cannot("cut short inside an element, after", self.last_tag)
 
     def _bridge(self, piece: bytes | bytearray | memoryview) -> int:
         """Walk what lies across two pieces; how much of the new piece that used."""
@@ -139,7 +140,7 @@ class Walker:
         return position
 
     def _walk_explicit(self, data: memoryview, position: int) -> int:
-        end, wanted, tag = len(data), _NOTHING if self._stack else self._wanted, self._tag
+        end, wanted, tag = len(data), _NOTHING if self._stack else self._wanted, self.last_tag
         while position + 8 <= end:
             group, element, vr, length = self._explicit(data, position)
             begin = position + 8
@@ -153,7 +154,7 @@ class Walker:
                     break
                 length = self._length(data, position + 8)[0]
             tag = group << 16 | element
-            if group < 4:
+            if group in _NOT_DATA:
                 raise self._cannot("not part of a data set:", tag)
             if tag in wanted and not self._capture(data, tag, begin, length):
                 break
@@ -161,17 +162,17 @@ class Walker:
                 self._open(tag, vr, begin)
                 return begin
             position = begin + length
-        self._tag = tag
+        self.last_tag = tag
         return position
 
     def _walk_implicit(self, data: memoryview, position: int) -> int:
-        end, wanted, tag = len(data), _NOTHING if self._stack else self._wanted, self._tag
+        end, wanted, tag = len(data), _NOTHING if self._stack else self._wanted, self.last_tag
         while position + 8 <= end:
             group, element, length = _PLAIN_LITTLE(data, position)
             if group == 0xFFFE:
                 return self._walk_delimiter(data, position)
             tag = group << 16 | element
-            if group < 4:
+            if group in _NOT_DATA:
                 raise self._cannot("not part of a data set:", tag)
             if tag in wanted and not self._capture(data, tag, position + 8, length):
                 break
@@ -179,7 +180,7 @@ class Walker:
                 self._open(tag, b"OW" if tag == _PIXEL_DATA else b"UN", position + 8)
                 return position + 8
             position += 8 + length
-        self._tag = tag
+        self.last_tag = tag
         return position
 
     def _capture(self, data: memoryview, tag: int, begin: int, length: int) -> bool:
@@ -198,7 +199,7 @@ class Walker:
             raise self._cannot("sequences nested too deep at", tag)
         if not self._stack:
             self._opened = (tag, self._position + begin)
-        self._tag = tag
+        self.last_tag = tag
         self._stack.append((_ITEMS if vr in (b"SQ", b"UN") else _FRAGMENTS, vr == b"UN"))
 
     def _walk_item(self, data: memoryview, position: int, made_of: int, implicit: bool) -> int:

@@ -32,7 +32,15 @@ _OTHERWISE = {
 }
 _NOT_ON_ASSOCIATIONS = ("1.2.840.10008.1.2.6.", "1.2.840.10008.1.2.7.", "1.2.840.10008.1.20")
 
-ENCODINGS: dict[str, Encoding] = {
+# Registered after pydicom's table was made: JPEG XL (three), Deflated Image Frame Compression.
+_NEWER = (
+    "1.2.840.10008.1.2.4.110",
+    "1.2.840.10008.1.2.4.111",
+    "1.2.840.10008.1.2.4.112",
+    "1.2.840.10008.1.2.8.1",
+)
+
+ENCODINGS: dict[str, Encoding] = dict.fromkeys(_NEWER, _EXPLICIT) | {
     uid: _OTHERWISE.get(uid, _EXPLICIT)
     for uid, (_, kind, *_) in UID_dictionary.items()
     if kind == "Transfer Syntax" and not uid.startswith(_NOT_ON_ASSOCIATIONS)

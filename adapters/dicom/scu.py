@@ -1,0 +1,136 @@
+"""DICOM as a client: is a peer there, and does it take these files. Over pynetdicom, with TCP_NODELAY.
+
+A peer that says no raises PeerRejected; one that does not answer raises PeerUnreachable. Files go as they are:
+each in a presentation context of its own transfer syntax, never converted.
+"""
+
+import socket
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydicom import dcmread
+from pydicom.errors import InvalidDicomError
+from pynetdicom import AE, evt
+from pynetdicom.association import Association
+from pynetdicom.presentation import build_context
+
+from adapters.dicom.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+from adapters.dicom.negotiation import VERIFICATION
+from adapters.errors import Malformed, PeerRejected, PeerUnreachable
+
+_CONTEXTS_PER_ASSOCIATION = 128  # PS3.8 9.3.2.2: odd ids of one byte
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """What the peer said about one file."""
+
+    path: Path
+    status: int
+    comment: str
+
+    @property
+    def accepted(self) -> bool:
+        """Success, or kept with a warning (PS3.7 Annex C.4)."""
+        return self.status == 0 or self.status >> 12 == 0xB
+
+
+def echo(
+    host: str,
+    port: int,
+    *,
+    calling_ae_title: str = "GATEWAY",
+    called_ae_title: str = "ANY-SCP",
+    timeout_s: float = 10,
+) -> None:
+    """Send one C-ECHO; returns when the peer says success."""
+    association = _associate((host, port), calling_ae_title, called_ae_title, [(VERIFICATION, ())], timeout_s)
+    try:
+        status = association.send_c_echo().get("Status")
+    finally:
+        association.release()
+    if status is None:
+        raise PeerUnreachable(f"{host}:{port} did not answer C-ECHO")
+    if status != 0:
+        raise PeerRejected(f"{host}:{port} answered C-ECHO with {status:04X}")
+
+
+def store(
+    files: Iterable[Path],
+    host: str,
+    port: int,
+    *,
+    calling_ae_title: str,
+    called_ae_title: str,
+    timeout_s: float = 60,
+) -> list[Stored]:
+    """Send files over as few associations as their presentation contexts allow; one result for each, in order."""
+    paths = [(path, *_kind_of(path)) for path in files]
+    kinds = list(dict.fromkeys((sop_class, syntax) for _, sop_class, syntax in paths))
+    results: dict[Path, Stored] = {}
+    for start in range(0, len(kinds), _CONTEXTS_PER_ASSOCIATION):
+        batch = kinds[start : start + _CONTEXTS_PER_ASSOCIATION]
+        proposed = [(sop_class, (syntax,)) for sop_class, syntax in batch]
+        association = _associate((host, port), calling_ae_title, called_ae_title, proposed, timeout_s)
+        try:
+            for path, sop_class, syntax in paths:
+                if (sop_class, syntax) in batch:
+                    results[path] = _store_one(association, path, f"{host}:{port}")
+        finally:
+            association.release()
+    return [results[path] for path, *_ in paths]
+
+
+def _store_one(association: Association, path: Path, peer: str) -> Stored:
+    try:
+        answer = association.send_c_store(path)
+    except ValueError as error:  # no accepted presentation context for it
+        return Stored(path=path, status=0x0122, comment=str(error).splitlines()[0][:64])
+    if "Status" not in answer:
+        raise PeerUnreachable(f"{peer} did not answer C-STORE")
+    return Stored(path=path, status=int(answer.Status), comment=str(answer.get("ErrorComment", "")))
+
+
+def _kind_of(path: Path) -> tuple[str, str]:
+    try:
+        meta = dcmread(path, specific_tags=[], stop_before_pixels=True).file_meta
+        return str(meta.MediaStorageSOPClassUID), str(meta.TransferSyntaxUID)
+    except (InvalidDicomError, AttributeError) as error:
+        raise Malformed(f"{path.name} has no usable file meta information") from error
+
+
+def _associate(
+    peer: tuple[str, int],
+    calling: str,
+    called: str,
+    proposed: Iterable[tuple[str, tuple[str, ...]]],
+    timeout_s: float,
+) -> Association:
+    host, port = peer
+    entity = AE(ae_title=calling)
+    entity.implementation_class_uid = IMPLEMENTATION_CLASS_UID
+    entity.implementation_version_name = IMPLEMENTATION_VERSION_NAME
+    entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = entity.connection_timeout = (
+        timeout_s
+    )
+    contexts = [build_context(sop_class, list(syntaxes) or None) for sop_class, syntaxes in proposed]
+    association = entity.associate(
+        host,
+        port,
+        contexts=contexts,
+        ae_title=called,
+        evt_handlers=[(evt.EVT_CONN_OPEN, _set_no_delay)],
+        max_pdu=0,
+    )
+    if association.is_rejected:
+        raise PeerRejected(f"{host}:{port} rejected the association of {calling} to {called}")
+    if not association.is_established:
+        raise PeerUnreachable(f"no association with {host}:{port}")
+    return association
+
+
+def _set_no_delay(event: Any) -> None:
+    connection = event.assoc.dul.socket.socket
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
