@@ -8,7 +8,7 @@ what is signed.
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,7 +69,7 @@ def _texts(tree: Any) -> Iterator[str]:
                 yield from _texts(value)
 
 
-def _map_texts(tree: Any, change: Any) -> Any:
+def _map_texts(tree: Any, change: Callable[[str], str]) -> Any:
     match tree:
         case str():
             return change(tree)

@@ -176,6 +176,24 @@ def test_rare_names_are_printed(printed):
     assert "㛃䶮𫚖𬭚𰻞𬍛" in squeezed(printed(patient=replace(REPORT.patient, name="㛃䶮𫚖𬭚𰻞𬍛")))
 
 
+def test_a_name_outside_the_main_font_is_printed_or_its_code_point_listed(printed, fonts):
+    text = squeezed(printed(patient=replace(REPORT.patient, name="𠮷田")))
+
+    if fonts.missing(["𠮷"]):
+        assert "姓名〓田" in text
+        assert "〓=U+20BB7" in text
+    else:
+        assert "姓名𠮷田" in text
+        assert "〓" not in text
+
+
+def test_an_empty_line_in_the_findings_leaves_a_gap(printed):
+    def lines(findings):
+        return text_of(printed(findings=findings)).splitlines()
+
+    assert len(lines("甲\n\n乙")) > len(lines("甲\n乙"))
+
+
 def test_what_no_font_has_is_marked_and_listed(printed):
     text = squeezed(printed(findings="疼痛😀。"))
 
