@@ -39,6 +39,7 @@ _EVENT_OF = {
     PduType.RELEASE_RP: Event.RELEASE_RP,
     PduType.ABORT: Event.ABORT_RECEIVED,
 }
+_ESTABLISHED = State.ESTABLISHED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,9 +140,11 @@ class Association(Framing):
 
     def heard_data(self) -> bool:
         """A P-DATA-TF begins."""
+        if self._state is _ESTABLISHED:  # DT-2, which changes nothing: the one cell worth a short cut
+            return True
         self._reason = AbortReason.UNEXPECTED_PDU
         self._happen(Event.P_DATA)
-        return self._state is State.ESTABLISHED
+        return False
 
     def begin_fragment(self, context_id: int, control: int) -> None:
         """A presentation data value begins."""
@@ -155,9 +158,9 @@ class Association(Framing):
         """Runs of a data set."""
         self._established().take_data(pieces)
 
-    def end_fragment(self) -> None:
-        """A presentation data value has ended, perhaps a message with it."""
-        complete = self._established().end_fragment()
+    def end_message_part(self) -> None:
+        """A command or a data set has ended, perhaps the message with it."""
+        complete = self._established().end_message_part()
         if complete is not None:
             self.held = True
             self._answering = self._loop.create_task(self._answer(*complete))

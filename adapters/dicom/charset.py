@@ -80,7 +80,7 @@ def decode(raw: bytes, declared: str = "", *, override: str | None = None) -> Te
 
 def _initial_codec(declared: str) -> str | None:
     """The codec of the first value; ASCII when it is empty, None for a term that nobody defined."""
-    term = re.sub(r"[ _-]", "", declared.split("\\")[0].upper())
+    term = re.sub(r"[ _-]", "", declared.split("\\", maxsplit=1)[0].upper())
     if not term:
         return _ASCII
     number = _NUMBERED.fullmatch(term)

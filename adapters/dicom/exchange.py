@@ -26,7 +26,7 @@ from adapters.errors import Malformed
 COMMAND_LIMIT = 1 << 16  # bytes of a command set; real ones have a few hundred
 # Runs shorter than this are joined before they go on: one copy is cheaper than many calls (small PDUs).
 _SMALL_RUN = 1 << 15
-_IS_COMMAND, _IS_LAST = 0x01, 0x02
+_IS_COMMAND = 0x01
 
 
 class Operation(Protocol):
@@ -97,10 +97,8 @@ class Exchange:
             for piece in pieces:
                 self._operation.write(piece)
 
-    def end_fragment(self) -> tuple[int, Operation] | None:
-        """The context and operation to be answered, when this was the last fragment of a message."""
-        if not self._control & _IS_LAST:
-            return None
+    def end_message_part(self) -> tuple[int, Operation] | None:
+        """The command or the data set has ended: the context and operation to be answered, if that is all."""
         if self._control & _IS_COMMAND:
             request = read_request(self._command)
             self._command.clear()

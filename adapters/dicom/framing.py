@@ -6,6 +6,7 @@ of views into the buffer, so a PDU may be longer than the buffer and a payload b
 
 import asyncio
 import socket
+import struct
 from abc import abstractmethod
 from typing import cast
 
@@ -16,6 +17,9 @@ REQUEST_LIMIT = 1 << 18  # bytes of an A-ASSOCIATE-RQ: 128 contexts with every t
 _ROOM = 1 << 16  # bytes free in the buffer before it is worth a read
 _CONTROL_LENGTH = 4  # of every control PDU but the A-ASSOCIATE ones
 _TCP_QUICKACK: int | None = getattr(socket, "TCP_QUICKACK", None)  # Linux
+_P_DATA = int(PduType.P_DATA)
+_KINDS = frozenset(map(int, PduType))
+_ONE_PDV = struct.Struct(">BxIIBB")  # the headers of a P-DATA-TF and of its first presentation data value
 _IS_COMMAND, _IS_LAST = 0x01, 0x02  # message control header, PS3.8 Annex E
 
 
@@ -37,6 +41,7 @@ class Framing(asyncio.BufferedProtocol):
         self._read_at = self._written_to = 0
         self._pdu_left = self._pdv_left = self._skip_left = 0  # bytes still to come
         self._control = 0  # message control header of the fragment under way
+        self._inside_of = 0  # the presentation context of the data set that is in its middle; 0 is none
         self._pieces: list[memoryview] = []  # runs of the data set in the buffer, not yet handed on
         self._transport: asyncio.Transport
         self._socket: socket.socket | None = None
@@ -72,8 +77,8 @@ class Framing(asyncio.BufferedProtocol):
         """Runs of a data set fragment; they are only good during this call."""
 
     @abstractmethod
-    def end_fragment(self) -> None:
-        """The presentation data value that began last has ended."""
+    def end_message_part(self) -> None:
+        """The last fragment of a command, or of a data set, has ended."""
 
     @abstractmethod
     def violated(self, error: Malformed) -> None:
@@ -146,6 +151,8 @@ class Framing(asyncio.BufferedProtocol):
             return self._take_fragment()
         if self._pdu_left:
             return self._begin_pdv()
+        if self._inside_of:
+            self._take_whole_pdus()
         if self._skip_left:
             return self._skip()
         return self._begin_pdu()
@@ -154,9 +161,9 @@ class Framing(asyncio.BufferedProtocol):
         if self._written_to - self._read_at < HEADER.size:
             return False
         kind, length = HEADER.unpack_from(self._buffer, self._read_at)
-        if kind == PduType.P_DATA:
+        if kind == _P_DATA:
             return self._begin_data(length)
-        if kind not in PduType.__members__.values():
+        if kind not in _KINDS:
             raise Violation(AbortReason.UNRECOGNIZED_PDU, f"PDU type {kind:02X}H")
         if kind in (PduType.ASSOCIATE_RQ, PduType.ASSOCIATE_AC):
             wanted = kind == PduType.ASSOCIATE_RQ and self.awaits_request()
@@ -174,6 +181,24 @@ class Framing(asyncio.BufferedProtocol):
         body = bytes(self._view[start : start + length]) if kind == PduType.ASSOCIATE_RQ else b""
         self.heard_control(PduType(kind), body)
         return True
+
+    def _take_whole_pdus(self) -> None:
+        """The common case, quickly: PDUs of one fragment each, from the middle of a data set."""
+        at, end = self._read_at, self._written_to
+        while end - at >= _ONE_PDV.size:
+            kind, length, pdv_length, context_id, control = _ONE_PDV.unpack_from(self._buffer, at)
+            following = at + HEADER.size + length
+            if kind != _P_DATA or control or context_id != self._inside_of or pdv_length != length - 4:
+                break
+            if (
+                following > end
+                or length < PDV_HEADER.size
+                or (self._maximum_length and length > self._maximum_length)
+            ):
+                break
+            self._pieces.append(self._view[at + _ONE_PDV.size : following])
+            at = following
+        self._read_at = at
 
     def _begin_data(self, length: int) -> bool:
         if not self.heard_data():
@@ -196,6 +221,8 @@ class Framing(asyncio.BufferedProtocol):
         self._read_at += PDV_HEADER.size
         self._pdv_left, self._control = length - 2, control
         self.begin_fragment(context_id, control)
+        # Once a fragment of a data set has been let through, more of the same may follow; its last one is looked at.
+        self._inside_of = context_id if not control & (_IS_COMMAND | _IS_LAST) else 0
         if not self._pdv_left:
             self._end_pdv()
         return True
@@ -219,7 +246,7 @@ class Framing(asyncio.BufferedProtocol):
     def _end_pdv(self) -> None:
         if self._control & _IS_LAST:
             self._hand_on()
-        self.end_fragment()
+            self.end_message_part()
 
     def _hand_on(self) -> None:
         if self._pieces:
