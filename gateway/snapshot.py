@@ -1,0 +1,245 @@
+"""What the listeners know of devices: a file that follows the directory, and the door that reads it.
+
+The database may be away for hours; who may send is still known, after a restart too.
+"""
+
+import fcntl
+import ipaddress
+import json
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import structlog
+from sqlalchemy import event, inspect, select
+from sqlalchemy.orm import Session, object_session
+
+from adapters.dicom.admission import (
+    CALLED_UNKNOWN,
+    CALLING_UNKNOWN,
+    NO_REASON,
+    PERMANENT,
+    TRANSIENT,
+    USER,
+)
+from adapters.dicom.ports import AssociationRefused
+from gateway import live
+from gateway.runtime import Runtime
+from worklists.directory import Device, Institution
+
+log = structlog.get_logger()
+
+FORMAT = 1
+LOOK_AGAIN_S = 1.0
+
+
+def write_snapshot(session: Session, path: Path) -> None:
+    """Write what the directory says now, whole or not at all; never over a newer one."""
+    content = _describe(session)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if _version(path) > content["version"]:
+            return
+        temporary = path.with_suffix(".tmp")
+        with temporary.open("w", encoding="utf-8") as file:
+            json.dump(content, file, ensure_ascii=False)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        _sync_folder(path.parent)
+
+
+def refresh_snapshot(runtime: Runtime) -> bool:
+    """Write the snapshot if the directory has changed since, on this machine or another. Says whether it did."""
+    path = runtime.settings.directory_snapshot
+    with runtime.reading() as session:
+        if _version(path) == live.read_numbers(session).get(live.DIRECTORY, 0):
+            return False
+        write_snapshot(session, path)
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """One reading of the file."""
+
+    devices: Mapping[str, Mapping[str, Any]]
+    accepting: tuple[str, ...]
+
+
+class DeviceDirectory:
+    """The listeners' door: who calls, by AE title and address. Follows its file; a bad one changes nothing."""
+
+    def __init__(self, path: Path, *, called_ae_title: str | None = None):
+        """With `called_ae_title`, who calls us by another name is refused."""
+        self._path, self._called_ae_title = path, called_ae_title
+        self._known: _Known | None = None
+        self._stamp: tuple[int, ...] | None = None
+        self._look_again_at = 0.0
+
+    def admit(self, *, calling_ae_title: str, called_ae_title: str, peer_address: str) -> Mapping[str, Any]:
+        """The origin fields of the device that calls. Raises AssociationRefused."""
+        known = self._read()
+        if self._called_ae_title is not None and called_ae_title != self._called_ae_title:
+            raise AssociationRefused(PERMANENT, USER, CALLED_UNKNOWN, "called AE title is not ours")
+        if known is None:
+            raise AssociationRefused(TRANSIENT, USER, NO_REASON, "the list of devices is not there yet")
+        device = known.devices.get(calling_ae_title)
+        if device is None:
+            return _admit_unknown(known)
+        if device["address"] and not _same_address(device["address"], peer_address):
+            raise AssociationRefused(
+                PERMANENT, USER, CALLING_UNKNOWN, "calling AE title is not known at this address"
+            )
+        allowed = device["enabled"] and device["institution_enabled"]
+        return {
+            "device_id": device["device_id"],
+            "institution_id": device["institution_id"],
+            "character_set": device["character_set"],
+            **({} if allowed else {"storage_allowed": False}),
+        }
+
+    def _read(self) -> _Known | None:
+        now = time.monotonic()
+        if now < self._look_again_at:
+            return self._known
+        self._look_again_at = now + LOOK_AGAIN_S
+        stamp = _stamp(self._path)
+        if stamp != self._stamp:
+            self._stamp = stamp
+            self._read_again()
+        return self._known
+
+    def _read_again(self) -> None:
+        try:
+            self._known = _understand(json.loads(self._path.read_text(encoding="utf-8")))
+        except OSError as error:
+            self._stamp = None  # look at it again
+            log.warning("directory_unreadable", error=type(error).__name__)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            log.warning("directory_damaged", error=type(error).__name__)  # what was known stays
+        else:
+            log.info("directory_read", devices=len(self._known.devices))
+
+
+def _describe(session: Session) -> dict[str, Any]:
+    rows = session.execute(
+        select(Device, Institution)
+        .join(Institution, Institution.id == Device.institution_id)
+        .order_by(Device.ae_title)
+    ).all()
+    accepting = session.scalars(
+        select(Institution.id)
+        .where(Institution.enabled, Institution.accept_unknown_devices)
+        .order_by(Institution.id)
+    )
+    return {
+        "format": FORMAT,
+        "version": live.read_numbers(session).get(live.DIRECTORY, 0),
+        "accept_unknown_devices": [str(id) for id in accepting],
+        "devices": [_describe_device(device, institution) for device, institution in rows],
+    }
+
+
+def _describe_device(device: Device, institution: Institution) -> dict[str, Any]:
+    return {
+        "ae_title": device.ae_title,
+        "device_id": str(device.id),
+        "institution_id": str(device.institution_id),
+        "address": device.address,
+        "character_set": device.character_set,
+        "enabled": device.enabled,
+        "institution_enabled": institution.enabled,
+    }
+
+
+def _understand(content: Mapping[str, Any]) -> _Known:
+    if content["format"] != FORMAT:
+        raise ValueError("another format")
+    devices = {device["ae_title"]: device for device in content["devices"]}
+    needed = {"device_id", "institution_id", "address", "character_set", "enabled", "institution_enabled"}
+    if any(not needed <= device.keys() for device in devices.values()):
+        raise ValueError("a device without its fields")
+    return _Known(devices=devices, accepting=tuple(content["accept_unknown_devices"]))
+
+
+def _admit_unknown(known: _Known) -> Mapping[str, Any]:
+    """Where the county lets unknown devices in, what they send is held until a person says whose it is."""
+    if not known.accepting:
+        raise AssociationRefused(PERMANENT, USER, CALLING_UNKNOWN, "calling AE title is not known")
+    only = known.accepting[0] if len(known.accepting) == 1 else None
+    return {
+        "device_id": None,
+        "institution_id": None,
+        "character_set": None,
+        "unknown_device": True,
+        "accepting_institution_id": only,
+    }
+
+
+def _same_address(listed: str, peer: str) -> bool:
+    try:
+        return _plain(listed) == _plain(peer)
+    except ValueError:
+        return listed == peer
+
+
+def _plain(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    address = ipaddress.ip_address(text.partition("%")[0])
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+def _stamp(path: Path) -> tuple[int, ...] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_ino, found.st_size
+
+
+def _version(path: Path) -> int:
+    """Of the file there is; -1 when there is none that can be read."""
+    try:
+        return int(json.loads(path.read_text(encoding="utf-8"))["version"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return -1
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+# Whoever changes these rows, by the web, the command line or a demonstration: the listeners must hear of it.
+_FOLLOWED = {
+    Device: ("ae_title", "institution_id", "address", "character_set", "enabled"),
+    Institution: ("enabled", "accept_unknown_devices"),
+}
+
+
+def _note_change(_mapper: object, _connection: object, row: Device | Institution) -> None:
+    state, session = inspect(row), object_session(row)
+    followed = _FOLLOWED[type(row)]
+    if session is not None and (
+        not state.persistent or any(state.attrs[name].history.has_changes() for name in followed)
+    ):
+        live.bump(session, live.DIRECTORY)
+
+
+def _note_removal(_mapper: object, _connection: object, row: Device | Institution) -> None:
+    session = object_session(row)
+    if session is not None:
+        live.bump(session, live.DIRECTORY)
+
+
+for _row in _FOLLOWED:
+    event.listen(_row, "after_insert", _note_change)
+    event.listen(_row, "after_update", _note_change)
+    event.listen(_row, "after_delete", _note_removal)
