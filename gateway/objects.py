@@ -36,10 +36,17 @@ class ObjectMissing(LookupError):
     """There is no object with this key."""
 
 
+class Source(Protocol):
+    """What an object is read from: a file, a body of the journal, a pack being made."""
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Up to so many bytes; none at the end."""
+
+
 class ObjectStore(Protocol):
     """Where originals are kept. Every call may raise Unavailable; a source that ends early is a ValueError."""
 
-    def put(self, key: str, source: BinaryIO, size: int) -> None:
+    def put(self, key: str, source: Source, size: int) -> None:
         """Keep `size` bytes of the source under the key, replacing what was there."""
 
     def read(self, key: str, *, offset: int = 0, length: int | None = None) -> bytes:
@@ -76,7 +83,7 @@ class FolderStore:
     def __init__(self, root: Path) -> None:
         self._root = root
 
-    def put(self, key: str, source: BinaryIO, size: int) -> None:
+    def put(self, key: str, source: Source, size: int) -> None:
         path = self._path(key)
         with _disk_errors():
             _make_folders(path.parent)
@@ -156,7 +163,7 @@ class S3Store:
         self._bucket = bucket
         self._bucket_seen = False
 
-    def put(self, key: str, source: BinaryIO, size: int) -> None:
+    def put(self, key: str, source: Source, size: int) -> None:
         checked_key(key)
         self._need_bucket()
         with _s3_errors(key):
@@ -280,7 +287,7 @@ def _disk_errors() -> Iterator[None]:
 class _ExactSource:
     """So many bytes of a stream; one that ends before is an error of the caller's, not of the store."""
 
-    def __init__(self, source: BinaryIO, size: int) -> None:
+    def __init__(self, source: Source, size: int) -> None:
         self._source = source
         self._left = size
 
@@ -295,7 +302,7 @@ class _ExactSource:
         return data
 
 
-def _exactly(source: BinaryIO, size: int) -> Iterator[bytes]:
+def _exactly(source: Source, size: int) -> Iterator[bytes]:
     exact = _ExactSource(source, size)
     while chunk := exact.read(CHUNK_BYTES):
         yield chunk

@@ -52,6 +52,11 @@ class SeaweedFs:
     def address(self) -> str:
         return f"127.0.0.1:{self._ports['s3']}"
 
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
     def url(self, bucket: str | None = None) -> str:
         """A store for `open_object_store`; without a name, in a bucket of its own."""
         bucket = bucket or f"test-{uuid4().hex[:12]}"
@@ -199,12 +204,6 @@ def postgres() -> Iterator[Postgres]:
     need("initdb", "Debian's package postgresql")
     with running(Postgres) as server:
         yield server
-
-
-@pytest.fixture(scope="session")
-def postgresql_url(postgres: Postgres) -> str:
-    """The cluster itself, by its maintenance database; who uses it makes databases of their own."""
-    return postgres.url("postgres")
 
 
 @pytest.fixture(scope="session")

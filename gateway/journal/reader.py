@@ -12,8 +12,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from google_crc32c import extend
+
 from gateway.journal.catalogue import JournalState, SegmentState, find_segment, journal_folder
-from gateway.journal.format import SEGMENT_HEADER_BYTES, Broken
+from gateway.journal.format import (
+    SEGMENT_HEADER_BYTES,
+    TRAILER_BYTES,
+    Broken,
+    read_segment_header,
+    read_trailer,
+)
 from gateway.journal.scan import FoundDamage, FoundRecord, SegmentScan
 from gateway.journal.segment import segment_path, sync_folder
 
@@ -119,7 +127,10 @@ def read_body(root: Path, location: Location, *, offset: int = 0, length: int | 
 
 
 def open_body(root: Path, location: Location) -> BinaryIO:
-    """A body as a readable, seekable stream; stays readable when its segment is removed meanwhile."""
+    """A body as a readable, seekable stream; stays readable when its segment is removed meanwhile.
+
+    Read from beginning to end it is checked on the way: BodyDamaged instead of the last bytes.
+    """
     return io.BufferedReader(_BodyStream(_open_segment(root, location), location), READ_BUFFER_BYTES)
 
 
@@ -221,6 +232,8 @@ class _BodyStream(io.RawIOBase):
         self._handle = handle
         self._location = location
         self._at = 0
+        self._crc = 0
+        self._checked_to = 0  # behind the last byte that went into the CRC; a seek forward ends the checking
 
     def readable(self) -> bool:
         return True
@@ -237,13 +250,31 @@ class _BodyStream(io.RawIOBase):
         wanted = min(len(buffer), max(0, self._location.length - self._at))
         if not wanted:
             return 0
-        count = os.preadv(self._handle, [memoryview(buffer)[:wanted]], self._location.offset + self._at)
-        if not count:
+        data = os.pread(self._handle, wanted, self._location.offset + self._at)
+        if not data:
             raise BodyDamaged(f"segment {self._location.segment} ends inside the body")
-        self._at += count
-        return count
+        if self._at == self._checked_to:
+            self._check(data)
+        memoryview(buffer)[: len(data)] = data
+        self._at += len(data)
+        return len(data)
 
     def close(self) -> None:
         if not self.closed:
             os.close(self._handle)
         super().close()
+
+    def _check(self, data: bytes) -> None:
+        self._crc = int(extend(self._crc, data))
+        self._checked_to += len(data)
+        where = self._location
+        if self._checked_to < where.length:
+            return
+        try:
+            marker = read_segment_header(os.pread(self._handle, SEGMENT_HEADER_BYTES, 0)).marker
+            trailer = os.pread(self._handle, TRAILER_BYTES, where.offset + where.length)
+            expected = read_trailer(trailer, marker, where.offset, where.length)
+        except Broken as error:
+            raise BodyDamaged(f"segment {where.segment}, offset {where.offset}: {error}") from error
+        if self._crc != expected:
+            raise BodyDamaged(f"segment {where.segment}, offset {where.offset}: the CRC does not match")

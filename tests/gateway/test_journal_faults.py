@@ -24,6 +24,7 @@ from gateway.journal import (
     Journal,
     UnknownFormat,
     journals,
+    open_body,
     read_body,
     read_new,
     verify_body,
@@ -176,11 +177,15 @@ def test_rot_in_a_large_body_is_found_by_verify_body(tmp_path: Path) -> None:
     for record in read_all(tmp_path).records:
         path = next(tmp_path.glob(f"*/{record.location.segment:08d}.s*"))
         verify_body(tmp_path, record.location)
+        with open_body(tmp_path, record.location) as stream:
+            assert len(stream.read()) == record.location.length
         with path.open("r+b") as file:
             file.seek(record.location.offset + 80_000)
             file.write(b"\1")
         with pytest.raises(BodyDamaged):
             verify_body(tmp_path, record.location)
+        with pytest.raises(BodyDamaged), open_body(tmp_path, record.location) as stream:
+            stream.read()
 
 
 def test_a_rotten_segment_header_is_reported_and_other_segments_are_read(tmp_path: Path) -> None:
