@@ -186,13 +186,17 @@ class S3Store:
     def chunks(self, key: str, *, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
         checked_key(key)
         _check_range(offset, length)
-        size = self.size(key) if length == 0 or offset else None
-        if length == 0 or (size is not None and offset >= size):  # S3 has no empty range
-            if size is None:
+        if length == 0:  # S3 has no empty range
+            if self.size(key) is None:
                 raise ObjectMissing(key)
             return
         with _s3_errors(key):
-            response = self._client.get_object(self._bucket, key, offset=offset, length=length or 0)
+            try:
+                response = self._client.get_object(self._bucket, key, offset=offset, length=length or 0)
+            except S3Error as error:
+                if error.code == "InvalidRange":  # begins behind the end
+                    return
+                raise
             try:
                 yield from response.stream(CHUNK_BYTES)
             finally:
@@ -318,7 +322,7 @@ def _make_folders(folder: Path) -> None:
     if folder.is_dir():
         return
     _make_folders(folder.parent)
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(mode=0o750, exist_ok=True)
     _sync_folder(folder.parent)
 
 

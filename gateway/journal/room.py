@@ -13,10 +13,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+import structlog
+
 from adapters.errors import Unavailable
 
 SAMPLE_S = 0.2  # between two looks at the folder; what this process adds meanwhile is counted at once
 DISK_FLOOR_BYTES = 256 * 1024 * 1024  # free space that stays for the database, logs and the drain's own work
+
+log = structlog.get_logger(__name__)
 
 
 class JournalFull(Unavailable):
@@ -103,6 +107,8 @@ class Room:
             with self._lock:
                 self._usage = usage
                 self._added -= before
+        except OSError as error:  # the last sample and what was added since still bound us
+            log.error("journal_usage_not_measured", error=str(error))
         finally:
             self._sampled_at = time.monotonic()
             self._sampling = False

@@ -97,7 +97,8 @@ class Journal:
         folder = root / uuid4().hex
         making = root / f".new-{folder.name}"
         try:
-            making.mkdir(parents=True)
+            root.mkdir(mode=0o750, parents=True, exist_ok=True)
+            making.mkdir(mode=0o750)
             lock_handle = os.open(making / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o640)
             fcntl.flock(lock_handle, fcntl.LOCK_EX)
             description = {

@@ -10,6 +10,7 @@ import signal
 import struct
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +23,7 @@ from gateway.journal import (
     Batch,
     BodyDamaged,
     Journal,
+    JournalRecord,
     UnknownFormat,
     journals,
     open_body,
@@ -327,7 +329,7 @@ async def send(journal, lane):
     for n in range(100_000):
         name = f"{os.getpid()}-{lane}-{n}"
         entry = journal.open("dicom", {"name": name})
-        size = 5_000_000 if (n + lane) % 50 == 49 else (n * 977 + lane) % 60_000
+        size = 5_000_000 if (n + lane * 13) % 50 == 49 else (n * 977 + lane) % 60_000
         entry.write(name.encode() + bytes(size))
         await entry.commit()
         os.write(1, f"{name}\\n".encode())
@@ -363,6 +365,41 @@ def test_a_writer_killed_at_any_moment_has_kept_all_it_acknowledged(tmp_path: Pa
     assert acknowledged <= set(found)
     assert len(acknowledged) > 5
     assert not any(name.endswith(".part") for name in files(tmp_path))
+
+
+def test_a_reader_beside_a_live_writer_gets_each_record_once_and_in_the_order_of_its_sender(
+    tmp_path: Path,
+) -> None:
+    writer = subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path)], stdout=subprocess.PIPE)
+    assert writer.stdout is not None
+    drained = threading.Thread(target=writer.stdout.read)
+    drained.start()
+    cursors: dict[int, int] = {}
+    found: list[JournalRecord] = []
+
+    def read_once(limit: int) -> None:
+        for state in journals(tmp_path):
+            batch = read_new(tmp_path, state, cursors, limit=limit)
+            assert batch.damaged == []
+            found.extend(batch.records)
+            cursors.update(batch.cursors)
+
+    deadline = time.monotonic() + 10
+    while len(found) < 300 and time.monotonic() < deadline:
+        read_once(limit=7)
+    alive = [state.alive for state in journals(tmp_path)]
+    writer.kill()
+    writer.wait()
+    drained.join()
+    for _ in range(3):
+        read_once(limit=1_000_000)
+
+    assert alive == [True]
+    assert len(found) >= 300
+    for lane in range(4):
+        of_lane = [record.origin["name"].split("-") for record in found]
+        numbers = [int(n) for _, its_lane, n in of_lane if int(its_lane) == lane]
+        assert numbers == list(range(len(numbers)))
 
 
 BIG = """
