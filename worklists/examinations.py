@@ -250,11 +250,11 @@ def age_text(birth_date: date | None, on: date) -> str | None:
     """An age as Chinese reports print it: 3天, 5月, 47岁."""
     if birth_date is None or birth_date > on:
         return None
-    years = on.year - birth_date.year - ((on.month, on.day) < (birth_date.month, birth_date.day))
-    if years >= 3:
-        return f"{years}岁"
+    months = (on.year - birth_date.year) * 12 + on.month - birth_date.month - (on.day < birth_date.day)
+    if months >= 36:
+        return f"{months // 12}岁"
     days = (on - birth_date).days
-    return f"{days}天" if days < 60 else f"{days // 30}月" if years < 1 else f"{days * 12 // 365}月"
+    return f"{days}天" if days < 60 else f"{months}月"
 
 
 def begin(session: Session, arrival: Arrival) -> Examination:
