@@ -32,7 +32,6 @@ class Pack(Base):
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
     key: Mapped[str] = mapped_column(unique=True)
     size_bytes: Mapped[int] = mapped_column(BigInteger)
-    sha256: Mapped[str]
     filed_at: Mapped[datetime]
 
 
@@ -61,8 +60,7 @@ class Record(Base):
     institution_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("institution.id"), index=True)
     device_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("device.id"))
     received_at: Mapped[datetime]
-    sha256: Mapped[str]
-    data_set_sha256: Mapped[str | None]
+    sha256: Mapped[str]  # of the original as received: the data set of DICOM, the whole payload otherwise
     pack_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("pack.id"))
     pack_offset: Mapped[int | None] = mapped_column(BigInteger)
     local: Mapped[bool] = mapped_column(default=True)  # its segment is still there
@@ -120,7 +118,7 @@ class Instance(Base):
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
     series_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("series.id"))
     record_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("record.id"), unique=True)
-    sop_instance_uid: Mapped[str]
+    sop_instance_uid: Mapped[str] = mapped_column()
     sop_class_uid: Mapped[str]
     transfer_syntax_uid: Mapped[str]
     version: Mapped[int] = mapped_column(default=1)

@@ -54,9 +54,7 @@ def open_runtime(settings: Settings) -> Runtime:
         engine=engine,
         sessions=open_sessions(engine),
         objects=open_object_store(settings.objects),
-        journal=JournalThread(
-            settings.journal_dir, node=settings.node, limit_bytes=settings.journal_bytes
-        ),
+        journal=JournalThread(settings.journal_dir, node=settings.node, limit_bytes=settings.journal_bytes),
     )
 
 

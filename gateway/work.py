@@ -39,8 +39,10 @@ class Work(Base):
     done_at: Mapped[datetime | None]
     generation: Mapped[int] = mapped_column(default=0)
 
-    def lease(self, now: datetime) -> None:
+    def lease(self, now: datetime) -> datetime:
+        """Take the row; answers until when."""
         self.leased_until, self.attempts = now + LEASE, self.attempts + 1
+        return self.leased_until
 
     def succeed(self, now: datetime, *, generation: int) -> None:
         """Done, unless it was asked for again while it ran."""

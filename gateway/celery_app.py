@@ -1,0 +1,81 @@
+"""Celery carries the sweep: beat says when to look, workers run what is due. The broker holds no truth.
+
+A message only names a row that is leased already; lost with the broker, its lease runs out and beat finds it again.
+"""
+
+from datetime import datetime
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+from celery import Celery
+
+from gateway.runtime import Runtime, open_runtime
+from gateway.settings import Settings
+from gateway.sweep import Leased, lease_due, run_leased
+from gateway.tasks import TASKS
+
+SWEEP_INTERVAL_S = 1.0
+
+
+def make_celery(settings: Settings) -> Celery:
+    """The Celery application of an installation with a broker."""
+    if not settings.broker_url:
+        raise SystemExit(
+            "GATEWAY_BROKER_URL is not set: without a broker the sweep runs inside `gateway web`"
+        )
+    app = Celery("gateway", broker=settings.broker_url)
+    app.conf.update(
+        task_ignore_result=True,
+        task_acks_late=False,
+        worker_prefetch_multiplier=1,
+        broker_connection_retry_on_startup=True,
+        broker_connection_retry=True,
+        broker_connection_max_retries=None,
+        worker_hijack_root_logger=False,
+        timezone="UTC",
+        beat_schedule={
+            "sweep": {
+                "task": "gateway.sweep",
+                "schedule": SWEEP_INTERVAL_S,
+                "options": {"expires": SWEEP_INTERVAL_S * 10},
+            }
+        },
+    )
+
+    @cache
+    def runtime() -> Runtime:  # one per worker process, opened after the fork
+        return open_runtime(settings)
+
+    @app.task(name="gateway.sweep")
+    def sweep() -> None:
+        for leased in lease_due(runtime()):
+            run.delay(_as_message(leased))
+
+    @app.task(name="gateway.run")
+    def run(message: dict[str, Any]) -> None:
+        run_leased(runtime(), _from_message(message), TASKS)
+
+    return app
+
+
+def _as_message(leased: Leased) -> dict[str, Any]:
+    return {
+        "id": str(leased.id),
+        "task": leased.task,
+        "subject": leased.subject,
+        "arguments": dict(leased.arguments),
+        "generation": leased.generation,
+        "leased_until": leased.leased_until.isoformat(),
+    }
+
+
+def _from_message(message: dict[str, Any]) -> Leased:
+    return Leased(
+        id=UUID(message["id"]),
+        task=message["task"],
+        subject=message["subject"],
+        arguments=message["arguments"],
+        generation=message["generation"],
+        leased_until=datetime.fromisoformat(message["leased_until"]),
+    )

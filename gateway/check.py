@@ -1,0 +1,143 @@
+"""`gateway check`: journal, object store, database and audit against one another."""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from rich.console import Console
+from sqlalchemy import func, select
+
+from adapters.errors import Unavailable
+from gateway import audit, journal
+from gateway.index import Held, Instance, Pack, Record, RecordState, Series, Study
+from gateway.migrations import is_current
+from gateway.originals import open_original
+from gateway.runtime import Runtime, open_runtime
+from gateway.settings import Settings
+from worklists.examinations import Examination
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """Something that is not as it should be, and where."""
+
+    where: str
+    what: str
+
+
+def run_check(settings: Settings, console: Console) -> bool:
+    """Check everything and print what was found; True when nothing is wrong."""
+    runtime = open_runtime(settings)
+    checks: list[tuple[str, Callable[[Runtime], Iterator[Fault]]]] = [
+        ("database", check_database),
+        ("journal", check_journal),
+        ("originals", check_originals),
+        ("packs", check_packs),
+        ("counts", check_counts),
+        ("audit", check_audit),
+    ]
+    sound = True
+    for name, check in checks:
+        with console.status(name):
+            faults = list(check(runtime))
+        console.print(f"[{'red' if faults else 'green'}]{name:<10}[/] {'ok' if not faults else len(faults)}")
+        for fault in faults:
+            console.print(f"  {fault.where}: {fault.what}", highlight=False)
+        sound = sound and not faults
+    return sound
+
+
+def check_database(runtime: Runtime) -> Iterator[Fault]:
+    """The schema is the one this version expects."""
+    if not is_current(runtime.engine):
+        yield Fault(where="schema", what="not at the newest revision; run `gateway migrate`")
+
+
+def check_journal(runtime: Runtime) -> Iterator[Fault]:
+    """Every readable record of every journal is sound and known, or still to be indexed."""
+    for state in journal.journals(runtime.journal_dir):
+        cursors: dict[int, int] = {}
+        while True:
+            batch = journal.read_new(runtime.journal_dir, state, cursors)
+            if not batch.cursors:
+                break
+            cursors.update(batch.cursors)
+            for damaged in batch.damaged:
+                yield Fault(where=f"{state.id}/{damaged.location.segment}", what=damaged.reason)
+
+
+def check_originals(runtime: Runtime) -> Iterator[Fault]:
+    """The bytes of every record are those that were accepted."""
+    with runtime.reading() as session:
+        records = session.scalars(
+            select(Record)
+            .where(Record.kind != "damaged", Record.state != RecordState.DUPLICATE)
+            .order_by(Record.id)
+            .execution_options(yield_per=500)
+        )
+        for record in records:
+            where = f"record {record.journal}/{record.sequence}"
+            try:
+                digest = hashlib.sha256()
+                for chunk in open_original(runtime, record, offset=record.data_set_offset):
+                    digest.update(chunk)
+            except Unavailable as error:
+                yield Fault(where=where, what=str(error))
+                continue
+            if digest.hexdigest() != record.sha256:
+                yield Fault(where=where, what="the bytes are not those that were accepted")
+
+
+def check_packs(runtime: Runtime) -> Iterator[Fault]:
+    """Every pack is in the store with its size, and the store holds no other."""
+    with runtime.reading() as session:
+        packs = {pack.key: pack.size_bytes for pack in session.scalars(select(Pack))}
+    try:
+        stored = set(runtime.objects.keys("packs/"))
+        for key, size in packs.items():
+            if runtime.objects.size(key) != size:
+                yield Fault(where=key, what="missing or of another size")
+    except Unavailable as error:
+        yield Fault(where="object store", what=str(error))
+        return
+    for key in stored - set(packs):
+        yield Fault(where=key, what="no row points to this pack")
+
+
+def check_counts(runtime: Runtime) -> Iterator[Fault]:
+    """What the worklists count is what is indexed; every held record waits for a person or was decided."""
+    with runtime.reading() as session:
+        counted = (
+            select(Study.examination_id, func.count(Instance.id))
+            .join(Series, Series.study_id == Study.id)
+            .join(Instance, Instance.series_id == Series.id)
+            .where(Instance.current)
+            .group_by(Study.examination_id)
+        )
+        indexed = {examination_id: number for examination_id, number in session.execute(counted)}
+        for examination in session.scalars(
+            select(Examination).where(Examination.study_instance_uid.is_not(None))
+        ):
+            if examination.instances != indexed.get(examination.id, 0):
+                found = indexed.get(examination.id, 0)
+                yield Fault(
+                    where=f"examination {examination.id}", what=f"counts {examination.instances}, has {found}"
+                )
+        for current in session.execute(
+            select(Instance.sop_instance_uid)
+            .where(Instance.current)
+            .group_by(Instance.sop_instance_uid)
+            .having(func.count() > 1)
+        ):
+            yield Fault(where=f"instance {current[0]}", what="has more than one current version")
+        waiting = select(Record.id).outerjoin(Held, Held.record_id == Record.id)
+        for record_id in session.scalars(waiting.where(Record.state == RecordState.HELD, Held.id.is_(None))):
+            yield Fault(where=f"record {record_id}", what="is held without a reason")
+
+
+def check_audit(runtime: Runtime) -> Iterator[Fault]:
+    """The chain of the audit is whole."""
+    with runtime.reading() as session:
+        found = audit.verify(session)
+    if not found.ok:
+        yield Fault(where=f"audit {found.first_bad}", what=found.reason)

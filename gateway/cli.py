@@ -1,0 +1,182 @@
+"""The `gateway` command."""
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+
+from gateway import __version__
+from gateway.logs import set_up_logging
+from gateway.settings import Settings
+
+app = typer.Typer(
+    name="gateway",
+    help="Shared-Centre Gateway (县域医共体共享诊断中心网关): the township examines, the county diagnoses, the result is recognised.",
+    epilog="Settings come from the environment (GATEWAY_…) or the TOML file named by GATEWAY_CONFIG; see docs/operations.md.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+)
+user = typer.Typer(help="People who sign in: list, add, set a password, disable.", no_args_is_help=True)
+app.add_typer(user, name="user")
+console = Console()
+
+
+def main() -> None:
+    """Entry of the console command."""
+    set_up_logging()
+    app()
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        console.print(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    _version_wanted: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    """Where `--version` lives."""
+
+
+@app.command()
+def serve() -> None:
+    """Run everything in one process tree: listeners, drain, web and sweep. No server to install.
+
+    Data lies in GATEWAY_DATA_DIR (SQLite, originals as files) unless GATEWAY_DATABASE_URL and
+    GATEWAY_OBJECT_STORE say otherwise.
+    """
+    from gateway.serve import serve as run
+
+    run(_settings())
+
+
+@app.command()
+def demo(
+    samples: Annotated[
+        bool, typer.Option(help="Push real sample studies over real DICOM associations.")
+    ] = True,
+) -> None:
+    """Run `serve` with a demonstration county: hospitals, townships, centres, devices, people, studies."""
+    from gateway.demo import run_demo
+
+    run_demo(_settings(), samples=samples, console=console)
+
+
+@app.command()
+def ingest() -> None:
+    """Run the listeners, each with its journal, and the drain beside them."""
+    from gateway.ingest import run_ingest
+
+    run_ingest(_settings())
+
+
+@app.command()
+def web() -> None:
+    """Run the web application; without a broker also the sweep of due work."""
+    from gateway.serve import run_web
+
+    run_web(_settings())
+
+
+@app.command()
+def worker(
+    concurrency: Annotated[int, typer.Option(min=1, help="Processes that work at the same time.")] = 2,
+    beat: Annotated[bool, typer.Option(help="Also say when to look for due work; one worker must.")] = True,
+) -> None:
+    """Run a Celery worker for due work. Needs GATEWAY_BROKER_URL."""
+    from gateway.celery_app import make_celery
+
+    settings = _settings()
+    arguments = ["worker", "-c", str(concurrency), "--loglevel=warning"]
+    arguments += ["--without-gossip", "--without-mingle", "--without-heartbeat"]
+    if beat:
+        arguments += ["-B", "-s", str(settings.data_dir / "run" / "celerybeat-schedule")]
+        (settings.data_dir / "run").mkdir(parents=True, exist_ok=True)
+    make_celery(settings).worker_main(arguments)
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database to the newest revision."""
+    from gateway.serve import prepare
+
+    prepare(_settings())
+    console.print("The database is at the newest revision.")
+
+
+@app.command()
+def check() -> None:
+    """Verify journal, object store, database and audit against one another. Ends with 1 when something is wrong."""
+    from gateway.check import run_check
+
+    sys.exit(0 if run_check(_settings(), console) else 1)
+
+
+@user.command("list")
+def list_users() -> None:
+    """Everybody who can sign in, with roles."""
+    from gateway.users import list_people
+
+    list_people(_settings(), console)
+
+
+@user.command("add")
+def add_user(
+    username: str,
+    name: Annotated[str, typer.Option(help="The name as it is printed on reports.")],
+    institution: Annotated[str, typer.Option(help="The code of the institution.")],
+    role: Annotated[list[str], typer.Option(help="A role, or role:CENTRE-NAME for readers and reviewers.")],
+) -> None:
+    """Add a person; the password is asked for, or read from standard input."""
+    from gateway.users import add_person
+
+    add_person(
+        _settings(), username, name=name, institution_code=institution, roles=role, password=_password()
+    )
+
+
+@user.command("password")
+def set_user_password(username: str) -> None:
+    """Set a person's password; it is asked for, or read from standard input."""
+    from gateway.users import set_person_password
+
+    set_person_password(_settings(), username, password=_password())
+
+
+@user.command("disable")
+def disable_user(username: str) -> None:
+    """Let somebody sign in no more; what they signed stays."""
+    from gateway.users import disable_person
+
+    disable_person(_settings(), username)
+
+
+def _password() -> str:
+    if not sys.stdin.isatty():
+        return sys.stdin.readline().rstrip("\n")
+    return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True))
+
+
+def _settings() -> Settings:
+    try:
+        return Settings()
+    except ValidationError as error:
+        for problem in error.errors():
+            name = "GATEWAY_" + "_".join(str(part) for part in problem["loc"]).upper()
+            console.print(f"[red]{name}[/red]: {problem['msg']}", highlight=False)
+        raise typer.Exit(2) from error
+    except OSError as error:
+        console.print(f"[red]GATEWAY_CONFIG[/red] {os.environ.get('GATEWAY_CONFIG')}: {error.strerror}")
+        raise typer.Exit(2) from error
+
+
+if __name__ == "__main__":
+    main()

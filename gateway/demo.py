@@ -1,0 +1,124 @@
+"""`gateway demo`: serve, with a demonstration county on it and real sample studies pushed over real associations."""
+
+import os
+import secrets
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
+from rich.table import Table
+
+from adapters.dicom.scu import store
+from gateway.demo_county import PEOPLE, make_county
+from gateway.demo_studies import STUDIES, write_studies
+from gateway.migrations import migrate
+from gateway.runtime import Runtime, open_runtime
+from gateway.serve import serve
+from gateway.settings import Settings
+
+READY_TIMEOUT_S = 60.0
+PASSWORD_FILE = "demo-password"  # noqa: S105 (a name, not a password)
+
+ROLES = {
+    "radiographer": "放射技师 · 柳溪镇卫生院",
+    "village": "村医 · 上湾村卫生室",
+    "reader": "报告医师 · 县域影像诊断中心",
+    "reviewer": "审核医师 · 县域影像诊断中心",
+    "ecg": "心电医师",
+    "lab": "检验医师",
+    "pathology": "病理医师",
+    "it": "信息科",
+    "admin": "管理员",
+    "auditor": "审计员",
+}
+
+
+def run_demo(settings: Settings, *, samples: bool, console: Console) -> None:
+    """Make the county, serve it, push the samples, say where to look; until told to stop."""
+    runtime = open_runtime(settings)
+    migrate(runtime.engine)
+    password = demo_password(settings)
+    with runtime.sessions.begin() as session:
+        make_county(session, password=password, now=runtime.now())
+    runtime.engine.dispose()
+
+    def on_ready() -> None:
+        wait_until_ready(settings)
+        if samples:
+            push_samples(runtime, console)
+        print_welcome(settings, password, console)
+
+    serve(settings, on_ready=on_ready)
+
+
+def demo_password(settings: Settings) -> str:
+    """The password of everybody in the demonstration: given, or made once and kept readable by the owner alone."""
+    if settings.demo_password:
+        return settings.demo_password
+    path = settings.data_dir / PASSWORD_FILE
+    if not path.exists():
+        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_urlsafe(9) + "\n")
+    return path.read_text().strip()
+
+
+def wait_until_ready(settings: Settings) -> None:
+    """Return when the web process says it is ready. Raises TimeoutError."""
+    deadline = time.monotonic() + READY_TIMEOUT_S
+    url = f"http://127.0.0.1:{settings.http_port}/readyz"
+    while time.monotonic() < deadline:
+        try:
+            with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310 (our own address)
+                if answer.status == 200:
+                    return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.2)
+    raise TimeoutError("the gateway did not become ready")
+
+
+def push_samples(runtime: Runtime, console: Console) -> None:
+    """Send each sample study from its device, as a township would; what was sent at an earlier start is left out."""
+    folder = runtime.settings.data_dir / "demo"
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        bar = progress.add_task("示例检查 sample studies", total=len(STUDIES))
+        for study, files in write_studies(folder, runtime.now()):
+            sent = folder / study.key / "sent"
+            if not sent.exists():
+                _send(runtime.settings, study.ae_title, files)
+                sent.touch()
+            progress.advance(bar)
+
+
+def print_welcome(settings: Settings, password: str, console: Console) -> None:
+    """Addresses, ports, names and the password."""
+    console.print(
+        f"\n[bold]网关已就绪 · The gateway is running[/bold]  http://127.0.0.1:{settings.http_port}/"
+    )
+    console.print(
+        f"DICOM {settings.bind}:{settings.dicom_port}  AE {settings.dicom_ae_title}  "
+        "(DEMO_CT, DEMO_DR, DEMO_US, DEMO_MR, DEMO2_DR …)"
+    )
+    table = Table("用户 user", "角色 role", box=None, pad_edge=False)
+    for username, *_ in PEOPLE:
+        table.add_row(username, ROLES[username])
+    console.print(table)
+    console.print(f"密码 password  [bold]{password}[/bold]", highlight=False)
+    console.print("Ctrl+C 停止 stops it; 数据保留 the data stays in", settings.data_dir, highlight=False)
+
+
+def _send(settings: Settings, ae_title: str, files: list[Path]) -> None:
+    answers = store(
+        files,
+        "127.0.0.1",
+        settings.dicom_port,
+        calling_ae_title=ae_title,
+        called_ae_title=settings.dicom_ae_title,
+    )
+    refused = [answer for answer in answers if not answer.accepted]
+    if refused:
+        raise RuntimeError(f"{ae_title}: {len(refused)} sample instances were refused: {refused[0]}")

@@ -1,0 +1,284 @@
+"""The demonstration county: 明河县, invented, with hospitals, townships, centres, devices, people and marks.
+
+Everything is found again by its code or name, so making it twice changes nothing.
+"""
+
+import uuid
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from gateway import accounts
+from worklists.base import new_id
+from worklists.directory import (
+    Agreement,
+    Centre,
+    Device,
+    Institution,
+    InstitutionKind,
+    Kind,
+    Person,
+    PersonRole,
+    Role,
+)
+from worklists.phrases import seed_phrases
+from worklists.recognition import ItemMapping, Qualification, QualificationResult, RecognitionItem, ScopeLevel
+
+REGION = "明河县"
+FIRST_TOWNSHIP, SECOND_TOWNSHIP = "MH-T01", "MH-T02"
+WITHOUT_AGREEMENT = "MH-T06"
+
+# code, name, kind, code of the institution above
+INSTITUTIONS = [
+    ("MH-H01", "明河县人民医院", InstitutionKind.LEAD_HOSPITAL, None),
+    ("MH-H02", "明河县中医医院", InstitutionKind.LEAD_HOSPITAL, None),
+    (FIRST_TOWNSHIP, "柳溪镇卫生院", InstitutionKind.TOWNSHIP, "MH-H01"),
+    (SECOND_TOWNSHIP, "石桥镇卫生院", InstitutionKind.TOWNSHIP, "MH-H01"),
+    ("MH-T03", "青山乡卫生院", InstitutionKind.TOWNSHIP, "MH-H01"),
+    ("MH-T04", "河口镇卫生院", InstitutionKind.TOWNSHIP, "MH-H02"),
+    ("MH-T05", "白杨乡卫生院", InstitutionKind.TOWNSHIP, "MH-H02"),
+    (WITHOUT_AGREEMENT, "东岭乡卫生院", InstitutionKind.TOWNSHIP, "MH-H02"),
+    ("MH-V01", "柳溪镇上湾村卫生室", InstitutionKind.VILLAGE, FIRST_TOWNSHIP),
+    ("MH-V02", "柳溪镇大坪村卫生室", InstitutionKind.VILLAGE, FIRST_TOWNSHIP),
+]
+
+# institution, kind, name, is a second person needed
+CENTRES = [
+    ("MH-H01", Kind.IMAGING, "县域影像诊断中心", True),
+    ("MH-H01", Kind.ECG, "县域心电诊断中心", False),
+    ("MH-H01", Kind.PATHOLOGY, "县域病理诊断中心", True),
+    ("MH-H01", Kind.LABORATORY, "县域检验中心", True),
+    ("MH-H02", Kind.IMAGING, "中医医院影像诊断中心", True),
+]
+
+# AE title, institution, name, modality, character set of a device that declares a wrong one
+DEVICES = [
+    ("DEMO_CT", FIRST_TOWNSHIP, "16 排 CT", "CT", None),
+    ("DEMO_DR", FIRST_TOWNSHIP, "双板 DR", "DX", None),
+    ("DEMO_US", FIRST_TOWNSHIP, "彩超 1 号", "US", "GB18030"),
+    ("DEMO_MR", FIRST_TOWNSHIP, "0.35T 磁共振", "MR", None),
+    ("DEMO2_DR", SECOND_TOWNSHIP, "移动 DR", "DX", None),
+    ("DEMO3_US", "MH-T03", "彩超", "US", None),
+    ("DEMO4_DR", "MH-T04", "DR", "DX", None),
+    ("DEMO5_CT", "MH-T05", "CT", "CT", None),
+    ("DEMO6_DR", WITHOUT_AGREEMENT, "DR", "DX", None),
+]
+
+# username, name, institution, roles (with the kind of the centre at that institution)
+PEOPLE: list[tuple[str, str, str, list[tuple[Role, Kind | None]]]] = [
+    ("radiographer", "周敏", FIRST_TOWNSHIP, [(Role.RADIOGRAPHER, None)]),
+    ("village", "杨春生", "MH-V01", [(Role.VILLAGE, None)]),
+    ("reader", "陈立", "MH-H01", [(Role.READER, Kind.IMAGING)]),
+    ("reviewer", "王秀兰", "MH-H01", [(Role.READER, Kind.IMAGING), (Role.REVIEWER, Kind.IMAGING)]),
+    ("ecg", "何建国", "MH-H01", [(Role.READER, Kind.ECG), (Role.REVIEWER, Kind.ECG)]),
+    ("lab", "林晓燕", "MH-H01", [(Role.READER, Kind.LABORATORY), (Role.REVIEWER, Kind.LABORATORY)]),
+    ("pathology", "郑文", "MH-H01", [(Role.READER, Kind.PATHOLOGY), (Role.REVIEWER, Kind.PATHOLOGY)]),
+    ("it", "孙磊", "MH-H01", [(Role.IT, None)]),
+    ("admin", "管理员", "MH-H01", [(Role.ADMIN, None)]),
+    ("auditor", "审计员", "MH-H01", [(Role.AUDITOR, None)]),
+]
+
+# code, name, on the negative list, valid days
+ITEMS = [
+    ("MH-CT-HEAD", "颅脑 CT 平扫", False, 14),
+    ("MH-CT-CHEST", "胸部 CT 平扫", False, 30),
+    ("MH-CT-ABDOMEN", "腹部 CT 平扫", False, 14),
+    ("MH-DX-CHEST", "胸部 X 线摄影", False, 14),
+    ("MH-DX-LIMB", "四肢关节 X 线摄影", False, 30),
+    ("MH-US-ABDOMEN", "腹部超声", False, 14),
+    ("MH-US-OBSTETRIC", "产科超声", True, None),
+    ("MH-MR-HEAD", "颅脑磁共振平扫", False, 30),
+    ("MH-MR-KNEE", "膝关节磁共振平扫", False, 90),
+]
+
+# modality, body part, item: one of every outcome of the decision table
+MAPPINGS = [
+    ("CT", "HEAD", "MH-CT-HEAD"),
+    ("CT", "CHEST", "MH-CT-CHEST"),
+    ("CT", "ABDOMEN", "MH-CT-ABDOMEN"),
+    ("DX", "CHEST", "MH-DX-CHEST"),
+    ("CR", "CHEST", "MH-DX-CHEST"),
+    ("DX", "EXTREMITY", "MH-DX-LIMB"),
+    ("US", "ABDOMEN", "MH-US-ABDOMEN"),
+    ("US", "PREGNANCY", "MH-US-OBSTETRIC"),
+    ("MR", "HEAD", "MH-MR-HEAD"),
+    ("MR", "KNEE", "MH-MR-KNEE"),
+]
+
+# item, level, label, result, years from and to relative to this one
+QUALIFICATIONS = [
+    ("MH-CT-HEAD", ScopeLevel.NATIONAL, "全国", QualificationResult.PASS, -1, 2),
+    ("MH-CT-HEAD", ScopeLevel.PROVINCE, "本省", QualificationResult.PASS, -1, 2),
+    ("MH-CT-CHEST", ScopeLevel.PROVINCE, "本省", QualificationResult.PASS, -1, 2),
+    ("MH-CT-ABDOMEN", ScopeLevel.CITY, "本市", QualificationResult.SUSPENDED, -1, 2),
+    ("MH-DX-CHEST", ScopeLevel.COUNTY, "明河县", QualificationResult.PASS, -1, 2),
+    ("MH-DX-LIMB", ScopeLevel.PROVINCE, "本省", QualificationResult.PASS, -4, -1),
+    ("MH-US-ABDOMEN", ScopeLevel.COMMUNITY, "明河县医共体", QualificationResult.PASS, -1, 2),
+    ("MH-US-OBSTETRIC", ScopeLevel.PROVINCE, "本省", QualificationResult.PASS, -1, 2),
+    ("MH-MR-HEAD", ScopeLevel.JOINT, "三省联合", QualificationResult.PASS, -1, 2),
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class County:
+    """What was made or found again."""
+
+    institutions: dict[str, Institution]
+    centres: dict[tuple[str, Kind], Centre]
+
+
+def make_county(session: Session, *, password: str, now: datetime) -> County:
+    """Make whatever of the demonstration county is not there yet."""
+    institutions = {code: _institution(session, code, name, kind) for code, name, kind, _ in INSTITUTIONS}
+    for code, _, _, above in INSTITUTIONS:
+        institutions[code].lead_id = institutions[above].id if above else None
+    centres = {
+        (code, kind): _centre(session, institutions[code], kind, name, review)
+        for code, kind, name, review in CENTRES
+    }
+    county = County(institutions=institutions, centres=centres)
+    for title, code, name, modality, character_set in DEVICES:
+        _device(session, title, institutions[code], name, modality, character_set)
+    for username, name, code, roles in PEOPLE:
+        _person(session, county, username, name, code, roles, password=password, now=now)
+    _agreements(session, institutions, now.date())
+    _recognition(session, institutions, now.date())
+    seed_phrases(session)
+    return county
+
+
+def _institution(session: Session, code: str, name: str, kind: InstitutionKind) -> Institution:
+    found = session.scalars(select(Institution).where(Institution.code == code)).first()
+    if found is None:
+        found = Institution(id=new_id(), code=code, name=name, kind=kind, region=REGION)
+        session.add(found)
+        session.flush()
+    return found
+
+
+def _centre(session: Session, institution: Institution, kind: Kind, name: str, review: bool) -> Centre:
+    found = session.scalars(
+        select(Centre).where(Centre.institution_id == institution.id, Centre.kind == kind)
+    ).first()
+    if found is None:
+        found = Centre(
+            id=new_id(), institution_id=institution.id, kind=kind, name=name, review_required=review
+        )
+        session.add(found)
+        session.flush()
+    return found
+
+
+def _device(
+    session: Session,
+    title: str,
+    institution: Institution,
+    name: str,
+    modality: str,
+    character_set: str | None,
+) -> None:
+    if session.scalars(select(Device).where(Device.ae_title == title)).first() is None:
+        session.add(
+            Device(
+                id=new_id(),
+                ae_title=title,
+                institution_id=institution.id,
+                name=name,
+                modality=modality,
+                character_set=character_set,
+            )
+        )
+
+
+def _person(
+    session: Session,
+    county: County,
+    username: str,
+    name: str,
+    code: str,
+    roles: list[tuple[Role, Kind | None]],
+    *,
+    password: str,
+    now: datetime,
+) -> None:
+    if session.scalars(select(Person).where(Person.username == username)).first() is not None:
+        return
+    person = Person(id=new_id(), username=username, name=name, institution_id=county.institutions[code].id)
+    for role, kind in roles:
+        centre = county.centres[code, kind] if kind else None
+        person.roles.append(PersonRole(id=new_id(), role=role, centre_id=centre.id if centre else None))
+    session.add(person)
+    session.flush()
+    accounts.set_password(session, person.id, password, now=now)
+
+
+def _agreements(session: Session, institutions: dict[str, Institution], today: date) -> None:
+    for code, _, kind, above in INSTITUTIONS:
+        if kind is not InstitutionKind.TOWNSHIP or above is None or code == WITHOUT_AGREEMENT:
+            continue
+        lead, member = institutions[above], institutions[code]
+        known = select(Agreement).where(Agreement.lead_id == lead.id, Agreement.member_id == member.id)
+        if session.scalars(known).first() is None:
+            session.add(
+                Agreement(
+                    id=new_id(),
+                    lead_id=lead.id,
+                    member_id=member.id,
+                    valid_from=date(today.year - 1, 1, 1),
+                    valid_to=date(today.year + 2, 12, 31),
+                )
+            )
+
+
+def _recognition(session: Session, institutions: dict[str, Institution], today: date) -> None:
+    for code, name, negative, days in ITEMS:
+        if session.get(RecognitionItem, code) is None:
+            session.add(
+                RecognitionItem(
+                    code=code,
+                    name=name,
+                    kind=Kind.IMAGING,
+                    negative_list=negative,
+                    valid_days=days,
+                    source="演示目录",
+                    unconfirmed=True,
+                    effective_from=date(2022, 3, 1),
+                )
+            )
+    session.flush()
+    if session.scalars(select(ItemMapping).limit(1)).first() is None:
+        for modality, part, item in MAPPINGS:
+            session.add(
+                ItemMapping(
+                    id=new_id(),
+                    kind=Kind.IMAGING,
+                    modality=modality,
+                    body_part=part,
+                    procedure_code="",
+                    item_code=item,
+                    priority=10,
+                )
+            )
+    if session.scalars(select(Qualification).limit(1)).first() is None:
+        for code in (FIRST_TOWNSHIP, SECOND_TOWNSHIP):
+            _qualify(session, institutions[code].id, today)
+
+
+def _qualify(session: Session, institution_id: uuid.UUID, today: date) -> None:
+    for item, level, label, result, first, last in QUALIFICATIONS:
+        session.add(
+            Qualification(
+                id=new_id(),
+                institution_id=institution_id,
+                item_code=item,
+                scope_level=level,
+                scope_label=label,
+                result=result,
+                valid_from=date(today.year + first, 1, 1),
+                valid_to=date(today.year + last, 12, 31),
+                programme="演示室间质评",
+                unconfirmed=True,
+            )
+        )

@@ -1,0 +1,75 @@
+"""The drain process: index what arrives at once, file it behind, and bear it when the database or the store is away."""
+
+import signal
+import threading
+import time
+from dataclasses import dataclass
+
+import structlog
+
+from adapters.errors import Unavailable
+from gateway.filing import Filing
+from gateway.intake import DATABASE_AWAY, Drain
+from gateway.runtime import Runtime
+
+log = structlog.get_logger()
+
+IDLE_S = 0.025  # between two looks at the journals' marks; a look costs microseconds
+AWAY_S = 1.0  # before asking an absent database or store again
+FILING_S = 1.0  # between two looks for what is to be filed
+
+
+def run_drain(runtime: Runtime) -> None:
+    """Drain until SIGTERM; what is under way is finished first. Indexing and filing each have a thread of their own."""
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    filing = threading.Thread(target=_file_until, args=(runtime, stop), name="filing")
+    filing.start()
+    _index_until(runtime, stop)
+    filing.join()
+
+
+def _index_until(runtime: Runtime, stop: threading.Event) -> None:
+    drain, away = Drain(runtime), _Away("database")
+    while not stop.is_set():
+        try:
+            found = drain.index_new()
+            away.is_back()
+        except DATABASE_AWAY as error:
+            away.is_away(error)
+            stop.wait(AWAY_S)
+            continue
+        if not found:
+            stop.wait(IDLE_S)
+
+
+def _file_until(runtime: Runtime, stop: threading.Event) -> None:
+    filing, away = Filing(runtime), _Away("store")
+    while not stop.is_set():
+        try:
+            filed = filing.file_ready()
+            away.is_back()
+        except (*DATABASE_AWAY, Unavailable) as error:
+            away.is_away(error)
+            stop.wait(AWAY_S)
+            continue
+        if not filed:
+            stop.wait(FILING_S)
+
+
+@dataclass(slots=True)
+class _Away:
+    """Says once that something is away, and once that it is back."""
+
+    what: str
+    since: float | None = None
+
+    def is_away(self, error: Exception) -> None:
+        if self.since is None:
+            self.since = time.monotonic()
+            log.error("became_unavailable", what=self.what, error=type(error).__name__)
+
+    def is_back(self) -> None:
+        if self.since is not None:
+            log.info("became_available", what=self.what, after_s=round(time.monotonic() - self.since, 1))
+            self.since = None

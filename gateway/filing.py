@@ -1,0 +1,184 @@
+"""The drain's second step: records become packs in the object store, and segments whose records are filed may go.
+
+The instances of a series go together. A pack is written and checked before a row points to it; until then the rows
+point to the segment, so the store may be away for any time. Filed segments stay as a cache up to a bound.
+"""
+
+import re
+import uuid
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+import structlog
+from sqlalchemy import delete, select, update
+
+from adapters.errors import Unavailable
+from gateway import journal
+from gateway.index import DrainMark, Instance, Pack, Record, RecordState, SegmentCursor
+from gateway.journal import BodyDamaged, JournalState, RecordId, SegmentState
+from gateway.originals import location_of
+from gateway.packs import PackedMember, PackStream, journal_member, pack_key
+from gateway.runtime import Runtime
+from worklists.base import new_id
+
+log = structlog.get_logger()
+
+LOOK_AT = 5000  # unfiled records looked at in one pass
+FREE_BYTES = 1 << 30  # with less than this on the disk, filed segments go although the cache has room
+_FILED_STATES = (RecordState.INDEXED, RecordState.HELD, RecordState.DISCARDED, RecordState.QUARANTINED)
+_PLAIN = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,63}")
+
+
+@dataclass(slots=True)
+class Filing:
+    """Files what one node has indexed."""
+
+    runtime: Runtime
+
+    def file_ready(self) -> int:
+        """File every group that is large or old enough, then let segments go; answers how many records were filed."""
+        filed = sum(self._file(group) for group in self._ready_groups())
+        self._release_segments()
+        self._evict()
+        return filed
+
+    def _ready_groups(self) -> list[list[Record]]:
+        settings = self.runtime.settings
+        old = self.runtime.now() - timedelta(seconds=settings.file_after_s)
+        groups: dict[uuid.UUID | str, list[Record]] = defaultdict(list)
+        with self.runtime.reading() as session:
+            rows = session.execute(
+                select(Record, Instance.series_id)
+                .outerjoin(Instance, Instance.record_id == Record.id)
+                .where(Record.pack_id.is_(None), Record.node == settings.node, Record.kind != "damaged")
+                .where(Record.state.in_(_FILED_STATES))
+                .order_by(Record.received_at, Record.sequence)
+                .limit(LOOK_AT)
+            ).all()
+        for record, series_id in rows:
+            groups[series_id or record.kind].append(record)
+        return [
+            part
+            for group in groups.values()
+            for part in _split(group, settings.pack_bytes)
+            if part[0].received_at <= old or sum(r.size_bytes for r in part) >= settings.pack_bytes
+        ]
+
+    def _file(self, records: Sequence[Record]) -> int:
+        """Write one pack and point the rows to it."""
+        key = pack_key(RecordId(journal=records[0].journal, sequence=records[0].sequence))
+        members = [
+            journal_member(self.runtime.journal_dir, _member_name(number, record), location_of(record))
+            for number, record in enumerate(records, start=1)
+        ]
+        stream = PackStream(members)
+        try:
+            self.runtime.objects.put(key, stream, stream.size)
+        except BodyDamaged as error:
+            log.error("pack_failed", key=key, reason=str(error))
+            self._quarantine_damaged(records)
+            return 0
+        if self.runtime.objects.size(key) != stream.size:
+            raise Unavailable("the object store did not keep the whole pack")
+        self._point_to_pack(key, stream, records)
+        log.info("pack_filed", key=key, records=len(records), size_bytes=stream.size)
+        return len(records)
+
+    def _point_to_pack(self, key: str, stream: PackStream, records: Sequence[Record]) -> None:
+        with self.runtime.sessions.begin() as session:
+            now = self.runtime.now()
+            pack = Pack(id=new_id(), key=key, size_bytes=stream.size, filed_at=now)
+            session.add(pack)
+            session.flush()
+            for record, packed in zip(records, stream.packed, strict=True):
+                session.execute(update(Record).where(Record.id == record.id).values(_packed_at(pack, packed)))
+            mark = session.get(DrainMark, self.runtime.settings.node)
+            if mark is not None:
+                mark.filed_at = now
+
+    def _quarantine_damaged(self, records: Sequence[Record]) -> None:
+        """The bytes of at least one are no longer those that were accepted: set it apart, so that the others go on."""
+        for record in records:
+            try:
+                journal.verify_body(self.runtime.journal_dir, location_of(record))
+            except BodyDamaged as error:
+                log.error("record_damaged", journal=record.journal, sequence=record.sequence)
+                with self.runtime.sessions.begin() as session:
+                    row = session.get_one(Record, record.id)
+                    row.kind, row.state, row.reason = "damaged", RecordState.QUARANTINED, str(error)[:500]
+
+    def _release_segments(self) -> None:
+        """Mark the segments whose records are all filed; remove journals of which nothing is left."""
+        for state in journal.journals(self.runtime.journal_dir):
+            for segment in state.segments:
+                if segment.ended and not segment.filed and self._is_filed(state, segment):
+                    journal.mark_filed(self.runtime.journal_dir, state.id, segment.number)
+            if not state.alive and not state.segments:
+                with self.runtime.sessions.begin() as session:
+                    session.execute(delete(SegmentCursor).where(SegmentCursor.journal == state.id))
+                journal.remove_journal(self.runtime.journal_dir, state.id)
+
+    def _is_filed(self, state: JournalState, segment: SegmentState) -> bool:
+        with self.runtime.reading() as session:
+            cursor = session.get(SegmentCursor, (state.id, segment.number))
+            if segment.readable_to and (cursor is None or cursor.offset < segment.readable_to):
+                return False
+            waiting = session.scalars(
+                select(Record.id)
+                .where(Record.journal == state.id, Record.segment == segment.number)
+                .where(Record.pack_id.is_(None), Record.state.in_(_FILED_STATES))
+                .limit(1)
+            ).first()
+            return waiting is None
+
+    def _evict(self) -> None:
+        """Remove the oldest filed segments while the cache is over its bound or the disk is short."""
+        usage = journal.measure_usage(self.runtime.journal_dir)
+        surplus = max(
+            usage.filed_bytes - self.runtime.settings.cache_bytes,
+            min(FREE_BYTES - usage.free_bytes, usage.filed_bytes),
+        )
+        states = journal.journals(self.runtime.journal_dir) if surplus > 0 else []
+        for state in states:
+            for segment in state.segments:
+                if surplus > 0 and segment.filed:
+                    self._remove(state, segment)
+                    surplus -= segment.size_bytes
+
+    def _remove(self, state: JournalState, segment: SegmentState) -> None:
+        with self.runtime.sessions.begin() as session:
+            session.execute(
+                update(Record)
+                .where(Record.journal == state.id, Record.segment == segment.number)
+                .values(local=False)
+            )
+        journal.remove_segment(self.runtime.journal_dir, state.id, segment.number)
+        log.info("segment_evicted", journal=state.id, segment=segment.number, size_bytes=segment.size_bytes)
+
+
+def _split(group: Sequence[Record], pack_bytes: int) -> list[list[Record]]:
+    """Parts that each reach the size of a pack, and the rest."""
+    parts: list[list[Record]] = [[]]
+    size = 0
+    for record in group:
+        if size >= pack_bytes:
+            parts.append([])
+            size = 0
+        parts[-1].append(record)
+        size += record.size_bytes
+    return parts
+
+
+def _member_name(number: int, record: Record) -> str:
+    """A name that a person understands: the place in the pack, and what it is."""
+    uid = str(record.origin.get("sop_instance_uid", ""))
+    if record.kind == "dicom.instance":
+        return f"{number:05d}-{uid}.dcm" if _PLAIN.fullmatch(uid) else f"{number:05d}.dcm"
+    name = str(record.origin.get("filename", ""))
+    return f"{number:05d}-{name}" if _PLAIN.fullmatch(name) else f"{number:05d}.bin"
+
+
+def _packed_at(pack: Pack, packed: PackedMember) -> dict[str, object]:
+    return {"pack_id": pack.id, "pack_offset": packed.offset}

@@ -1,0 +1,414 @@
+"""Indexing DICOM instances: each becomes a row of its study, a duplicate, or something a person must look at.
+
+An instance joins a study only from the same institution and the same patient. What the database alone can find
+wrong was accepted already, so it is held here, never refused.
+"""
+
+import uuid
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from adapters.dicom.header import InstanceHeader
+from gateway import work
+from gateway.index import Held, HeldReason, Instance, Record, RecordState, Series, Study
+from gateway.settings import Settings
+from worklists import examinations, patients, routing
+from worklists.base import new_id
+from worklists.directory import Kind
+from worklists.examinations import Arrival, Examination
+from worklists.patients import PatientIdentity
+
+COUNTY_TIME = ZoneInfo("Asia/Shanghai")
+SETTLE = "settle_examination"
+
+# Modality (PS3.3 C.7.3.1.1.1) → the kind of centre that reads it; everything else is imaging.
+_KINDS = {"ECG": Kind.ECG, "HD": Kind.ECG, "SM": Kind.PATHOLOGY, "GM": Kind.PATHOLOGY}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Incoming:
+    """An accepted instance: its record, and what its header says."""
+
+    record: Record
+    header: InstanceHeader
+
+    @property
+    def patient(self) -> PatientIdentity:
+        header = self.header
+        return PatientIdentity(
+            patient_id=header.patient_id,
+            name=header.patient_name,
+            sex=header.patient_sex or None,
+            birth_date=header.patient_birth_date,
+            national_id=header.national_id or None,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """Why an instance waits for a person, and beside which examination."""
+
+    reason: HeldReason
+    detail: str = ""
+    examination_id: uuid.UUID | None = None
+
+
+class Known:
+    """What the database knows of the studies and instances of one batch, kept current while the batch is placed."""
+
+    def __init__(self, session: Session, incoming: Sequence[Incoming]):
+        self.session = session
+        study_uids = {item.header.study_instance_uid for item in incoming}
+        sop_uids = {item.header.sop_instance_uid for item in incoming}
+        studies = session.scalars(select(Study).where(Study.study_instance_uid.in_(study_uids)))
+        self.studies = {study.study_instance_uid: study for study in studies}
+        rows = session.scalars(
+            select(Series).where(Series.study_id.in_([study.id for study in self.studies.values()]))
+        )
+        self.series = {(row.study_id, row.series_instance_uid): row for row in rows}
+        instances = session.scalars(
+            select(Instance).where(Instance.sop_instance_uid.in_(sop_uids), Instance.current)
+        )
+        self.instances = {instance.sop_instance_uid: instance for instance in instances}
+
+
+def index_instances(
+    session: Session, incoming: Sequence[Incoming], *, settings: Settings, now: datetime
+) -> None:
+    """Give every instance of a batch its place. Records are new and already in the session."""
+    known = Known(session, incoming)
+    placed: dict[str, list[Incoming]] = defaultdict(list)
+    for item in incoming:
+        session.add(item.record)
+        hold = find_hold(known, item)
+        if hold is not None:
+            keep_held(session, item, hold, now=now)
+        elif _is_duplicate(known, item):
+            item.record.state = RecordState.DUPLICATE
+        else:
+            add_instance(known, item, _study_of(known, item))
+            placed[item.header.study_instance_uid].append(item)
+    for study_uid, items in placed.items():
+        note_arrivals(session, known.studies[study_uid], items, settings=settings, now=now)
+
+
+def find_hold(known: Known, item: Incoming) -> Hold | None:
+    """The first reason why an instance may not simply join its study, or None."""
+    header, record = item.header, item.record
+    if record.institution_id is None:
+        return Hold(reason=HeldReason.UNKNOWN_DEVICE, detail=str(record.origin.get("calling_ae_title", "")))
+    bad_uids = [problem for problem in header.problems if "instance_uid" in problem]
+    if bad_uids:
+        return Hold(reason=HeldReason.UID_MALFORMED, detail="; ".join(bad_uids))
+    same = known.instances.get(header.sop_instance_uid)
+    if same is not None and same.record.institution_id != record.institution_id:
+        return _beside(HeldReason.STUDY_OF_ANOTHER_INSTITUTION, same.series.study)
+    if same is not None and same.record.sha256 != record.sha256:
+        return _beside(HeldReason.SAME_UID_OTHER_BYTES, same.series.study)
+    study = known.studies.get(header.study_instance_uid)
+    if same is not None:
+        return None
+    if study is not None:
+        return _study_hold(study, item)
+    return _patient_hold(known.session, item)
+
+
+def keep_held(session: Session, item: Incoming, hold: Hold, *, now: datetime) -> None:
+    """Keep an instance off every list until a person decides. A further copy of what is held already is a duplicate."""
+    waiting = session.scalars(
+        select(Held)
+        .join(Record, Record.id == Held.record_id)
+        .where(Held.resolved_at.is_(None), Record.sha256 == item.record.sha256)
+        .where(Record.institution_id == item.record.institution_id)
+    ).first()
+    if waiting is not None:
+        item.record.state = RecordState.DUPLICATE
+        return
+    item.record.state, item.record.reason = RecordState.HELD, hold.reason.value
+    session.add(
+        Held(
+            id=new_id(),
+            record_id=item.record.id,
+            institution_id=item.record.institution_id,
+            examination_id=hold.examination_id,
+            reason=hold.reason,
+            detail=hold.detail,
+            header=header_as_json(item.header),
+            held_at=now,
+            resolution="",
+            resolution_reason="",
+        )
+    )
+    session.flush()
+
+
+def add_instance(known: Known, item: Incoming, study: Study, *, version: int = 1) -> Instance:
+    """The row of an instance in its series; makes the series when it is the first."""
+    series = _series_of(known, item.header, study)
+    header = item.header
+    instance = Instance(
+        id=new_id(),
+        series=series,
+        series_id=series.id,
+        record=item.record,
+        record_id=item.record.id,
+        sop_instance_uid=header.sop_instance_uid,
+        sop_class_uid=header.sop_class_uid,
+        transfer_syntax_uid=str(item.record.origin["transfer_syntax_uid"]),
+        version=version,
+        current=True,
+        instance_number=header.instance_number,
+        rows=header.rows,
+        columns=header.columns,
+        number_of_frames=header.number_of_frames,
+        specific_character_set=header.specific_character_set,
+    )
+    known.session.add(instance)
+    known.instances[header.sop_instance_uid] = instance
+    series.instances += 1
+    item.record.state = RecordState.INDEXED
+    return instance
+
+
+def note_arrivals(
+    session: Session, study: Study, items: Sequence[Incoming], *, settings: Settings, now: datetime
+) -> Examination:
+    """Tell the worklists what arrived for one study, and when to judge whether it is whole."""
+    examination = examinations.note_arrival(session, _arrival_of(study, items), study.examination)
+    routing.route_arrival(session, examination, instances=len(items), now=now)
+    for minted in {item.record.origin.get("examination_id") for item in items} - {None, str(examination.id)}:
+        examinations.add_alias(session, uuid.UUID(str(minted)), examination)
+    schedule_settling(session, examination, settings=settings)
+    return examination
+
+
+def schedule_settling(session: Session, examination: Examination, *, settings: Settings) -> None:
+    """Judge completeness when the examination's quiet period is over, in receive time."""
+    session.flush()
+    work.schedule(session, SETTLE, examination.id, due_at=settles_at(session, examination, settings))
+
+
+def settles_at(session: Session, examination: Examination, settings: Settings) -> datetime:
+    return examinations.settles_at(
+        session,
+        examination,
+        quiet_period=timedelta(seconds=settings.quiet_period_s),
+        unreleased_quiet_period=timedelta(seconds=settings.unreleased_quiet_period_s),
+    )
+
+
+def header_as_json(header: InstanceHeader) -> dict[str, object]:
+    """What a person compares when an instance is held."""
+    return {
+        "sop_class_uid": header.sop_class_uid,
+        "sop_instance_uid": header.sop_instance_uid,
+        "study_instance_uid": header.study_instance_uid,
+        "series_instance_uid": header.series_instance_uid,
+        "patient_id": header.patient_id,
+        "patient_name": header.patient_name,
+        "patient_sex": header.patient_sex,
+        "patient_birth_date": header.patient_birth_date.isoformat() if header.patient_birth_date else None,
+        "accession_number": header.accession_number,
+        "modality": header.modality,
+        "study_date": header.study_date,
+        "study_time": header.study_time,
+        "study_description": header.study_description,
+        "series_description": header.series_description,
+        "instance_number": header.instance_number,
+        "problems": list(header.problems),
+    }
+
+
+def kind_of(header: InstanceHeader) -> Kind:
+    return _KINDS.get(header.modality, Kind.IMAGING)
+
+
+def place(
+    session: Session,
+    record: Record,
+    header: InstanceHeader,
+    *,
+    as_replacement: bool,
+    separate: bool,
+    settings: Settings,
+    now: datetime,
+) -> Examination:
+    """What a person decided about a held instance: the newer version of a known one, or a study of its own.
+
+    A separated study whose UID is taken is served under a new one (2.25, PS3.5 B.2); the original keeps its own.
+    """
+    item = Incoming(record=record, header=header)
+    known = Known(session, [item])
+    if as_replacement:
+        return _replace(known, item, settings=settings, now=now)
+    if separate and (header.study_instance_uid in known.studies or not header.study_instance_uid):
+        item = _under_own_uids(session, item)
+        known = Known(session, [item])
+    study = _study_of(known, item)
+    version = _next_version(session, item.header.sop_instance_uid)
+    add_instance(known, item, study, version=version)
+    return note_arrivals(session, study, [item], settings=settings, now=now)
+
+
+def _replace(known: Known, item: Incoming, *, settings: Settings, now: datetime) -> Examination:
+    old = known.instances[item.header.sop_instance_uid]
+    old.current = False
+    old.series.instances -= 1
+    known.session.flush()
+    instance = add_instance(
+        known, item, old.series.study, version=_next_version(known.session, old.sop_instance_uid)
+    )
+    examination = instance.series.study.examination
+    examination.last_received_at = max(examination.last_received_at, item.record.received_at)
+    routing.route_arrival(known.session, examination, instances=1, now=now)
+    schedule_settling(known.session, examination, settings=settings)
+    return examination
+
+
+def _under_own_uids(session: Session, item: Incoming) -> Incoming:
+    """Instances of one study that a person separates for the same reason stay together under one new UID."""
+    header, record = item.header, item.record
+    key = f"{record.institution_id}/{header.study_instance_uid}/{header.patient_id}/{header.patient_name}"
+    study_uid = f"2.25.{uuid.uuid5(uuid.NAMESPACE_URL, key).int}"
+    series_uid = header.series_instance_uid or f"2.25.{uuid.uuid5(uuid.NAMESPACE_URL, key + '/series').int}"
+    return replace(item, header=replace(header, study_instance_uid=study_uid, series_instance_uid=series_uid))
+
+
+def _next_version(session: Session, sop_instance_uid: str) -> int:
+    highest = session.scalar(
+        select(func.max(Instance.version)).where(Instance.sop_instance_uid == sop_instance_uid)
+    )
+    return (highest or 0) + 1
+
+
+def _is_duplicate(known: Known, item: Incoming) -> bool:
+    return item.header.sop_instance_uid in known.instances
+
+
+def _beside(reason: HeldReason, study: Study) -> Hold:
+    return Hold(reason=reason, examination_id=study.examination_id)
+
+
+def _study_hold(study: Study, item: Incoming) -> Hold | None:
+    examination = study.examination
+    if examination.institution_id != item.record.institution_id:
+        return _beside(HeldReason.STUDY_OF_ANOTHER_INSTITUTION, study)
+    if not any(_same_patient(known, item.patient) for known in _identities(examination)):
+        return _beside(HeldReason.STUDY_OF_ANOTHER_PATIENT, study)
+    return None
+
+
+def _identities(examination: Examination) -> Iterable[PatientIdentity]:
+    """Who the device said it was, and who a person says it is."""
+    received = examination.patient_as_received
+    birth_date = received.get("birth_date")
+    yield PatientIdentity(
+        patient_id=received.get("patient_id") or "",
+        name=received.get("name") or "",
+        sex=received.get("sex"),
+        birth_date=datetime.fromisoformat(birth_date).date() if birth_date else None,
+    )
+    yield examination.patient.identity
+
+
+def _same_patient(known: PatientIdentity, claimed: PatientIdentity) -> bool:
+    return known.patient_id == claimed.patient_id and not patients.contradictions(known, claimed)
+
+
+def _patient_hold(session: Session, item: Incoming) -> Hold | None:
+    """The same issuer's number with a contradicting name, sex or birth date is not merged by itself."""
+    institution_id = item.record.institution_id
+    if institution_id is None:
+        return None
+    found = patients.find(session, institution_id, item.header.patient_id)
+    differing = [patients.contradictions(patient.identity, item.patient) for patient in found]
+    if found and all(differing):
+        return Hold(reason=HeldReason.PATIENT_CONTRADICTS, detail=", ".join(differing[0]))
+    return None
+
+
+def _study_of(known: Known, item: Incoming) -> Study:
+    header = item.header
+    study = known.studies.get(header.study_instance_uid)
+    if study is not None:
+        return study
+    study = Study(
+        id=new_id(),
+        study_instance_uid=header.study_instance_uid,
+        study_id=header.study_id,
+        study_date=header.study_date,
+        study_time=header.study_time,
+        study_description=header.study_description,
+        accession_number=header.accession_number,
+        referring_physician_name=header.referring_physician_name,
+    )
+    study.examination = examinations.begin(known.session, _arrival_of(study, [item]))
+    study.examination_id = study.examination.id
+    known.session.add(study)
+    known.session.flush()
+    known.studies[header.study_instance_uid] = study
+    return study
+
+
+def _series_of(known: Known, header: InstanceHeader, study: Study) -> Series:
+    key = (study.id, header.series_instance_uid)
+    if key not in known.series:
+        known.series[key] = Series(
+            id=new_id(),
+            study=study,
+            study_id=study.id,
+            series_instance_uid=header.series_instance_uid,
+            modality=header.modality,
+            series_number=header.series_number,
+            series_description=header.series_description,
+            body_part_examined=header.body_part_examined,
+            protocol_name=header.protocol_name,
+            station_name=header.station_name,
+            manufacturer=header.manufacturer,
+            instances=0,
+        )
+        known.session.add(known.series[key])
+    return known.series[key]
+
+
+def _arrival_of(study: Study, items: Sequence[Incoming]) -> Arrival:
+    first, record = items[0].header, items[0].record
+    if record.institution_id is None:
+        raise ValueError("an instance without an institution is held, not placed")
+    expected = [item.header.images_in_study for item in items if item.header.images_in_study]
+    return Arrival(
+        examination_id=uuid.UUID(str(record.origin.get("examination_id") or new_id())),
+        institution_id=record.institution_id,
+        device_id=record.device_id,
+        kind=kind_of(first),
+        study_instance_uid=study.study_instance_uid,
+        patient=items[0].patient,
+        accession_number=first.accession_number,
+        modality="\\".join(sorted({item.header.modality for item in items if item.header.modality})),
+        body_part=first.body_part_examined.upper(),
+        description=first.study_description
+        or first.requested_procedure_description
+        or first.series_description,
+        procedure_code=first.procedure_code,
+        studied_at=_studied_at(first),
+        instances=len(items),
+        expected_instances=max(expected) if expected else None,
+        first_received_at=min(item.record.received_at for item in items),
+        last_received_at=max(item.record.received_at for item in items),
+        association_ids=frozenset(
+            str(item.record.origin["association_id"])
+            for item in items
+            if item.record.origin.get("association_id")
+        ),
+    )
+
+
+def _studied_at(header: InstanceHeader) -> datetime | None:
+    local = header.studied_at_local
+    return local.replace(tzinfo=COUNTY_TIME).astimezone(UTC) if local else None

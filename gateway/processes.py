@@ -1,0 +1,103 @@
+"""A tree of processes: a supervisor that starts children, starts again what died, and stops all together."""
+
+import ctypes
+import multiprocessing
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from multiprocessing.process import BaseProcess
+
+import structlog
+
+log = structlog.get_logger()
+
+FORK = multiprocessing.get_context("fork")  # children inherit the listening sockets
+STOP_TIMEOUT_S = 10.0
+FIRST_RESTART_S, LONGEST_RESTART_S = 0.5, 15.0
+STEADY_S = 30.0  # a child that lived this long starts again at once
+_PR_SET_PDEATHSIG = 1  # prctl(2)
+
+
+@dataclass(slots=True)
+class _Child:
+    run: Callable[[], None]
+    process: BaseProcess
+    started_at: float
+    restart_at: float | None = None
+    restarts: int = 0
+
+
+@dataclass(slots=True)
+class Supervisor:
+    """Runs named children until it is told to stop (SIGTERM, SIGINT) or one of them ends for good."""
+
+    children: Mapping[str, Callable[[], None]]
+    on_tick: Callable[[], None] = lambda: None
+    _running: dict[str, _Child] = field(default_factory=dict)
+    _stopping: bool = False
+
+    def run(self) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._stop)
+        for name, target in self.children.items():
+            self._running[name] = _Child(target, _start(name, target), time.monotonic())
+        while not self._stopping:
+            self._restart_dead()
+            self.on_tick()
+            time.sleep(0.2)
+        self._end_all()
+
+    def _stop(self, _number: int, _frame: object) -> None:
+        self._stopping = True
+
+    def _restart_dead(self) -> None:
+        now = time.monotonic()
+        for name, child in self._running.items():
+            if child.process.is_alive():
+                continue
+            if child.restart_at is None:
+                lived = now - child.started_at
+                child.restarts = 0 if lived > STEADY_S else child.restarts + 1
+                delay = min(FIRST_RESTART_S * 2**child.restarts, LONGEST_RESTART_S)
+                child.restart_at = now + delay
+                log.error("process_ended", process=name, code=child.process.exitcode, again_in_s=delay)
+            elif now >= child.restart_at:
+                child.process, child.started_at = _start(name, child.run), now
+                child.restart_at = None
+
+    def _end_all(self) -> None:
+        for child in self._running.values():
+            if child.process.is_alive():
+                child.process.terminate()
+        deadline = time.monotonic() + STOP_TIMEOUT_S
+        for name, child in self._running.items():
+            child.process.join(max(0.0, deadline - time.monotonic()))
+            if child.process.is_alive():
+                log.warning("process_killed", process=name)
+                child.process.kill()
+                child.process.join()
+
+
+def _start(name: str, target: Callable[[], None]) -> BaseProcess:
+    process = FORK.Process(target=_run_child, args=(name, target, os.getpid()), name=f"gateway-{name}")
+    process.start()
+    return process
+
+
+def _run_child(name: str, target: Callable[[], None], parent: int) -> None:
+    """A child dies with its supervisor, however that dies: an orphan would hold the ports."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C reaches the whole group; the supervisor decides
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:
+        sys.exit(1)
+    try:
+        target()
+    except KeyboardInterrupt:
+        sys.exit(0)
+    except Exception:
+        log.exception("process_failed", process=name)
+        sys.exit(1)

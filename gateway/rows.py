@@ -1,0 +1,22 @@
+"""Every module that declares rows, so that the metadata is whole once this one is imported."""
+
+from gateway import accounts, audit, directory, index, live, signing, work
+from worklists import directory as community
+from worklists import examinations, patients, phrases, reading, recognition, reports
+
+MODULES = (
+    accounts,
+    audit,
+    community,
+    directory,
+    examinations,
+    index,
+    live,
+    patients,
+    phrases,
+    reading,
+    recognition,
+    reports,
+    signing,
+    work,
+)

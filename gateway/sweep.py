@@ -1,0 +1,133 @@
+"""The sweep: finds rows that are due and runs each. In a thread without a broker, by Celery with one.
+
+Each row is leased (commit), worked on without a transaction, and its outcome written (commit). A worker that dies
+leaves a lease that runs out, so a task may run twice and bears it.
+"""
+
+import threading
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from gateway import work
+from gateway.runtime import Runtime
+from gateway.work import Work
+
+log = structlog.get_logger()
+
+BATCH = 20
+INTERVAL_S = 0.5  # between two looks; a hint makes it sooner
+AWAY_S = 2.0
+
+
+class NotYet(Exception):
+    """A task that found it too early; carries when to look again."""
+
+    def __init__(self, until: datetime):
+        super().__init__(until)
+        self.until = until
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leased:
+    """A due row as the worker that leased it knows it."""
+
+    id: uuid.UUID
+    task: str
+    subject: str
+    arguments: Mapping[str, Any]
+    generation: int
+    leased_until: datetime
+
+
+Task = Callable[[Runtime, Leased], None]
+
+
+def lease_due(runtime: Runtime, *, limit: int = BATCH) -> list[Leased]:
+    """Take the rows that are due, so that nobody else does."""
+    with runtime.sessions.begin() as session:
+        now = runtime.now()
+        return [_lease(row, now) for row in work.due(session, now, limit=limit)]
+
+
+def run_leased(runtime: Runtime, leased: Leased, tasks: Mapping[str, Task]) -> None:
+    """Do the work of one leased row and write down how it went. A lease that ran out is somebody else's by now."""
+    if runtime.now() >= leased.leased_until:
+        return
+    try:
+        tasks[leased.task](runtime, leased)
+    except NotYet as early:
+        until = early.until
+        _write_outcome(runtime, leased, lambda row: row.postpone(until))
+    except Exception as error:  # every outcome is a row that a person can see
+        log.warning("work_failed", task=leased.task, work_id=str(leased.id), exc_info=error)
+        text = f"{type(error).__name__}: {error}"[:500]
+        _write_outcome(runtime, leased, lambda row: row.fail(text, runtime.now()))
+    else:
+        _write_outcome(runtime, leased, lambda row: row.succeed(runtime.now(), generation=leased.generation))
+
+
+def sweep_once(runtime: Runtime, tasks: Mapping[str, Task]) -> int:
+    """Run everything that is due now, one after another; answers how many."""
+    leased = lease_due(runtime)
+    for item in leased:
+        run_leased(runtime, item, tasks)
+    return len(leased)
+
+
+class SweepThread:
+    """The sweep of a gateway without a broker."""
+
+    def __init__(self, runtime: Runtime, tasks: Mapping[str, Task]):
+        self._runtime, self._tasks = runtime, tasks
+        self._stop, self._hint = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._run, name="sweep", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Something may be due: look now."""
+        self._hint.set()
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._hint.set()
+        self._thread.join(timeout=10)
+
+    def _run(self) -> None:
+        away = False
+        while not self._stop.is_set():
+            try:
+                busy = sweep_once(self._runtime, self._tasks) > 0
+                away = False
+            except SQLAlchemyError as error:
+                if not away:
+                    log.error("sweep_failed", error=type(error).__name__)
+                busy, away = False, True
+            if not busy:
+                self._hint.wait(AWAY_S if away else INTERVAL_S)
+                self._hint.clear()
+
+
+def _lease(row: Work, now: datetime) -> Leased:
+    return Leased(
+        id=row.id,
+        task=row.task,
+        subject=row.subject,
+        arguments=row.arguments,
+        generation=row.generation,
+        leased_until=row.lease(now),
+    )
+
+
+def _write_outcome(runtime: Runtime, leased: Leased, outcome: Callable[[Work], None]) -> None:
+    with runtime.sessions.begin() as session:
+        row = session.get(Work, leased.id)
+        if row is not None:
+            outcome(row)

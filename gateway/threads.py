@@ -1,0 +1,68 @@
+"""The journal for code that runs in threads: an upload or a signed document is appended, durable on return."""
+
+import asyncio
+import threading
+from collections.abc import Iterable, Mapping
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+from gateway.journal import Journal
+
+
+class JournalThread:
+    """One journal of this process on an event loop of its own, opened when first needed."""
+
+    def __init__(self, root: Path, *, node: str, limit_bytes: int):
+        self._root, self._node, self._limit_bytes = root, node, limit_bytes
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._journal: Journal | None = None
+
+    def append(self, kind: str, origin: Mapping[str, Any], chunks: Iterable[bytes]) -> tuple[str, int]:
+        """Append one record and return its id (journal, sequence) once it is durable. Raises Unavailable."""
+        journal, loop = self._open()
+        entry = asyncio.run_coroutine_threadsafe(_begin(journal, kind, origin), loop).result()
+        try:
+            for chunk in chunks:
+                asyncio.run_coroutine_threadsafe(_write(entry, chunk), loop).result()
+            asyncio.run_coroutine_threadsafe(entry.commit(), loop).result()
+        except BaseException:
+            loop.call_soon_threadsafe(entry.abort)
+            raise
+        if entry.record_id is None:
+            raise RuntimeError("a committed entry has no id")
+        return entry.record_id.journal, entry.record_id.sequence
+
+    def note(self, kind: str, origin: Mapping[str, Any]) -> None:
+        """Append a record without payload; nobody waits for it."""
+        journal, loop = self._open()
+        loop.call_soon_threadsafe(journal.note, kind, dict(origin))
+
+    def close(self) -> None:
+        with self._lock:
+            if self._journal is None or self._loop is None:
+                return
+            asyncio.run_coroutine_threadsafe(self._journal.close(), self._loop).result()
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._journal = self._loop = None
+
+    def _open(self) -> tuple[Journal, asyncio.AbstractEventLoop]:
+        with self._lock:
+            if self._journal is None or self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                threading.Thread(target=self._loop.run_forever, name="journal", daemon=True).start()
+                opened: Future[Journal] = asyncio.run_coroutine_threadsafe(self._create(), self._loop)
+                self._journal = opened.result()
+            return self._journal, self._loop
+
+    async def _create(self) -> Journal:
+        return Journal.create(self._root, node=self._node, limit_bytes=self._limit_bytes)
+
+
+async def _begin(journal: Journal, kind: str, origin: Mapping[str, Any]) -> Any:
+    return journal.open(kind, origin)
+
+
+async def _write(entry: Any, chunk: bytes) -> None:
+    entry.write(chunk)
