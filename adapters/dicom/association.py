@@ -131,9 +131,9 @@ class Association(Framing):
         """Whether an A-ASSOCIATE-RQ is worth reading."""
         return self._state is State.AWAITING_REQUEST
 
-    def heard_control(self, kind: PduType, body: bytes) -> None:
+    def heard_control(self, kind: PduType, body: bytes | None) -> None:
         """A control PDU came."""
-        if body:
+        if body is not None:
             self._request = pdu.read_associate_request(body)
         self._reason = AbortReason.UNEXPECTED_PDU
         self._happen(_EVENT_OF[kind])

@@ -53,8 +53,8 @@ class Framing(asyncio.BufferedProtocol):
     # what a subclass gives
 
     @abstractmethod
-    def heard_control(self, kind: PduType, body: bytes) -> None:
-        """A control PDU came; `body` is empty unless it is an A-ASSOCIATE-RQ that is awaited."""
+    def heard_control(self, kind: PduType, body: bytes | None) -> None:
+        """A control PDU came, with its body if it is an A-ASSOCIATE-RQ that is awaited."""
 
     @abstractmethod
     def awaits_request(self) -> bool:
@@ -168,7 +168,7 @@ class Framing(asyncio.BufferedProtocol):
         if kind in (PduType.ASSOCIATE_RQ, PduType.ASSOCIATE_AC):
             wanted = kind == PduType.ASSOCIATE_RQ and self.awaits_request()
             if not wanted:
-                self.heard_control(PduType(kind), b"")
+                self.heard_control(PduType(kind), None)
                 return False
             if length > REQUEST_LIMIT:
                 raise Violation(AbortReason.INVALID_PARAMETER, f"A-ASSOCIATE-RQ of {length} bytes")
@@ -178,7 +178,7 @@ class Framing(asyncio.BufferedProtocol):
             return False
         start = self._read_at + HEADER.size
         self._read_at = start + length
-        body = bytes(self._view[start : start + length]) if kind == PduType.ASSOCIATE_RQ else b""
+        body = bytes(self._view[start : start + length]) if kind == PduType.ASSOCIATE_RQ else None
         self.heard_control(PduType(kind), body)
         return True
 
@@ -264,7 +264,7 @@ class Framing(asyncio.BufferedProtocol):
         if at_pdu and self._written_to - self._read_at >= HEADER.size + _CONTROL_LENGTH:
             kind, length = HEADER.unpack_from(self._buffer, self._read_at)
             if kind == PduType.ABORT and length == _CONTROL_LENGTH:
-                self.heard_control(PduType.ABORT, b"")
+                self.heard_control(PduType.ABORT, None)
         return False
 
     def _set_option(self, option: int) -> None:

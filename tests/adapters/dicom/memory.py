@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+import uvloop
+
 from adapters.dicom.acceptor import Acceptor
 from adapters.dicom.association import Config
 from adapters.dicom.ports import AssociationRefused
@@ -103,14 +105,14 @@ class Directory:
 class Server:
     """An acceptor in its own thread and event loop, for peers that block."""
 
-    def __init__(self, **config: Any) -> None:
+    def __init__(self, *, on_uvloop: bool = True, **config: Any) -> None:
         self.intake = MemoryIntake()
         self.directory = Directory()
         self.config = Config(**{"artim_s": 5.0, **config})
         self.tls: Any = None
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
-        self.loop = asyncio.new_event_loop()
+        self.loop = uvloop.new_event_loop() if on_uvloop else asyncio.new_event_loop()
         self.errors: list[dict[str, Any]] = []
         self.thread = threading.Thread(target=self._run, daemon=True)
 
