@@ -6,6 +6,8 @@ const SITES = ['青石镇中心卫生院', '河东乡卫生院', '大柳镇卫�
 const CENTRE = { id: 'centre-imaging', name: '县影像诊断中心' }
 const WANG = { id: 'p-wang', name: '王建国' }
 const LI = { id: 'p-li', name: '李敏' }
+/** Studies on a DICOMweb server beside (`STUDIES=uid,uid`), so that the reading room has something to show. */
+const STUDIES = (process.env.STUDIES ?? '1.2.840.99.0').split(',')
 const now = Date.now()
 const ago = (minutes: number) => new Date(now - minutes * 60_000).toISOString()
 
@@ -46,7 +48,7 @@ function examination(i: number): ExaminationDetail {
     task_id: `task-${i}`, examination_id: `exam-${i}`, centre: CENTRE, kind: 'imaging', modality, body_part, description, state,
     waiting_reason: i === 9 ? '没有生效的协作协议,暂不能分派' : null,
     priority, due_at: ago(minutes - (priority === 'routine' ? 240 : 30)), patient: patient(i), site: SITES[i % 6]!,
-    accession_number: `A2611210${String(i).padStart(3, '0')}`, study_instance_uid: `1.2.840.99.${i}`,
+    accession_number: `A2611210${String(i).padStart(3, '0')}`, study_instance_uid: STUDIES[i % STUDIES.length]!,
     instances: state === 'arriving' ? Math.floor(many * 0.7) : many, expected_instances: i % 2 ? many : null, complete: state !== 'arriving',
     received_at: ago(minutes), studied_at: ago(minutes + 8), claimed_by: state === 'claimed' ? (i % 2 ? WANG : LI) : state === 'submitted' ? WANG : null,
     claimed_until: null, has_clinical_information: i % 3 === 0, late_instances: i === 4 ? 12 : 0, report_id: state === 'signed' ? `report-${i}` : null,

@@ -22,5 +22,6 @@ export const routes: RouteRecordRaw[] = [
   { path: '/sign-in', component: () => import('@/pages/SignIn.vue'), meta: { open: true, bare: true } },
   { path: '/welcome', component: () => import('@/pages/WelcomePage.vue') },
   { path: '/worklist', component: () => import('@/pages/WorklistPage.vue'), meta: { roles: ['reader', 'reviewer'], nav: 'shell.nav.worklist', dark: true } },
+  { path: '/read/:task', component: () => import('@/pages/ReadingRoom.vue'), meta: { roles: ['reader', 'reviewer'], bare: true, dark: true } },
   { path: '/:rest(.*)*', component: () => import('@/pages/NotFound.vue'), meta: { open: true } },
 ]

@@ -1,0 +1,162 @@
+/**
+ * The words of a report while they are written: saved by themselves, never lost, never written over somebody else's.
+ *
+ * Every change goes to this computer's storage at once and to the server a moment later with `If-Match`.
+ * When the draft changed elsewhere (412), nothing is saved until the person has chosen.
+ */
+import { computed, reactive, ref, shallowRef } from 'vue'
+import { Problem } from '@/api/client'
+import type { Draft } from '@/api/types'
+
+export interface Words {
+  findings: string
+  impression: string
+  critical: boolean
+  preliminary: boolean
+}
+
+export type SaveDraft = (words: Words, revision: number, keepalive: boolean) => Promise<Draft>
+
+interface Kept extends Words {
+  revision: number
+}
+
+const QUIET_MS = 900
+const RETRY_MS = 5_000
+const EMPTY: Words = { findings: '', impression: '', critical: false, preliminary: false }
+
+export function wordsOf(draft: Words | null): Words {
+  return draft ? { findings: draft.findings, impression: draft.impression, critical: draft.critical, preliminary: draft.preliminary } : { ...EMPTY }
+}
+
+export function sameWords(a: Words, b: Words): boolean {
+  return a.findings === b.findings && a.impression === b.impression && a.critical === b.critical && a.preliminary === b.preliminary
+}
+
+export function createDraft(key: string, save: SaveDraft, storage: Storage = localStorage) {
+  const words = reactive<Words>({ ...EMPTY })
+  const revision = ref(0)
+  const savedAt = ref<string | null>(null)
+  const saving = ref(false)
+  const problem = shallowRef<unknown>(null)
+  const conflict = shallowRef<Draft | null>(null)
+  const saved = shallowRef<Words>({ ...EMPTY })
+  const dirty = computed(() => !sameWords(words, saved.value))
+  let timer: ReturnType<typeof setTimeout> | null = null
+  let running: Promise<boolean> | null = null
+
+  function keep(): void {
+    if (dirty.value) storage.setItem(key, JSON.stringify({ ...words, revision: revision.value } satisfies Kept))
+    else storage.removeItem(key)
+  }
+
+  function kept(): Kept | null {
+    const text = storage.getItem(key)
+    return text === null ? null : (JSON.parse(text) as Kept)
+  }
+
+  function adopt(draft: Draft | null): void {
+    saved.value = wordsOf(draft)
+    Object.assign(words, saved.value)
+    revision.value = draft?.revision ?? 0
+    savedAt.value = draft?.saved_at ?? null
+    conflict.value = null
+    problem.value = null
+  }
+
+  /** What the server has, then what this computer still holds of an earlier visit. */
+  function open(draft: Draft | null): void {
+    const before = kept()
+    adopt(draft)
+    if (!before || sameWords(before, saved.value)) return keep()
+    Object.assign(words, wordsOf(before))
+    if (before.revision === revision.value || !draft) schedule(0)
+    else conflict.value = draft
+  }
+
+  /** A newer draft was read from the server: taken when nothing of ours would be lost. */
+  function follow(draft: Draft | null): void {
+    if (!draft || draft.revision <= revision.value || saving.value) return
+    if (dirty.value) conflict.value = draft
+    else adopt(draft)
+  }
+
+  function changed(): void {
+    keep()
+    schedule(QUIET_MS)
+  }
+
+  function schedule(after: number): void {
+    if (timer !== null) clearTimeout(timer)
+    timer = setTimeout(() => void flush(), after)
+  }
+
+  /** Saves now; true when the server has every word. */
+  async function flush(keepalive = false): Promise<boolean> {
+    if (timer !== null) clearTimeout(timer)
+    timer = null
+    if (running) await running
+    if (!dirty.value) return conflict.value === null
+    if (conflict.value) return false
+    running = send(keepalive)
+    try {
+      return await running
+    } finally {
+      running = null
+    }
+  }
+
+  async function send(keepalive: boolean): Promise<boolean> {
+    const sent = wordsOf(words)
+    saving.value = true
+    try {
+      const answer = await save(sent, revision.value, keepalive)
+      saved.value = sent
+      revision.value = answer.revision
+      savedAt.value = answer.saved_at
+      problem.value = null
+      keep()
+      if (dirty.value) schedule(QUIET_MS)
+      return !dirty.value
+    } catch (error) {
+      failed(error)
+      return false
+    } finally {
+      saving.value = false
+    }
+  }
+
+  function failed(error: unknown): void {
+    if (error instanceof Problem && error.status === 412) {
+      conflict.value = (error.body.current as Draft | undefined) ?? null
+      if (conflict.value) return
+    }
+    problem.value = error
+    // Refused words stay refused; what failed on the way may succeed later.
+    if (error instanceof Problem && (error.status === 0 || error.status === 429 || error.status >= 500)) schedule(RETRY_MS)
+  }
+
+  function keepMine(): Promise<boolean> {
+    if (conflict.value) {
+      revision.value = conflict.value.revision
+      saved.value = wordsOf(conflict.value)
+    }
+    conflict.value = null
+    return flush()
+  }
+
+  function takeTheirs(): void {
+    adopt(conflict.value)
+    keep()
+  }
+
+  function close(): void {
+    keep()
+    if (timer !== null) clearTimeout(timer)
+    timer = null
+  }
+
+  return reactive({ words, revision, savedAt, saving, problem, conflict, dirty, open, follow, changed, flush, keepMine, takeTheirs, close })
+}
+
+export type DraftStore = ReturnType<typeof createDraft>

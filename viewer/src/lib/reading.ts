@@ -1,0 +1,89 @@
+/** What the reading room does with the task it shows: read it, hold its lease, move it on. */
+import { computed, onScopeDispose, ref, shallowRef } from 'vue'
+import { api, Problem } from '@/api/client'
+import { onChanged } from '@/api/live'
+import type { Draft, TaskDetail, WorklistItem } from '@/api/types'
+import { createDraft } from './draft'
+
+const RENEW_MS = 60_000
+
+export function useReading(taskId: string, personId: string) {
+  const detail = shallowRef<TaskDetail | null>(null)
+  const problem = shallowRef<unknown>(null)
+  const leaseLost = ref(false)
+  const busy = ref(false)
+
+  const draft = createDraft(`gateway.draft.${personId}.${taskId}`, (words, revision, keepalive) =>
+    api.put<Draft>(`/tasks/${taskId}/report`, words, { ifMatch: revision, keepalive }),
+  )
+  const editable = computed(() => detail.value?.permissions.edit === true && !leaseLost.value)
+  const holding = computed(() => detail.value?.task.state === 'claimed' && detail.value.task.claimed_by?.id === personId)
+
+  async function load(): Promise<void> {
+    try {
+      const answer = await api.get<TaskDetail>(`/tasks/${taskId}`)
+      const first = detail.value === null
+      detail.value = answer
+      problem.value = null
+      if (answer.permissions.edit) leaseLost.value = false
+      if (first) draft.open(answer.draft)
+      else draft.follow(answer.draft)
+    } catch (error) {
+      problem.value = error
+    }
+  }
+
+  async function renew(): Promise<void> {
+    if (!holding.value || leaseLost.value) return
+    try {
+      await api.post(`/tasks/${taskId}/renew`)
+    } catch (error) {
+      // Away is not lost: the next minute tries again, long before the lease ends.
+      if (error instanceof Problem && [403, 404, 409].includes(error.status)) leaseLost.value = true
+    }
+  }
+
+  /** A transition: true when it happened; otherwise its problem is shown. */
+  async function act<T = WorklistItem>(verb: string, body?: object): Promise<T | null> {
+    busy.value = true
+    problem.value = null
+    try {
+      return await api.post<T>(`/tasks/${taskId}/${verb}`, body)
+    } catch (error) {
+      problem.value = error
+      return null
+    } finally {
+      busy.value = false
+    }
+  }
+
+  async function actAndReload(verb: string, body?: object): Promise<boolean> {
+    const done = (await act(verb, body)) !== null
+    if (done) {
+      if (verb === 'claim') leaseLost.value = false
+      await load()
+    }
+    return done
+  }
+
+  /** Every word is on the server, then the transition. */
+  async function finish<T = WorklistItem>(verb: 'submit' | 'sign' | 'release'): Promise<T | null> {
+    if (editable.value && !(await draft.flush())) return null
+    return act<T>(verb)
+  }
+
+  const timer = setInterval(() => void renew(), RENEW_MS)
+  const leave = () => {
+    draft.close()
+    if (editable.value) void draft.flush(true)
+  }
+  window.addEventListener('pagehide', leave)
+  onChanged(['worklist'], () => void load())
+  onScopeDispose(() => {
+    clearInterval(timer)
+    window.removeEventListener('pagehide', leave)
+    leave()
+  })
+
+  return { detail, problem, leaseLost, busy, draft, editable, load, act, actAndReload, finish }
+}
