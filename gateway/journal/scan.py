@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from google_crc32c import extend
+from google_crc32c import extend, value
 
 from gateway.journal.format import (
     RECORD_HEADER_BYTES,
@@ -97,15 +97,11 @@ class SegmentScan:
 
     def check_body(self, offset: int, length: int) -> None:
         """Broken when the body that stands there is not the one that was written."""
-        expected = read_trailer(
-            os.pread(self._handle, TRAILER_BYTES, offset + length), self.header.marker, offset, length
-        )
         crc = 0
         for at in range(offset, offset + length, _CHUNK_BYTES):
             chunk = os.pread(self._handle, min(_CHUNK_BYTES, offset + length - at), at)
             crc = int(extend(crc, chunk))
-        if crc != expected:
-            raise Broken("the body does not match its CRC")
+        self._check_crc(crc, offset, length)
 
     def _header_at(self, offset: int, end: int) -> RecordHeader:
         header = read_record_header(self._read(offset, RECORD_HEADER_BYTES), self.header.marker, offset)
@@ -121,9 +117,11 @@ class SegmentScan:
         data = self._read(head_offset, header.head_length + head_length)
         head = data[: header.head_length]
         try:
-            if extend(0, head) != header.head_crc:
+            if value(head) != header.head_crc:
                 raise Broken("kind and origin do not match their CRC")
-            if whole or head_length == header.body_length:
+            if head_length == header.body_length:
+                self._check_crc(value(data[header.head_length :]), body_offset, head_length)
+            elif whole:
                 self.check_body(body_offset, header.body_length)
         except Broken as error:
             return FoundDamage(
@@ -138,6 +136,11 @@ class SegmentScan:
             body_head=data[header.head_length :],
             next_offset=next_offset,
         )
+
+    def _check_crc(self, crc: int, offset: int, length: int) -> None:
+        trailer = self._read(offset + length, TRAILER_BYTES)
+        if crc != read_trailer(trailer, self.header.marker, offset, length):
+            raise Broken("the body does not match its CRC")
 
     def _resync(self, start: int, end: int) -> int:
         """Where the next record header stands, or the end."""

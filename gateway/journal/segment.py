@@ -67,6 +67,7 @@ class SharedSegment:
     """The segment that ordinary records are appended to: append, sync, and at last end or retire."""
 
     def __init__(self, folder: Path, journal: str, number: int, limit_bytes: int) -> None:
+        self.number = number
         self._limit_bytes = limit_bytes
         self._marker = new_marker()
         header = SegmentHeader(journal=journal, number=number, marker=self._marker)

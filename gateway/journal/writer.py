@@ -24,19 +24,19 @@ from google_crc32c import extend
 
 from adapters.errors import Unavailable
 from gateway.journal.catalogue import DESCRIPTION_NAME, LOCK_NAME
+from gateway.journal.commit import GroupCommit, unavailable
 from gateway.journal.format import FORMAT_VERSION, write_head
-from gateway.journal.room import DISK_FLOOR_BYTES, Room, Usage, measure_usage
+from gateway.journal.room import DISK_FLOOR_BYTES, JournalFull, Room, Usage, measure_usage
 from gateway.journal.segment import (
     SEGMENT_BYTES,
     WRITE_BACK_BYTES,
     PendingRecord,
-    SharedSegment,
     SingleSegment,
     sync_folder,
 )
 
 COLLECT_BYTES = 4 * 1024 * 1024  # above it, collecting costs more than a segment of its own (measured)
-NOTE_DELAY_S = 0.2  # the longest that a note waits for a commit to travel with
+SEGMENTS_IN_LIMIT = 8  # only ended segments can be filed, so one must be a small part of what may wait
 
 log = structlog.get_logger(__name__)
 
@@ -63,23 +63,17 @@ class Journal:
         usage: Callable[[], Usage],
     ) -> None:
         self.id = folder.name
-        self.records = 0
-        self.syncs = 0
-        self.dropped_notes = 0
         self._folder = folder
         self._lock_handle = lock_handle
-        # One thread for the shared segment, so that its file has one user; others for large bodies and samples.
-        self._committer = ThreadPoolExecutor(1, thread_name_prefix="journal-commit")
-        self._pool = ThreadPoolExecutor(4, thread_name_prefix="journal")
-        self._room = Room(limit_bytes=limit_bytes, floor_bytes=floor_bytes, measure=usage, pool=self._pool)
-        self._sequences = itertools.count(1)
         self._numbers = itertools.count(1)
-        self._segment_bytes = segment_bytes
-        self._shared: SharedSegment | None = None
-        self._waiting: list[_Waiting] = []
-        self._group: asyncio.Task[None] | None = None
-        self._note_timer: asyncio.TimerHandle | None = None
+        self._sequences = itertools.count(1)
+        self._group = GroupCommit(folder, segment_bytes=segment_bytes, numbers=self._numbers)
+        self._pool = ThreadPoolExecutor(
+            4, thread_name_prefix="journal"
+        )  # large bodies, and samples of the room
+        self._room = Room(limit_bytes=limit_bytes, floor_bytes=floor_bytes, measure=usage, pool=self._pool)
         self._singles: set[SingleSegment] = set()
+        self._committed_singles = 0
         self._closed = False
 
     @classmethod
@@ -90,72 +84,65 @@ class Journal:
         node: str,
         limit_bytes: int,
         floor_bytes: int = DISK_FLOOR_BYTES,
-        segment_bytes: int = SEGMENT_BYTES,
+        segment_bytes: int | None = None,
         usage: Callable[[], Usage] | None = None,
     ) -> Self:
         """Begin a new journal under the root. Its folder appears whole and locked, or not at all."""
-        folder = root / uuid4().hex
-        making = root / f".new-{folder.name}"
         try:
-            root.mkdir(mode=0o750, parents=True, exist_ok=True)
-            making.mkdir(mode=0o750)
-            lock_handle = os.open(making / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o640)
-            fcntl.flock(lock_handle, fcntl.LOCK_EX)
-            description = {
-                "format": FORMAT_VERSION,
-                "node": node,
-                "created_at": datetime.now(UTC).isoformat(),
-            }
-            with (making / DESCRIPTION_NAME).open("w") as file:
-                json.dump(description, file)
-                file.flush()
-                os.fsync(file.fileno())
-            sync_folder(making)
-            making.rename(folder)
-            sync_folder(root)
-            sync_folder(root.parent)
+            folder, lock_handle = _make_folder(root, node)
             return cls(
                 folder,
                 lock_handle,
                 limit_bytes=limit_bytes,
                 floor_bytes=floor_bytes,
-                segment_bytes=segment_bytes,
+                segment_bytes=segment_bytes or min(SEGMENT_BYTES, limit_bytes // SEGMENTS_IN_LIMIT),
                 usage=usage or (lambda: measure_usage(root)),
             )
         except OSError as error:
             raise Unavailable(f"the journal folder cannot be used: {error.strerror}") from error
 
+    @property
+    def records(self) -> int:
+        """Committed by this process."""
+        return self._group.records + self._committed_singles
+
+    @property
+    def syncs(self) -> int:
+        """How many waits for the disk these records took."""
+        return self._group.syncs + self._committed_singles
+
+    @property
+    def dropped_notes(self) -> int:
+        return self._group.dropped_notes
+
     def open(self, kind: str, origin: Mapping[str, Any], *, size_hint: int | None = None) -> "Entry":
         """Begin a record. JournalFull when there is no room; `size_hint` is what the peer announced, if it did."""
         self._check_open()
-        self._room.check(size_hint or 0)
+        try:
+            self._room.check(size_hint or 0)
+        except JournalFull:
+            self._group.end_large_segment()
+            raise
         return Entry(self, write_head(kind, origin), streamed=(size_hint or 0) > COLLECT_BYTES)
 
     def note(self, kind: str, origin: Mapping[str, Any]) -> None:
-        """Record a fact without a body that nobody waits for; durable within NOTE_DELAY_S, or counted as dropped."""
+        """Record a fact without a body that nobody waits for; durable soon, or counted as dropped."""
         if self._closed:
-            self._drop_notes(1)
+            self._group.drop_notes(1)
             return
         record = PendingRecord(
             sequence=next(self._sequences), head=write_head(kind, origin), body=[], body_length=0, body_crc=0
         )
-        self._waiting.append(_Waiting(record=record, done=None))
-        if self._group is None and self._note_timer is None:
-            self._note_timer = asyncio.get_running_loop().call_later(NOTE_DELAY_S, self._start_group)
+        self._group.note(record)
 
     async def close(self) -> None:
         """Commit what waits, end the segment and let go of the lock. Entries still open are lost."""
         if self._closed:
             return
         self._closed = True
-        self._start_group()
-        while self._group is not None:
-            await asyncio.wait([self._group])
-        loop = asyncio.get_running_loop()
         for single in list(self._singles):
             self._discard_single(single)
-        await loop.run_in_executor(self._committer, self._end_shared)
-        self._committer.shutdown()
+        await self._group.close()
         await asyncio.to_thread(self._pool.shutdown)  # waits for large bodies that are being committed
         os.close(self._lock_handle)
 
@@ -163,14 +150,9 @@ class Journal:
         if self._closed:
             raise Unavailable("the journal is closed")
 
-    # Group commit, the loop's side.
-
     async def _commit(self, record: PendingRecord) -> None:
         self._check_open()
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Waiting(record=record, done=done))
-        self._start_group()
-        await done
+        await self._group.commit(record)
 
     def _new_single(self, head: bytes) -> SingleSegment:
         self._check_open()
@@ -190,83 +172,32 @@ class Journal:
         try:
             await loop.run_in_executor(self._pool, single.finish, sequence)
         except OSError as error:
-            raise _unavailable(error) from error
-        self.syncs += 1
-        self.records += 1
+            raise unavailable(error) from error
+        self._committed_singles += 1
 
-    def _start_group(self) -> None:
-        if self._note_timer is not None:
-            self._note_timer.cancel()
-            self._note_timer = None
-        if self._group is None and self._waiting:
-            self._group = asyncio.get_running_loop().create_task(self._commit_groups())
 
-    async def _commit_groups(self) -> None:
-        loop = asyncio.get_running_loop()
-        try:
-            while self._waiting:
-                group, self._waiting = self._waiting, []
-                records = [one.record for one in group]
-                durable, error = await loop.run_in_executor(self._committer, self._write_group, records)
-                self.records += durable
-                for one in group[:durable]:
-                    one.answer(None)
-                if error is not None:
-                    self._refuse(group[durable:], error)
-        finally:
-            self._group = None
-
-    def _refuse(self, group: "list[_Waiting]", error: Exception) -> None:
-        log.error("journal_commit_failed", journal=self.id, records=len(group), error=str(error))
-        for one in group:
-            one.answer(_unavailable(error))
-        self._drop_notes(sum(one.done is None for one in group))
-
-    def _drop_notes(self, count: int) -> None:
-        if count:
-            self.dropped_notes += count
-            log.warning("journal_notes_dropped", journal=self.id, notes=count)
-
-    # Group commit, the committing thread's side.
-
-    def _write_group(self, records: list[PendingRecord]) -> tuple[int, Exception | None]:
-        """Append and sync; how many records are durable, and why the others are not.
-
-        A group larger than what is left of the segment goes on in the next one.
-        """
-        durable = 0
-        try:
-            while durable < len(records):
-                segment = self._segment_for(records[durable])
-                fitting, size = 0, 0
-                for record in records[durable:]:
-                    size += record.length
-                    if fitting and not segment.has_room_for(size):
-                        break
-                    fitting += 1
-                segment.append(records[durable : durable + fitting])
-                segment.sync()
-                self.syncs += 1
-                durable += fitting
-        except Exception as error:  # everybody who waits must hear of it, whatever it was
-            if self._shared is not None:
-                retired, self._shared = self._shared, None
-                retired.retire()
-            return durable, error
-        return durable, None
-
-    def _segment_for(self, record: PendingRecord) -> SharedSegment:
-        shared = self._shared
-        if shared is not None and not (shared.is_empty or shared.has_room_for(record.length)):
-            self._end_shared()
-        if self._shared is None:
-            self._shared = SharedSegment(self._folder, self.id, next(self._numbers), self._segment_bytes)
-        return self._shared
-
-    def _end_shared(self) -> None:
-        if self._shared is not None:
-            ended, self._shared = self._shared, None
-            ended.end()
+def _make_folder(root: Path, node: str) -> tuple[Path, int]:
+    """A new journal's folder, and the lock that says that its writer lives."""
+    folder = root / uuid4().hex
+    making = root / f".new-{folder.name}"
+    root.mkdir(mode=0o750, parents=True, exist_ok=True)
+    making.mkdir(mode=0o750)
+    lock_handle = os.open(making / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o640)
+    try:
+        fcntl.flock(lock_handle, fcntl.LOCK_EX)
+        description = {"format": FORMAT_VERSION, "node": node, "created_at": datetime.now(UTC).isoformat()}
+        with (making / DESCRIPTION_NAME).open("w") as file:
+            json.dump(description, file)
+            file.flush()
+            os.fsync(file.fileno())
+        sync_folder(making)
+        making.rename(folder)
+        sync_folder(root)
+        sync_folder(root.parent)
+    except OSError:
+        os.close(lock_handle)
+        raise
+    return folder, lock_handle
 
 
 class Entry:
@@ -322,7 +253,7 @@ class Entry:
             raise RuntimeError("the record is committed or aborted")
         if self._error is not None:
             self._done = True
-            raise _unavailable(self._error)
+            raise unavailable(self._error)
         self._done = True
         sequence = next(self._journal._sequences)
         chunks, self._chunks = self._chunks, []
@@ -378,30 +309,8 @@ class Entry:
 
     def _discard(self) -> None:
         self._journal._room.take(-self.size)
+        self.size = 0
         self._chunks = []
         if self._single is not None:
             self._journal._discard_single(self._single)
             self._single = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Waiting:
-    """A record in the queue; `done` is None for a note, which nobody waits for."""
-
-    record: PendingRecord
-    done: asyncio.Future[None] | None
-
-    def answer(self, error: Exception | None) -> None:
-        if self.done is None or self.done.done():  # done: whoever waited has given up
-            return
-        if error is None:
-            self.done.set_result(None)
-        else:
-            self.done.set_exception(error)
-
-
-def _unavailable(error: Exception) -> Unavailable:
-    if isinstance(error, Unavailable):
-        return error
-    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return Unavailable(f"the journal could not be written: {reason}")

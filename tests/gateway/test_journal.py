@@ -212,6 +212,52 @@ def test_a_journal_that_has_reached_its_bound_says_so_until_segments_are_filed(r
     asyncio.run(scene())
 
 
+def test_a_bound_smaller_than_a_segment_still_lets_everything_through(root: Path) -> None:
+    """The current segment must not keep the room that it takes when all of its records are filed."""
+
+    def file_what_is_ended() -> None:
+        for state in journals(root):
+            for segment in state.segments:
+                if segment.ended and not segment.filed:
+                    mark_filed(root, state.id, segment.number)
+
+    async def scene() -> None:
+        journal = Journal.create(root, node="n", limit_bytes=2_000_000, segment_bytes=2_000_000)
+        refused = 0
+        for _ in range(20):
+            while True:
+                try:
+                    await keep(journal, bytes(300_000))
+                except JournalFull:
+                    refused += 1
+                    assert refused < 200
+                    await asyncio.sleep(0.02)
+                    file_what_is_ended()
+                else:
+                    break
+        assert refused
+        await journal.close()
+
+    asyncio.run(scene())
+    assert len(records(root)) == 20
+
+
+def test_aborting_a_refused_record_gives_its_room_back_once(root: Path) -> None:
+    async def scene() -> None:
+        journal = Journal.create(root, node="n", limit_bytes=LARGE)
+        for _ in range(3):
+            entry = journal.open("dicom", {})
+            entry.write(bytes(LARGE // 2))
+            entry.abort()
+            entry.abort()
+        with pytest.raises(JournalFull):
+            journal.open("dicom", {}, size_hint=LARGE + 1)
+        journal.open("dicom", {}, size_hint=LARGE).abort()
+        await journal.close()
+
+    asyncio.run(scene())
+
+
 def test_a_disk_that_is_nearly_full_is_no_room_either(root: Path) -> None:
     async def scene() -> None:
         def usage() -> Usage:
