@@ -1,0 +1,207 @@
+"""QIDO-RS (PS3.18 10.6): studies, series and instances that match, a fixed number of queries for any answer.
+
+Not supported and said so: fuzzy matching (a Warning header), XML answers (406). Attributes that the index does not
+keep cannot be matched (400, naming them); asked for in `includefield` they are left out.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydicom.datadict import dictionary_has_tag, keyword_dict
+from sqlalchemy import ColumnElement, Row, Select, func, select
+from sqlalchemy.orm import Session
+
+from gateway.dicomweb.attributes import ATTRIBUTES, BY_KEYWORD, BY_TAG, MODALITIES_IN_STUDY, Attribute, Level
+from gateway.dicomweb.errors import BadQuery
+from gateway.index import Instance, Record, RecordState, Series, Study
+from worklists.access import Sight, Subject, visible_to
+from worklists.examinations import Examination
+from worklists.patients import Patient
+
+RESULTS_LIMIT = 5000  # studies, or series or instances across studies; those of one study are never cut
+_KEYS = {"StudyInstanceUID", "SeriesInstanceUID"}  # always said, so that a result can be followed
+_PARAMETERS = {"limit", "offset", "fuzzymatching", "includefield", "accept", "charset", "emptyvaluematching"}
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """A search as it was asked for."""
+
+    level: Level
+    study_instance_uid: str | None = None
+    series_instance_uid: str | None = None
+    matches: tuple[tuple[Attribute, str], ...] = ()
+    limit: int | None = None
+    offset: int = 0
+    fuzzy: bool = False
+
+    @property
+    def page(self) -> int | None:
+        """How many results at most; None: all of them."""
+        if self.study_instance_uid is not None:
+            return self.limit
+        return min(self.limit if self.limit is not None else RESULTS_LIMIT, RESULTS_LIMIT)
+
+    @property
+    def lowest_shown(self) -> Level:
+        """Attributes of the levels above are in the answer too when the path does not say them."""
+        if self.series_instance_uid is not None:
+            return Level.INSTANCE
+        return Level.STUDY if self.study_instance_uid is None else Level.SERIES
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    results: list[Json]
+    warnings: list[str] = field(default_factory=list)
+
+
+def read_query(
+    level: Level,
+    parameters: Iterable[tuple[str, str]],
+    *,
+    study_instance_uid: str | None = None,
+    series_instance_uid: str | None = None,
+) -> Query:
+    """Read the parameters of a request. BadQuery names the one that cannot be used."""
+    matches: list[tuple[Attribute, str]] = []
+    options: dict[str, str] = {}
+    for name, value in parameters:
+        if name == "includefield":
+            _check_fields(value)
+        elif name in _PARAMETERS:
+            options[name] = value
+        else:
+            attribute = _attribute(name, level)
+            if value.strip("*"):  # empty, or only asterisks: universal matching
+                matches.append((attribute, value))
+    return Query(
+        level=level,
+        study_instance_uid=study_instance_uid,
+        series_instance_uid=series_instance_uid,
+        matches=tuple(matches),
+        limit=_whole_number("limit", options["limit"]) if options.get("limit") else None,
+        offset=_whole_number("offset", options.get("offset") or "0"),
+        fuzzy=options.get("fuzzymatching", "").lower() == "true",
+    )
+
+
+def search(session: Session, subject: Subject, query: Query, base_url: str) -> Found:
+    """What matches and the caller may see, as DICOM JSON."""
+    attributes = [
+        one for one in ATTRIBUTES if query.lowest_shown <= one.level <= query.level or one.keyword in _KEYS
+    ]
+    statement = _statement(subject, query, attributes)
+    if query.page is not None:
+        statement = statement.limit(query.page + 1)
+    rows = session.execute(statement.offset(query.offset)).all()
+    more = query.page is not None and len(rows) > query.page
+    rows = rows[: query.page]
+    results = [_write(row, attributes, base_url, query.level) for row in rows]
+    if query.level is Level.STUDY:
+        _add_study_totals(session, results, rows)
+    return Found(results=results, warnings=_warnings(query, more))
+
+
+def _statement(subject: Subject, query: Query, attributes: Sequence[Attribute]) -> Select[Any]:
+    columns = [one.column.label(one.keyword) for one in attributes if one.level <= query.level]
+    statement = select(Study.id.label("study_row"), *columns).select_from(Study)
+    statement = statement.join(Examination, Examination.id == Study.examination_id)
+    statement = statement.join(Patient, Patient.id == Examination.patient_id)
+    order: list[Any] = [Study.study_date.desc(), Study.study_time.desc(), Study.id]
+    if query.level >= Level.SERIES:
+        statement = statement.join(Series, Series.study_id == Study.id).where(Series.instances > 0)
+        statement = statement.add_columns(Series.instances.label("instances_in_series"))
+        order += [Series.series_number.nulls_last(), Series.series_instance_uid]
+    if query.level is Level.INSTANCE:
+        statement = statement.join(Instance, Instance.series_id == Series.id)
+        statement = statement.join(Record, Record.id == Instance.record_id)
+        statement = statement.where(Instance.current, Record.state == RecordState.INDEXED)
+        order += [Instance.instance_number.nulls_last(), Instance.sop_instance_uid]
+    return statement.where(visible_to(subject, Sight.IMAGES), *_conditions(query)).order_by(*order)
+
+
+def _conditions(query: Query) -> list[ColumnElement[bool]]:
+    conditions = [one.match(one.column, value, one.keyword) for one, value in query.matches]
+    if query.study_instance_uid is not None:
+        conditions.append(Study.study_instance_uid == query.study_instance_uid)
+    if query.series_instance_uid is not None:
+        conditions.append(Series.series_instance_uid == query.series_instance_uid)
+    return conditions
+
+
+def _write(row: Row[Any], attributes: Sequence[Attribute], base_url: str, level: Level) -> Json:
+    values = row._mapping
+    written: Json = {
+        "00080005": {"vr": "CS", "Value": ["ISO_IR 192"]},
+        "00080056": {"vr": "CS", "Value": ["ONLINE"]},
+    }
+    for one in attributes:
+        if one.level <= level:
+            written[one.tag] = one.write(values[one.keyword])
+    path = f"{base_url}/studies/{values['StudyInstanceUID']}"
+    if level >= Level.SERIES:
+        path += f"/series/{values['SeriesInstanceUID']}"
+        written["00201209"] = {"vr": "IS", "Value": [values["instances_in_series"]]}
+    if level is Level.INSTANCE:
+        path += f"/instances/{values['SOPInstanceUID']}"
+    written["00081190"] = {"vr": "UR", "Value": [path]}
+    return dict(sorted(written.items()))
+
+
+def _add_study_totals(session: Session, results: list[Json], rows: Sequence[Row[Any]]) -> None:
+    """Modalities and counts of the studies on this page."""
+    totals: dict[Any, list[tuple[str, int, int]]] = defaultdict(list)
+    for start in range(0, len(rows), 500):  # SQLite takes a bounded number of parameters
+        ids = [row.study_row for row in rows[start : start + 500]]
+        query = (
+            select(Series.study_id, Series.modality, func.count(), func.sum(Series.instances))
+            .where(Series.study_id.in_(ids), Series.instances > 0)
+            .group_by(Series.study_id, Series.modality)
+        )
+        for study, modality, series, instances in session.execute(query):
+            totals[study].append((modality, series, int(instances)))
+    for result, row in zip(results, rows, strict=True):
+        found = totals[row.study_row]
+        modalities = sorted({modality for modality, _, _ in found if modality})
+        result[MODALITIES_IN_STUDY.tag] = {"vr": "CS", **({"Value": modalities} if modalities else {})}
+        result["00201206"] = {"vr": "IS", "Value": [sum(series for _, series, _ in found)]}
+        result["00201208"] = {"vr": "IS", "Value": [sum(instances for _, _, instances in found)]}
+
+
+def _warnings(query: Query, more: bool) -> list[str]:
+    warnings = []
+    if query.fuzzy:
+        warnings.append(
+            "The fuzzymatching parameter is not supported. Only literal matching has been performed."
+        )
+    if more and (query.limit is None or query.limit > RESULTS_LIMIT):
+        warnings.append("There are additional results that can be requested.")
+    return warnings
+
+
+def _attribute(name: str, level: Level) -> Attribute:
+    found = BY_KEYWORD.get(name) or BY_TAG.get(name.upper())
+    if found is None:
+        raise BadQuery(name, "this attribute cannot be searched by")
+    if found.level > level:
+        raise BadQuery(name, f"this attribute cannot be matched at the level of a {level.name.lower()}")
+    return found
+
+
+def _check_fields(value: str) -> None:
+    for name in value.split(","):
+        is_tag = len(name) == 8 and all(character in "0123456789abcdefABCDEF" for character in name)
+        known = name in {"", "all"} or name.split(".")[0] in keyword_dict
+        if not known and not (is_tag and (int(name, 16) >> 16 & 1 or dictionary_has_tag(int(name, 16)))):
+            raise BadQuery("includefield", f"{name[:64]} is no attribute")
+
+
+def _whole_number(name: str, value: str) -> int:
+    if not value.isdecimal() or len(value) > 9:
+        raise BadQuery(name, "a whole number is expected")
+    return int(value)

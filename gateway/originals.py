@@ -1,0 +1,109 @@
+"""Originals: the bytes of a record, from the journal segment that is still here, else out of its pack.
+
+A segment may be evicted at any moment; whoever meets that reads on from the pack.
+"""
+
+import io
+from collections.abc import Iterator
+from functools import partial
+from typing import Any, BinaryIO
+
+import structlog
+
+from adapters.errors import Unavailable
+from gateway.index import Record
+from gateway.journal import BodyDamaged, Location, SegmentGone, read_body
+from gateway.objects import ObjectMissing
+from gateway.runtime import Runtime
+
+log = structlog.get_logger()
+
+CHUNK_BYTES = 1 << 20  # what is in memory of a large original while it is passed on
+SEEK_BUFFER_BYTES = 1 << 16  # a header without large values fits
+
+
+def read_original(runtime: Runtime, record: Record, *, offset: int = 0, length: int | None = None) -> bytes:
+    """Bytes of a record, all of them or as much of the range as there is; Unavailable when they are nowhere."""
+    wanted = _clipped(record, offset, length)
+    if record.local:
+        try:
+            return read_body(runtime.journal_dir, location_of(record), offset=offset, length=wanted)
+        except (SegmentGone, BodyDamaged):
+            log.info("original_not_in_segment", journal=record.journal, sequence=record.sequence)
+    if record.pack is None or record.pack_offset is None:
+        raise Unavailable("the original is not on this node and not filed yet")
+    try:
+        data = runtime.objects.read(record.pack.key, offset=record.pack_offset + offset, length=wanted)
+    except ObjectMissing as error:
+        raise Unavailable("the pack of the original is not in the object store") from error
+    if len(data) != wanted:
+        raise Unavailable("the pack of the original is cut short")
+    return data
+
+
+def open_original(
+    runtime: Runtime, record: Record, *, offset: int = 0, length: int | None = None
+) -> Iterator[bytes]:
+    """The same in chunks. The first one is read at once, so that an absent original is known before any is sent."""
+    end = offset + _clipped(record, offset, length)
+    first = read_original(runtime, record, offset=offset, length=min(CHUNK_BYTES, end - offset))
+
+    def chunks() -> Iterator[bytes]:
+        yield first
+        for start in range(offset + CHUNK_BYTES, end, CHUNK_BYTES):
+            yield read_original(runtime, record, offset=start, length=min(CHUNK_BYTES, end - start))
+
+    return chunks()
+
+
+def seek_original(runtime: Runtime, record: Record) -> BinaryIO:
+    """A record as a readable, seekable stream that holds no file open."""
+    return io.BufferedReader(
+        _Ranges(partial(read_original, runtime, record), record.size_bytes), SEEK_BUFFER_BYTES
+    )
+
+
+def location_of(record: Record) -> Location:
+    return Location(
+        node=record.node,
+        journal=record.journal,
+        segment=record.segment,
+        offset=record.offset,
+        length=record.size_bytes,
+    )
+
+
+def _clipped(record: Record, offset: int, length: int | None) -> int:
+    if offset < 0 or (length is not None and length < 0):
+        raise ValueError("a range begins and ends inside the record")
+    rest = max(0, record.size_bytes - offset)
+    return rest if length is None else min(length, rest)
+
+
+class _Ranges(io.RawIOBase):
+    """A stream over something that is read by ranges."""
+
+    def __init__(self, read_range: Any, size: int) -> None:
+        self._read_range = read_range
+        self._size = size
+        self._at = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
+        self._at = max(0, base + offset)
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        wanted = min(len(buffer), max(0, self._size - self._at))
+        if not wanted:
+            return 0
+        data = self._read_range(offset=self._at, length=wanted)
+        buffer[: len(data)] = data
+        self._at += len(data)
+        return len(data)
