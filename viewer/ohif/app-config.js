@@ -15,6 +15,15 @@ window.config = {
   // Office PCs have few cores, and some Windows systems stall with more workers.
   maxNumberOfWebWorkers: 3,
   maxNumRequests: { interaction: 32, thumbnail: 8, prefetch: 12 },
+  // Our page has its own patient line, and asks nobody whether to track a measurement.
+  showPatientInfo: 'disabled',
+  disableConfirmationPrompts: true,
+  // One column of thumbnails: the reading room gives the images about 870 pixels on an office PC.
+  modesConfiguration: {
+    '@ohif/mode-longitudinal': {
+      routes: { 0: { layoutInstance: { props: { $merge: { leftPanelInitialExpandedWidth: 156, leftPanelMinimumExpandedWidth: 148 } } } } },
+    },
+  },
   investigationalUseDialog: { option: 'never' },
   // No first-run tour in front of a reader.
   customizationService: [{ 'ohif.tours': { $set: [] } }],

@@ -13,8 +13,8 @@ describe('the normal report', () => {
     expect(normalPhrase([phrase('胸部正常'), phrase('腰椎正常')], { body_part: 'WRIST', description: null })).toBeNull()
   })
 
-  it('is the only one there is', () => {
-    expect(normalPhrase([phrase('CT 正常'), phrase('结节', false)], { body_part: null, description: null })?.name).toBe('CT 正常')
+  it('is not that of another body part, also when it is the only one', () => {
+    expect(normalPhrase([phrase('胸部 CT 正常')], { body_part: '腰椎', description: '腰椎正侧位' })).toBeNull()
   })
 
   it('goes after what is written', () => {

@@ -22,7 +22,7 @@ export function normalPhrase(phrases: Phrase[], about: About): Phrase | null {
     const found = normal.find(test)
     if (found) return found
   }
-  return normal.length === 1 ? (normal[0] ?? null) : null
+  return null
 }
 
 export function appended(text: string, more: string): string {
