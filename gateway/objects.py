@@ -1,12 +1,13 @@
 """The object store: originals by key, kept whole or not at all, in a folder or on any S3 server.
 
 Keys are relative paths of letters, digits, dots, dashes and underscores; no part begins with a dot.
-What is stored is durable when `put` returns and its size was checked. Over S3 the body is covered by a checksum
-that the server must verify (SHA-256 in the signature, Content-MD5 under TLS).
+What is stored is durable when `put` returns. Over S3 its size and ETag (MD5 of what arrived) are compared with what
+was sent: not every server verifies the SHA-256 in the signature (SeaweedFS 4.48 does not).
 Layout of keys and why originals go in packs: docs/decisions/0002-object-layout.md.
 """
 
 import contextlib
+import hashlib
 import os
 import re
 from collections.abc import Iterator
@@ -28,6 +29,7 @@ READ_TIMEOUT_S = 60.0  # a server that assembles a large object answers late
 KEY_LIMIT = 512  # characters; S3 allows 1,024, file systems less for a whole path
 
 _KEY = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
+_ENCRYPTED = "x-amz-server-side-encryption"
 _MISSING = {"NoSuchKey", "NoSuchBucket", "ResourceNotFound"}
 _ALREADY_THERE = {"BucketAlreadyOwnedByYou", "BucketAlreadyExists"}
 
@@ -166,19 +168,23 @@ class S3Store:
     def put(self, key: str, source: Source, size: int) -> None:
         checked_key(key)
         self._need_bucket()
+        exact = _ExactSource(source, size)
         with _s3_errors(key):
             # Multipart above PART_BYTES: the object appears when its last part is confirmed, or not at all.
-            self._client.put_object(
+            result = self._client.put_object(
                 self._bucket,
                 key,
-                _ExactSource(source, size),  # type: ignore[arg-type]  # the client only calls read
+                exact,  # type: ignore[arg-type]  # the client only calls read
                 size,
                 part_size=PART_BYTES,
                 num_parallel_uploads=1,
             )
-            stored = self._client.stat_object(self._bucket, key).size
-        if stored != size:
-            raise Unavailable(f"the object store kept {stored} of {size} bytes")
+            kept = self._client.stat_object(self._bucket, key).size
+        if kept != size:
+            raise Unavailable(f"the object store kept {kept} of {size} bytes")
+        # A server that encrypts by itself may answer another ETag (S3 API: it then says so in a header).
+        if (result.etag or "").strip('"') != exact.etag() and _ENCRYPTED not in result.http_headers:
+            raise Unavailable("the object store kept other bytes than were sent")
 
     def read(self, key: str, *, offset: int = 0, length: int | None = None) -> bytes:
         return b"".join(self.chunks(key, offset=offset, length=length))
@@ -289,11 +295,13 @@ def _disk_errors() -> Iterator[None]:
 
 
 class _ExactSource:
-    """So many bytes of a stream; one that ends before is an error of the caller's, not of the store."""
+    """So many bytes of a stream, and the ETag they must get; a stream that ends before is the caller's error."""
 
     def __init__(self, source: Source, size: int) -> None:
         self._source = source
         self._left = size
+        self._parts = [_md5()]
+        self._in_part = 0
 
     def read(self, size: int = -1) -> bytes:
         wanted = self._left if size < 0 else min(size, self._left)
@@ -303,13 +311,38 @@ class _ExactSource:
         if not data:
             raise ValueError(f"the source ended {self._left} bytes early")
         self._left -= len(data)
+        self._digest(memoryview(data))
         return data
+
+    def etag(self) -> str:
+        """What S3 answers for these bytes: their MD5, or the MD5 of the parts' MD5s and how many parts."""
+        if len(self._parts) == 1:
+            return self._parts[0].hexdigest()
+        whole = _md5(b"".join(part.digest() for part in self._parts))
+        return f"{whole.hexdigest()}-{len(self._parts)}"
+
+    def _digest(self, data: memoryview) -> None:
+        while data:
+            if self._in_part == PART_BYTES:
+                self._parts.append(_md5())
+                self._in_part = 0
+            taken = data[: PART_BYTES - self._in_part]
+            self._parts[-1].update(taken)
+            self._in_part += len(taken)
+            data = data[len(taken) :]
 
 
 def _exactly(source: Source, size: int) -> Iterator[bytes]:
-    exact = _ExactSource(source, size)
-    while chunk := exact.read(CHUNK_BYTES):
+    while size:
+        chunk = source.read(min(CHUNK_BYTES, size))
+        if not chunk:
+            raise ValueError(f"the source ended {size} bytes early")
+        size -= len(chunk)
         yield chunk
+
+
+def _md5(data: bytes = b"") -> "hashlib._Hash":
+    return hashlib.md5(data, usedforsecurity=False)
 
 
 def _check_range(offset: int, length: int | None) -> None:

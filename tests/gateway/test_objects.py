@@ -1,7 +1,10 @@
 """The contract of the object store, kept by a folder and by a real S3 server alike."""
 
+import contextlib
 import io
 import os
+import socket
+import socketserver
 import subprocess
 import sys
 import threading
@@ -183,6 +186,40 @@ def test_a_server_that_is_away_is_unavailable_and_then_back_with_its_objects() -
         assert time.monotonic() - started < 20
         server.start()
         assert store.read("a/b") == b"kept"
+
+
+@pytest.mark.parametrize("size", [100, 20 * MIB])
+def test_bytes_that_change_on_their_way_to_the_server_are_noticed(seaweedfs: SeaweedFs, size: int) -> None:
+    data = b"good" + bytes(size)
+    store = open_object_store(seaweedfs.url("contract"))
+    put(store, "way/good", data)
+    host, port = seaweedfs.address.split(":")
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), corrupting_proxy(host, int(port))) as proxy:
+        proxy.daemon_threads = True
+        threading.Thread(target=proxy.serve_forever, daemon=True).start()
+        place = seaweedfs.url("contract").replace(seaweedfs.address, f"127.0.0.1:{proxy.server_address[1]}")
+        with pytest.raises(Unavailable, match="other bytes"):
+            put(open_object_store(place), "way/bad", data)
+        proxy.shutdown()
+
+
+def corrupting_proxy(host: str, port: int) -> type[socketserver.BaseRequestHandler]:
+    """Hands on what it gets, but the first bytes of our body."""
+
+    class Proxy(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            with socket.create_connection((host, port)) as upstream:
+                back = threading.Thread(target=self.copy, args=(upstream, self.request), daemon=True)
+                back.start()
+                self.copy(self.request, upstream)
+
+        def copy(self, source: socket.socket, sink: socket.socket) -> None:
+            with contextlib.suppress(OSError):
+                while data := source.recv(65536):
+                    sink.sendall(data.replace(b"good\0", b"evil\0"))
+                sink.shutdown(socket.SHUT_WR)
+
+    return Proxy
 
 
 def test_a_wrong_secret_is_unavailable_and_never_shown(seaweedfs: SeaweedFs) -> None:
