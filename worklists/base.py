@@ -4,10 +4,11 @@ import secrets
 import time
 import uuid
 from datetime import UTC, date, datetime
+from enum import StrEnum
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import JSON, DateTime, Dialect, MetaData, TypeDecorator, Uuid
+from sqlalchemy import JSON, DateTime, Dialect, Enum, MetaData, TypeDecorator, Uuid
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase
 
@@ -57,6 +58,12 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
+# Words as plain text: readable in any tool, and a new one needs no migration.
+_WORD = Enum(
+    StrEnum, native_enum=False, length=40, values_callable=lambda words: [word.value for word in words]
+)
+
+
 class Base(DeclarativeBase):
     """The one declarative base: worklists' rows and gateway's rows share its metadata."""
 
@@ -64,6 +71,7 @@ class Base(DeclarativeBase):
     type_annotation_map = {  # noqa: RUF012 (SQLAlchemy reads it from the class)
         uuid.UUID: Uuid(as_uuid=True),
         datetime: UtcDateTime(),
+        StrEnum: _WORD,
         dict[str, Any]: JsonValue,
         list[Any]: JsonValue,
     }
