@@ -26,6 +26,7 @@ log = structlog.get_logger()
 
 SEAL_INTERVAL = timedelta(seconds=1)
 EXPIRY_INTERVAL = timedelta(seconds=15)
+ROUTING_INTERVAL = timedelta(seconds=10)
 BEHIND_INTERVAL = timedelta(seconds=1)
 RENDER = "render_report"
 
@@ -126,13 +127,22 @@ def release_expired_claims(runtime: Runtime, _leased: Leased) -> None:
     raise NotYet(runtime.now() + EXPIRY_INTERVAL)
 
 
+def route_waiting(runtime: Runtime, _leased: Leased) -> None:
+    """Route what no centre could take until now: an agreement or a centre was entered meanwhile."""
+    with runtime.sessions.begin() as session:
+        if routing.assign_waiting(session, runtime.now()):
+            live.bump(session, "worklist")
+    raise NotYet(runtime.now() + ROUTING_INTERVAL)
+
+
 TASKS: dict[str, Task] = {
     indexing.SETTLE: settle_examination,
     RENDER: render_report,
     "seal_audit": seal_audit,
     "release_expired_claims": release_expired_claims,
+    "route_waiting": route_waiting,
 }
-STANDING = ("seal_audit", "release_expired_claims")
+STANDING = ("seal_audit", "release_expired_claims", "route_waiting")
 
 
 def schedule_standing(session: Session, runtime: Runtime) -> None:

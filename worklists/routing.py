@@ -63,6 +63,16 @@ def assign_centre(session: Session, task: ReadingTask, now: datetime) -> None:
     task.centre_id = task.centre.id if task.centre else None
 
 
+def assign_waiting(session: Session, now: datetime) -> int:
+    """Try again for work that no centre could take; an agreement or a centre may be there by now. Says how many went."""
+    waiting = session.scalars(
+        select(ReadingTask).where(ReadingTask.centre_id.is_(None), ReadingTask.state.in_(OPEN_STATES))
+    ).all()
+    for task in waiting:
+        assign_centre(session, task, now)
+    return sum(task.centre_id is not None for task in waiting)
+
+
 def set_priority(session: Session, examination: Examination, priority: Priority) -> None:
     """The township says how urgent it is; open work moves and its clock is set anew."""
     examination.priority = priority
