@@ -5,7 +5,9 @@ each in a presentation context of its own transfer syntax, never converted.
 """
 
 import socket
-from collections.abc import Iterable
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,29 @@ from adapters.dicom.negotiation import VERIFICATION
 from adapters.errors import Malformed, PeerRejected, PeerUnreachable
 
 _CONTEXTS_PER_ASSOCIATION = 128  # PS3.8 9.3.2.2: odd ids of one byte
+
+
+class _Gate(threading.Event):
+    """Keeps pynetdicom's reactor thread where it waits, for as long as we are the ones who send.
+
+    pynetdicom pauses that thread before each request, but may look at its flag while it is just leaving the pause;
+    the thread then takes the answer off the queue and drops it, and the sender waits for its time-out
+    (pydicom/pynetdicom#875). The gate replaces the flag; it opens once, at the end.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reached = threading.Event()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.reached.set()
+        return super().wait(timeout)
+
+    def set(self) -> None:
+        """Stay closed; pynetdicom would open it after each request."""
+
+    def open(self) -> None:
+        super().set()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,11 +71,9 @@ def echo(
     timeout_s: float = 10,
 ) -> None:
     """Send one C-ECHO; returns when the peer says success."""
-    association = _associate((host, port), calling_ae_title, called_ae_title, [(VERIFICATION, ())], timeout_s)
-    try:
+    proposed: list[tuple[str, tuple[str, ...]]] = [(VERIFICATION, ())]
+    with _associate((host, port), calling_ae_title, called_ae_title, proposed, timeout_s) as association:
         status = association.send_c_echo().get("Status")
-    finally:
-        association.release()
     if status is None:
         raise PeerUnreachable(f"{host}:{port} did not answer C-ECHO")
     if status != 0:
@@ -73,13 +96,10 @@ def store(
     for start in range(0, len(kinds), _CONTEXTS_PER_ASSOCIATION):
         batch = kinds[start : start + _CONTEXTS_PER_ASSOCIATION]
         proposed = [(sop_class, (syntax,)) for sop_class, syntax in batch]
-        association = _associate((host, port), calling_ae_title, called_ae_title, proposed, timeout_s)
-        try:
+        with _associate((host, port), calling_ae_title, called_ae_title, proposed, timeout_s) as association:
             for path, sop_class, syntax in paths:
                 if (sop_class, syntax) in batch:
                     results[path] = _store_one(association, path, f"{host}:{port}")
-        finally:
-            association.release()
     return [results[path] for path, *_ in paths]
 
 
@@ -101,13 +121,14 @@ def _kind_of(path: Path) -> tuple[str, str]:
         raise Malformed(f"{path.name} has no usable file meta information") from error
 
 
+@contextmanager
 def _associate(
     peer: tuple[str, int],
     calling: str,
     called: str,
     proposed: Iterable[tuple[str, tuple[str, ...]]],
     timeout_s: float,
-) -> Association:
+) -> Iterator[Association]:
     host, port = peer
     entity = AE(ae_title=calling)
     entity.implementation_class_uid = IMPLEMENTATION_CLASS_UID
@@ -128,7 +149,13 @@ def _associate(
         raise PeerRejected(f"{host}:{port} rejected the association of {calling} to {called}")
     if not association.is_established:
         raise PeerUnreachable(f"no association with {host}:{port}")
-    return association
+    gate = association._reactor_checkpoint = _Gate()
+    gate.reached.wait(timeout_s)
+    try:
+        yield association
+    finally:
+        association.release()
+        gate.open()
 
 
 def _set_no_delay(event: Any) -> None:
