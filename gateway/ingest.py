@@ -17,6 +17,7 @@ import uvloop
 from adapters.dicom.acceptor import Acceptor
 from adapters.dicom.association import Config
 from gateway.drain import run_drain
+from gateway.ingest_health import run_health
 from gateway.journal import Journal, measure_usage
 from gateway.processes import Supervisor
 from gateway.runtime import open_runtime
@@ -30,8 +31,10 @@ STATUS_INTERVAL_S = 1.0
 
 
 def run_ingest(settings: Settings) -> None:
-    """Run the listeners and the drain until told to stop."""
-    Supervisor(children=ingest_children(settings)).run()
+    """Run the listeners, the drain and the node's health until told to stop."""
+    children = ingest_children(settings)
+    children["health"] = lambda: run_health(settings)
+    Supervisor(children=children).run()
 
 
 def ingest_children(settings: Settings) -> dict[str, Callable[[], None]]:

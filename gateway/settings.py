@@ -32,6 +32,7 @@ class Settings(BaseSettings):
     node: str = "local"
 
     http_port: int = 8080
+    ingest_http_port: int = Field(default=8081, description="health of `gateway ingest`")
     dicom_port: int = 11112
     dicom_ae_title: str = "GATEWAY"
     dicom_check_called_ae_title: bool = False

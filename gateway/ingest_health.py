@@ -1,0 +1,64 @@
+"""Health of an ingest node by itself: alive, ready while its journal takes more. For `gateway ingest` without a web."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from gateway.settings import Settings
+
+STALE_AFTER = timedelta(seconds=5)  # five times as long as a listener is silent
+
+
+def run_health(settings: Settings) -> None:
+    """Serve `/livez` and `/readyz` on the node's own port."""
+    uvicorn.run(
+        make_app(settings),
+        host=settings.bind,
+        port=settings.ingest_http_port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+    )
+
+
+def make_app(settings: Settings) -> Starlette:
+    def livez(_request: Request) -> JSONResponse:
+        return JSONResponse({"status": "alive"})
+
+    def readyz(_request: Request) -> JSONResponse:
+        problems = find_problems(settings, datetime.now(UTC))
+        return JSONResponse({"ready": not problems, "problems": problems}, 503 if problems else 200)
+
+    return Starlette(routes=[Route("/livez", livez), Route("/readyz", readyz)])
+
+
+def find_problems(settings: Settings, now: datetime) -> list[str]:
+    """Why this node should get no more work: no listener alive, or no room in the journal."""
+    fresh = [status for status in read_statuses(settings.data_dir) if now - _at(status) < STALE_AFTER]
+    if not fresh:
+        return ["no listener is running"]
+    if all(status["journal"]["unfiled_bytes"] >= status["journal"]["limit_bytes"] for status in fresh):
+        return ["the journal is full"]
+    return []
+
+
+def read_statuses(data_dir: Path) -> list[dict[str, Any]]:
+    """What the listener processes last said of themselves; one that is just being replaced is left out."""
+    found = []
+    for path in sorted((data_dir / "run").glob("ingest-*.json")):
+        try:
+            found.append(json.loads(path.read_text()))
+        except (FileNotFoundError, json.JSONDecodeError):
+            continue
+    return found
+
+
+def _at(status: dict[str, Any]) -> datetime:
+    return datetime.fromisoformat(status["at"])
