@@ -23,5 +23,13 @@ export const routes: RouteRecordRaw[] = [
   { path: '/welcome', component: () => import('@/pages/WelcomePage.vue') },
   { path: '/worklist', component: () => import('@/pages/WorklistPage.vue'), meta: { roles: ['reader', 'reviewer'], nav: 'shell.nav.worklist', dark: true } },
   { path: '/read/:task', component: () => import('@/pages/ReadingRoom.vue'), meta: { roles: ['reader', 'reviewer'], bare: true, dark: true } },
+  { path: '/township', component: () => import('@/pages/TownshipPage.vue'), meta: { roles: ['radiographer'], nav: 'shell.nav.overview' } },
+  { path: '/sent', component: () => import('@/pages/SentPage.vue'), meta: { roles: ['radiographer'], nav: 'shell.nav.sent' } },
+  { path: '/refused', component: () => import('@/pages/RefusedPage.vue'), meta: { roles: ['radiographer'] } },
+  { path: '/returns', component: () => import('@/pages/ReturnsPage.vue'), meta: { roles: ['radiographer'], nav: 'shell.nav.returns' } },
+  { path: '/upload', component: () => import('@/pages/UploadPage.vue'), meta: { roles: ['radiographer'], nav: 'shell.nav.upload' } },
+  { path: '/village', component: () => import('@/pages/VillagePage.vue'), meta: { roles: ['village'], nav: 'shell.nav.village' } },
+  { path: '/reports/:report', component: () => import('@/pages/ReportPage.vue'), meta: { roles: ['reader', 'reviewer', 'radiographer', 'village'] } },
+  { path: '/verify/:code', component: () => import('@/pages/VerifyPage.vue'), meta: { open: true, bare: true } },
   { path: '/:rest(.*)*', component: () => import('@/pages/NotFound.vue'), meta: { open: true } },
 ]
