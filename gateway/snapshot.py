@@ -224,7 +224,7 @@ _FOLLOWED = {
 }
 
 
-def _note_change(_mapper: object, _connection: object, row: Device | Institution) -> None:
+def _note_change(_mapper: object, _connection: object, row: Any) -> None:
     state, session = inspect(row), object_session(row)
     followed = _FOLLOWED[type(row)]
     if session is not None and (

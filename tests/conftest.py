@@ -1,18 +1,17 @@
 """What tests of the gateway share: a database of either kind, and a runtime on it."""
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.orm import Session, sessionmaker
 
-import gateway.accounts
-import gateway.audit
-import gateway.index
-import gateway.work  # noqa: F401 (their rows belong to the metadata)
+import gateway.rows  # noqa: F401 (every row belongs to the metadata)
+import worklists.phrases  # noqa: F401 (their rows belong to the metadata)
 from gateway.database import open_engine, open_sessions
 from gateway.runtime import Runtime, open_runtime
 from gateway.settings import Settings
@@ -40,19 +39,38 @@ def clock() -> Clock:
     return Clock()
 
 
+@pytest.fixture(scope="session")
+def sqlite_schema(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file with all tables; tests take a copy."""
+    path = tmp_path_factory.mktemp("schema") / "gateway.sqlite3"
+    _create_tables(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgres_tables(postgres: Postgres) -> str:  # noqa: F811 (pytest's way of naming a fixture)
+    """A PostgreSQL database with all tables; tests empty it after themselves."""
+    url = postgres.url()
+    _create_tables(url)
+    return url
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """An empty database of each kind."""
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A database of each kind, with all tables and no rows."""
     if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'gateway.sqlite3'}"
-    server: Postgres = request.getfixturevalue("postgres")
-    return server.url()
+        path = tmp_path / "gateway.sqlite3"
+        shutil.copyfile(request.getfixturevalue("sqlite_schema"), path)
+        yield f"sqlite:///{path}"
+        return
+    url: str = request.getfixturevalue("postgres_tables")
+    yield url
+    _empty_tables(url)
 
 
 @pytest.fixture
 def engine(database_url: str) -> Iterator[Engine]:
     engine = open_engine(database_url)
-    Base.metadata.create_all(engine)
     yield engine
     engine.dispose()
 
@@ -72,3 +90,18 @@ def runtime(settings: Settings, engine: Engine, sessions: sessionmaker[Session],
     opened = open_runtime(settings)
     opened.engine.dispose()
     return replace(opened, engine=engine, sessions=sessions, now=clock)
+
+
+def _create_tables(url: str) -> None:
+    engine = open_engine(url)
+    Base.metadata.create_all(engine)
+    engine.dispose()
+
+
+def _empty_tables(url: str) -> None:
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(text("SET session_replication_role = replica"))  # foreign keys may wait
+        for table in Base.metadata.tables.values():
+            connection.execute(table.delete())
+    engine.dispose()

@@ -20,6 +20,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from adapters.errors import Malformed, Refused, Unavailable
 from gateway.accounts import LockedOut, NotSignedIn, PasswordTooWeak, WrongCredentials
+from gateway.directory import ChangeMovedOn, FieldErrors
+from gateway.live import TooManySubscribers
 from gateway.web.messages import choose_language, say, say_reason
 from worklists.errors import Conflict, Invalid, NotAllowed, NotFound
 from worklists.reading import (
@@ -45,14 +47,6 @@ class TooLarge(Exception):
     def __init__(self, limit_bytes: int):
         super().__init__(limit_bytes)
         self.limit_mb = limit_bytes >> 20
-
-
-class FieldErrors(Invalid):
-    """Several fields cannot be used: name of the field → why (a key of messages.REASONS)."""
-
-    def __init__(self, reasons: Mapping[str, str]):
-        super().__init__(*reasons)
-        self.reasons = dict(reasons)
 
 
 class Detailed(Exception):
@@ -93,6 +87,7 @@ PROBLEMS: tuple[tuple[type[Exception], Problem], ...] = (
     (TaskStateForbids, Problem(status=409, code="task_state_forbids", facts=("state",))),
     (WriterCannotReview, Problem(status=409, code="writer_cannot_review")),
     (DraftChanged, Problem(status=412, code="draft_changed")),
+    (ChangeMovedOn, Problem(status=409, code="change_moved_on")),
     (Conflict, Problem(status=409, code="conflict")),
     (ReportIncomplete, Problem(status=422, code="report_incomplete", facts=("field",))),
     (Invalid, Problem(status=422, code="invalid")),
@@ -101,6 +96,7 @@ PROBLEMS: tuple[tuple[type[Exception], Problem], ...] = (
     (Refused, Problem(status=403, code="not_allowed")),
     (TooLarge, Problem(status=413, code="too_large", facts=("limit_mb",))),
     (Unavailable, Problem(status=503, code="unavailable", headers=_LATER)),
+    (TooManySubscribers, Problem(status=503, code="unavailable", headers=_LATER)),
     (OperationalError, Problem(status=503, code="unavailable", headers=_LATER)),
     (InterfaceError, Problem(status=503, code="unavailable", headers=_LATER)),
     (PoolTimeout, Problem(status=503, code="unavailable", headers=_LATER)),

@@ -109,6 +109,14 @@ REASONS: Mapping[str, tuple[str, str]] = {
     "own_lead": ("不能以自己为牵头医院。", "An institution cannot be its own lead."),
     "centre_needed": ("报告医师和审核医师须指定诊断中心。", "A reader or reviewer needs a centre."),
     "centre_not_wanted": ("此角色不属于诊断中心。", "This role belongs to no centre."),
+    "username": (
+        "用户名最多 64 个字符，不含空格和斜杠。",
+        "A user name has at most 64 characters, no blanks and no slashes.",
+    ),
+    "still_lead": (
+        "仍有中心、成员单位或协议依附于它，须保持为牵头医院。",
+        "Centres, members or agreements still hang on it; it must stay a lead hospital.",
+    ),
     "immutable": ("建立后不能更改。", "It cannot be changed once it exists."),
     "last_admin": ("至少保留一位可用的管理员。", "At least one administrator must remain."),
     "password": (

@@ -1,0 +1,424 @@
+"""What an administrator edits: one declaration per entity, its fields, and what makes them unusable.
+
+A check answers field → reason (a key of `gateway.web.messages.REASONS`); it looks at the row as it would become.
+"""
+
+import ipaddress
+import re
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, create_model
+from sqlalchemy import ColumnElement, func, select
+from sqlalchemy.orm import Session
+
+from worklists.base import Base
+from worklists.directory import (
+    Agreement,
+    Centre,
+    Device,
+    Institution,
+    InstitutionKind,
+    Kind,
+    Person,
+    PersonRole,
+    Role,
+)
+from worklists.recognition import (
+    ItemMapping,
+    Qualification,
+    QualificationResult,
+    RecognitionItem,
+    ScopeLevel,
+)
+
+Reasons = dict[str, str]
+
+# PS3.5 §6.2, AE: at most 16 characters of the default repertoire, no backslash, no control character;
+# leading and trailing blanks mean nothing, so a title has none.
+_AE_TITLE = re.compile(r"[\x21-\x5B\x5D-\x7E](?:[\x20-\x5B\x5D-\x7E]{0,14}[\x21-\x5B\x5D-\x7E])?")
+_CODE = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_USERNAME = re.compile(r"[^\s/\\\x00-\x1f]{1,64}")
+# PS3.3 §C.12.1.1.2, Tables C.12-2 to C.12-5; GBK is widely sent where GB18030 is meant.
+_CHARACTER_SETS = frozenset(
+    ["", "GB18030", "GBK"]
+    + [f"ISO_IR {n}" for n in (6, 100, 101, 109, 110, 144, 127, 126, 138, 148, 203, 13, 166, 192)]
+    + [
+        f"ISO 2022 IR {n}"
+        for n in (6, 100, 101, 109, 110, 144, 127, 126, 138, 148, 203, 13, 166, 87, 159, 149, 58)
+    ]
+)
+
+
+def _none_if_blank(value: object) -> object:
+    return None if isinstance(value, str) and not value.strip() else value
+
+
+Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200)]
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+OptionalText = Annotated[Text | None, BeforeValidator(_none_if_blank)]
+
+
+class Fields(BaseModel):
+    """What of an entity can be written."""
+
+    model_config = ConfigDict(extra="forbid", from_attributes=True)
+
+
+class InstitutionFields(Fields):
+    code: Name
+    name: Name
+    kind: InstitutionKind
+    lead_id: uuid.UUID | None = None
+    region: Text = ""
+    enabled: bool = True
+    accept_unknown_devices: bool = False
+
+
+class CentreFields(Fields):
+    institution_id: uuid.UUID
+    kind: Kind
+    name: Name
+    review_required: bool = True
+    enabled: bool = True
+
+
+class DeviceFields(Fields):
+    institution_id: uuid.UUID
+    ae_title: Annotated[str, StringConstraints(strip_whitespace=True)]
+    name: Text = ""
+    modality: Text = ""
+    address: OptionalText = None
+    character_set: OptionalText = None
+    enabled: bool = True
+
+
+class RoleFields(Fields):
+    role: Role
+    centre_id: uuid.UUID | None = None
+
+
+class PersonFields(Fields):
+    username: Name
+    name: Name
+    institution_id: uuid.UUID
+    enabled: bool = True
+    roles: list[RoleFields] = Field(default_factory=list)
+
+
+class AgreementFields(Fields):
+    lead_id: uuid.UUID
+    member_id: uuid.UUID
+    kind: Kind | None = None
+    valid_from: date
+    valid_to: date | None = None
+
+
+class RecognitionItemFields(Fields):
+    code: Name
+    name: Name
+    kind: Kind
+    negative_list: bool = False
+    valid_days: Annotated[int, Field(ge=1, le=3650)] | None = None
+    source: Annotated[str, StringConstraints(strip_whitespace=True, max_length=1000)] = ""
+    unconfirmed: bool = True
+    effective_from: date
+    effective_to: date | None = None
+
+
+class QualificationFields(Fields):
+    institution_id: uuid.UUID
+    item_code: Name
+    scope_level: ScopeLevel
+    scope_label: Name
+    result: QualificationResult
+    valid_from: date
+    valid_to: date
+    programme: Text = ""
+    unconfirmed: bool = False
+
+
+class MappingFields(Fields):
+    kind: Kind
+    modality: Text = ""
+    body_part: Annotated[str, StringConstraints(strip_whitespace=True, to_upper=True, max_length=64)] = ""
+    procedure_code: Text = ""
+    item_code: Name
+    priority: Annotated[int, Field(ge=-1000, le=1000)] = 0
+
+
+Check = Callable[[Session, Any], Reasons]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entity:
+    """One kind of thing that is edited. `fixed` fields cannot change once it exists; `shown` are only read."""
+
+    name: str
+    path: str
+    row: type[Base]
+    fields: type[Fields]
+    check: Check
+    key: str = "id"
+    fixed: frozenset[str] = frozenset()
+    shown: Mapping[str, Any] = field(default_factory=dict)
+    secrets: Mapping[str, Any] = field(default_factory=dict)
+    routes_work: bool = False  # whether open work that no centre has may now find one
+
+    @property
+    def title(self) -> str:
+        return "".join(part.capitalize() for part in self.name.split("_"))
+
+    def new_model(self) -> type[BaseModel]:
+        """The body of a POST."""
+        return create_model(f"New{self.title}", __base__=self.fields, **self._optional(self.secrets))
+
+    def patch_model(self) -> type[BaseModel]:
+        """The body of a PATCH: any of the fields; what is not named stays."""
+        kept = {name: (_annotation(info), None) for name, info in self.fields.model_fields.items()}
+        fields: dict[str, Any] = {**kept, **self._optional(self.secrets)}
+        return create_model(f"{self.title}Changes", __base__=Fields, **fields)
+
+    def shape_model(self) -> type[BaseModel]:
+        """What is answered."""
+        fields: dict[str, Any] = {name: (kind, ...) for name, kind in self.shown.items()}
+        if self.key == "id":
+            fields["id"] = (uuid.UUID, ...)
+        return create_model(self.title, __base__=self.fields, **fields)
+
+    def parse_key(self, text: str) -> Any:
+        """A key as its column has it; None when it cannot be one."""
+        if self.key != "id":
+            return text
+        try:
+            return uuid.UUID(text)
+        except ValueError:
+            return None
+
+    @staticmethod
+    def _optional(fields: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: (kind | None, None) for name, kind in fields.items()}
+
+
+def _annotation(info: Any) -> Any:
+    return Annotated[info.annotation, *info.metadata] if info.metadata else info.annotation
+
+
+def _check_institution(session: Session, row: Institution) -> Reasons:
+    reasons: Reasons = {}
+    if not _CODE.fullmatch(row.code):
+        reasons["code"] = "code"
+    elif _is_taken(session, row, Institution.code == row.code):
+        reasons["code"] = "taken"
+    if row.lead_id is not None:
+        if row.lead_id == row.id:
+            reasons["lead_id"] = "own_lead"
+        elif not _is_lead_hospital(session, row.lead_id):
+            reasons["lead_id"] = "lead_kind"
+    if row.kind is not InstitutionKind.LEAD_HOSPITAL and _leads(session, row):
+        reasons["kind"] = "still_lead"
+    return reasons
+
+
+def _check_centre(session: Session, row: Centre) -> Reasons:
+    return {} if _is_lead_hospital(session, row.institution_id) else {"institution_id": "lead_kind"}
+
+
+def _check_device(session: Session, row: Device) -> Reasons:
+    reasons = _check_exists(session, Institution, row.institution_id, "institution_id")
+    if not _AE_TITLE.fullmatch(row.ae_title):
+        reasons["ae_title"] = "ae_title"
+    elif _is_taken(session, row, Device.ae_title == row.ae_title):
+        reasons["ae_title"] = "taken"
+    if row.address is not None and not _is_address(row.address):
+        reasons["address"] = "address"
+    if row.character_set is not None and not set(row.character_set.split("\\")) <= _CHARACTER_SETS:
+        reasons["character_set"] = "character_set"
+    return reasons
+
+
+def _check_person(session: Session, row: Person) -> Reasons:
+    reasons = _check_exists(session, Institution, row.institution_id, "institution_id")
+    if not _USERNAME.fullmatch(row.username):
+        reasons["username"] = "username"
+    elif _is_taken(session, row, func.lower(Person.username) == row.username.lower()):
+        reasons["username"] = "taken"
+    for role in row.roles:
+        reads = role.role in {Role.READER, Role.REVIEWER}
+        if reads and role.centre_id is None:
+            reasons["roles"] = "centre_needed"
+        elif not reads and role.centre_id is not None:
+            reasons["roles"] = "centre_not_wanted"
+        elif role.centre_id is not None and session.get(Centre, role.centre_id) is None:
+            reasons["roles"] = "unknown"
+    if _was_admin(session, row) and not _is_admin(row) and not _other_admins(session, row):
+        reasons["roles" if row.enabled else "enabled"] = "last_admin"
+    return reasons
+
+
+def _check_agreement(session: Session, row: Agreement) -> Reasons:
+    reasons = _check_dates(row.valid_from, row.valid_to, "valid_to")
+    if not _is_lead_hospital(session, row.lead_id):
+        reasons["lead_id"] = "lead_kind"
+    if row.member_id == row.lead_id:
+        reasons["member_id"] = "member_kind"
+    return {**reasons, **_check_exists(session, Institution, row.member_id, "member_id")}
+
+
+def _check_item(session: Session, row: RecognitionItem) -> Reasons:
+    reasons = _check_dates(row.effective_from, row.effective_to, "effective_to")
+    return reasons if _CODE.fullmatch(row.code) else {**reasons, "code": "code"}
+
+
+def _check_qualification(session: Session, row: Qualification) -> Reasons:
+    return {
+        **_check_dates(row.valid_from, row.valid_to, "valid_to"),
+        **_check_exists(session, Institution, row.institution_id, "institution_id"),
+        **_check_exists(session, RecognitionItem, row.item_code, "item_code"),
+    }
+
+
+def _check_mapping(session: Session, row: ItemMapping) -> Reasons:
+    return _check_exists(session, RecognitionItem, row.item_code, "item_code")
+
+
+ENTITIES: tuple[Entity, ...] = (
+    Entity(
+        name="institution",
+        path="institutions",
+        row=Institution,
+        fields=InstitutionFields,
+        check=_check_institution,
+        routes_work=True,
+    ),
+    Entity(
+        name="centre",
+        path="centres",
+        row=Centre,
+        fields=CentreFields,
+        check=_check_centre,
+        fixed=frozenset({"institution_id", "kind"}),
+        routes_work=True,
+    ),
+    Entity(
+        name="device",
+        path="devices",
+        row=Device,
+        fields=DeviceFields,
+        check=_check_device,
+        shown={"last_heard_at": datetime | None},
+    ),
+    Entity(
+        name="person",
+        path="people",
+        row=Person,
+        fields=PersonFields,
+        check=_check_person,
+        fixed=frozenset({"username"}),
+        secrets={"password": Annotated[str, StringConstraints(max_length=1024)]},
+    ),
+    Entity(
+        name="agreement",
+        path="agreements",
+        row=Agreement,
+        fields=AgreementFields,
+        check=_check_agreement,
+        routes_work=True,
+    ),
+    Entity(
+        name="recognition_item",
+        path="recognition/items",
+        row=RecognitionItem,
+        fields=RecognitionItemFields,
+        check=_check_item,
+        key="code",
+        fixed=frozenset({"code"}),
+    ),
+    Entity(
+        name="qualification",
+        path="recognition/qualifications",
+        row=Qualification,
+        fields=QualificationFields,
+        check=_check_qualification,
+    ),
+    Entity(
+        name="mapping",
+        path="recognition/mappings",
+        row=ItemMapping,
+        fields=MappingFields,
+        check=_check_mapping,
+    ),
+)
+
+
+def roles_of(wanted: list[dict[str, Any]]) -> list[PersonRole]:
+    """Role rows for what was asked, each once."""
+    pairs = dict.fromkeys((Role(item["role"]), item["centre_id"]) for item in wanted)
+    return [
+        PersonRole(role=role, centre_id=uuid.UUID(str(centre_id)) if centre_id else None)
+        for role, centre_id in pairs
+    ]
+
+
+def _check_dates(begin: date, end: date | None, name: str) -> Reasons:
+    return {name: "dates"} if end is not None and end < begin else {}
+
+
+def _check_exists(session: Session, row: type[Base], key: Any, name: str) -> Reasons:
+    return {} if session.get(row, key) is not None else {name: "unknown"}
+
+
+def _is_taken(session: Session, row: Institution | Device | Person, same: ColumnElement[bool]) -> bool:
+    kind = type(row)
+    return session.scalars(select(kind.id).where(same, kind.id != row.id)).first() is not None
+
+
+def _is_lead_hospital(session: Session, institution_id: uuid.UUID) -> bool:
+    institution = session.get(Institution, institution_id)
+    return institution is not None and institution.kind is InstitutionKind.LEAD_HOSPITAL
+
+
+def _leads(session: Session, row: Institution) -> bool:
+    ways = (
+        select(Institution.id).where(Institution.lead_id == row.id),
+        select(Centre.id).where(Centre.institution_id == row.id),
+        select(Agreement.id).where(Agreement.lead_id == row.id),
+    )
+    return any(session.scalars(way.limit(1)).first() is not None for way in ways)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_admin(person: Person) -> bool:
+    return person.enabled and person.has_role(Role.ADMIN)
+
+
+def _was_admin(session: Session, person: Person) -> bool:
+    """As the database has it, before the change."""
+    role = (
+        select(PersonRole.id)
+        .join(Person, Person.id == PersonRole.person_id)
+        .where(Person.id == person.id, Person.enabled, PersonRole.role == Role.ADMIN)
+    )
+    return session.scalars(role).first() is not None
+
+
+def _other_admins(session: Session, person: Person) -> bool:
+    """Locks them, so that two administrators cannot take the role from each other at once."""
+    others = session.scalars(
+        select(Person)
+        .join(PersonRole, PersonRole.person_id == Person.id)
+        .where(Person.enabled, PersonRole.role == Role.ADMIN, Person.id != person.id)
+        .order_by(Person.id)
+        .with_for_update(of=Person)
+    )
+    return others.first() is not None
