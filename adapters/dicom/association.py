@@ -22,6 +22,7 @@ from adapters.dicom.exchange import Exchange, Operation
 from adapters.dicom.framing import Framing, Violation
 from adapters.dicom.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from adapters.dicom.negotiation import ACCEPTED, negotiate
+from adapters.dicom.notes import keep_note
 from adapters.dicom.pdu import AbortReason, AssociateRequest, PduType
 from adapters.dicom.ports import Admission, AssociationRefused, Intake
 from adapters.dicom.states import TABLE, Action, Event, State
@@ -178,19 +179,27 @@ class Association(Framing):
         """Answer one message; its association may be gone by then."""
         try:
             command = await self._established().answer(operation)
-        finally:
-            self._answering = None
+        except Exception:  # every outcome of an operation is a status; this is a bug of ours or of the intake
+            log.exception("answer_failed", association_id=self._origin["association_id"])
+            command = None
+        self._answering = None
         if self._ended_as is None:
-            limit = self._request.maximum_length if self._request else 0
-            self._transport.write(pdu.write_command(context_id, command, limit))
-            self.heard_at = self._loop.time()
-            self.release_hold()
-            if self._release_wanted and self._state is State.ESTABLISHED and self._is_quiet():
-                self._happen(Event.RELEASE)
+            if command is None:
+                self._happen(Event.ABORT)
+            else:
+                self._send_answer(context_id, command)
             return
         self._note_closed()
         if not self._connected:
             self._registry.closed(self)
+
+    def _send_answer(self, context_id: int, command: bytes) -> None:
+        limit = self._request.maximum_length if self._request else 0
+        self._transport.write(pdu.write_command(context_id, command, limit))
+        self.heard_at = self._loop.time()
+        self.release_hold()
+        if self._release_wanted and self._state is State.ESTABLISHED and self._is_quiet():
+            self._happen(Event.RELEASE)
 
     def _is_quiet(self) -> bool:
         return self._answering is None and not self._established().is_busy
@@ -254,7 +263,7 @@ class Association(Framing):
             "explanation": refusal.explanation,
         }
         self._counters.associations_rejected[f"{refusal.result}/{refusal.source}/{refusal.reason}"] += 1
-        self._intake.note("dicom.rejection", facts)
+        keep_note(self._intake, "dicom.rejection", facts)
         log.info("association_rejected", **facts)
         self._transport.write(pdu.write_associate_reject(refusal.result, refusal.source, refusal.reason))
         self.deaf = True
@@ -360,7 +369,7 @@ class Association(Framing):
         self._note("closed", how=self._ended_as, stored=exchange.stored, refused=exchange.refused)
 
     def _note(self, event: str, **facts: Any) -> None:
-        self._intake.note("dicom.association", {**self._origin, "event": event, **facts})
+        keep_note(self._intake, "dicom.association", {**self._origin, "event": event, **facts})
         log.info(
             f"association_{event}",
             association_id=self._origin["association_id"],

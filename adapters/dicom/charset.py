@@ -137,6 +137,8 @@ def _is_doubtful(raw: bytes, codec: str | None) -> bool:
 
 def _is_plausible(guess: str, codec: str, *, declared_reads: bool) -> bool:
     """Whether a guess is believed, against a declaration that cannot be right or only may be wrong."""
+    if "\x1b" in guess:  # neither knows escape sequences
+        return False
     if codec == UTF_8:
         return not declared_reads or all(_CHINESE.fullmatch(run) for run in _HIGH.findall(guess))
     return all(_is_chinese(guess, run) for run in _HIGH.finditer(guess))

@@ -19,6 +19,7 @@ from adapters.dicom.dimse import (
     write_response,
 )
 from adapters.dicom.echo import Immediate
+from adapters.dicom.notes import keep_note
 from adapters.dicom.ports import Intake
 from adapters.dicom.store import Context, Store
 from adapters.errors import Malformed
@@ -141,7 +142,8 @@ class Exchange:
             return
         self.refused += 1
         self._counters.refusals[f"{status.code:04X}"] += 1
-        self._intake.note(
+        keep_note(
+            self._intake,
             "dicom.refusal",
             {
                 **self._association,

@@ -250,7 +250,8 @@ class Framing(asyncio.BufferedProtocol):
 
     def _hand_on(self) -> None:
         if self._pieces:
-            self.take_data(self._pieces)
+            if not self.deaf:  # else the association ended inside this data set
+                self.take_data(self._pieces)
             self._pieces.clear()
 
     def _skip(self) -> bool:

@@ -123,6 +123,15 @@ def test_unforeseen_failure_is_try_again_and_says_nothing_of_itself(server, peer
     assert "secret" not in answer.comment
 
 
+def test_notes_that_cannot_be_kept_do_not_stand_in_the_way(server):
+    server.intake.notes = None
+    with Peer(server.connect()) as peer:
+        peer.associate()
+        assert peer.store(wire.ct_data_set(), sop_class=MR).status == 0x0122
+        assert peer.store(wire.ct_data_set()).status == 0
+        peer.release()
+
+
 def test_every_truncation_of_a_data_set_is_not_understood(server, peer):
     data_set = wire.ct_data_set(pixels=20)
     whole = {len(data_set)}
