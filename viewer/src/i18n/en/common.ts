@@ -78,7 +78,7 @@ export const common: Same<typeof zh> = {
     minutes: '{n} min',
     hours: '{h} h {m} min',
     days: '{d} d {h} h',
-    overdue: '{duration} overdue',
+    overdue: 'late {duration}',
     left: '{duration} left',
   },
   problem: {
