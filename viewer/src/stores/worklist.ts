@@ -58,7 +58,7 @@ export const useWorklist = defineStore('worklist', () => {
     const known = new Map(sites.value.map((one) => [one.id, one]))
     for (const item of page.items) known.set(item.site.id, item.site)
     if (known.size !== sites.value.length) sites.value = [...known.values()].sort((a, b) => a.code.localeCompare(b.code))
-    const kinds = new Set([...modalities.value, ...page.items.flatMap((item) => item.modality ?? [])])
+    const kinds = new Set([...modalities.value, ...page.items.flatMap((item) => item.modality || [])])
     if (kinds.size !== modalities.value.length) modalities.value = [...kinds].sort()
   }
 
