@@ -167,14 +167,14 @@ def sign_out(runtime: Runtime, token: str, *, address: str) -> None:
             session.delete(row)
 
 
-def find_session(runtime: Runtime, token: str) -> LoginSession | None:
-    """The valid session that a secret belongs to."""
+def find_session(runtime: Runtime, token: str, *, touch: bool = True) -> LoginSession | None:
+    """The valid session that a secret belongs to. To `touch` it counts as using it."""
     now = runtime.now()
     with runtime.reading() as session:
         row = session.get(LoginSession, hash_token(token))
         if row is None or not row.is_valid(now):
             return None
-    if now - row.last_used_at >= TOUCH_EVERY:
+    if touch and now - row.last_used_at >= TOUCH_EVERY:
         with runtime.sessions.begin() as session:
             touched = session.get(LoginSession, row.token_hash)
             if touched is not None:

@@ -75,11 +75,15 @@ class Feed:
         self._runtime, self._interval_s = runtime, interval_s
         self._subscriptions: set[Subscription] = set()
         self._numbers: dict[str, int] | None = None
+        self.closed = False
+
+    def refuse_when_full(self) -> None:
+        """Raises TooManySubscribers."""
+        if len(self._subscriptions) >= MOST_SUBSCRIBERS:
+            raise TooManySubscribers
 
     @asynccontextmanager
     async def subscribe(self) -> AsyncIterator[Subscription]:
-        if len(self._subscriptions) >= MOST_SUBSCRIBERS:
-            raise TooManySubscribers
         subscription = Subscription()
         self._subscriptions.add(subscription)
         try:
@@ -93,9 +97,14 @@ class Feed:
         for subscription in self._subscriptions:
             subscription.note(told)
 
+    def close(self) -> None:
+        """End every stream: the process stops."""
+        self.closed = True
+        self.publish(())
+
     async def run(self) -> None:
         """Poll until cancelled. While the database is away nothing has changed for anybody."""
-        while True:
+        while not self.closed:
             try:
                 await self._poll()
             except SQLAlchemyError as error:

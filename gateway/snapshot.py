@@ -34,16 +34,15 @@ log = structlog.get_logger()
 
 FORMAT = 1
 LOOK_AGAIN_S = 1.0
+WRITERS = 5  # more than ever write at once
 
 
 def write_snapshot(session: Session, path: Path) -> None:
-    """Write what the directory says now, whole or not at all; never over a newer one."""
+    """Write what the directory says now, whole or not at all."""
     content = _describe(session)
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if _version(path) > content["version"]:
-            return
         temporary = path.with_suffix(".tmp")
         with temporary.open("w", encoding="utf-8") as file:
             json.dump(content, file, ensure_ascii=False)
@@ -55,12 +54,14 @@ def write_snapshot(session: Session, path: Path) -> None:
 
 def refresh_snapshot(runtime: Runtime) -> bool:
     """Write the snapshot if the directory has changed since, on this machine or another. Says whether it did."""
-    path = runtime.settings.directory_snapshot
-    with runtime.reading() as session:
-        if _version(path) == live.read_numbers(session).get(live.DIRECTORY, 0):
-            return False
-        write_snapshot(session, path)
-        return True
+    path, written = runtime.settings.directory_snapshot, False
+    for _ in range(WRITERS):  # whoever wrote an older one over a newer one sees it here
+        with runtime.reading() as session:
+            if _version(path) == live.read_numbers(session).get(live.DIRECTORY, 0):
+                return written
+            write_snapshot(session, path)
+            written = True
+    return written
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +75,9 @@ class _Known:
 class DeviceDirectory:
     """The listeners' door: who calls, by AE title and address. Follows its file; a bad one changes nothing."""
 
-    def __init__(self, path: Path, *, called_ae_title: str | None = None):
+    def __init__(self, path: Path, *, called_ae_title: str | None = None, look_again_s: float = LOOK_AGAIN_S):
         """With `called_ae_title`, who calls us by another name is refused."""
-        self._path, self._called_ae_title = path, called_ae_title
+        self._path, self._called_ae_title, self._look_again_s = path, called_ae_title, look_again_s
         self._known: _Known | None = None
         self._stamp: tuple[int, ...] | None = None
         self._look_again_at = 0.0
@@ -107,7 +108,7 @@ class DeviceDirectory:
         now = time.monotonic()
         if now < self._look_again_at:
             return self._known
-        self._look_again_at = now + LOOK_AGAIN_S
+        self._look_again_at = now + self._look_again_s
         stamp = _stamp(self._path)
         if stamp != self._stamp:
             self._stamp = stamp

@@ -86,10 +86,13 @@ def settings(tmp_path: Path, database_url: str) -> Settings:
 
 
 @pytest.fixture
-def runtime(settings: Settings, engine: Engine, sessions: sessionmaker[Session], clock: Clock) -> Runtime:
+def runtime(
+    settings: Settings, engine: Engine, sessions: sessionmaker[Session], clock: Clock
+) -> Iterator[Runtime]:
     opened = open_runtime(settings)
     opened.engine.dispose()
-    return replace(opened, engine=engine, sessions=sessions, now=clock)
+    yield replace(opened, engine=engine, sessions=sessions, now=clock)
+    opened.journal.close()
 
 
 def _create_tables(url: str) -> None:

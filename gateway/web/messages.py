@@ -44,6 +44,26 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "The draft was saved elsewhere in the meantime. Compare before you save.",
     ),
     "report_incomplete": ("报告尚不完整：{field}。", "The report is not complete: {field}."),
+    "still_broken": (
+        "该记录仍不能入库（{error}），原件保留在隔离区。",
+        "The record still cannot be indexed ({error}); it stays in quarantine.",
+    ),
+    "already_resolved": (
+        "该项已由他人处理，请刷新。",
+        "Somebody else has already decided about it. Reload.",
+    ),
+    "kind_not_taken": (
+        "暂不支持上传此类检查（{kind}）。",
+        "Examinations of this kind ({kind}) are not yet taken by upload.",
+    ),
+    "nothing_accepted": (
+        "没有可接收的文件，原因见各文件。",
+        "None of the files could be taken; each says why.",
+    ),
+    "too_often": (
+        "查询过于频繁，请在 {retry_after_s} 秒后再试。",
+        "That was too often. Try again in {retry_after_s} seconds.",
+    ),
     "change_moved_on": (
         "此后内容又有更改，不能直接撤销。",
         "It was changed again since; this change cannot simply be taken back.",
@@ -86,11 +106,26 @@ FIELDS: Mapping[str, tuple[str, str]] = {
     "late_instances": ("有新到的图像未确认", "images that arrived late are not confirmed"),
 }
 
+# what is wrong with the system now; {where} says with which part of it
+FAULTS: Mapping[str, tuple[str, str]] = {
+    "listener_down": ("接收端口 {where} 没有进程在听。", "Nothing listens at {where}."),
+    "store_away": ("对象存储不可用：{where}。", "The object store is away: {where}."),
+    "journal_full": ("接收日志已满，设备将收到“资源不足”。", "The journal is full; devices are told A700."),
+    "journal_filling": ("接收日志将满。", "The journal is filling up."),
+    "drain_behind": ("入库落后于接收。", "Indexing is behind what arrives."),
+    "drain_silent": ("入库进程没有动静。", "The drain has fallen silent."),
+    "sweep_late": ("后台任务没有按时执行（{where}）。", "Due work is not being done ({where})."),
+    "work_failing": ("{where} 项后台任务反复失败。", "Due work that keeps failing: {where}."),
+    "quarantine": ("{where} 条记录被隔离，需人工处理。", "Records in quarantine: {where}."),
+    "notes_dropped": ("丢弃了 {where} 条非影像记录。", "Notes that could not be kept: {where}."),
+}
+
 # what is wrong with one field
 REASONS: Mapping[str, tuple[str, str]] = {
     "required": ("必填。", "It is required."),
     "unusable": ("内容不能使用。", "It cannot be used."),
     "taken": ("已被使用。", "It is already in use."),
+    "kind_not_taken": ("暂不支持。", "It is not taken yet."),
     "unknown": ("没有这一项。", "There is no such thing."),
     "too_long": ("内容过长。", "It is too long."),
     "ae_title": (
@@ -142,6 +177,10 @@ def say(code: str, language: str, facts: Mapping[str, object] | None = None) -> 
     """The sentence for a code, with its facts in it."""
     chosen = {name: _fact(value, language) for name, value in (facts or {}).items()}
     return _pick(SENTENCES[code], language).format_map(chosen)
+
+
+def say_fault(code: str, language: str, where: str) -> str:
+    return _pick(FAULTS[code], language).format(where=where)
 
 
 def say_reason(reason: str, language: str) -> str:

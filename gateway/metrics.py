@@ -1,0 +1,117 @@
+"""The figures of the system in Prometheus' terms, looked up when they are asked for."""
+
+from collections.abc import Iterator
+
+import structlog
+from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+from sqlalchemy.exc import SQLAlchemyError
+
+from gateway.listeners import Status, read_status
+from gateway.runtime import Runtime
+from gateway.system import Overseer, System
+
+log = structlog.get_logger()
+
+
+def registry_of(runtime: Runtime, overseer: Overseer) -> CollectorRegistry:
+    registry = CollectorRegistry()
+    for collector in (ProcessCollector, PlatformCollector, GCCollector):
+        collector(registry=registry)
+    registry.register(SystemCollector(runtime, overseer))
+    return registry
+
+
+class SystemCollector(Collector):
+    """Listeners from their files; the rest from the database, absent while that is away."""
+
+    def __init__(self, runtime: Runtime, overseer: Overseer):
+        self._runtime, self._overseer = runtime, overseer
+
+    def describe(self) -> Iterator[Metric]:
+        """Nothing is known before it is asked for."""
+        return iter(())
+
+    def collect(self) -> Iterator[Metric]:
+        status = read_status(self._runtime.settings.data_dir / "run", now=self._runtime.now())
+        yield from _listeners(status)
+        up = GaugeMetricFamily("gateway_up", "Whether a part of the system answers", labels=["part"])
+        try:
+            system = self._overseer.look()
+        except SQLAlchemyError as error:
+            log.warning("metrics_without_database", error=type(error).__name__)
+            up.add_metric(["database"], 0)
+            yield up
+            return
+        up.add_metric(["database"], 1)
+        up.add_metric(["store"], float(system.store.up))
+        yield up
+        yield from _figures(system, self._runtime.now().timestamp())
+
+
+def _listeners(status: Status) -> Iterator[Metric]:
+    labels = ["wire", "port"]
+    up = GaugeMetricFamily("gateway_listener_up", "Whether a process listens", labels=labels)
+    open_now = GaugeMetricFamily("gateway_associations_open", "Associations open now", labels=labels)
+    accepted = CounterMetricFamily("gateway_associations_accepted", "Associations accepted", labels=labels)
+    refused = CounterMetricFamily(
+        "gateway_associations_refused", "Associations refused", labels=[*labels, "reason"]
+    )
+    instances = CounterMetricFamily("gateway_instances_received", "Instances received", labels=labels)
+    size = CounterMetricFamily("gateway_received_bytes", "Bytes of instances received", labels=labels)
+    turned_away = CounterMetricFamily(
+        "gateway_instances_refused", "Instances refused", labels=[*labels, "status"]
+    )
+    for one in status.listeners:
+        place = [one.name, str(one.port)]
+        up.add_metric(place, float(one.up))
+        open_now.add_metric(place, one.associations)
+        accepted.add_metric(place, one.accepted)
+        instances.add_metric(place, one.instances)
+        size.add_metric(place, one.bytes)
+        for reason, count in one.refused_by_reason.items():
+            refused.add_metric([*place, reason], count)
+        for code, count in one.refused_instances_by_status.items():
+            turned_away.add_metric([*place, code], count)
+    yield from (up, open_now, accepted, refused, instances, size, turned_away)
+    yield CounterMetricFamily("gateway_journal_notes_dropped", "Notes not kept", value=status.dropped_notes)
+
+
+def _figures(system: System, now: float) -> Iterator[Metric]:
+    figures, drain, sweep = system.journal, system.drain, system.sweep
+    oldest = figures.oldest_unindexed_at
+    gauges = (
+        (
+            "gateway_journal_unindexed_records",
+            "Records accepted and not yet indexed",
+            figures.unindexed_records,
+        ),
+        (
+            "gateway_journal_oldest_unindexed_seconds",
+            "Age of the oldest record not yet indexed",
+            now - oldest.timestamp() if oldest else 0,
+        ),
+        ("gateway_journal_bytes", "Bytes in journal segments", figures.bytes),
+        ("gateway_journal_unfiled_bytes", "Bytes not yet in the object store", figures.unfiled_bytes),
+        ("gateway_journal_limit_bytes", "Unfiled bytes before A700", figures.limit_bytes),
+        ("gateway_journal_segments", "Segments of journals", figures.segments),
+        ("gateway_quarantined_records", "Records that broke the drain", figures.quarantined),
+        ("gateway_drain_indexed_per_minute", "Records indexed in the last minute", drain.indexed_per_minute),
+        ("gateway_drain_filed_per_minute", "Records filed in the last minute", drain.filed_per_minute),
+        ("gateway_store_packs", "Packs in the object store", system.store.packs),
+        ("gateway_store_bytes", "Bytes of packs in the object store", system.store.bytes),
+        ("gateway_work_due", "Due work", sweep.due),
+        ("gateway_work_failing", "Due work that keeps failing", sweep.failing),
+    )
+    for name, text, value in gauges:
+        yield GaugeMetricFamily(name, text, value=float(value))
+    yield _by_state("gateway_reading_tasks", "Reading tasks", system.tasks)
+    yield _by_state("gateway_report_returns", "Signed reports on their way back", system.returns)
+
+
+def _by_state(name: str, text: str, counts: dict[str, int]) -> Metric:
+    family = GaugeMetricFamily(name, f"{text} by state", labels=["state"])
+    for state, count in sorted(counts.items()):
+        family.add_metric([state], count)
+    return family

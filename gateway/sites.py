@@ -1,0 +1,132 @@
+"""Townships and devices as IT people see them: when heard, what waits, what was refused. No names of patients."""
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import func, or_, select
+from sqlalchemy.orm import Session
+
+from gateway.index import Held, Refusal
+from worklists.base import COUNTY_TIME
+from worklists.directory import Device, Institution, InstitutionKind
+from worklists.errors import NotFound
+from worklists.examinations import Association, Examination
+from worklists.reading import ReadingTask, TaskState
+
+SILENT_AFTER = timedelta(hours=24)
+SHOWN = 50  # associations and refusals of one device
+_UNREAD = (TaskState.ARRIVING, TaskState.WAITING)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SiteFigures:
+    """One institution that sends, or should."""
+
+    site: Institution
+    devices: int
+    last_heard_at: datetime | None
+    queue: int
+    oldest_waiting_at: datetime | None
+    held: int
+    refused_today: int
+    silent: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceFigures:
+    device: Device
+    associations: list[Association]
+    refusals: list[Refusal]
+
+
+def look_at_sites(session: Session, now: datetime) -> list[SiteFigures]:
+    """Every enabled township, and whoever else has a device, in the order of their codes."""
+    heard = _rows(
+        session,
+        select(Device.institution_id, func.count(), func.max(Device.last_heard_at))
+        .where(Device.enabled)
+        .group_by(Device.institution_id),
+    )
+    queues = _rows(
+        session,
+        select(Examination.institution_id, func.count(), func.min(ReadingTask.waiting_since))
+        .join(Examination, Examination.id == ReadingTask.examination_id)
+        .where(ReadingTask.state.in_(_UNREAD))
+        .group_by(Examination.institution_id),
+    )
+    held = _rows(
+        session,
+        select(Held.institution_id, func.count())
+        .where(Held.resolved_at.is_(None))
+        .group_by(Held.institution_id),
+    )
+    refused = _rows(
+        session,
+        select(Refusal.institution_id, func.count())
+        .where(Refusal.refused_at >= _midnight(now))
+        .group_by(Refusal.institution_id),
+    )
+    sites = session.scalars(
+        select(Institution)
+        .where(Institution.enabled)
+        .where(or_(Institution.kind == InstitutionKind.TOWNSHIP, Institution.id.in_(list(heard))))
+        .order_by(Institution.code)
+    )
+    return [_figures(site, heard, queues, held, refused, now) for site in sites]
+
+
+def look_at_device(session: Session, device_id: uuid.UUID) -> DeviceFigures:
+    """One device and its last conversations. Raises NotFound."""
+    device = session.get(Device, device_id)
+    if device is None:
+        raise NotFound("device")
+    return DeviceFigures(
+        device=device,
+        associations=list(
+            session.scalars(
+                select(Association)
+                .where(Association.device_id == device_id)
+                .order_by(Association.opened_at.desc())
+                .limit(SHOWN)
+            )
+        ),
+        refusals=list(
+            session.scalars(
+                select(Refusal)
+                .where(Refusal.device_id == device_id)
+                .order_by(Refusal.refused_at.desc())
+                .limit(SHOWN)
+            )
+        ),
+    )
+
+
+_Found = Mapping[uuid.UUID, Any]
+
+
+def _figures(
+    site: Institution, heard: _Found, queues: _Found, held: _Found, refused: _Found, now: datetime
+) -> SiteFigures:
+    devices, last_heard_at = heard.get(site.id, (0, None))
+    queue, oldest_waiting_at = queues.get(site.id, (0, None))
+    return SiteFigures(
+        site=site,
+        devices=devices,
+        last_heard_at=last_heard_at,
+        queue=queue,
+        oldest_waiting_at=oldest_waiting_at,
+        held=held.get(site.id, (0,))[0],
+        refused_today=refused.get(site.id, (0,))[0],
+        silent=devices > 0 and (last_heard_at is None or now - last_heard_at > SILENT_AFTER),
+    )
+
+
+def _rows(session: Session, query: Any) -> dict[uuid.UUID, Any]:
+    return {row[0]: tuple(row[1:]) for row in session.execute(query) if row[0] is not None}
+
+
+def _midnight(now: datetime) -> datetime:
+    return now.astimezone(COUNTY_TIME).replace(hour=0, minute=0, second=0, microsecond=0)

@@ -1,0 +1,72 @@
+"""Is it alive, is it ready, how is it doing: `/livez`, `/readyz`, `/metrics`."""
+
+import ipaddress
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from gateway import accounts
+from gateway.accounts import MACHINE_PREFIX, NotSignedIn
+from gateway.listeners import read_status
+from gateway.metrics import registry_of
+from gateway.probes import Probes
+from gateway.web.deps import RuntimeDep, find_secret, peer_address
+from gateway.web.system import OverseerDep
+from worklists.access import Wire
+from worklists.errors import NotAllowed
+
+router = APIRouter(tags=["health"])
+
+
+@router.get("/livez")
+def is_alive() -> dict[str, str]:
+    """This process answers."""
+    return {"status": "alive"}
+
+
+@router.get("/readyz")
+def is_ready(request: Request, runtime: RuntimeDep) -> JSONResponse:
+    """A web process is ready when its database answers; all else is told as degraded."""
+    probes: Probes = request.app.state.probes
+    database = probes.database.ask()
+    store = probes.store.ask() if database.up else None
+    listeners = read_status(runtime.settings.data_dir / "run", now=runtime.now()).listeners
+    degraded = [] if store is None or store.up else ["object store"]
+    degraded += [f"listener {one.name}" for one in listeners if not one.up]
+    content: dict[str, Any] = {
+        "status": "ready" if database.up else "not ready",
+        "database": "up" if database.up else database.detail,
+        "degraded": degraded,
+    }
+    headers = {} if database.up else {"Retry-After": "2"}
+    return JSONResponse(content, 200 if database.up else 503, headers=headers)
+
+
+@router.get("/metrics", response_class=Response)
+def show_metrics(request: Request, runtime: RuntimeDep, overseer: OverseerDep) -> Response:
+    """Prometheus' text form, for loopback or a machine token with the wire `metrics`."""
+    _check_reader(request, runtime)
+    return Response(
+        generate_latest(registry_of(runtime, overseer)), headers={"Content-Type": CONTENT_TYPE_LATEST}
+    )
+
+
+def _check_reader(request: Request, runtime: RuntimeDep) -> None:
+    secret, bearer = find_secret(request)
+    if bearer and secret is not None:
+        machine = accounts.find_machine(runtime, secret) if secret.startswith(MACHINE_PREFIX) else None
+        if machine is None:
+            raise NotSignedIn
+        if Wire.METRICS.value not in machine.wires:
+            raise NotAllowed("metrics")
+    elif not _is_loopback(peer_address(request)):
+        raise NotSignedIn
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,63 @@
+"""The event stream: `/api/v1/events` says that something changed, and ends with the session."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from fastapi import APIRouter, Request
+from fastapi.responses import StreamingResponse
+from sqlalchemy.exc import SQLAlchemyError
+
+from gateway import accounts, live
+from gateway.web.deps import Caller, CallerDep, find_secret, get_runtime
+from worklists.directory import Role
+
+router = APIRouter(prefix="/api/v1", tags=["live"])
+
+HEARTBEAT_S = 15.0  # proxies close what is silent for a minute; also how often the session is looked at
+
+_SEES = {
+    "worklist": {Role.RADIOGRAPHER, Role.READER, Role.REVIEWER},
+    "returns": {Role.RADIOGRAPHER, Role.VILLAGE, Role.READER, Role.REVIEWER},
+    "held": {Role.RADIOGRAPHER, Role.READER, Role.REVIEWER, Role.IT},
+    "system": {Role.IT, Role.ADMIN},
+}
+
+
+@router.get("/events", response_class=StreamingResponse)
+async def follow(request: Request, caller: CallerDep) -> StreamingResponse:
+    feed: live.Feed = request.app.state.feed
+    feed.refuse_when_full()
+    return StreamingResponse(
+        _stream(request, feed, caller),
+        media_type="text/event-stream",
+        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+    )
+
+
+async def _stream(request: Request, feed: live.Feed, caller: Caller) -> AsyncIterator[str]:
+    heartbeat_s: float = getattr(request.app.state, "heartbeat_s", HEARTBEAT_S)
+    sees = {topic for topic, roles in _SEES.items() if caller.subject.roles & roles}
+    async with feed.subscribe() as subscription:
+        yield "retry: 2000\n\n"
+        while not feed.closed:
+            changed = await subscription.next(heartbeat_s)
+            topics = sorted(sees & changed)
+            if topics:
+                names = ", ".join(f'"{topic}"' for topic in topics)
+                yield f'event: changed\ndata: {{"topics": [{names}]}}\n\n'
+            elif not changed:
+                if not await asyncio.to_thread(_is_still_signed_in, request):
+                    return
+                yield ": still here\n\n"
+
+
+def _is_still_signed_in(request: Request) -> bool:
+    """Looking does not count as using: an abandoned page does not keep its session alive."""
+    secret, _ = find_secret(request)
+    try:
+        return (
+            secret is not None
+            and accounts.find_session(get_runtime(request), secret, touch=False) is not None
+        )
+    except SQLAlchemyError:
+        return True  # the database is away; that ends nobody's session

@@ -1,0 +1,293 @@
+"""The IT person's pages: the state of the whole, townships, devices, due work, quarantine. No names of patients."""
+
+import uuid
+from datetime import datetime
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, Request
+from pydantic import BaseModel, ConfigDict
+
+from gateway import __version__, retrying, sites
+from gateway.index import Record, Refusal
+from gateway.system import Fault, Overseer
+from gateway.web.deps import ItDep, RuntimeDep
+from gateway.web.messages import say_fault
+from gateway.web.refusals import explain
+from gateway.work import Work
+from worklists.directory import Institution
+
+router = APIRouter(prefix="/api/v1/system", tags=["system"])
+
+
+def get_overseer(request: Request) -> Overseer:
+    overseer: Overseer = request.app.state.overseer
+    return overseer
+
+
+OverseerDep = Annotated[Overseer, Depends(get_overseer)]
+
+
+class Shape(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+
+class FaultShape(Shape):
+    code: str
+    text: str
+    since: datetime | None
+    where: str
+    severity: Literal["red", "amber"]
+
+
+class ListenerShape(Shape):
+    name: str
+    address: str
+    port: int
+    up: bool
+    associations: int
+    accepted: int
+    refused: int
+    instances: int
+
+
+class JournalShape(Shape):
+    segments: int
+    bytes: int
+    unfiled_bytes: int
+    limit_bytes: int
+    oldest_unindexed_at: datetime | None
+    unindexed_records: int
+    quarantined: int
+
+
+class DrainShape(Shape):
+    indexed_per_minute: int
+    filed_per_minute: int
+    indexed_at: datetime | None
+    filed_at: datetime | None
+
+
+class StoreShape(Shape):
+    kind: str
+    up: bool
+    packs: int
+    bytes: int
+    detail: str
+
+
+class DatabaseShape(Shape):
+    kind: str
+    up: bool
+    detail: str
+
+
+class SweepShape(Shape):
+    kind: str
+    due: int
+    oldest_due_at: datetime | None
+    failing: int
+
+
+class SystemShape(Shape):
+    version: str
+    started_at: datetime
+    faults: list[FaultShape]
+    listeners: list[ListenerShape]
+    journal: JournalShape
+    drain: DrainShape
+    store: StoreShape
+    database: DatabaseShape
+    sweep: SweepShape
+
+
+class ItSite(Shape):
+    id: uuid.UUID
+    code: str
+    name: str
+
+
+class TownshipShape(Shape):
+    site: ItSite
+    devices: int
+    last_heard_at: datetime | None
+    queue: int
+    oldest_waiting_at: datetime | None
+    held: int
+    refused_today: int
+    silent: bool
+
+
+class ItDevice(Shape):
+    id: uuid.UUID
+    ae_title: str
+    name: str
+    modality: str
+    address: str | None
+    enabled: bool
+    last_heard_at: datetime | None
+    site: ItSite
+
+
+class LastObjectShape(BaseModel):
+    sop_instance_uid: str
+    at: datetime | None
+
+
+class AssociationShape(Shape):
+    opened_at: datetime
+    closed_at: datetime | None
+    how: str
+    stored: int
+    refused: int
+
+
+class ItRefusal(BaseModel):
+    at: datetime
+    what: str
+    reason: str
+    advice: str
+
+
+class DevicePageShape(BaseModel):
+    device: ItDevice
+    last_heard_at: datetime | None
+    last_object: LastObjectShape | None
+    associations: list[AssociationShape]
+    refusals: list[ItRefusal]
+
+
+class WorkShape(BaseModel):
+    id: uuid.UUID
+    task: str
+    about: str
+    due_at: datetime
+    attempts: int
+    last_error: str
+    leased_until: datetime | None
+
+
+class QuarantineShape(BaseModel):
+    id: uuid.UUID
+    journal: str
+    sequence: int
+    kind: str
+    received_at: datetime
+    size_bytes: int
+    reason: str
+    site: ItSite | None
+
+
+@router.get("")
+def show_system(caller: ItDep, request: Request, overseer: OverseerDep) -> SystemShape:
+    found = overseer.look()
+    return SystemShape(
+        version=__version__,
+        started_at=request.app.state.started_at,
+        faults=[_show_fault(fault, caller.language) for fault in found.faults],
+        listeners=[ListenerShape.model_validate(one) for one in found.status.listeners],
+        journal=JournalShape.model_validate(found.journal),
+        drain=DrainShape.model_validate(found.drain),
+        store=StoreShape.model_validate(found.store),
+        database=DatabaseShape.model_validate(found.database),
+        sweep=SweepShape.model_validate(found.sweep),
+    )
+
+
+@router.get("/townships")
+def show_townships(caller: ItDep, runtime: RuntimeDep) -> list[TownshipShape]:
+    with runtime.reading() as session:
+        return [TownshipShape.model_validate(site) for site in sites.look_at_sites(session, runtime.now())]
+
+
+@router.get("/devices/{device_id}")
+def show_device(device_id: uuid.UUID, caller: ItDep, runtime: RuntimeDep) -> DevicePageShape:
+    with runtime.reading() as session:
+        found = sites.look_at_device(session, device_id)
+        device = found.device
+        last = device.last_sop_instance_uid
+        return DevicePageShape(
+            device=_show_device(device, device.institution),
+            last_heard_at=device.last_heard_at,
+            last_object=LastObjectShape(sop_instance_uid=last, at=device.last_heard_at) if last else None,
+            associations=[AssociationShape.model_validate(row) for row in found.associations],
+            refusals=[_show_refusal(row, caller.language) for row in found.refusals],
+        )
+
+
+@router.get("/work")
+def show_work(
+    caller: ItDep, runtime: RuntimeDep, state: Literal["due", "failing", "done"] = "due"
+) -> list[WorkShape]:
+    with runtime.reading() as session:
+        return [_show_work(row) for row in retrying.list_work(session, state)]
+
+
+@router.post("/work/{work_id}/retry", status_code=204)
+def retry_work(work_id: uuid.UUID, caller: ItDep, runtime: RuntimeDep, request: Request) -> None:
+    retrying.retry_work(runtime, work_id, caller.actor())
+    wake = getattr(request.app.state, "wake_sweep", None)
+    if wake is not None:
+        wake()
+
+
+@router.get("/quarantine")
+def show_quarantine(caller: ItDep, runtime: RuntimeDep) -> list[QuarantineShape]:
+    with runtime.reading() as session:
+        rows = retrying.list_quarantine(session)
+        ids = {row.institution_id for row in rows if row.institution_id}
+        named = {id: session.get_one(Institution, id) for id in ids}
+        return [_show_record(row, named.get(row.institution_id or row.id)) for row in rows]
+
+
+@router.post("/quarantine/{record_id}/retry", status_code=204)
+def retry_record(record_id: uuid.UUID, caller: ItDep, runtime: RuntimeDep) -> None:
+    retrying.retry_record(runtime, record_id, caller.actor())
+
+
+def _show_fault(fault: Fault, language: str) -> FaultShape:
+    return FaultShape(
+        code=fault.code,
+        text=say_fault(fault.code, language, fault.where),
+        since=fault.since,
+        where=fault.where,
+        severity="red" if fault.severity == "red" else "amber",
+    )
+
+
+def _show_device(device: object, site: Institution) -> ItDevice:
+    fields = {name: getattr(device, name) for name in ItDevice.model_fields if name != "site"}
+    return ItDevice(**fields, site=ItSite.model_validate(site))
+
+
+def _show_refusal(row: Refusal, language: str) -> ItRefusal:
+    # What a file is called may be a patient's name.
+    detail = "" if row.what == "file" else row.detail
+    reason, advice = explain(row.what, row.reason, detail, language)
+    return ItRefusal(at=row.refused_at, what=row.what, reason=reason, advice=advice)
+
+
+def _show_work(row: Work) -> WorkShape:
+    return WorkShape(
+        id=row.id,
+        task=row.task,
+        about=row.subject,
+        due_at=row.due_at,
+        attempts=row.attempts,
+        last_error=row.last_error,
+        leased_until=row.leased_until,
+    )
+
+
+def _show_record(row: Record, site: Institution | None) -> QuarantineShape:
+    # An error's own words may quote what it stumbled over; the journal's never do.
+    reason = row.reason if row.kind == "damaged" else row.reason.partition(":")[0]
+    return QuarantineShape(
+        id=row.id,
+        journal=row.journal,
+        sequence=row.sequence,
+        kind=row.kind,
+        received_at=row.received_at,
+        size_bytes=row.size_bytes,
+        reason=reason,
+        site=ItSite.model_validate(site) if site else None,
+    )

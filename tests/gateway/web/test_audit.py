@@ -1,0 +1,80 @@
+from datetime import timedelta
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import select
+
+from gateway import audit
+from gateway.audit import Actor, AuditEvent
+from gateway.runtime import Runtime
+from tests.gateway.web.conftest import Client, County
+from worklists.base import new_id
+from worklists.directory import Role
+
+
+@pytest.fixture
+def auditor(client: Client) -> TestClient:
+    return client("auditor")
+
+
+def note(runtime: Runtime, action: str, *, days_ago: int = 0, **other: object) -> None:
+    with runtime.sessions.begin() as session:
+        at = runtime.now() - timedelta(days=days_ago)
+        audit.record(session, action, actor=Actor(name="x"), now=at, **other)  # type: ignore[arg-type]
+
+
+def seal(runtime: Runtime) -> None:
+    with runtime.sessions.begin() as session:
+        audit.seal(session)
+
+
+@pytest.mark.parametrize("role", [role for role in Role if role is not Role.AUDITOR])
+def test_only_an_auditor_sees_the_audit(client: Client, role: Role):
+    assert client(role.value).get("/api/v1/audit").status_code == 403
+    assert client(role.value).post("/api/v1/audit/verify").status_code == 403
+
+
+def test_events_are_found_by_what_who_and_when(auditor: TestClient, runtime: Runtime):
+    examination = new_id()
+    note(runtime, "old", days_ago=3)
+    note(runtime, "images_opened", examination_id=examination)
+    note(runtime, "signed")
+
+    def found(**query: object) -> list[str]:
+        answer = auditor.get("/api/v1/audit", params=query)
+        assert answer.status_code == 200, answer.text
+        return [item["action"] for item in answer.json()["items"]]
+
+    assert found() == ["signed", "images_opened", "old"]
+    assert found(action="signed") == ["signed"]
+    assert found(examination=str(examination)) == ["images_opened"]
+    assert found(**{"from": "2026-11-20"}) == ["signed", "images_opened"]
+    assert found(to="2026-11-18") == ["old"]
+    assert auditor.get("/api/v1/audit", params={"from": "yesterday"}).status_code == 422
+
+
+def test_the_audit_has_pages(auditor: TestClient, runtime: Runtime):
+    for number in range(5):
+        note(runtime, str(number))
+    first = auditor.get("/api/v1/audit", params={"limit": 3}).json()
+    rest = auditor.get("/api/v1/audit", params={"cursor": first["next_cursor"]}).json()
+
+    assert [item["action"] for item in first["items"] + rest["items"]] == ["4", "3", "2", "1", "0"]
+    assert auditor.get("/api/v1/audit", params={"cursor": "eA"}).status_code == 422
+
+
+def test_the_chain_is_verified_and_a_changed_row_is_named(
+    auditor: TestClient, runtime: Runtime, county: County
+):
+    note(runtime, "first")
+    note(runtime, "second")
+    seal(runtime)
+    sound = auditor.post("/api/v1/audit/verify").json()
+    with runtime.sessions.begin() as session:
+        session.scalars(select(AuditEvent).where(AuditEvent.action == "second")).one().actor = "y"
+
+    broken = auditor.post("/api/v1/audit/verify").json()
+
+    assert sound == {"ok": True, "checked": 2, "first_bad": None}
+    assert (broken["ok"], broken["first_bad"]["id"]) == (False, 2)
+    assert auditor.get("/api/v1/audit").json()["items"][0]["action"] == "audit_verified"

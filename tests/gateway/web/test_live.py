@@ -1,0 +1,131 @@
+"""The event stream over a real server: a test client would wait for its end."""
+
+import asyncio
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
+
+import httpx
+import pytest
+import uvicorn
+from fastapi import FastAPI
+
+from gateway import live
+from gateway.runtime import Runtime
+from tests.conftest import Clock
+from tests.gateway.web.conftest import Client
+
+
+@pytest.fixture
+def address(app: FastAPI) -> Iterator[str]:
+    app.state.heartbeat_s = 0.2
+    app.state.feed = live.Feed(app.state.runtime, interval_s=0.05)
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=1))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    server.should_exit = True
+    thread.join()
+
+
+class Stream:
+    """What one page hears."""
+
+    def __init__(self, lines: Iterator[str]):
+        self._lines = lines
+
+    def heard(self) -> list[str]:
+        """The topics of the next event."""
+        for line in self._lines:
+            if line.startswith("data: "):
+                topics: list[str] = json.loads(line.removeprefix("data: "))["topics"]
+                return topics
+        raise AssertionError("the stream ended")
+
+    def heartbeat(self) -> None:
+        for line in self._lines:
+            if line.startswith(":"):
+                return
+        raise AssertionError("the stream ended")
+
+    def ended(self) -> bool:
+        return not [line for line in self._lines if line.startswith("data: ")]
+
+
+def follow(address: str, client: Client, username: str):
+    headers = client(username).cookies
+    return httpx.stream("GET", f"{address}/api/v1/events", cookies=dict(headers), timeout=10)
+
+
+def change(runtime: Runtime, *topics: str) -> None:
+    with runtime.sessions.begin() as session:
+        live.bump(session, *topics)
+
+
+def test_a_page_hears_that_something_changed_and_never_what(address: str, client: Client, runtime: Runtime):
+    with follow(address, client, "reader") as answer:
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        stream = Stream(answer.iter_lines())
+        stream.heartbeat()
+        change(runtime, "worklist", "system")
+
+        assert stream.heard() == ["worklist"]
+
+
+def test_it_people_hear_of_the_system(address: str, client: Client, runtime: Runtime):
+    with follow(address, client, "it") as answer:
+        stream = Stream(answer.iter_lines())
+        stream.heartbeat()
+        change(runtime, "worklist")
+        change(runtime, "system")
+
+        assert stream.heard() == ["system"]
+
+
+def test_the_stream_ends_with_the_session(address: str, client: Client, clock: Clock):
+    with follow(address, client, "reader") as answer:
+        stream = Stream(answer.iter_lines())
+        stream.heartbeat()
+        clock.advance(hours=9)
+
+        assert stream.ended()
+
+
+def test_nobody_follows_without_signing_in(address: str, county: object):
+    assert httpx.get(f"{address}/api/v1/events").status_code == 401
+
+
+def test_a_change_that_is_rolled_back_is_not_told(runtime: Runtime):
+    with runtime.sessions() as session:
+        live.bump(session, "worklist")
+        live.read_numbers(session)
+        session.rollback()
+        session.commit()
+
+    with runtime.reading() as session:
+        assert live.read_numbers(session) == {}
+
+
+def test_numbers_rise_once_for_each_transaction(runtime: Runtime):
+    for _ in range(3):
+        with runtime.sessions.begin() as session:
+            live.bump(session, "worklist")
+            live.bump(session, "returns", "worklist")
+
+    with runtime.reading() as session:
+        assert live.read_numbers(session) == {"worklist": 3, "returns": 3}
+
+
+def test_a_slow_reader_is_told_once_of_many_changes():
+    async def listen() -> tuple[frozenset[str], frozenset[str]]:
+        subscription = live.Subscription()
+        for _ in range(1000):
+            subscription.note(["worklist"])
+        return await subscription.next(1), await subscription.next(0.01)
+
+    assert asyncio.run(listen()) == (frozenset({"worklist"}), frozenset())

@@ -1,0 +1,328 @@
+import json
+import uuid
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import select
+
+from gateway import accounts, work
+from gateway.audit import AuditEvent
+from gateway.index import DrainMark, Held, HeldReason, Record, RecordState, Refusal
+from gateway.intake import Drain
+from gateway.runtime import Runtime
+from gateway.work import Work
+from tests.conftest import Clock
+from tests.gateway.web.conftest import Client, County
+from worklists.access import Wire
+from worklists.directory import Device, Role
+from worklists.examinations import Association
+
+PAGES = ("", "/townships", "/work", "/quarantine")
+
+
+@pytest.fixture
+def it(client: Client) -> TestClient:
+    return client("it")
+
+
+def write_status(runtime: Runtime, *, pid: int = 1, age_s: float = 0, **listener: Any) -> Path:
+    """A status file as an ingest process writes it."""
+    folder = runtime.settings.data_dir / "run"
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"ingest-{pid}.json"
+    content = {
+        "pid": pid,
+        "at": (runtime.now() - timedelta(seconds=age_s)).isoformat(),
+        "listeners": [
+            {
+                "name": "dicom",
+                "address": "127.0.0.1",
+                "port": 11112,
+                "associations": 1,
+                "accepted": 10,
+                "refused": 2,
+                "instances": 100,
+                "bytes": 5000,
+                "refused_by_reason": {"calling AE title is not known": 2},
+                **listener,
+            }
+        ],
+        "journal": {"unfiled_bytes": 700, "limit_bytes": 1000, "dropped_notes": 0},
+    }
+    path.write_text(json.dumps(content))
+    return path
+
+
+def keep_record(runtime: Runtime, county: County, **other: Any) -> uuid.UUID:
+    fields: dict[str, Any] = {
+        "journal": "0" * 32,
+        "sequence": 1,
+        "node": "local",
+        "segment": 1,
+        "offset": 0,
+        "size_bytes": 3,
+        "kind": "dicom.instance",
+        "state": RecordState.QUARANTINED,
+        "reason": "ValueError: cannot read 王五",
+        "origin": {},
+        "institution_id": county.township,
+        "received_at": runtime.now(),
+        "sha256": "0" * 64,
+        **other,
+    }
+    with runtime.sessions.begin() as session:
+        row = Record(**fields)
+        session.add(row)
+        session.flush()
+        return row.id
+
+
+def fault_codes(it: TestClient) -> set[str]:
+    return {fault["code"] for fault in it.get("/api/v1/system").json()["faults"]}
+
+
+@pytest.mark.parametrize("role", [role for role in Role if role is not Role.IT])
+def test_only_it_people_see_the_system(client: Client, county: County, role: Role):
+    somebody = client(role.value)
+
+    for page in (*PAGES, f"/devices/{county.device}"):
+        assert somebody.get(f"/api/v1/system{page}").status_code == 403
+    assert somebody.post(f"/api/v1/system/work/{county.device}/retry").status_code == 403
+    assert somebody.post(f"/api/v1/system/quarantine/{county.device}/retry").status_code == 403
+
+
+def test_it_people_see_no_examinations(it: TestClient):
+    assert it.get("/api/v1/worklist").status_code in {200, 403}
+    assert it.get("/api/v1/audit").status_code == 403
+
+
+def test_a_system_at_rest_has_no_faults(it: TestClient):
+    answer = it.get("/api/v1/system")
+
+    assert answer.status_code == 200, answer.text
+    system = answer.json()
+    assert system["faults"] == []
+    assert (system["store"]["kind"], system["store"]["up"]) == ("folder", True)
+    assert system["database"]["up"] is True
+    assert system["sweep"] == {"kind": "thread", "due": 0, "oldest_due_at": None, "failing": 0}
+
+
+def test_listeners_are_summed_over_their_processes(it: TestClient, runtime: Runtime):
+    write_status(runtime, pid=1)
+    write_status(runtime, pid=2, instances=11)
+
+    system = it.get("/api/v1/system").json()
+
+    (listener,) = system["listeners"]
+    assert (listener["up"], listener["instances"], listener["accepted"]) == (True, 111, 20)
+    assert (system["journal"]["unfiled_bytes"], system["journal"]["limit_bytes"]) == (700, 1000)
+
+
+def test_a_process_that_fell_silent_is_gone(it: TestClient, runtime: Runtime):
+    write_status(runtime, pid=1, age_s=6)
+
+    system = it.get("/api/v1/system").json()
+    assert system["listeners"][0]["up"] is False
+    (fault,) = system["faults"]
+    assert (fault["code"], fault["severity"]) == ("listener_down", "red")
+    assert "11112" in fault["text"]
+
+    write_status(runtime, pid=2)  # another took over
+    assert fault_codes(it) == set()
+
+
+def test_a_damaged_status_file_is_no_listener(it: TestClient, runtime: Runtime):
+    write_status(runtime).write_text("{")
+
+    assert it.get("/api/v1/system").json()["listeners"] == []
+
+
+def test_what_is_wrong_is_said(it: TestClient, runtime: Runtime, county: County, clock: Clock):
+    write_status(runtime).write_text(
+        write_status(runtime).read_text().replace('"unfiled_bytes": 700', '"unfiled_bytes": 1000')
+    )
+    with runtime.sessions.begin() as session:
+        session.add(DrainMark(node="local", indexed_until=runtime.now() - timedelta(minutes=1), figures={}))
+        late = work.schedule(session, "t", "1", due_at=runtime.now() - timedelta(minutes=6))
+        late.attempts, late.last_error = 3, "PeerUnreachable"
+    keep_record(runtime, county)
+
+    assert fault_codes(it) == {"journal_full", "drain_silent", "sweep_late", "work_failing", "quarantine"}
+
+
+def test_townships_show_when_they_were_heard_and_what_was_refused(
+    it: TestClient, runtime: Runtime, county: County, clock: Clock
+):
+    with runtime.sessions.begin() as session:
+        session.get_one(Device, county.device).last_heard_at = runtime.now() - timedelta(hours=1)
+        for days in (0, 1):
+            session.add(
+                Refusal(
+                    refused_at=runtime.now() - timedelta(days=days),
+                    what="instance",
+                    institution_id=county.township,
+                    reason="C000",
+                )
+            )
+    record = keep_record(runtime, county, state=RecordState.HELD)
+    with runtime.sessions.begin() as session:
+        session.add(
+            Held(
+                record_id=record,
+                institution_id=county.township,
+                reason=HeldReason.UID_MALFORMED,
+                header={},
+                held_at=runtime.now(),
+            )
+        )
+
+    (township,) = it.get("/api/v1/system/townships").json()
+
+    assert township["site"]["code"] == "T1"
+    assert (township["devices"], township["held"], township["refused_today"]) == (1, 1, 1)
+    assert (township["queue"], township["silent"]) == (0, False)
+    clock.advance(days=1)
+    assert client_silent(runtime, it)
+
+
+def client_silent(runtime: Runtime, it: TestClient) -> bool:
+    with runtime.sessions.begin() as session:
+        for row in session.scalars(select(accounts.LoginSession)):
+            row.last_used_at, row.expires_at = runtime.now(), runtime.now() + timedelta(hours=1)
+    silent: bool = it.get("/api/v1/system/townships").json()[0]["silent"]
+    return silent
+
+
+def test_a_device_shows_its_conversations_and_refusals_in_plain_words(
+    it: TestClient, runtime: Runtime, county: County
+):
+    with runtime.sessions.begin() as session:
+        device = session.get_one(Device, county.device)
+        device.last_heard_at, device.last_sop_instance_uid = runtime.now(), "1.2.3"
+        session.add(
+            Association(id="a", device_id=device.id, opened_at=runtime.now(), how="released", stored=2)
+        )
+        session.add(
+            Refusal(
+                refused_at=runtime.now(),
+                what="file",
+                device_id=device.id,
+                reason="not_dicom",
+                detail="王五.jpg",
+            )
+        )
+
+    page = it.get(f"/api/v1/system/devices/{county.device}").json()
+
+    assert page["last_object"]["sop_instance_uid"] == "1.2.3"
+    assert (page["associations"][0]["stored"], page["associations"][0]["how"]) == (2, "released")
+    assert page["refusals"][0]["advice"]
+    assert "王五" not in json.dumps(page, ensure_ascii=False)
+    assert it.get(f"/api/v1/system/devices/{county.township}").status_code == 404
+
+
+def test_due_work_is_shown_by_its_state_and_set_going_again(it: TestClient, runtime: Runtime, clock: Clock):
+    with runtime.sessions.begin() as session:
+        due = work.schedule(session, "deliver", "a", due_at=runtime.now())
+        failing = work.schedule(session, "deliver", "b", due_at=runtime.now())
+        failing.lease(runtime.now())
+        failing.fail("PeerUnreachable", runtime.now() + timedelta(minutes=20))
+        done = work.schedule(session, "deliver", "c", due_at=runtime.now())
+        done.succeed(runtime.now(), generation=done.generation)
+        ids = {row.subject: str(row.id) for row in (due, failing, done)}
+
+    def shown(state: str) -> list[str]:
+        answer = it.get("/api/v1/system/work", params={"state": state}).json()
+        return [row["about"] for row in answer]
+
+    assert (shown("due"), shown("failing"), shown("done")) == (["a", "b"], ["b"], ["c"])
+    assert it.get("/api/v1/system/work", params={"state": "other"}).status_code == 422
+    assert it.post(f"/api/v1/system/work/{ids['b']}/retry").status_code == 204
+    with runtime.reading() as session:
+        row = session.get_one(Work, uuid.UUID(ids["b"]))
+        assert (row.due_at, row.attempts) == (runtime.now(), 0)
+        assert "work_retried" in session.scalars(select(AuditEvent.action)).all()
+
+
+def test_work_that_somebody_is_doing_is_not_started_twice(it: TestClient, runtime: Runtime):
+    with runtime.sessions.begin() as session:
+        row = work.schedule(session, "deliver", "a", due_at=runtime.now())
+        row.lease(runtime.now())
+        session.flush()
+        id = row.id
+
+    assert it.post(f"/api/v1/system/work/{id}/retry").status_code == 409
+    assert it.post(f"/api/v1/system/work/{uuid.uuid4()}/retry").status_code == 404
+
+
+def test_quarantine_names_the_error_and_not_what_it_quotes(it: TestClient, runtime: Runtime, county: County):
+    id = keep_record(runtime, county)
+
+    (shown,) = it.get("/api/v1/system/quarantine").json()
+
+    assert (shown["id"], shown["reason"], shown["site"]["code"]) == (str(id), "ValueError", "T1")
+
+
+def test_a_quarantined_record_whose_bytes_are_away_stays(it: TestClient, runtime: Runtime, county: County):
+    id = keep_record(runtime, county)
+
+    assert it.post(f"/api/v1/system/quarantine/{id}/retry").status_code == 503
+    assert len(it.get("/api/v1/system/quarantine").json()) == 1
+    assert it.post(f"/api/v1/system/quarantine/{uuid.uuid4()}/retry").status_code == 404
+
+
+def test_a_quarantined_record_is_indexed_once_its_cause_is_mended(
+    it: TestClient, runtime: Runtime, county: County
+):
+    origin = {"event": "opened", "at": runtime.now().isoformat()}  # nothing says which association
+    runtime.journal.append("dicom.association", origin, [b"x"])
+    Drain(runtime).index_new()
+    (shown,) = it.get("/api/v1/system/quarantine").json()
+    path = f"/api/v1/system/quarantine/{shown['id']}/retry"
+    again = it.post(path)
+    assert (shown["reason"], again.status_code, again.json()["code"]) == ("KeyError", 409, "still_broken")
+
+    with runtime.sessions.begin() as session:
+        session.get_one(Record, uuid.UUID(shown["id"])).origin = {**origin, "association_id": "a"}
+
+    assert it.post(path).status_code == 204
+    assert it.get("/api/v1/system/quarantine").json() == []
+    with runtime.reading() as session:
+        assert session.get(Association, "a") is not None
+
+
+def test_alive_and_ready(anybody: TestClient, runtime: Runtime):
+    write_status(runtime, age_s=60)
+
+    assert anybody.get("/livez").json() == {"status": "alive"}
+    ready = anybody.get("/readyz")
+    assert (ready.status_code, ready.json()["status"]) == (200, "ready")
+    assert ready.json()["degraded"] == ["listener dicom"]
+
+
+def test_metrics_are_for_loopback_or_a_machine_with_that_wire(
+    anybody: TestClient, runtime: Runtime, county: County
+):
+    write_status(runtime)
+    tokens = {}
+    with runtime.sessions.begin() as session:
+        for wire in (Wire.METRICS, Wire.UPLOAD):
+            tokens[wire] = accounts.issue_machine_token(
+                session, name=wire, institution_id=county.hospital, wires=[wire], now=runtime.now()
+            )
+
+    def read(headers: dict[str, str], peer: str = "10.0.0.9"):
+        return TestClient(anybody.app, client=(peer, 1)).get("/metrics", headers=headers)
+
+    assert read({}).status_code == 401
+    assert read({"Authorization": f"Bearer {tokens[Wire.UPLOAD]}"}).status_code == 403
+    assert read({"Authorization": "Bearer gwm_x"}).status_code == 401
+    assert read({}, "127.0.0.1").status_code == 200
+    text = read({"Authorization": f"Bearer {tokens[Wire.METRICS]}"}).text
+    assert 'gateway_instances_received_total{port="11112",wire="dicom"} 100.0' in text
+    assert 'reason="calling AE title is not known"' in text
+    assert 'gateway_up{part="database"} 1.0' in text
+    assert "process_cpu_seconds_total" in text
