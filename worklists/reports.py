@@ -192,6 +192,15 @@ def deliver(session: Session, report: Report, *, pdf_sha256: str, now: datetime)
         row.deliver(now)
 
 
+def address_anew(session: Session, examination: Examination, now: datetime) -> None:
+    """The examination has another recipient: the report that stands goes there too, at once when it is kept."""
+    standing = select(Report).where(Report.examination_id == examination.id, Report.state == ReportState.SIGNED)
+    for report in session.scalars(standing).all():
+        for row in _address(session, report, examination):
+            if report.pdf_sha256 is not None:
+                row.deliver(now)
+
+
 def get_report(session: Session, report_id: uuid.UUID) -> Report:
     report = session.get(Report, report_id)
     if report is None:
@@ -199,14 +208,16 @@ def get_report(session: Session, report_id: uuid.UUID) -> Report:
     return report
 
 
-def _address(session: Session, report: Report, examination: Examination) -> None:
+def _address(session: Session, report: Report, examination: Examination) -> list[ReportReturn]:
+    """A return to everybody who gets the report and has none yet."""
     recipients = {examination.institution_id, examination.village_id} - {None}
-    for recipient_id in recipients:
-        session.add(
-            ReportReturn(
-                id=new_id(), report_id=report.id, recipient_id=recipient_id, state=ReturnState.PENDING
-            )
-        )
+    known = session.scalars(select(ReportReturn.recipient_id).where(ReportReturn.report_id == report.id))
+    rows = [
+        ReportReturn(id=new_id(), report=report, recipient_id=recipient_id, state=ReturnState.PENDING)
+        for recipient_id in recipients - set(known)
+    ]
+    session.add_all(rows)
+    return rows
 
 
 def _supersede_earlier(session: Session, examination_id: uuid.UUID) -> int:

@@ -1,35 +1,58 @@
 """The web application: one FastAPI app over a runtime. Endpoints are plain functions in a pool of threads."""
 
-import importlib.util
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from types import ModuleType
 
 from anyio.to_thread import current_default_thread_limiter
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 
 from gateway import __version__
+from gateway.live import Feed
+from gateway.probes import Probes
 from gateway.runtime import Runtime
-from gateway.web import errors
+from gateway.system import Overseer
+from gateway.web import (
+    admin,
+    audit,
+    dicomweb,
+    errors,
+    examinations,
+    health,
+    held,
+    live,
+    overview,
+    pages,
+    reports,
+    returns,
+    session,
+    system,
+    tasks,
+    verifications,
+    worklist,
+)
 from gateway.web.edge import BodyLimit, SecurityHeaders
 
 THREADS = 20  # as many as the database pool has connections (10 kept, 10 more): a thread never waits for one
 
-_ROUTERS = (
-    "session",
-    "admin",
-    "system",
-    "audit",
-    "health",
-    "live",
-    "worklist",
-    "tasks",
-    "reports",
-    "examinations",
-    "returns",
-    "held",
-    "verifications",
-    "dicomweb",
-    "pages",
+_PARTS: tuple[ModuleType, ...] = (
+    session,
+    worklist,
+    tasks,
+    reports,
+    examinations,
+    overview,
+    returns,
+    held,
+    verifications,
+    dicomweb,
+    admin,
+    system,
+    audit,
+    live,
+    health,
+    pages,
 )
 
 
@@ -45,22 +68,26 @@ def create_app(runtime: Runtime) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.runtime = runtime
+    app.state.feed = Feed(runtime)
+    app.state.started_at = runtime.now()
+    app.state.probes = Probes(runtime)
+    app.state.overseer = Overseer(runtime, app.state.probes)
     errors.install(app)
     # The last added is the outermost: headers stand on every answer, also on a refusal.
     app.add_middleware(BodyLimit, upload_limit_bytes=runtime.settings.upload_limit_bytes)
     app.add_middleware(errors.UnforeseenErrors)
     app.add_middleware(SecurityHeaders)
-    for router in _find_routers():
-        app.include_router(router)
+    for part in _PARTS:
+        app.include_router(part.router)
+    pages.mount(app, runtime.settings.viewer_dir)
     return app
 
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     current_default_thread_limiter().total_tokens = THREADS
+    feed: Feed = app.state.feed
+    poller = asyncio.create_task(feed.run())
     yield
-
-
-def _find_routers() -> list[APIRouter]:
-    names = [f"gateway.web.{name}" for name in _ROUTERS]
-    return [importlib.import_module(name).router for name in names if importlib.util.find_spec(name)]
+    feed.close()
+    poller.cancel()

@@ -21,7 +21,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from adapters.errors import Malformed, Refused, Unavailable
 from gateway.accounts import LockedOut, NotSignedIn, PasswordTooWeak, WrongCredentials
 from gateway.directory import ChangeMovedOn, FieldErrors
+from gateway.held import AlreadyResolved
 from gateway.live import TooManySubscribers
+from gateway.retrying import StillBroken
+from gateway.uploading import KindNotTaken, NothingAccepted
+from gateway.web.limits import TooOften
 from gateway.web.messages import choose_language, say, say_reason
 from worklists.errors import Conflict, Invalid, NotAllowed, NotFound
 from worklists.reading import (
@@ -88,12 +92,17 @@ PROBLEMS: tuple[tuple[type[Exception], Problem], ...] = (
     (WriterCannotReview, Problem(status=409, code="writer_cannot_review")),
     (DraftChanged, Problem(status=412, code="draft_changed")),
     (ChangeMovedOn, Problem(status=409, code="change_moved_on")),
+    (AlreadyResolved, Problem(status=409, code="already_resolved")),
+    (StillBroken, Problem(status=409, code="still_broken", facts=("error",))),
     (Conflict, Problem(status=409, code="conflict")),
     (ReportIncomplete, Problem(status=422, code="report_incomplete", facts=("field",))),
+    (KindNotTaken, Problem(status=422, code="kind_not_taken", facts=("kind",))),
+    (NothingAccepted, Problem(status=422, code="nothing_accepted")),
     (Invalid, Problem(status=422, code="invalid")),
     (RequestValidationError, Problem(status=422, code="invalid")),
     (Malformed, Problem(status=422, code="malformed", facts=("reason",))),
     (Refused, Problem(status=403, code="not_allowed")),
+    (TooOften, Problem(status=429, code="too_often", facts=("retry_after_s",))),
     (TooLarge, Problem(status=413, code="too_large", facts=("limit_mb",))),
     (Unavailable, Problem(status=503, code="unavailable", headers=_LATER)),
     (TooManySubscribers, Problem(status=503, code="unavailable", headers=_LATER)),
@@ -117,7 +126,7 @@ def answer_error(request: Request, error: Exception) -> Response:
     if isinstance(error, HTTPException):
         return _answer_http(error, language)
     problem = find_problem(error)
-    if isinstance(error, LockedOut):
+    if isinstance(error, LockedOut | TooOften):
         headers = {"Retry-After": str(error.retry_after_s)}
     fields = field_errors(error, language)
     if fields:

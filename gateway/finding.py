@@ -1,0 +1,135 @@
+"""Finding: the parts that list queries share. What was typed, days of the county, pages that stay in place."""
+
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select
+from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
+
+from gateway.index import Held
+from worklists.base import COUNTY_TIME
+from worklists.errors import Invalid
+from worklists.examinations import Examination
+from worklists.patients import Patient
+from worklists.reading import Purpose, ReadingTask
+from worklists.reports import Report, ReportReturn, ReturnState
+
+SEPARATOR = "|"
+
+
+def day_begin(day: date) -> datetime:
+    """When a day of the county begins."""
+    return datetime.combine(day, time(), COUNTY_TIME).astimezone(UTC)
+
+
+def on_days(
+    moment: InstrumentedAttribute[datetime], first: date | None, last: date | None
+) -> list[ColumnElement[bool]]:
+    """Between two days, both inclusive; either may be open."""
+    conditions: list[ColumnElement[bool]] = []
+    if first is not None:
+        conditions.append(moment >= day_begin(first))
+    if last is not None:
+        conditions.append(moment < day_begin(last + timedelta(days=1)))
+    return conditions
+
+
+def typed(q: str) -> list[ColumnElement[bool]]:
+    """Every word typed is in the patient's name, pinyin, initials or number, or in the accession number."""
+    return [
+        or_(
+            Patient.search_text.contains(word, autoescape=True),
+            func.lower(Examination.accession_number).contains(word, autoescape=True),
+        )
+        for word in q.lower().split()
+    ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """An order that is total, so that a page goes on where the last one ended, whatever came in between."""
+
+    keys: Sequence[tuple[InstrumentedAttribute[Any], bool]]  # column, whether it descends
+    readers: Sequence[Callable[[str], Any]]  # how a value of each is read from a cursor
+
+    def apply(self, query: Select[Any], cursor: str | None, limit: int) -> Select[Any]:
+        """The page behind the cursor, and one row more: the sign that there is another page."""
+        if cursor is not None:
+            query = query.where(self._behind(self._read(cursor)))
+        return query.order_by(*(c.desc() if down else c.asc() for c, down in self.keys)).limit(limit + 1)
+
+    def key_of(self, values: Sequence[object]) -> str:
+        return SEPARATOR.join(v.isoformat() if isinstance(v, datetime) else str(v) for v in values)
+
+    def _behind(self, values: Sequence[Any]) -> ColumnElement[bool]:
+        ways: list[ColumnElement[bool]] = []
+        for place, (column, down) in enumerate(self.keys):
+            same = [c == v for (c, _), v in zip(self.keys[:place], values, strict=False)]
+            further = column < values[place] if down else column > values[place]
+            ways.append(and_(*same, further))
+        return or_(*ways)
+
+    def _read(self, cursor: str) -> list[Any]:
+        try:
+            return [read(part) for read, part in zip(self.readers, cursor.split(SEPARATOR), strict=True)]
+        except ValueError as error:
+            raise Invalid("cursor") from error
+
+
+def newest_read_task() -> ColumnElement[bool]:
+    """The task that reads an examination; where one was begun anew, the newest."""
+    newer = aliased(ReadingTask)
+    return and_(
+        ReadingTask.purpose == Purpose.READ,
+        ~select(newer.id)
+        .where(newer.examination_id == ReadingTask.examination_id)
+        .where(newer.purpose == Purpose.READ, newer.id > ReadingTask.id)
+        .correlate(ReadingTask)
+        .exists(),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Around:
+    """What is shown beside examinations: the report that stands, how it came back, what of it is held."""
+
+    reports: dict[uuid.UUID, uuid.UUID]
+    returns: dict[uuid.UUID, tuple[ReportReturn, datetime]]
+    held: dict[uuid.UUID, int]
+
+
+def look_around(
+    session: Session, examination_ids: Sequence[uuid.UUID], *, recipient_id: uuid.UUID | None = None
+) -> Around:
+    """In one query each, for a whole page. Returns are those to one institution."""
+    reports = session.execute(
+        select(Report.examination_id, Report.id)
+        .where(Report.examination_id.in_(examination_ids))
+        .order_by(Report.version)
+    )
+    held = session.execute(
+        select(Held.examination_id, func.count())
+        .where(Held.examination_id.in_(examination_ids), Held.resolved_at.is_(None))
+        .group_by(Held.examination_id)
+    )
+    return Around(
+        reports={row.examination_id: row.id for row in reports},
+        returns=_returns_to(session, examination_ids, recipient_id) if recipient_id else {},
+        held={about: count for about, count in held if about is not None},
+    )
+
+
+def _returns_to(
+    session: Session, examination_ids: Sequence[uuid.UUID], recipient_id: uuid.UUID
+) -> dict[uuid.UUID, tuple[ReportReturn, datetime]]:
+    rows = session.execute(
+        select(Report.examination_id, ReportReturn, Report.signed_at)
+        .join(Report, Report.id == ReportReturn.report_id)
+        .where(Report.examination_id.in_(examination_ids))
+        .where(ReportReturn.recipient_id == recipient_id, ReportReturn.state != ReturnState.PENDING)
+        .order_by(Report.version)
+    )
+    return {examination_id: (row, signed_at) for examination_id, row, signed_at in rows}

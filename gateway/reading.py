@@ -1,0 +1,234 @@
+"""What readers and reviewers do: one transaction each, seen through the one door, audited with the deed.
+
+When somebody else was first, the deed is tried again on what they left, and then says what it met there.
+"""
+
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+from sqlalchemy.orm.exc import StaleDataError
+
+from gateway import audit, live, work
+from gateway.audit import Actor, AuditEvent
+from gateway.index import Instance, Record, Series, Study
+from gateway.runtime import Runtime
+from gateway.tasks import RENDER
+from worklists import reading
+from worklists.access import Subject, visible_to
+from worklists.base import local_date
+from worklists.directory import Person
+from worklists.errors import NotAllowed, NotFound
+from worklists.examinations import Examination
+from worklists.reading import ReadingTask
+from worklists.recognition import marks_for
+from worklists.reports import Original, Report, sign_report
+
+T = TypeVar("T")
+TRIES = 3
+OPENING = timedelta(minutes=15)  # who comes back later opens it again
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Who:
+    """Who does it: what they may see, and how the audit names them."""
+
+    subject: Subject
+    actor: Actor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DraftText:
+    """What a reader typed."""
+
+    findings: str
+    impression: str
+    critical: bool = False
+    preliminary: bool = False
+
+
+def get_task(session: Session, subject: Subject, task_id: uuid.UUID) -> ReadingTask:
+    """A task at one of the caller's centres, or one that they hold. A prior that they may see is no work of theirs."""
+    task = session.scalars(
+        select(ReadingTask)
+        .join(Examination, Examination.id == ReadingTask.examination_id)
+        .where(ReadingTask.id == task_id, visible_to(subject))
+    ).one_or_none()
+    mine = task is not None and (
+        task.centre_id in subject.centre_ids or task.claimed_by_id == subject.person_id
+    )
+    if task is None or not mine:
+        raise NotFound("task")
+    return task
+
+
+def claim(runtime: Runtime, who: Who, task_id: uuid.UUID) -> None:
+    _change(runtime, who, task_id, "task_claimed", lambda task, person, now: task.claim(person, now))
+
+
+def renew(runtime: Runtime, who: Who, task_id: uuid.UUID) -> None:
+    """The reading room is still open: nothing that anybody needs to be told."""
+    _change(runtime, who, task_id, None, lambda task, person, now: task.renew(person, now))
+
+
+def release(runtime: Runtime, who: Who, task_id: uuid.UUID) -> None:
+    _change(runtime, who, task_id, "task_released", lambda task, person, _: task.release(person))
+
+
+def send_back(runtime: Runtime, who: Who, task_id: uuid.UUID, reason: str) -> None:
+    _change(
+        runtime, who, task_id, "examination_sent_back",
+        lambda task, person, _: task.send_back(person, reason), {"reason": reason},
+    )  # fmt: skip
+
+
+def confirm_late(runtime: Runtime, who: Who, task_id: uuid.UUID) -> None:
+    _change(
+        runtime, who, task_id, "late_instances_confirmed",
+        lambda task, person, _: task.confirm_late_instances(person),
+    )  # fmt: skip
+
+
+def submit(runtime: Runtime, who: Who, task_id: uuid.UUID) -> None:
+    _change(runtime, who, task_id, "report_submitted", lambda task, person, now: task.submit(person, now))
+
+
+def reject(runtime: Runtime, who: Who, task_id: uuid.UUID, reason: str) -> None:
+    _change(
+        runtime, who, task_id, "report_rejected",
+        lambda task, person, now: task.reject(person, reason, now), {"reason": reason},
+    )  # fmt: skip
+
+
+def save(runtime: Runtime, who: Who, task_id: uuid.UUID, text: DraftText, *, revision: int | None) -> None:
+    """Keep what was typed; only the first save of a claim is worth a row of audit. Raises DraftChanged."""
+
+    def deed(session: Session) -> None:
+        now = runtime.now()
+        task, person = get_task(session, who.subject, task_id), get_person(session, who)
+        begun = task.draft is None or (task.claimed_at is not None and task.draft.saved_at < task.claimed_at)
+        reading.save_draft(
+            session, task, writer=person, findings=text.findings, impression=text.impression,
+            critical=text.critical, preliminary=text.preliminary, revision=revision, now=now,
+        )  # fmt: skip
+        if begun:
+            _record(session, who, "draft_begun", task, now)
+
+    in_one(runtime, deed)
+
+
+def sign(runtime: Runtime, who: Who, task_id: uuid.UUID) -> Report:
+    """Sign: the marks and the manifest are fixed, and the document is due. Needs neither object store nor journal."""
+
+    def deed(session: Session) -> Report:
+        now = runtime.now()
+        task, person = get_task(session, who.subject, task_id), get_person(session, who)
+        examination = task.examination
+        report = sign_report(
+            session,
+            task,
+            signer=person,
+            marks=marks_for(
+                session,
+                examination,
+                on=local_date(examination.studied_at or examination.received_at),
+                print_community_mark=runtime.settings.print_community_mark,
+            ),
+            originals=_originals(session, examination.id),
+            now=now,
+        )
+        work.schedule(session, RENDER, report.id, due_at=now)
+        _record(
+            session, who, "report_signed", task, now, {"report_id": str(report.id), "version": report.version}
+        )
+        live.bump(session, "worklist")
+        return report
+
+    return in_one(runtime, deed)
+
+
+def note_opening(runtime: Runtime, who: Who, action: str, examination_id: uuid.UUID, **detail: str) -> None:
+    """One row of audit for each person and opening, not for each time that a page reads again."""
+    now = runtime.now()
+    with runtime.reading() as session:
+        known = session.scalars(
+            select(AuditEvent.id)
+            .where(AuditEvent.examination_id == examination_id, AuditEvent.action == action)
+            .where(AuditEvent.at > now - OPENING, AuditEvent.actor == who.actor.name)
+            .where(AuditEvent.person_id == who.actor.person_id)
+            .limit(1)
+        ).first()
+    if known is None:
+        with runtime.sessions.begin() as session:
+            audit.record(
+                session, action, actor=who.actor, now=now, examination_id=examination_id, detail=detail
+            )
+
+
+def in_one(runtime: Runtime, deed: Callable[[Session], T]) -> T:
+    """A deed in one transaction, done again on what another left when they were first."""
+    for attempt in range(TRIES):
+        try:
+            with runtime.sessions.begin() as session:
+                return deed(session)
+        except StaleDataError:
+            if attempt == TRIES - 1:
+                raise
+    raise AssertionError("unreachable")
+
+
+def get_person(session: Session, who: Who) -> Person:
+    """The caller's row in this transaction. Raises NotAllowed for a machine."""
+    person = session.get(Person, who.actor.person_id) if who.actor.person_id else None
+    if person is None:
+        raise NotAllowed("person")
+    return person
+
+
+def _change(
+    runtime: Runtime,
+    who: Who,
+    task_id: uuid.UUID,
+    action: str | None,
+    deed: Callable[[ReadingTask, Person, datetime], None],
+    detail: Mapping[str, Any] | None = None,
+) -> None:
+    def change(session: Session) -> None:
+        now = runtime.now()
+        task = get_task(session, who.subject, task_id)
+        deed(task, get_person(session, who), now)
+        if action is not None:
+            _record(session, who, action, task, now, detail)
+            live.bump(session, "worklist")
+
+    in_one(runtime, change)
+
+
+def _record(
+    session: Session,
+    who: Who,
+    action: str,
+    task: ReadingTask,
+    now: datetime,
+    detail: Mapping[str, Any] | None = None,
+) -> None:
+    audit.record(
+        session, action, actor=who.actor, now=now, examination_id=task.examination_id,
+        detail={"task_id": str(task.id), **(detail or {})},
+    )  # fmt: skip
+
+
+def _originals(session: Session, examination_id: uuid.UUID) -> list[Original]:
+    """What the reader had before them: the current version of every instance."""
+    rows = session.execute(
+        select(Instance.sop_instance_uid, Record.sha256, Record.size_bytes)
+        .join(Record, Record.id == Instance.record_id)
+        .join(Series, Series.id == Instance.series_id)
+        .join(Study, Study.id == Series.study_id)
+        .where(Study.examination_id == examination_id, Instance.current)
+    )
+    return [Original(sop_instance_uid=uid, sha256=sha256, size_bytes=size) for uid, sha256, size in rows]

@@ -1,0 +1,314 @@
+"""What a township made, and what it can do about it: `/api/v1/examinations`, `/refusals`, `/villages`."""
+
+import uuid
+from collections.abc import AsyncIterator
+from datetime import date, datetime, timedelta
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.exceptions import RequestValidationError
+from sqlalchemy import Select, and_, case, func, or_, select
+from sqlalchemy.orm import Session, joinedload
+from starlette.datastructures import FormData, UploadFile
+
+from gateway import reading, township, uploading
+from gateway.finding import Order, day_begin, look_around, newest_read_task, on_days, typed
+from gateway.index import Refusal
+from gateway.reading import Who
+from gateway.runtime import Runtime
+from gateway.uploading import File, NothingAccepted, RefusedFile
+from gateway.web.deps import Caller, CallerDep, RuntimeDep, require
+from gateway.web.errors import Detailed
+from gateway.web.paging import CursorDep, LimitDep, read_cursor, write_cursor
+from gateway.web.refusals import explain
+from gateway.web.shapes import (
+    AcceptedShape,
+    ExaminationChanges,
+    ExaminationDetail,
+    ExaminationItem,
+    IdentityBody,
+    Page,
+    RefusalShape,
+    RefusedShape,
+    SiteShape,
+    UploadShape,
+)
+from gateway.web.showing import show_device, show_examination, show_examination_detail, show_site
+from gateway.web.tasks import who_is
+from worklists.access import Wire, visible_to
+from worklists.base import local_date
+from worklists.directory import Device, Role
+from worklists.errors import NotAllowed, NotFound
+from worklists.examinations import Examination
+from worklists.patients import Patient, PatientIdentity
+from worklists.reading import ReadingTask, TaskState
+
+router = APIRouter(prefix="/api/v1", tags=["township"])
+
+MOST_FILES = 5000  # of one upload; a large CT has three thousand images
+NOT_YET_INDEXED = timedelta(hours=1)  # how long after an id was minted its file may still be on its way
+REFUSALS_SHOWN = timedelta(days=7)
+NEWEST_FIRST = Order(
+    keys=[(Examination.received_at, True), (Examination.id, True)],
+    readers=(datetime.fromisoformat, uuid.UUID),
+)
+RadiographerDep = Annotated[Caller, Depends(require(Role.RADIOGRAPHER))]
+_KNOWS_EXAMINATIONS = {Role.RADIOGRAPHER, Role.VILLAGE, Role.READER, Role.REVIEWER}
+
+
+def get_examination_caller(caller: CallerDep) -> Caller:
+    """Anybody who deals with examinations; which of them is the door's question."""
+    if caller.subject.wires is None and not caller.subject.roles & _KNOWS_EXAMINATIONS:
+        raise NotAllowed("examinations")
+    return caller
+
+
+def get_uploader(caller: CallerDep) -> Caller:
+    wires = caller.subject.wires
+    if (Wire.UPLOAD not in wires) if wires is not None else Role.RADIOGRAPHER not in caller.subject.roles:
+        raise NotAllowed("upload")
+    return caller
+
+
+ExaminationCallerDep = Annotated[Caller, Depends(get_examination_caller)]
+UploaderDep = Annotated[Caller, Depends(get_uploader)]
+
+
+async def get_form(_caller: UploaderDep, request: Request) -> AsyncIterator[FormData]:
+    """The multipart body; read only for somebody who may upload."""
+    async with request.form(max_files=MOST_FILES, max_fields=20) as form:
+        yield form
+
+
+@router.get("/examinations")
+def list_examinations(
+    caller: RadiographerDep,
+    runtime: RuntimeDep,
+    state: Annotated[list[TaskState] | None, Query()] = None,
+    q: Annotated[str, Query(max_length=100)] = "",
+    first: Annotated[date | None, Query(alias="from")] = None,
+    last: Annotated[date | None, Query(alias="to")] = None,
+    limit: LimitDep = 50,
+    cursor: CursorDep = None,
+) -> Page[ExaminationItem]:
+    """What this institution made, newest first."""
+    asked = _made_here(caller, q, first, last)
+    query = asked.where(ReadingTask.state.in_(state)) if state else asked
+    query = query.options(
+        joinedload(ReadingTask.examination).options(
+            joinedload(Examination.institution),
+            joinedload(Examination.device),
+            joinedload(Examination.village),
+        )
+    )
+    with runtime.reading() as session:
+        tasks = session.scalars(NEWEST_FIRST.apply(query, read_cursor(cursor), limit)).unique().all()
+        shown = tasks[:limit]
+        around = look_around(
+            session, [task.examination_id for task in shown], recipient_id=caller.subject.institution_id
+        )
+        return Page(
+            items=[show_examination(task, around) for task in shown],
+            next_cursor=_cursor_of(shown[-1]) if len(tasks) > limit else None,
+            counts=_count(session, asked, runtime.now()),
+        )
+
+
+@router.get("/examinations/{examination_id}")
+def read_examination(
+    examination_id: uuid.UUID, caller: ExaminationCallerDep, runtime: RuntimeDep
+) -> ExaminationDetail:
+    detail = _show(runtime, caller, examination_id)
+    reading.note_opening(runtime, who_is(caller), "examination_opened", detail.examination_id)
+    return detail
+
+
+@router.patch("/examinations/{examination_id}")
+def change_examination(
+    examination_id: uuid.UUID, body: ExaminationChanges, caller: ExaminationCallerDep, runtime: RuntimeDep
+) -> ExaminationDetail:
+    changes = body.model_dump(exclude_unset=True)
+    own_id = township.change_examination(runtime, who_is(caller), examination_id, changes)
+    return _show(runtime, caller, own_id)
+
+
+@router.post("/examinations/{examination_id}/identity")
+def correct_identity(
+    examination_id: uuid.UUID, body: IdentityBody, caller: RadiographerDep, runtime: RuntimeDep
+) -> ExaminationDetail:
+    identity = PatientIdentity(
+        patient_id=body.patient_id.strip(), name=body.name.strip(), sex=body.sex, birth_date=body.birth_date
+    )
+    own_id = township.correct_identity(runtime, who_is(caller), examination_id, identity, body.reason)
+    return _show(runtime, caller, own_id)
+
+
+@router.post(
+    "/examinations",
+    status_code=201,
+    openapi_extra={
+        "requestBody": {
+            "content": {
+                "multipart/form-data": {
+                    "schema": {
+                        "type": "object",
+                        "required": ["kind", "files"],
+                        "properties": {
+                            "kind": {"type": "string", "enum": ["imaging", "ecg", "laboratory", "pathology"]},
+                            "files": {"type": "array", "items": {"type": "string", "format": "binary"}},
+                            "accession_number": {"type": "string"},
+                        },
+                    }
+                }
+            }
+        }
+    },
+)
+def upload_files(
+    caller: UploaderDep, runtime: RuntimeDep, form: Annotated[FormData, Depends(get_form)]
+) -> UploadShape:
+    files = [
+        File(name=one.filename or "", stream=one.file)
+        for one in form.getlist("files")
+        if isinstance(one, UploadFile)
+    ]
+    try:
+        upload = uploading.receive_files(
+            runtime,
+            who_is(caller),
+            _field(form, "kind"),
+            files,
+            accession_number=_field(form, "accession_number", "")[:64],
+        )
+    except NothingAccepted as error:
+        refused = [_show_refused(file, caller.language).model_dump() for file in error.refused]
+        raise Detailed(error, members={"accepted": [], "refused": refused}) from error
+    return UploadShape(
+        accepted=[
+            AcceptedShape(name=file.name, examination_id=file.examination_id) for file in upload.accepted
+        ],
+        refused=[_show_refused(file, caller.language) for file in upload.refused],
+    )
+
+
+@router.get("/refusals")
+def list_refusals(caller: RadiographerDep, runtime: RuntimeDep, limit: LimitDep = 50) -> list[RefusalShape]:
+    """What was turned away at the door of this institution's devices lately, alike ones in one row."""
+    titles = select(Device.ae_title).where(Device.institution_id == caller.subject.institution_id)
+    ours = or_(
+        Refusal.institution_id == caller.subject.institution_id,
+        and_(Refusal.institution_id.is_(None), Refusal.calling_ae_title.in_(titles)),
+    )
+    alike = (Refusal.calling_ae_title, Refusal.what, Refusal.reason, Refusal.detail)
+    query = (
+        select(
+            func.max(Refusal.refused_at).label("at"), func.count(), func.max(Refusal.sop_instance_uid), *alike
+        )
+        .where(ours, Refusal.refused_at > runtime.now() - REFUSALS_SHOWN)
+        .group_by(*alike)
+        .order_by(func.max(Refusal.refused_at).desc())
+        .limit(limit)
+    )
+    with runtime.reading() as session:
+        devices = {
+            device.ae_title: device
+            for device in session.scalars(
+                select(Device).where(Device.institution_id == caller.subject.institution_id)
+            )
+        }
+        return [
+            _show_refusal(devices.get(title), at, count, uid, (what, reason, detail), caller.language)
+            for at, count, uid, title, what, reason, detail in session.execute(query)
+        ]
+
+
+@router.get("/villages")
+def list_villages(caller: RadiographerDep, runtime: RuntimeDep) -> list[SiteShape]:
+    """The village points to which this township may have reports sent."""
+    with runtime.reading() as session:
+        return [show_site(row) for row in township.find_villages(session, caller.subject.institution_id)]
+
+
+def _made_here(caller: Caller, q: str, first: date | None, last: date | None) -> Select[ReadingTask]:
+    return (
+        select(ReadingTask)
+        .join(Examination, Examination.id == ReadingTask.examination_id)
+        .join(Patient, Patient.id == Examination.patient_id)
+        .where(Examination.institution_id == caller.subject.institution_id, visible_to(caller.subject))
+        .where(newest_read_task(), *on_days(Examination.received_at, first, last), *typed(q))
+    )
+
+
+def _count(session: Session, asked: Select[ReadingTask], now: datetime) -> dict[str, int]:
+    today = Examination.received_at >= day_begin(local_date(now))
+    rows = session.execute(
+        asked.with_only_columns(
+            ReadingTask.state,
+            func.count(),
+            func.sum(case((today, 1), else_=0)),
+            func.sum(case((lacks_instances(), 1), else_=0)),
+        ).group_by(ReadingTask.state)
+    ).all()
+    by_state = {state.value: count for state, count, *_ in rows}
+    return {state.value: by_state.get(state.value, 0) for state in TaskState} | {
+        "today": sum(row[2] for row in rows),
+        "incomplete": sum(row[3] for row in rows),
+    }
+
+
+def lacks_instances() -> Any:
+    """A total was stated, and not all of it is here."""
+    return and_(
+        Examination.expected_instances.is_not(None), Examination.instances < Examination.expected_instances
+    )
+
+
+def _show(runtime: Runtime, caller: Caller, examination_id: uuid.UUID) -> ExaminationDetail:
+    with runtime.reading() as session:
+        examination = _find(session, who_is(caller), examination_id, runtime.now())
+        task = session.scalars(
+            select(ReadingTask).where(ReadingTask.examination_id == examination.id, newest_read_task())
+        ).one()
+        around = look_around(session, [examination.id], recipient_id=caller.subject.institution_id)
+        return show_examination_detail(session, task, around)
+
+
+def _find(session: Session, who: Who, examination_id: uuid.UUID, now: datetime) -> Examination:
+    """Raises NotFound; for an id of the last hour it says to ask again, whatever became of the file."""
+    try:
+        return township.get_examination(session, who, examination_id)
+    except NotFound as error:
+        minted_ms = examination_id.int >> 80 if examination_id.version == 7 else 0
+        if minted_ms > (now - NOT_YET_INDEXED).timestamp() * 1000:
+            raise Detailed(error, headers={"Retry-After": "1"}) from error
+        raise
+
+
+def _field(form: FormData, name: str, otherwise: str | None = None) -> str:
+    value = form.get(name, otherwise)
+    if not isinstance(value, str):
+        raise RequestValidationError([{"loc": ("body", name), "type": "missing", "msg": "", "input": None}])
+    return value
+
+
+def _show_refused(file: RefusedFile, language: str) -> RefusedShape:
+    return RefusedShape(name=file.name, reason=explain("file", file.reason, file.detail, language)[0])
+
+
+def _show_refusal(
+    device: Device | None, at: datetime, count: int, uid: str, why: tuple[str, str, str], language: str
+) -> RefusalShape:
+    reason, advice = explain(*why, language)
+    return RefusalShape(
+        at=at,
+        device=show_device(device),
+        what=why[0],
+        reason=reason,
+        advice=advice,
+        sop_instance_uid=uid or "",
+        count=count,
+    )
+
+
+def _cursor_of(task: ReadingTask) -> str:
+    return write_cursor(NEWEST_FIRST.key_of((task.examination.received_at, task.examination_id)))

@@ -1,0 +1,97 @@
+"""The township's three blocks: what it sent today, what is being read, what came back. `/api/v1/overview`."""
+
+from fastapi import APIRouter
+from sqlalchemy import ColumnElement, case, func, or_, select
+from sqlalchemy.orm import Session
+
+from gateway.finding import day_begin, newest_read_task
+from gateway.index import Held, Refusal
+from gateway.web.deps import RuntimeDep
+from gateway.web.examinations import RadiographerDep, lacks_instances
+from gateway.web.shapes import BeingReadShape, OverviewShape, ReturnedCountShape, SentTodayShape
+from worklists.access import Sight, Subject, visible_to
+from worklists.base import local_date
+from worklists.directory import Device
+from worklists.examinations import Examination, Priority
+from worklists.reading import ReadingTask, TaskState
+from worklists.reports import Report, ReportReturn, ReturnState
+
+router = APIRouter(prefix="/api/v1/overview", tags=["township"])
+
+_BEING_READ = (TaskState.WAITING, TaskState.CLAIMED, TaskState.SUBMITTED)
+
+
+@router.get("")
+def read_overview(caller: RadiographerDep, runtime: RuntimeDep) -> OverviewShape:
+    today = day_begin(local_date(runtime.now()))
+    own = (Examination.institution_id == caller.subject.institution_id, visible_to(caller.subject))
+    with runtime.reading() as session:
+        return OverviewShape(
+            sent_today=_sent(
+                session,
+                (*own, Examination.received_at >= today),
+                _turned_away(session, caller.subject, today),
+            ),
+            reading=_being_read(session, own),
+            returned=_returned(session, caller.subject, today),
+        )
+
+
+def _sent(
+    session: Session, conditions: tuple[ColumnElement[bool], ...], turned_away: tuple[int, int]
+) -> SentTodayShape:
+    count, arriving, incomplete = session.execute(
+        select(
+            func.count(),
+            func.sum(case((ReadingTask.state == TaskState.ARRIVING, 1), else_=0)),
+            func.sum(case((lacks_instances(), 1), else_=0)),
+        )
+        .select_from(ReadingTask)
+        .join(Examination, Examination.id == ReadingTask.examination_id)
+        .where(newest_read_task(), *conditions)
+    ).one()
+    held, refused = turned_away
+    return SentTodayShape(
+        count=count, arriving=arriving or 0, incomplete=incomplete or 0, held=held, refused=refused
+    )
+
+
+def _turned_away(session: Session, subject: Subject, today: object) -> tuple[int, int]:
+    held = session.scalar(
+        select(func.count()).where(Held.institution_id == subject.institution_id, Held.resolved_at.is_(None))
+    )
+    titles = select(Device.ae_title).where(Device.institution_id == subject.institution_id)
+    refused = session.scalar(
+        select(func.count()).where(
+            Refusal.refused_at >= today,
+            or_(
+                Refusal.institution_id == subject.institution_id,
+                Refusal.institution_id.is_(None) & Refusal.calling_ae_title.in_(titles),
+            ),
+        )
+    )
+    return held or 0, refused or 0
+
+
+def _being_read(session: Session, conditions: tuple[ColumnElement[bool], ...]) -> BeingReadShape:
+    urgent = ReadingTask.rank < Priority.ROUTINE.rank
+    count, urgent_count, next_due_at = session.execute(
+        select(func.count(), func.sum(case((urgent, 1), else_=0)), func.min(ReadingTask.due_at))
+        .join(Examination, Examination.id == ReadingTask.examination_id)
+        .where(newest_read_task(), ReadingTask.state.in_(_BEING_READ), *conditions)
+    ).one()
+    return BeingReadShape(count=count, urgent=urgent_count or 0, next_due_at=next_due_at)
+
+
+def _returned(session: Session, subject: Subject, today: object) -> ReturnedCountShape:
+    unread, came_today = session.execute(
+        select(
+            func.sum(case((ReportReturn.state == ReturnState.DELIVERED, 1), else_=0)),
+            func.sum(case((ReportReturn.delivered_at >= today, 1), else_=0)),
+        )
+        .join(Report, Report.id == ReportReturn.report_id)
+        .join(Examination, Examination.id == Report.examination_id)
+        .where(ReportReturn.recipient_id == subject.institution_id, visible_to(subject, Sight.REPORT))
+        .where(ReportReturn.state != ReturnState.PENDING)
+    ).one()
+    return ReturnedCountShape(unread=unread or 0, today=came_today or 0)

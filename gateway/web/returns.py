@@ -1,0 +1,97 @@
+"""The inbox of a township or a village: `/api/v1/returns`."""
+
+import uuid
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query
+from sqlalchemy import Select, func, select
+from sqlalchemy.orm import joinedload
+
+from gateway import township
+from gateway.finding import Order, typed
+from gateway.web.deps import Caller, CallerDep, RuntimeDep
+from gateway.web.paging import CursorDep, LimitDep, read_cursor, write_cursor
+from gateway.web.shapes import Page, ReturnItem
+from gateway.web.showing import show_return
+from gateway.web.tasks import who_is
+from worklists.access import Sight, Wire, visible_to
+from worklists.errors import NotAllowed
+from worklists.examinations import Examination
+from worklists.patients import Patient
+from worklists.reports import Report, ReportReturn, ReturnState
+
+router = APIRouter(prefix="/api/v1/returns", tags=["returns"])
+
+NEWEST_FIRST = Order(
+    keys=[(Report.signed_at, True), (ReportReturn.id, True)], readers=(datetime.fromisoformat, uuid.UUID)
+)
+_COUNTED = (ReturnState.DELIVERED, ReturnState.OPENED, ReturnState.ACKNOWLEDGED)
+
+
+def get_recipient(caller: CallerDep) -> Caller:
+    """Somebody of an institution that gets reports back, or its machine."""
+    wires = caller.subject.wires
+    if (Wire.REPORTS not in wires) if wires is not None else not (caller.subject.roles & township.RECIPIENTS):
+        raise NotAllowed("returns")
+    return caller
+
+
+RecipientDep = Annotated[Caller, Depends(get_recipient)]
+
+
+@router.get("")
+def list_returns(
+    caller: RecipientDep,
+    runtime: RuntimeDep,
+    state: Annotated[list[ReturnState] | None, Query()] = None,
+    q: Annotated[str, Query(max_length=100)] = "",
+    limit: LimitDep = 50,
+    cursor: CursorDep = None,
+) -> Page[ReturnItem]:
+    query = _returns(caller, q).where(ReportReturn.state.in_(state or _COUNTED))
+    query = query.options(
+        joinedload(ReportReturn.report).joinedload(Report.examination).joinedload(Examination.institution),
+        joinedload(ReportReturn.report).joinedload(Report.centre),
+        joinedload(ReportReturn.report).joinedload(Report.signed_by),
+    )
+    with runtime.reading() as session:
+        rows: Sequence[ReportReturn] = (
+            session.scalars(NEWEST_FIRST.apply(query, read_cursor(cursor), limit)).unique().all()
+        )
+        counts = session.execute(
+            _returns(caller, q)
+            .with_only_columns(ReportReturn.state, func.count())
+            .group_by(ReportReturn.state)
+        ).all()
+        by_state = {row_state: count for row_state, count in counts}  # noqa: C416 (a row is no pair to mypy)
+        shown = rows[:limit]
+        return Page(
+            items=[show_return(row) for row in shown],
+            next_cursor=_cursor_of(shown[-1]) if len(rows) > limit else None,
+            counts={one.value: by_state.get(one, 0) for one in _COUNTED},
+        )
+
+
+@router.post("/{return_id}/acknowledge")
+def acknowledge(return_id: uuid.UUID, caller: RecipientDep, runtime: RuntimeDep) -> ReturnItem:
+    township.acknowledge(runtime, who_is(caller), return_id)
+    with runtime.reading() as session:
+        return show_return(township.get_return(session, who_is(caller), return_id))
+
+
+def _returns(caller: Caller, q: str) -> Select[ReportReturn]:
+    return (
+        select(ReportReturn)
+        .join(Report, Report.id == ReportReturn.report_id)
+        .join(Examination, Examination.id == Report.examination_id)
+        .join(Patient, Patient.id == Examination.patient_id)
+        .where(visible_to(caller.subject, Sight.REPORT))
+        .where(ReportReturn.recipient_id == caller.subject.institution_id)
+        .where(ReportReturn.state != ReturnState.PENDING, *typed(q))
+    )
+
+
+def _cursor_of(row: ReportReturn) -> str:
+    return write_cursor(NEWEST_FIRST.key_of((row.report.signed_at, row.id)))

@@ -1,0 +1,383 @@
+"""The JSON of docs/http.md: reading, township and village, held, verification."""
+
+import uuid
+from datetime import date, datetime
+from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel, Field
+
+from gateway.index import HeldReason
+from worklists.directory import Kind
+from worklists.examinations import Priority
+from worklists.reading import DraftState, TaskState
+from worklists.reports import ReportState, ReturnState
+
+T = TypeVar("T")
+TEXT_LIMIT = 20_000  # characters of one field of a report: a long one has two thousand
+
+
+class Page(BaseModel, Generic[T]):
+    items: list[T]
+    next_cursor: str | None = None
+    counts: dict[str, int] | None = None
+
+
+class PersonShape(BaseModel):
+    id: uuid.UUID
+    name: str
+
+
+class SiteShape(BaseModel):
+    id: uuid.UUID
+    code: str
+    name: str
+
+
+class NamedShape(BaseModel):
+    id: uuid.UUID
+    name: str
+
+
+class PatientShape(BaseModel):
+    name: str | None = None
+    sex: str | None = None
+    birth_date: date | None = None
+    age: str | None = None
+    patient_id: str | None = None
+
+
+class MarkShape(BaseModel):
+    item_code: str
+    item_name: str
+    text: str | None
+    scope: str | None
+    remark: str
+    reason: str | None
+
+
+class WorklistItem(BaseModel):
+    task_id: uuid.UUID
+    examination_id: uuid.UUID
+    centre: NamedShape | None
+    kind: Kind
+    modality: str
+    body_part: str
+    description: str
+    state: TaskState
+    waiting_reason: str
+    priority: Priority
+    due_at: datetime | None
+    patient: PatientShape
+    site: SiteShape
+    accession_number: str
+    study_instance_uid: str | None
+    instances: int
+    expected_instances: int | None
+    complete: bool
+    received_at: datetime
+    studied_at: datetime | None
+    claimed_by: PersonShape | None
+    claimed_until: datetime | None
+    has_clinical_information: bool
+    late_instances: int
+    report_id: uuid.UUID | None
+
+
+class DeviceShape(BaseModel):
+    id: uuid.UUID
+    ae_title: str
+    name: str
+
+
+class ReturnedShape(BaseModel):
+    return_id: uuid.UUID
+    report_id: uuid.UUID
+    state: ReturnState
+    signed_at: datetime
+
+
+class ExaminationItem(WorklistItem):
+    device: DeviceShape | None
+    returned: ReturnedShape | None
+    sent_back_reason: str | None
+    held: int
+    village: NamedShape | None
+
+
+class IdentityChangeShape(BaseModel):
+    at: datetime
+    by: PersonShape
+    reason: str
+    before: PatientShape
+    after: PatientShape
+
+
+class SeriesShape(BaseModel):
+    series_instance_uid: str
+    modality: str
+    description: str
+    instances: int
+
+
+class HistoryShape(BaseModel):
+    at: datetime
+    what: str
+    by: PersonShape | None
+
+
+class ExaminationDetail(ExaminationItem):
+    clinical_information: str
+    patient_as_received: PatientShape
+    identity_changes: list[IdentityChangeShape]
+    series: list[SeriesShape]
+    history: list[HistoryShape]
+
+
+class DraftShape(BaseModel):
+    findings: str
+    impression: str
+    clinical_information: str
+    critical: bool
+    preliminary: bool
+    revision: int
+    saved_at: datetime
+    writer: PersonShape
+    state: DraftState
+
+
+class PermissionsShape(BaseModel):
+    claim: bool
+    release: bool
+    edit: bool
+    submit: bool
+    reject: bool
+    sign: bool
+    send_back: bool
+
+
+class RejectionShape(BaseModel):
+    reason: str
+    by: PersonShape
+    at: datetime
+
+
+class PriorReportShape(BaseModel):
+    report_id: uuid.UUID
+    version: int
+    findings: str
+    impression: str
+    signed_at: datetime
+    signed_by: PersonShape
+
+
+class PriorShape(BaseModel):
+    examination_id: uuid.UUID
+    kind: Kind
+    modality: str
+    body_part: str
+    description: str
+    studied_at: datetime | None
+    site: SiteShape
+    state: TaskState
+    study_instance_uid: str | None
+    report: PriorReportShape | None
+
+
+class TaskDetail(BaseModel):
+    task: WorklistItem
+    examination: ExaminationDetail
+    draft: DraftShape | None
+    review_required: bool
+    permissions: PermissionsShape
+    rejection: RejectionShape | None
+    priors: list[PriorShape]
+
+
+class ReasonBody(BaseModel):
+    reason: str = Field(max_length=2000)
+
+
+class DraftBody(BaseModel):
+    findings: str = Field(default="", max_length=TEXT_LIMIT)
+    impression: str = Field(default="", max_length=TEXT_LIMIT)
+    critical: bool = False
+    preliminary: bool = False
+
+
+class SignedShape(BaseModel):
+    report_id: uuid.UUID
+    version: int
+
+
+class DeliveryShape(BaseModel):
+    recipient: SiteShape
+    state: ReturnState
+    delivered_at: datetime | None
+    opened_at: datetime | None
+    opened_by: PersonShape | None
+    acknowledged_at: datetime | None
+    acknowledged_by: PersonShape | None
+
+
+class ReportShape(BaseModel):
+    report_id: uuid.UUID
+    number: str
+    version: int
+    state: ReportState
+    examination: ExaminationItem
+    patient: PatientShape
+    findings: str
+    impression: str
+    clinical_information: str
+    writer: PersonShape
+    reviewer: PersonShape | None
+    signed_by: PersonShape
+    signed_at: datetime
+    preliminary: bool
+    critical: bool
+    marks: list[MarkShape]
+    centre: NamedShape
+    site: SiteShape
+    verification_url: str
+    deliveries: list[DeliveryShape]
+    manifest_sha256: str
+    pdf_sha256: str | None
+
+
+class PhraseShape(BaseModel):
+    code: str
+    name: str
+    findings: str
+    impression: str
+    normal: bool
+
+
+class ExaminationChanges(BaseModel):
+    """What is not sent stays as it is; `village_id` null takes the village away."""
+
+    priority: Priority | None = None
+    clinical_information: str | None = Field(default=None, max_length=TEXT_LIMIT)
+    village_id: uuid.UUID | None = None
+
+
+class IdentityBody(BaseModel):
+    name: str = Field(max_length=200)
+    sex: str | None = Field(default=None, pattern="^[MFO]$")
+    birth_date: date | None = None
+    patient_id: str = Field(default="", max_length=64)
+    reason: str = Field(max_length=2000)
+
+
+class AcceptedShape(BaseModel):
+    name: str
+    examination_id: uuid.UUID
+
+
+class RefusedShape(BaseModel):
+    name: str
+    reason: str
+
+
+class UploadShape(BaseModel):
+    accepted: list[AcceptedShape]
+    refused: list[RefusedShape]
+
+
+class RefusalShape(BaseModel):
+    at: datetime
+    device: DeviceShape | None
+    what: str
+    reason: str
+    advice: str
+    sop_instance_uid: str
+    count: int
+
+
+class ReturnItem(BaseModel):
+    id: uuid.UUID
+    report_id: uuid.UUID
+    version: int
+    examination_id: uuid.UUID
+    kind: Kind
+    modality: str
+    body_part: str
+    description: str
+    patient: PatientShape
+    site: SiteShape
+    centre: NamedShape
+    signed_at: datetime
+    signed_by: PersonShape
+    marks: list[MarkShape]
+    critical: bool
+    preliminary: bool
+    state: ReturnState
+    delivered_at: datetime | None
+
+
+class SentTodayShape(BaseModel):
+    count: int
+    arriving: int
+    incomplete: int
+    held: int
+    refused: int
+
+
+class BeingReadShape(BaseModel):
+    count: int
+    urgent: int
+    next_due_at: datetime | None
+
+
+class ReturnedCountShape(BaseModel):
+    unread: int
+    today: int
+
+
+class OverviewShape(BaseModel):
+    sent_today: SentTodayShape
+    reading: BeingReadShape
+    returned: ReturnedCountShape
+
+
+class HeldItem(BaseModel):
+    id: uuid.UUID
+    reason: HeldReason
+    reason_text: str
+    received_at: datetime
+    site: SiteShape | None
+    device: DeviceShape | None
+    patient: PatientShape
+    sop_instance_uid: str
+    study_instance_uid: str
+    filename: str | None
+    actions: list[str]
+
+
+class DifferenceShape(BaseModel):
+    field: str
+    incoming: Any
+    existing: Any
+
+
+class HeldDetail(HeldItem):
+    incoming: dict[str, Any]
+    existing: dict[str, Any] | None
+    differences: list[DifferenceShape]
+
+
+class ResolveBody(BaseModel):
+    action: str = Field(max_length=20)
+    reason: str = Field(max_length=2000)
+
+
+class VerificationShape(BaseModel):
+    valid: bool
+    number: str
+    version: int
+    state: ReportState
+    signed_at: datetime
+    signed_by: str
+    centre: str
+    site: str
+    patient: str
+    pdf_sha256: str | None

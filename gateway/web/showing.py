@@ -1,0 +1,368 @@
+"""Rows as the JSON of docs/http.md. Who may see a row was decided before; here is only how it looks."""
+
+import uuid
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session, joinedload
+
+from gateway.audit import AuditEvent
+from gateway.finding import Around, newest_read_task
+from gateway.index import Series, Study
+from gateway.web.shapes import (
+    DeliveryShape,
+    DeviceShape,
+    DraftShape,
+    ExaminationDetail,
+    ExaminationItem,
+    HistoryShape,
+    IdentityChangeShape,
+    MarkShape,
+    NamedShape,
+    PatientShape,
+    PermissionsShape,
+    PersonShape,
+    PriorReportShape,
+    PriorShape,
+    RejectionShape,
+    ReportShape,
+    ReturnedShape,
+    ReturnItem,
+    SeriesShape,
+    SiteShape,
+    WorklistItem,
+)
+from worklists.access import Subject, visible_to
+from worklists.base import local_date
+from worklists.directory import Centre, Device, Institution, Person
+from worklists.examinations import Examination, IdentityChange, age_text
+from worklists.names import display_name
+from worklists.patients import Patient
+from worklists.reading import Draft, ReadingTask
+from worklists.reports import Report, ReportReturn, ReportState, ReturnState
+
+_ACTIONS = ("claim", "release", "edit", "submit", "reject", "sign", "send_back")
+MOST_PRIORS = 50
+# What of the audit is the story of an examination to the people who see it; the rest is the auditor's.
+_STORY = (
+    "task_claimed", "task_released", "claim_expired", "examination_sent_back", "late_instances_confirmed",
+    "report_submitted", "report_rejected", "report_signed", "return_acknowledged", "identity_corrected",
+    "priority_changed", "clinical_information_changed", "village_changed", "held_resolved",
+)  # fmt: skip
+
+
+def show_person(person: Person | None) -> PersonShape | None:
+    return PersonShape(id=person.id, name=person.name) if person else None
+
+
+def show_known_person(person: Person) -> PersonShape:
+    return PersonShape(id=person.id, name=person.name)
+
+
+def show_site(institution: Institution) -> SiteShape:
+    return SiteShape(id=institution.id, code=institution.code, name=institution.name)
+
+
+def show_named(row: Centre | Institution) -> NamedShape:
+    return NamedShape(id=row.id, name=row.name)
+
+
+def show_device(device: Device | None) -> DeviceShape | None:
+    return DeviceShape(id=device.id, ae_title=device.ae_title, name=device.name) if device else None
+
+
+def show_patient(patient: Patient, on: date) -> PatientShape:
+    return PatientShape(
+        name=patient.display_name,
+        sex=patient.sex,
+        birth_date=patient.birth_date,
+        age=age_text(patient.birth_date, on),
+        patient_id=patient.patient_id,
+    )
+
+
+def show_snapshot(patient: dict[str, Any], on: date) -> PatientShape:
+    """A patient as they were written down: in a report, by a device, before a correction."""
+    born = date.fromisoformat(patient["birth_date"]) if patient.get("birth_date") else None
+    return PatientShape(
+        name=display_name(patient.get("name") or ""),
+        sex=patient.get("sex"),
+        birth_date=born,
+        age=age_text(born, on),
+        patient_id=patient.get("patient_id"),
+    )
+
+
+def show_mark(mark: dict[str, Any]) -> MarkShape:
+    return MarkShape.model_validate({name: mark.get(name) for name in MarkShape.model_fields})
+
+
+def show_task(task: ReadingTask, around: Around) -> WorklistItem:
+    return WorklistItem(**_task_fields(task, around))
+
+
+def show_examination(task: ReadingTask, around: Around) -> ExaminationItem:
+    examination = task.examination
+    returned = around.returns.get(examination.id)
+    return ExaminationItem(
+        **_task_fields(task, around),
+        device=show_device(examination.device),
+        returned=_show_returned(*returned) if returned else None,
+        sent_back_reason=task.sent_back_reason or None,
+        held=around.held.get(examination.id, 0),
+        village=show_named(examination.village) if examination.village else None,
+    )
+
+
+def show_examination_detail(session: Session, task: ReadingTask, around: Around) -> ExaminationDetail:
+    examination, on = task.examination, made_on(task.examination)
+    changes = session.scalars(
+        select(IdentityChange)
+        .where(IdentityChange.examination_id == examination.id)
+        .order_by(IdentityChange.changed_at, IdentityChange.id)
+    )
+    return ExaminationDetail(
+        **show_examination(task, around).model_dump(),
+        clinical_information=examination.clinical_information,
+        patient_as_received=show_snapshot(examination.patient_as_received, on),
+        identity_changes=[
+            IdentityChangeShape(
+                at=change.changed_at,
+                by=show_known_person(change.person),
+                reason=change.reason,
+                before=show_snapshot(change.before, on),
+                after=show_snapshot(change.after, on),
+            )
+            for change in changes
+        ],
+        series=_show_series(session, examination.id),
+        history=_show_history(session, examination),
+    )
+
+
+def show_draft(draft: Draft) -> DraftShape:
+    return DraftShape(
+        findings=draft.findings,
+        impression=draft.impression,
+        clinical_information=draft.task.examination.clinical_information,
+        critical=draft.critical,
+        preliminary=draft.preliminary,
+        revision=draft.revision,
+        saved_at=draft.saved_at,
+        writer=show_known_person(draft.writer),
+        state=draft.state,
+    )
+
+
+def show_permissions(task: ReadingTask, person: Person, now: datetime) -> PermissionsShape:
+    return PermissionsShape(**{action: task.may(action, person, now) for action in _ACTIONS})
+
+
+def show_rejection(draft: Draft | None) -> RejectionShape | None:
+    if draft is None or not draft.rejection_reason or draft.rejected_by is None or draft.rejected_at is None:
+        return None
+    return RejectionShape(
+        reason=draft.rejection_reason, by=show_known_person(draft.rejected_by), at=draft.rejected_at
+    )
+
+
+def show_priors(session: Session, subject: Subject, examination: Examination) -> list[PriorShape]:
+    """The patient's other examinations that the caller may see now, the newest first."""
+    tasks = session.scalars(
+        select(ReadingTask)
+        .join(Examination, Examination.id == ReadingTask.examination_id)
+        .where(Examination.patient_id == examination.patient_id, Examination.id != examination.id)
+        .where(visible_to(subject), newest_read_task())
+        .options(joinedload(ReadingTask.examination).joinedload(Examination.institution))
+        .order_by(Examination.received_at.desc())
+        .limit(MOST_PRIORS)
+    ).all()
+    reports = session.scalars(
+        select(Report)
+        .where(Report.examination_id.in_([task.examination_id for task in tasks]))
+        .where(Report.state == ReportState.SIGNED)
+    )
+    standing = {report.examination_id: report for report in reports}
+    return [_show_prior(task, standing.get(task.examination_id)) for task in tasks]
+
+
+def show_report(report: Report, item: ExaminationItem, *, base_url: str) -> ReportShape:
+    examination = report.examination
+    return ReportShape(
+        report_id=report.id,
+        number=report.number,
+        version=report.version,
+        state=report.state,
+        examination=item,
+        patient=show_snapshot(report.patient, made_on(examination)),
+        findings=report.findings,
+        impression=report.impression,
+        clinical_information=report.clinical_information,
+        writer=show_known_person(report.writer),
+        reviewer=show_person(report.reviewer),
+        signed_by=show_known_person(report.signed_by),
+        signed_at=report.signed_at,
+        preliminary=report.preliminary,
+        critical=report.critical,
+        marks=[show_mark(mark) for mark in report.marks],
+        centre=show_named(report.centre),
+        site=show_site(examination.institution),
+        verification_url=f"{base_url}/v/{report.verification_code}",
+        deliveries=[_show_delivery(row) for row in report.returns],
+        manifest_sha256=report.manifest_sha256,
+        pdf_sha256=report.pdf_sha256,
+    )
+
+
+def show_return(row: ReportReturn) -> ReturnItem:
+    report, examination = row.report, row.report.examination
+    return ReturnItem(
+        id=row.id,
+        report_id=report.id,
+        version=report.version,
+        examination_id=examination.id,
+        kind=examination.kind,
+        modality=examination.modality,
+        body_part=examination.body_part,
+        description=examination.description,
+        patient=show_snapshot(report.patient, made_on(examination)),
+        site=show_site(examination.institution),
+        centre=show_named(report.centre),
+        signed_at=report.signed_at,
+        signed_by=show_known_person(report.signed_by),
+        marks=[show_mark(mark) for mark in report.marks],
+        critical=report.critical,
+        preliminary=report.preliminary,
+        state=row.state,
+        delivered_at=row.delivered_at,
+    )
+
+
+def made_on(examination: Examination) -> date:
+    """The county's day on which an examination was made, as far as is known."""
+    return local_date(examination.studied_at or examination.received_at)
+
+
+def _task_fields(task: ReadingTask, around: Around) -> dict[str, Any]:
+    examination = task.examination
+    return {
+        "task_id": task.id,
+        "examination_id": examination.id,
+        "centre": show_named(task.centre) if task.centre else None,
+        "kind": examination.kind,
+        "modality": examination.modality,
+        "body_part": examination.body_part,
+        "description": examination.description,
+        "state": task.state,
+        "waiting_reason": task.waiting_reason,
+        "priority": examination.priority,
+        "due_at": task.due_at,
+        "patient": show_patient(examination.patient, made_on(examination)),
+        "site": show_site(examination.institution),
+        "accession_number": examination.accession_number,
+        "study_instance_uid": examination.study_instance_uid,
+        "instances": examination.instances,
+        "expected_instances": examination.expected_instances,
+        "complete": examination.complete,
+        "received_at": examination.received_at,
+        "studied_at": examination.studied_at,
+        "claimed_by": show_person(task.claimed_by),
+        "claimed_until": task.claimed_until,
+        "has_clinical_information": bool(examination.clinical_information.strip()),
+        "late_instances": task.late_instances,
+        "report_id": around.reports.get(examination.id),
+    }
+
+
+def _show_returned(row: ReportReturn, signed_at: datetime) -> ReturnedShape:
+    return ReturnedShape(return_id=row.id, report_id=row.report_id, state=row.state, signed_at=signed_at)
+
+
+def _show_prior(task: ReadingTask, report: Report | None) -> PriorShape:
+    examination = task.examination
+    return PriorShape(
+        examination_id=examination.id,
+        kind=examination.kind,
+        modality=examination.modality,
+        body_part=examination.body_part,
+        description=examination.description,
+        studied_at=examination.studied_at,
+        site=show_site(examination.institution),
+        state=task.state,
+        study_instance_uid=examination.study_instance_uid,
+        report=PriorReportShape(
+            report_id=report.id,
+            version=report.version,
+            findings=report.findings,
+            impression=report.impression,
+            signed_at=report.signed_at,
+            signed_by=show_known_person(report.signed_by),
+        )
+        if report
+        else None,
+    )
+
+
+def _show_delivery(row: ReportReturn) -> DeliveryShape:
+    return DeliveryShape(
+        recipient=show_site(row.recipient),
+        state=row.state,
+        delivered_at=row.delivered_at,
+        opened_at=row.opened_at,
+        opened_by=show_person(row.opened_by),
+        acknowledged_at=row.acknowledged_at,
+        acknowledged_by=show_person(row.acknowledged_by),
+    )
+
+
+def _show_series(session: Session, examination_id: uuid.UUID) -> list[SeriesShape]:
+    rows = session.scalars(
+        select(Series)
+        .join(Study, Study.id == Series.study_id)
+        .where(Study.examination_id == examination_id, Series.instances > 0)
+        .order_by(Series.series_number, Series.series_instance_uid)
+    )
+    return [
+        SeriesShape(
+            series_instance_uid=row.series_instance_uid,
+            modality=row.modality,
+            description=row.series_description,
+            instances=row.instances,
+        )
+        for row in rows
+    ]
+
+
+def _show_history(session: Session, examination: Examination) -> list[HistoryShape]:
+    """What happened, from the first object on."""
+    events = session.execute(
+        select(AuditEvent.at, AuditEvent.action, Person)
+        .outerjoin(Person, Person.id == AuditEvent.person_id)
+        .where(AuditEvent.examination_id == examination.id, AuditEvent.action.in_(_STORY))
+        .order_by(AuditEvent.id)
+    )
+    history = [HistoryShape(at=examination.received_at, what="received", by=None)]
+    if examination.completed_at is not None:
+        history.append(HistoryShape(at=examination.completed_at, what="complete", by=None))
+    history += [HistoryShape(at=at, what=action, by=show_person(person)) for at, action, person in events]
+    history += _show_deliveries(session, examination.id)
+    return sorted(history, key=lambda one: one.at)
+
+
+def _show_deliveries(session: Session, examination_id: uuid.UUID) -> Sequence[HistoryShape]:
+    rows = session.scalars(
+        select(ReportReturn)
+        .join(Report, Report.id == ReportReturn.report_id)
+        .where(Report.examination_id == examination_id, ReportReturn.state != ReturnState.PENDING)
+    ).all()
+    delivered = [
+        HistoryShape(at=row.delivered_at, what="delivered", by=None) for row in rows if row.delivered_at
+    ]
+    opened = [
+        HistoryShape(at=row.opened_at, what="opened", by=show_person(row.opened_by))
+        for row in rows
+        if row.opened_at
+    ]
+    return [*delivered, *opened]

@@ -1,0 +1,149 @@
+"""Reading one examination: `/api/v1/tasks/…`."""
+
+import re
+import uuid
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Request, Response
+
+from gateway import reading
+from gateway.finding import look_around
+from gateway.reading import DraftText, Who
+from gateway.runtime import Runtime
+from gateway.web.deps import Caller, RuntimeDep, get_person
+from gateway.web.errors import Detailed
+from gateway.web.shapes import DraftBody, DraftShape, ReasonBody, SignedShape, TaskDetail, WorklistItem
+from gateway.web.showing import (
+    show_draft,
+    show_examination_detail,
+    show_permissions,
+    show_priors,
+    show_rejection,
+    show_task,
+)
+from gateway.web.worklist import ReaderDep
+from worklists.errors import Invalid
+from worklists.reading import DraftChanged
+
+router = APIRouter(prefix="/api/v1/tasks/{task_id}", tags=["reading"])
+
+
+@router.get("")
+def read_task(task_id: uuid.UUID, caller: ReaderDep, runtime: RuntimeDep) -> TaskDetail:
+    with runtime.reading() as session:
+        task = reading.get_task(session, caller.subject, task_id)
+        around = look_around(session, [task.examination_id])
+        detail = TaskDetail(
+            task=show_task(task, around),
+            examination=show_examination_detail(session, task, around),
+            draft=show_draft(task.draft) if task.draft else None,
+            review_required=task.centre is not None and task.centre.review_required,
+            permissions=show_permissions(task, get_person(session, caller), runtime.now()),
+            rejection=show_rejection(task.draft),
+            priors=show_priors(session, caller.subject, task.examination),
+        )
+    reading.note_opening(
+        runtime, who_is(caller), "examination_opened", detail.task.examination_id, task_id=str(task_id)
+    )
+    return detail
+
+
+@router.post("/claim")
+def claim(task_id: uuid.UUID, caller: ReaderDep, runtime: RuntimeDep) -> WorklistItem:
+    reading.claim(runtime, who_is(caller), task_id)
+    return _show(runtime, caller, task_id)
+
+
+@router.post("/renew")
+def renew(task_id: uuid.UUID, caller: ReaderDep, runtime: RuntimeDep) -> WorklistItem:
+    reading.renew(runtime, who_is(caller), task_id)
+    return _show(runtime, caller, task_id)
+
+
+@router.post("/release")
+def release(task_id: uuid.UUID, caller: ReaderDep, runtime: RuntimeDep) -> WorklistItem:
+    reading.release(runtime, who_is(caller), task_id)
+    return _show(runtime, caller, task_id)
+
+
+@router.post("/send-back")
+def send_back(task_id: uuid.UUID, body: ReasonBody, caller: ReaderDep, runtime: RuntimeDep) -> WorklistItem:
+    reading.send_back(runtime, who_is(caller), task_id, body.reason)
+    return _show(runtime, caller, task_id)
+
+
+@router.post("/confirm-late")
+def confirm_late(task_id: uuid.UUID, caller: ReaderDep, runtime: RuntimeDep) -> WorklistItem:
+    reading.confirm_late(runtime, who_is(caller), task_id)
+    return _show(runtime, caller, task_id)
+
+
+@router.put("/report")
+def save_draft(
+    task_id: uuid.UUID,
+    body: DraftBody,
+    caller: ReaderDep,
+    runtime: RuntimeDep,
+    response: Response,
+    if_match: Annotated[str | None, Header(max_length=40)] = None,
+) -> DraftShape:
+    text = DraftText(**body.model_dump())
+    try:
+        reading.save(runtime, who_is(caller), task_id, text, revision=_revision(if_match))
+    except DraftChanged as error:
+        current = _find_draft(runtime, caller, task_id)
+        raise Detailed(
+            error, members={"current": current.model_dump(mode="json") if current else None}
+        ) from error
+    draft = _find_draft(runtime, caller, task_id)
+    if draft is None:
+        raise AssertionError("a draft that was saved is there")
+    response.headers["ETag"] = f'"{draft.revision}"'
+    return draft
+
+
+@router.post("/submit")
+def submit(task_id: uuid.UUID, caller: ReaderDep, runtime: RuntimeDep) -> WorklistItem:
+    reading.submit(runtime, who_is(caller), task_id)
+    return _show(runtime, caller, task_id)
+
+
+@router.post("/reject")
+def reject(task_id: uuid.UUID, body: ReasonBody, caller: ReaderDep, runtime: RuntimeDep) -> WorklistItem:
+    reading.reject(runtime, who_is(caller), task_id, body.reason)
+    return _show(runtime, caller, task_id)
+
+
+@router.post("/sign")
+def sign(task_id: uuid.UUID, caller: ReaderDep, runtime: RuntimeDep, request: Request) -> SignedShape:
+    report = reading.sign(runtime, who_is(caller), task_id)
+    wake = getattr(request.app.state, "wake_sweep", None)  # a hint; without it the sweep comes by itself
+    if wake is not None:
+        wake()
+    return SignedShape(report_id=report.id, version=report.version)
+
+
+def who_is(caller: Caller) -> Who:
+    return Who(subject=caller.subject, actor=caller.actor())
+
+
+def _show(runtime: Runtime, caller: Caller, task_id: uuid.UUID) -> WorklistItem:
+    with runtime.reading() as session:
+        task = reading.get_task(session, caller.subject, task_id)
+        return show_task(task, look_around(session, [task.examination_id]))
+
+
+def _find_draft(runtime: Runtime, caller: Caller, task_id: uuid.UUID) -> DraftShape | None:
+    with runtime.reading() as session:
+        draft = reading.get_task(session, caller.subject, task_id).draft
+        return show_draft(draft) if draft else None
+
+
+def _revision(if_match: str | None) -> int | None:
+    """The revision in `If-Match` (RFC 9110 §13.1.1); `*` and nothing ask for none."""
+    if if_match is None or if_match.strip() == "*":
+        return None
+    found = re.fullmatch(r'(?:W/)?"?([0-9]{1,9})"?', if_match.strip())
+    if found is None:
+        raise Invalid("If-Match")
+    return int(found.group(1))

@@ -1,0 +1,140 @@
+"""The reader's worklist: `/api/v1/worklist` and `/api/v1/phrases`."""
+
+import uuid
+from datetime import date, datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query
+from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
+from sqlalchemy.orm import Session, joinedload
+
+from gateway.finding import Order, look_around, on_days, typed
+from gateway.web.deps import Caller, RuntimeDep, require
+from gateway.web.paging import CursorDep, LimitDep, read_cursor, write_cursor
+from gateway.web.shapes import Page, PhraseShape, WorklistItem
+from gateway.web.showing import show_task
+from worklists.access import visible_to
+from worklists.directory import Institution, Kind, Role
+from worklists.examinations import Examination
+from worklists.patients import Patient
+from worklists.phrases import find_phrases
+from worklists.reading import OPEN_STATES, ReadingTask, TaskState
+
+router = APIRouter(prefix="/api/v1", tags=["reading"])
+
+ReaderDep = Annotated[Caller, Depends(require(Role.READER, Role.REVIEWER))]
+_READERS = (int, datetime.fromisoformat, uuid.UUID)
+URGENT_FIRST = Order(
+    keys=[(ReadingTask.rank, False), (ReadingTask.waiting_since, False), (ReadingTask.id, False)],
+    readers=_READERS,
+)
+_COUNTED = ("arriving", "waiting", "claimed", "submitted", "signed", "sent_back")
+
+
+class Filter:
+    """What of the worklist is asked for, all but the states."""
+
+    def __init__(
+        self,
+        centre: uuid.UUID | None = None,
+        kind: Kind | None = None,
+        modality: Annotated[str, Query(max_length=16)] = "",
+        site: Annotated[str, Query(max_length=64)] = "",
+        first: Annotated[date | None, Query(alias="from")] = None,
+        last: Annotated[date | None, Query(alias="to")] = None,
+        q: Annotated[str, Query(max_length=100)] = "",
+        mine: bool = False,
+    ):
+        self.centre, self.kind, self.modality, self.site = centre, kind, modality, site
+        self.first, self.last, self.q, self.mine = first, last, q, mine
+
+    def conditions(self) -> list[ColumnElement[bool]]:
+        found = [*on_days(Examination.received_at, self.first, self.last), *typed(self.q)]
+        if self.centre is not None:
+            found.append(ReadingTask.centre_id == self.centre)
+        if self.kind is not None:
+            found.append(Examination.kind == self.kind)
+        if self.modality:
+            found.append(
+                ("\\" + Examination.modality + "\\").contains(f"\\{self.modality}\\", autoescape=True)
+            )
+        if self.site:
+            found.append(_of_site(self.site))
+        return found
+
+
+@router.get("/worklist")
+def list_worklist(
+    caller: ReaderDep,
+    runtime: RuntimeDep,
+    asked: Annotated[Filter, Depends()],
+    state: Annotated[list[TaskState] | None, Query()] = None,
+    limit: LimitDep = 50,
+    cursor: CursorDep = None,
+) -> Page[WorklistItem]:
+    """Urgent first, then oldest; without a state the open ones."""
+    query = _tasks(caller, asked).options(
+        joinedload(ReadingTask.examination).joinedload(Examination.institution)
+    )
+    query = query.where(ReadingTask.state.in_(state or OPEN_STATES))
+    if asked.mine:
+        query = query.where(ReadingTask.claimed_by_id == caller.person_id)
+    with runtime.reading() as session:
+        tasks = session.scalars(URGENT_FIRST.apply(query, read_cursor(cursor), limit)).unique().all()
+        shown = tasks[:limit]
+        around = look_around(session, [task.examination_id for task in shown])
+        return Page(
+            items=[show_task(task, around) for task in shown],
+            next_cursor=_cursor_of(shown[-1]) if len(tasks) > limit else None,
+            counts=_count(session, caller, asked),
+        )
+
+
+@router.get("/phrases")
+def list_phrases(
+    _caller: ReaderDep,
+    runtime: RuntimeDep,
+    modality: Annotated[str, Query(max_length=64)] = "",
+    q: Annotated[str, Query(max_length=100)] = "",
+) -> list[PhraseShape]:
+    with runtime.reading() as session:
+        return [
+            PhraseShape.model_validate(phrase, from_attributes=True)
+            for phrase in find_phrases(session, modality=modality, q=q)
+        ]
+
+
+def _tasks(caller: Caller, asked: Filter) -> Select[ReadingTask]:
+    """Tasks of the caller's centres, through the one door."""
+    return (
+        select(ReadingTask)
+        .join(Examination, Examination.id == ReadingTask.examination_id)
+        .join(Patient, Patient.id == Examination.patient_id)
+        .where(visible_to(caller.subject), ReadingTask.centre_id.in_(caller.subject.centre_ids))
+        .where(*asked.conditions())
+    )
+
+
+def _count(session: Session, caller: Caller, asked: Filter) -> dict[str, int]:
+    mine = and_(ReadingTask.claimed_by_id == caller.person_id, ReadingTask.state.in_(OPEN_STATES))
+    query = _tasks(caller, asked).with_only_columns(
+        ReadingTask.state, func.count(), func.sum(case((mine, 1), else_=0))
+    )
+    if asked.mine:
+        query = query.where(ReadingTask.claimed_by_id == caller.person_id)
+    rows = session.execute(query.group_by(ReadingTask.state)).all()
+    by_state = {state.value: count for state, count, _ in rows}
+    return {name: by_state.get(name, 0) for name in _COUNTED} | {"mine": sum(own for *_, own in rows)}
+
+
+def _of_site(site: str) -> ColumnElement[bool]:
+    """By id or by code."""
+    ids = select(Institution.id).where(Institution.code == site)
+    try:
+        return or_(Examination.institution_id == uuid.UUID(site), Examination.institution_id.in_(ids))
+    except ValueError:
+        return Examination.institution_id.in_(ids)
+
+
+def _cursor_of(task: ReadingTask) -> str:
+    return write_cursor(URGENT_FIRST.key_of((task.rank, task.waiting_since, task.id)))

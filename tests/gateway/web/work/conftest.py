@@ -1,0 +1,115 @@
+"""The county of the builders behind the web application, each of its people with a client that is signed in."""
+
+import secrets
+import uuid
+from collections.abc import Callable, Iterator
+
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from sqlalchemy import select
+
+from gateway import accounts
+from gateway.audit import AuditEvent
+from gateway.index import Instance, Record, RecordState, Series, Study
+from gateway.intake import Drain
+from gateway.runtime import Runtime
+from tests.builders import NOW, SHA, County, build_county
+from worklists.access import Wire
+from worklists.base import new_id
+from worklists.examinations import Examination
+
+Client = Callable[[str], TestClient]
+
+
+@pytest.fixture
+def county(runtime: Runtime) -> County:
+    with runtime.sessions.begin() as session:
+        return build_county(session)
+
+
+@pytest.fixture
+def client(runtime: Runtime, app: FastAPI, county: County) -> Client:
+    """Somebody's own program, signed in with the bearer form of a session."""
+
+    def sign_in(username: str) -> TestClient:
+        token = accounts.SESSION_PREFIX + secrets.token_urlsafe(16)
+        with runtime.sessions.begin() as session:
+            session.add(
+                accounts.LoginSession(
+                    token_hash=accounts.hash_token(token),
+                    person_id=county.people[username].id,
+                    csrf_token="",
+                    created_at=runtime.now(),
+                    last_used_at=runtime.now(),
+                    expires_at=runtime.now() + accounts.ENDS_AFTER,
+                )
+            )
+        return TestClient(app, headers={"Authorization": f"Bearer {token}"}, raise_server_exceptions=False)
+
+    return sign_in
+
+
+@pytest.fixture
+def machine(runtime: Runtime, app: FastAPI, county: County) -> Callable[[Wire], TestClient]:
+    """A machine of the eastern township with a token for one wire."""
+
+    def sign_in(wire: Wire) -> TestClient:
+        with runtime.sessions.begin() as session:
+            token = accounts.issue_machine_token(
+                session, name="his", institution_id=county.east.id, wires=[wire], now=runtime.now()
+            )
+        return TestClient(app, headers={"Authorization": f"Bearer {token}"}, raise_server_exceptions=False)
+
+    return sign_in
+
+
+@pytest.fixture
+def drain(runtime: Runtime) -> Iterator[Callable[[], int]]:
+    """Index what the journal holds."""
+    yield Drain(runtime).index_new
+    runtime.journal.close()
+
+
+@pytest.fixture
+def audited(runtime: Runtime) -> Callable[..., list[str]]:
+    """The actions of the audit, in their order; about one examination when asked."""
+
+    def read(examination_id: object = None) -> list[str]:
+        query = select(AuditEvent.action).order_by(AuditEvent.id)
+        if examination_id is not None:
+            query = query.where(AuditEvent.examination_id == uuid.UUID(str(examination_id)))
+        with runtime.sessions() as session:
+            return list(session.scalars(query))
+
+    return read
+
+
+def index_instance(runtime: Runtime, examination: Examination, sop_instance_uid: str = "1.2.3") -> None:
+    """The rows of one instance, whose bytes nobody will ask for."""
+    with runtime.sessions.begin() as session:
+        record = Record(
+            id=new_id(), journal="j", sequence=uuid.uuid4().int >> 80, node="local", segment=1, offset=0,
+            size_bytes=11, kind="dicom.instance", state=RecordState.INDEXED, origin={}, received_at=NOW,
+            institution_id=examination.institution_id, sha256=SHA,
+        )  # fmt: skip
+        study = Study(
+            id=new_id(),
+            examination_id=examination.id,
+            study_instance_uid=str(examination.study_instance_uid),
+        )
+        session.add_all([record, study])
+        session.flush()
+        series = Series(
+            id=new_id(), study_id=study.id, series_instance_uid="1.2", modality="DX", series_description="正位",
+            instances=1,
+        )  # fmt: skip
+        session.add(series)
+        session.flush()
+        session.add(
+            Instance(
+                id=new_id(), series_id=series.id, record_id=record.id, sop_instance_uid=sop_instance_uid,
+                sop_class_uid="1.2.840.10008.5.1.4.1.1.1.1", transfer_syntax_uid="1.2.840.10008.1.2.1",
+                version=1, current=True,
+            )
+        )  # fmt: skip

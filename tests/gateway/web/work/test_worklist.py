@@ -1,0 +1,150 @@
+"""The worklist over HTTP: order, filters, counts, pages."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from gateway.runtime import Runtime
+from tests.builders import NOW, County, arrive, identity, signed_report, submitted_task, waiting_task
+from tests.gateway.web.work.conftest import Client
+from worklists import routing
+from worklists.directory import Kind
+from worklists.examinations import Priority
+from worklists.phrases import seed_phrases
+
+
+@pytest.fixture
+def ids(runtime: Runtime, county: County) -> dict[str, str]:
+    """Examinations by nickname → their id."""
+    with runtime.sessions.begin() as session:
+        old = waiting_task(
+            session, county, first_received_at=NOW - timedelta(hours=2), accession_number="A77"
+        )
+        young = waiting_task(
+            session, county, modality="CT", patient=identity(patient_id="P2", name="单^雄信")
+        )
+        chest = waiting_task(session, county, priority=Priority.CHEST_PAIN)
+        arriving = arrive(session, county, first_received_at=NOW - timedelta(hours=1))
+        routing.set_priority(session, arriving, Priority.URGENT)
+        mine = waiting_task(session, county)
+        mine.claim(county.wang, NOW)
+        submitted = submitted_task(session, county)
+        signed = signed_report(session, county)
+        ecg = waiting_task(session, county, kind=Kind.ECG, modality="ECG")
+        west = waiting_task(session, county, institution_id=county.west.id)
+        rows = {
+            "old": old.examination, "young": young.examination, "chest": chest.examination, "arriving": arriving,
+            "mine": mine.examination, "submitted": submitted.examination, "signed": signed.examination,
+            "ecg": ecg.examination, "west": west.examination,
+        }  # fmt: skip
+        return {name: str(row.id) for name, row in rows.items()}
+
+
+def _seen(client: Client, ids: dict[str, str], who: str = "li", **query: Any) -> list[str]:
+    answer = client(who).get("/api/v1/worklist", params=query)
+    assert answer.status_code == 200, answer.text
+    names = {examination_id: name for name, examination_id in ids.items()}
+    return [names[item["examination_id"]] for item in answer.json()["items"]]
+
+
+def test_urgent_first_then_oldest_and_only_what_is_open(client: Client, ids: dict[str, str]) -> None:
+    seen = _seen(client, ids)
+
+    assert seen[:3] == ["chest", "arriving", "old"]
+    assert set(seen[3:]) == {"young", "mine", "submitted"}
+
+
+def test_each_centre_has_its_own(client: Client, ids: dict[str, str]) -> None:
+    assert _seen(client, ids, "ecg_reader") == ["ecg"]
+    assert _seen(client, ids, "other_reader") == ["west"]
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ({"q": "雄信"}, {"young"}),
+        ({"q": "shanxiong"}, {"young"}),
+        ({"q": "SXX"}, {"young"}),
+        ({"q": "a77"}, {"old"}),
+        ({"q": "shan p2"}, {"young"}),
+        ({"q": "100%"}, set()),
+        ({"modality": "CT"}, {"young"}),
+        ({"modality": "C"}, set()),
+        ({"kind": "ecg"}, set()),
+        ({"state": "signed"}, {"signed"}),
+        ({"state": ["signed", "submitted"]}, {"signed", "submitted"}),
+        ({"site": "WEST"}, set()),
+        ({"site": "EAST", "state": "submitted"}, {"submitted"}),
+        ({"from": "2026-11-22"}, set()),
+        ({"to": "2026-11-20"}, set()),
+        ({"from": "2026-11-21", "to": "2026-11-21", "state": "signed"}, {"signed"}),
+    ],
+)
+def test_filters(client: Client, ids: dict[str, str], query: dict[str, Any], expected: set[str]) -> None:
+    assert set(_seen(client, ids, **query)) == expected
+
+
+def test_mine_is_what_i_have(client: Client, ids: dict[str, str]) -> None:
+    assert set(_seen(client, ids, "wang", mine="true")) == {"mine", "submitted"}
+    assert _seen(client, ids, "li", mine="true") == []
+
+
+def test_counts_do_not_depend_on_the_state_asked_for(client: Client, ids: dict[str, str]) -> None:
+    expected = {
+        "arriving": 1, "waiting": 3, "claimed": 1, "submitted": 1, "signed": 1, "sent_back": 0, "mine": 2,
+    }  # fmt: skip
+    for query in ({}, {"state": "signed"}):
+        assert client("wang").get("/api/v1/worklist", params=query).json()["counts"] == expected
+
+
+def test_pages_join_without_gap_or_overlap_although_work_comes_and_goes(
+    runtime: Runtime, client: Client, county: County, ids: dict[str, str]
+) -> None:
+    whole, li = _seen(client, ids), client("li")
+    collected, cursor = [], None
+    for _ in range(10):
+        params = {"limit": 2} | ({"cursor": cursor} if cursor else {})
+        page = li.get("/api/v1/worklist", params=params).json()
+        collected += [item["examination_id"] for item in page["items"]]
+        cursor = page["next_cursor"]
+        if cursor is None:
+            break
+        with runtime.sessions.begin() as session:  # more urgent work arrives before the place we are at
+            waiting_task(
+                session, county, priority=Priority.CHEST_PAIN, first_received_at=NOW - timedelta(days=9)
+            )
+
+    assert collected == [ids[name] for name in whole]
+
+
+@pytest.mark.parametrize("cursor", ["nonsense", "MXwy", "4pyT"])
+def test_a_cursor_that_is_not_ours_is_refused(client: Client, ids: dict[str, str], cursor: str) -> None:
+    answer = client("li").get("/api/v1/worklist", params={"cursor": cursor})
+
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid")
+
+
+def test_an_item_says_everything_the_page_shows(client: Client, ids: dict[str, str]) -> None:
+    item = client("li").get("/api/v1/worklist", params={"q": "A77"}).json()["items"][0]
+
+    assert item["patient"] == {
+        "name": "仇明", "sex": "M", "birth_date": "1979-03-04", "age": "47岁", "patient_id": "P001",
+    }  # fmt: skip
+    assert (item["site"]["code"], item["centre"]["name"]) == ("EAST", "县域影像诊断中心")
+    assert (item["received_at"], item["due_at"]) == ("2026-11-21T04:30:00Z", "2026-11-21T06:30:00Z")
+    assert item["claimed_by"] is None
+    assert item["report_id"] is None
+    assert item["has_clinical_information"] is False
+
+
+def test_phrases_fit_the_modality_and_the_normal_one_comes_first(runtime: Runtime, client: Client) -> None:
+    with runtime.sessions.begin() as session:
+        assert seed_phrases(session) > 10
+        session.flush()
+        assert seed_phrases(session) == 0
+    phrases = client("li").get("/api/v1/phrases", params={"modality": "CR", "q": "胸部"}).json()
+
+    assert phrases[0]["code"] == "dr-chest-normal"
+    assert phrases[0]["normal"] is True
+    assert all(phrase["code"].startswith("dr-") for phrase in phrases)
