@@ -2,6 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Plugin } from 'vite'
 import { answer, people } from './county'
+import { operations } from './operations'
 
 const COOKIE = 'gateway_session'
 
@@ -37,14 +38,14 @@ async function respond(request: IncomingMessage, response: ServerResponse): Prom
     response.setHeader('Set-Cookie', `${COOKIE}=; Path=/; Max-Age=0`)
     return send(response, 204, undefined)
   }
-  const result = answer(request.method ?? 'GET', path, url.searchParams, body as Record<string, unknown>, user, request.headers)
+  const result = operations(request.method ?? 'GET', path, url.searchParams, body as Record<string, unknown>) ?? answer(request.method ?? 'GET', path, url.searchParams, body as Record<string, unknown>, user, request.headers)
   send(response, result.status, result.body, result.type)
 }
 
 function stream(response: ServerResponse): void {
   response.writeHead(200, { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-cache' })
   response.write(': open\n\n')
-  const beat = setInterval(() => response.write('event: changed\ndata: {"topics": ["worklist", "returns"]}\n\n'), 20_000)
+  const beat = setInterval(() => response.write('event: changed\ndata: {"topics": ["worklist", "returns", "system", "held"]}\n\n'), 20_000)
   response.on('close', () => clearInterval(beat))
 }
 

@@ -1,9 +1,12 @@
 import type { Same } from '../same'
 import type { zh } from '../zh'
+import { admin, audit } from './admin'
 import { common } from './common'
+import { held } from './held'
 import { reading } from './reading'
 import { shell } from './shell'
+import { refusal, system } from './system'
 import { township } from './township'
 import { worklist } from './worklist'
 
-export const en: Same<typeof zh> = { ...common, shell, worklist, reading, township }
+export const en: Same<typeof zh> = { ...common, shell, worklist, reading, township, system, refusal, held, admin, audit }

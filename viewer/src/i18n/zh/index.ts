@@ -1,7 +1,10 @@
+import { admin, audit } from './admin'
 import { common } from './common'
+import { held } from './held'
 import { reading } from './reading'
 import { shell } from './shell'
+import { refusal, system } from './system'
 import { township } from './township'
 import { worklist } from './worklist'
 
-export const zh = { ...common, shell, worklist, reading, township }
+export const zh = { ...common, shell, worklist, reading, township, system, refusal, held, admin, audit }

@@ -1,0 +1,219 @@
+/** The tables that an administrator edits: their columns, and values as text and back. Fields as in docs/http.md. */
+import { t } from '@/i18n'
+import type { RoleAt, Row, Value } from '@/api/operations'
+import { clockTime } from './time'
+
+export type EntityName = 'institution' | 'centre' | 'device' | 'person' | 'agreement' | 'recognition_item' | 'qualification' | 'mapping'
+export type ColumnType = 'text' | 'number' | 'date' | 'flag' | 'choice' | 'reference' | 'roles' | 'time'
+
+export interface Column {
+  name: string
+  type: ColumnType
+  /** Message key of the title; otherwise `admin.field.<name>`. */
+  title?: string
+  /** A choice's values, and the message key that their words stand under. */
+  choices?: readonly string[]
+  words?: string
+  /** What a reference points to, and which rows of it may be chosen. */
+  of?: EntityName
+  fits?: (row: Row) => boolean
+  required?: boolean
+  /** Empty means null, with this word (a message key). */
+  empty?: string
+  /** Cannot change once it exists. */
+  fixed?: boolean
+  /** Only read. */
+  shown?: boolean
+  start?: () => Value
+  mono?: boolean
+  width?: number
+}
+
+export interface Table {
+  entity: EntityName
+  path: string
+  key: string
+  /** The field that an imported line is matched by. */
+  natural: string
+  columns: readonly Column[]
+}
+
+const KINDS = ['imaging', 'ecg', 'laboratory', 'pathology'] as const
+const today = () => new Date().toLocaleDateString('sv')
+const isLead = (row: Row) => row.kind === 'lead_hospital'
+
+const kind: Column = { name: 'kind', type: 'choice', choices: KINDS, words: 'kind', required: true, start: () => 'imaging', width: 90 }
+const enabled: Column = { name: 'enabled', type: 'flag', start: () => true, width: 70 }
+const institution: Column = { name: 'institution_id', type: 'reference', of: 'institution', required: true, width: 180 }
+const item: Column = { name: 'item_code', type: 'reference', of: 'recognition_item', required: true, width: 200 }
+const unconfirmed = (start: boolean): Column => ({ name: 'unconfirmed', type: 'flag', start: () => start, width: 90 })
+
+export const TABLES: readonly Table[] = [
+  {
+    entity: 'institution', path: '/institutions', key: 'id', natural: 'code',
+    columns: [
+      { name: 'code', type: 'text', required: true, mono: true, width: 110 },
+      { name: 'name', type: 'text', required: true, width: 220 },
+      { name: 'kind', type: 'choice', choices: ['lead_hospital', 'township', 'village'], words: 'admin.choice.institutionKind', required: true, start: () => 'township', width: 120 },
+      { name: 'lead_id', type: 'reference', of: 'institution', empty: 'admin.none', width: 180 },
+      { name: 'region', type: 'text', start: () => '', width: 110 },
+      enabled,
+      { name: 'accept_unknown_devices', type: 'flag', start: () => false, width: 110 },
+    ],
+  },
+  {
+    entity: 'centre', path: '/centres', key: 'id', natural: 'name',
+    columns: [
+      { ...institution, fits: isLead, fixed: true },
+      { ...kind, fixed: true },
+      { name: 'name', type: 'text', required: true, width: 220 },
+      { name: 'review_required', type: 'flag', start: () => true, width: 90 },
+      enabled,
+    ],
+  },
+  {
+    entity: 'device', path: '/devices', key: 'id', natural: 'ae_title',
+    columns: [
+      { name: 'ae_title', type: 'text', required: true, mono: true, width: 150 },
+      { name: 'name', type: 'text', start: () => '', width: 140 },
+      institution,
+      { name: 'modality', type: 'text', start: () => '', mono: true, width: 70 },
+      { name: 'address', type: 'text', empty: 'system.anyAddress', mono: true, width: 120 },
+      { name: 'character_set', type: 'text', empty: 'admin.none', mono: true, width: 110 },
+      enabled,
+      { name: 'last_heard_at', type: 'time', shown: true, width: 110 },
+    ],
+  },
+  {
+    entity: 'person', path: '/people', key: 'id', natural: 'username',
+    columns: [
+      { name: 'username', type: 'text', required: true, fixed: true, mono: true, width: 120 },
+      { name: 'name', type: 'text', title: 'admin.field.person_name', required: true, width: 110 },
+      institution,
+      { name: 'roles', type: 'roles', start: () => [], width: 320 },
+      enabled,
+    ],
+  },
+  {
+    entity: 'agreement', path: '/agreements', key: 'id', natural: 'id',
+    columns: [
+      { name: 'lead_id', type: 'reference', title: 'admin.field.agreement_lead', of: 'institution', fits: isLead, required: true, width: 200 },
+      { name: 'member_id', type: 'reference', of: 'institution', required: true, width: 200 },
+      { ...kind, title: 'admin.field.discipline', required: false, empty: 'admin.all', start: () => null },
+      { name: 'valid_from', type: 'date', required: true, start: today, width: 120 },
+      { name: 'valid_to', type: 'date', empty: 'admin.none', width: 120 },
+    ],
+  },
+  {
+    entity: 'recognition_item', path: '/recognition/items', key: 'code', natural: 'code',
+    columns: [
+      { name: 'code', type: 'text', required: true, fixed: true, mono: true, width: 150 },
+      { name: 'name', type: 'text', required: true, width: 170 },
+      kind,
+      { name: 'negative_list', type: 'flag', start: () => false, width: 80 },
+      { name: 'valid_days', type: 'number', empty: 'admin.none', width: 80 },
+      { name: 'source', type: 'text', start: () => '', width: 200 },
+      { name: 'effective_from', type: 'date', required: true, start: today, width: 105 },
+      { name: 'effective_to', type: 'date', empty: 'admin.none', width: 105 },
+      unconfirmed(true),
+    ],
+  },
+  {
+    entity: 'qualification', path: '/recognition/qualifications', key: 'id', natural: 'id',
+    columns: [
+      institution,
+      item,
+      { name: 'scope_level', type: 'choice', choices: ['national', 'joint', 'province', 'city', 'county', 'community'], words: 'admin.choice.scope', required: true, start: () => 'county', width: 90 },
+      { name: 'scope_label', type: 'text', required: true, width: 110 },
+      { name: 'result', type: 'choice', choices: ['pass', 'fail', 'suspended', 'none'], words: 'admin.choice.result', required: true, start: () => 'pass', width: 80 },
+      { name: 'valid_from', type: 'date', required: true, start: today, width: 105 },
+      { name: 'valid_to', type: 'date', required: true, width: 105 },
+      { name: 'programme', type: 'text', start: () => '', width: 120 },
+      unconfirmed(false),
+    ],
+  },
+  {
+    entity: 'mapping', path: '/recognition/mappings', key: 'id', natural: 'id',
+    columns: [
+      kind,
+      { name: 'modality', type: 'text', start: () => '', mono: true, width: 90 },
+      { name: 'body_part', type: 'text', start: () => '', mono: true, width: 140 },
+      { name: 'procedure_code', type: 'text', start: () => '', mono: true, width: 140 },
+      item,
+      { name: 'priority', type: 'number', required: true, start: () => 0, width: 80 },
+    ],
+  },
+]
+
+export const tableOf = (entity: string): Table | undefined => TABLES.find((table) => table.entity === entity)
+
+export const columnTitle = (column: Column): string => t(column.title ?? `admin.field.${column.name}`)
+
+/** What is known of the rows that references point to. */
+export interface References {
+  rows(entity: EntityName): readonly Row[]
+}
+
+const keyOf = (entity: EntityName) => tableOf(entity)!.key
+
+export function findRow(references: References, entity: EntityName, key: Value): Row | undefined {
+  return references.rows(entity).find((row) => row[keyOf(entity)] === key)
+}
+
+/** How people call a row. */
+export function labelOf(entity: EntityName, row: Row, references: References): string {
+  if (entity === 'device') return `${String(row.ae_title)}${row.name ? ` ${String(row.name)}` : ''}`
+  if (entity === 'recognition_item') return `${String(row.name)}`
+  if (row.name) return String(row.name)
+  const table = tableOf(entity)!
+  return table.columns.slice(0, 2).map((column) => showValue(column, row[column.name], references)).join(' · ')
+}
+
+export function showValue(column: Column, value: Value, references: References): string {
+  if (column.type === 'roles') return ((value ?? []) as RoleAt[]).map((role) => roleText(role, references)).join('、')
+  if (value === null || value === undefined || value === '') return column.empty ? t(column.empty) : ''
+  switch (column.type) {
+    case 'flag':
+      if (column.name === 'unconfirmed') return t(value ? 'admin.unconfirmed' : 'admin.confirmed')
+      return t(value ? 'admin.yes' : 'admin.no')
+    case 'choice':
+      return t(`${column.words!}.${String(value)}`)
+    case 'reference': {
+      const row = findRow(references, column.of!, value)
+      return row ? labelOf(column.of!, row, references) : String(value)
+    }
+    case 'time':
+      return clockTime(String(value))
+    default:
+      return String(value)
+  }
+}
+
+export function roleText(role: RoleAt, references: References): string {
+  const centre = role.centre_id ? findRow(references, 'centre', role.centre_id) : undefined
+  const name = t(`role.${role.role}`)
+  return role.centre_id ? `${name} · ${centre ? String(centre.name) : role.centre_id}` : name
+}
+
+/** A new row as it starts. */
+export function newRow(table: Table): Row {
+  return Object.fromEntries(table.columns.filter((column) => !column.shown).map((column) => [column.name, column.start ? column.start() : column.type === 'text' && !column.empty ? '' : null]))
+}
+
+/** What an emptied field means: null where that is a value, else the empty text. */
+export function settled(column: Column, value: Value): Value {
+  const text = typeof value === 'string' ? value.trim() : value
+  if (text !== '' && text !== undefined) return text
+  return column.type === 'text' && !column.empty ? '' : null
+}
+
+export function isMissing(column: Column, value: Value): boolean {
+  return column.required === true && (value === null || value === undefined || value === '')
+}
+
+export function isSame(a: Value, b: Value): boolean {
+  if (Array.isArray(a) && Array.isArray(b)) return rolesKey(a) === rolesKey(b)
+  return (a ?? null) === (b ?? null)
+}
+
+const rolesKey = (roles: RoleAt[]) => JSON.stringify(roles.map((role) => `${role.role} ${role.centre_id ?? ''}`).sort())
