@@ -8,7 +8,7 @@ from typing import Any
 
 from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
-from pydicom.uid import CTImageStorage, DigitalXRayImageStorageForPresentation, ExplicitVRLittleEndian
+from pydicom.uid import UID, CTImageStorage, DigitalXRayImageStorageForPresentation, ExplicitVRLittleEndian
 
 
 def new_uid() -> str:
@@ -46,7 +46,7 @@ def make_images(
         image.PatientName, image.PatientID = name, patient_id
         image.PatientSex, image.PatientBirthDate = "F", "19700101"
         image.StudyInstanceUID, image.SeriesInstanceUID = study_uid, series_uid
-        image.SOPInstanceUID = image.file_meta.MediaStorageSOPInstanceUID = new_uid()
+        image.SOPInstanceUID = image.file_meta.MediaStorageSOPInstanceUID = UID(new_uid())
         image.StudyDate, image.StudyTime, image.StudyID = "20261120", "101500", "1"
         image.AccessionNumber, image.BodyPartExamined = "", body_part
         image.SeriesNumber, image.InstanceNumber = 1, number

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -138,7 +139,8 @@ class Gateway:
     def _end(self, how: signal.Signals) -> None:
         for tree in self._trees:
             if how is signal.SIGKILL:
-                os.killpg(tree.pid, how)
+                with suppress(ProcessLookupError):
+                    os.killpg(tree.pid, how)
             else:
                 tree.send_signal(how)  # to the supervisor, which ends the others
         for tree in self._trees:

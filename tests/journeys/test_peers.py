@@ -5,14 +5,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from pydicom.filebase import DicomBytesIO
-from pydicom.filewriter import write_dataset
 from pynetdicom import AE
 from pynetdicom.sop_class import CTImageStorage, MRImageStorage, Verification  # type: ignore[attr-defined]
 from sqlalchemy import func, select
 
 from gateway.index import Instance, Record, RecordState, Refusal
 from tests.adapters.dicom.wire import Peer, ct_data_set, p_data, store_rq
+from tests.gateway.sending import encode
 from tests.journeys.gateways import Gateway, run_dcmtk, wait_for
 from tests.synthetic import make_images, new_uid, split_file, write_study
 
@@ -144,12 +143,9 @@ def test_a_data_set_of_another_class_than_the_request_is_refused(
     [image] = make_images(1, patient_id="P-CONTRADICTS")
     uid = str(image.SOPInstanceUID)
     image.SOPClassUID = MRImageStorage
-    buffer = DicomBytesIO()
-    buffer.is_little_endian, buffer.is_implicit_VR = True, False
-    write_dataset(buffer, image)
     with connect(gateway) as peer:
         peer.associate()
-        answer = peer.store(buffer.getvalue(), instance=uid)
+        answer = peer.store(encode(image), instance=uid)
         peer.release()
     assert (answer.status, answer.offending) == (0xA900, (0x0008, 0x0016))
     assert not is_known(gateway, uid)
