@@ -1,7 +1,7 @@
 """`gateway check`: journal, object store, database and audit against one another."""
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from rich.console import Console
@@ -10,6 +10,8 @@ from sqlalchemy import func, select
 from adapters.errors import Unavailable
 from gateway import audit, journal
 from gateway.index import Held, Instance, Pack, Record, RecordState, Series, Study
+from gateway.intake import NOTE_KINDS, indexed_to, known_sequences
+from gateway.journal import JournalRecord, JournalState
 from gateway.migrations import is_current
 from gateway.originals import open_original
 from gateway.runtime import Runtime, open_runtime
@@ -64,6 +66,19 @@ def check_journal(runtime: Runtime) -> Iterator[Fault]:
             cursors.update(batch.cursors)
             for damaged in batch.damaged:
                 yield Fault(where=f"{state.id}/{damaged.location.segment}", what=damaged.reason)
+            yield from _check_known(runtime, state, batch.records)
+
+
+def _check_known(runtime: Runtime, state: JournalState, records: Sequence[JournalRecord]) -> Iterator[Fault]:
+    """Records that the drain has passed have their rows; those before it wait for it."""
+    kept = {record.sequence: record.location for record in records if record.kind not in NOTE_KINDS}
+    with runtime.reading() as session:
+        cursors = indexed_to(session, state.id)
+        known = known_sequences(session, state.id, kept)
+    for sequence in sorted(kept.keys() - known):
+        place = kept[sequence]
+        if place.offset + place.length <= cursors.get(place.segment, 0):
+            yield Fault(where=f"{state.id}/{sequence}", what="was accepted and has no row")
 
 
 def check_originals(runtime: Runtime) -> Iterator[Fault]:

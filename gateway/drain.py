@@ -3,6 +3,7 @@
 import signal
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import structlog
@@ -11,28 +12,50 @@ from adapters.errors import Unavailable
 from gateway.filing import Filing
 from gateway.intake import DATABASE_AWAY, Drain
 from gateway.runtime import Runtime
+from gateway.snapshot import refresh_snapshot
 
 log = structlog.get_logger()
 
 IDLE_S = 0.025  # between two looks at the journals' marks; a look costs microseconds
 AWAY_S = 1.0  # before asking an absent database or store again
 FILING_S = 1.0  # between two looks for what is to be filed
+DIRECTORY_S = 2.0  # between two looks whether the directory has changed, perhaps on another machine
 
 
 def run_drain(runtime: Runtime) -> None:
-    """Drain until SIGTERM; what is under way is finished first. Indexing and filing each have a thread of their own."""
+    """Drain until SIGTERM; what is under way is finished first. Indexing and filing each have a thread of their own.
+
+    When one of them fails for good, both end and the process with them, so that the supervisor starts it again.
+    """
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    filing = threading.Thread(target=_file_until, args=(runtime, stop), name="filing")
+    failures: list[Exception] = []
+
+    def run(loop: Callable[[Runtime, threading.Event], None]) -> None:
+        try:
+            loop(runtime, stop)
+        except Exception as error:
+            failures.append(error)
+            stop.set()
+
+    filing = threading.Thread(target=run, args=(_file_until,), name="filing")
     filing.start()
-    _index_until(runtime, stop)
+    run(_index_until)
     filing.join()
+    if failures:
+        raise failures[0]
 
 
 def _index_until(runtime: Runtime, stop: threading.Event) -> None:
     drain, away = Drain(runtime), _Away("database")
+    look_at_directory_at = 0.0
     while not stop.is_set():
         try:
+            if (
+                time.monotonic() >= look_at_directory_at
+            ):  # the listeners beside us know devices from its snapshot
+                look_at_directory_at = time.monotonic() + DIRECTORY_S
+                refresh_snapshot(runtime)
             found = drain.index_new()
             away.is_back()
         except DATABASE_AWAY as error:

@@ -23,7 +23,7 @@ from adapters.errors import Malformed
 from gateway import indexing, journal, live
 from gateway.index import DrainMark, Record, RecordState, Refusal, SegmentCursor
 from gateway.indexing import Incoming
-from gateway.journal import Damaged, JournalRecord, JournalState, Location
+from gateway.journal import BodyDamaged, Damaged, JournalRecord, JournalState, Location
 from gateway.runtime import Runtime
 from worklists import reports
 from worklists.base import new_id
@@ -34,6 +34,7 @@ from worklists.reports import Report
 log = structlog.get_logger()
 
 BATCH_RECORDS = 200
+NOTE_KINDS = ("dicom.association", "dicom.rejection", "dicom.refusal")  # records without a row of their own
 TRIES_BEFORE_QUARANTINE = 3
 HASH_CHUNK_BYTES = 1 << 20
 DATABASE_AWAY = (OperationalError, InterfaceError)
@@ -60,7 +61,7 @@ class Drain:
 
     def _index_journal(self, state: JournalState) -> int:
         with self.runtime.sessions() as session:
-            cursors = _cursors(session, state.id)
+            cursors = indexed_to(session, state.id)
         batch = journal.read_new(self.runtime.journal_dir, state, cursors, limit=BATCH_RECORDS)
         if not batch.cursors:
             return 0
@@ -99,7 +100,7 @@ class Drain:
         cursors: dict[int, int],
     ) -> None:
         with self.runtime.sessions.begin() as session:
-            known = _known_sequences(session, state.id, [record.sequence for record in records])
+            known = known_sequences(session, state.id, [record.sequence for record in records])
             index_records(
                 self.runtime, session, [record for record in records if record.sequence not in known]
             )
@@ -111,9 +112,7 @@ class Drain:
 
     def _quarantine(self, record: JournalRecord, error: Exception) -> None:
         with self.runtime.sessions.begin() as session:
-            row = new_record(self.runtime, session, record)
-            row.state, row.reason = RecordState.QUARANTINED, f"{type(error).__name__}: {error}"[:500]
-            session.add(row)
+            session.add(quarantined_record(self.runtime, record, error))
 
     def _note_caught_up(self, began: datetime) -> None:
         """Everything received before this pass began is indexed; written once a second at most."""
@@ -169,6 +168,46 @@ def new_record(runtime: Runtime, session: Session, record: JournalRecord) -> Rec
         device_id=_uuid(origin.get("device_id")),
         received_at=_time(origin.get("received_at")) or runtime.now(),
         sha256=_digest(runtime, record.location, offset),
+        local=True,
+    )
+
+
+def indexed_to(session: Session, journal_id: str) -> dict[int, int]:
+    """How far each segment of a journal is indexed."""
+    rows = session.scalars(select(SegmentCursor).where(SegmentCursor.journal == journal_id))
+    return {row.segment: row.offset for row in rows}
+
+
+def known_sequences(session: Session, journal_id: str, sequences: Iterable[int]) -> set[int]:
+    """Which of these records of a journal have rows."""
+    return set(
+        session.scalars(
+            select(Record.sequence).where(Record.journal == journal_id, Record.sequence.in_(list(sequences)))
+        )
+    )
+
+
+def quarantined_record(runtime: Runtime, record: JournalRecord, error: Exception) -> Record:
+    """The row of a record that breaks the indexing. Nothing of its origin is believed, or this would break too."""
+    kind, digest = record.kind, ""
+    try:
+        digest = _digest(runtime, record.location, 0)
+    except BodyDamaged as damage:
+        kind, error = "damaged", damage
+    return Record(
+        id=new_id(),
+        journal=record.journal,
+        sequence=record.sequence,
+        node=record.location.node,
+        segment=record.location.segment,
+        offset=record.location.offset,
+        size_bytes=record.location.length,
+        kind=kind,
+        state=RecordState.QUARANTINED,
+        reason=f"{type(error).__name__}: {error}"[:500],
+        origin=record.origin,
+        received_at=runtime.now(),
+        sha256=digest,
         local=True,
     )
 
@@ -301,11 +340,6 @@ def _note_device(session: Session, device_id: uuid.UUID | None, at: datetime) ->
     return device
 
 
-def _cursors(session: Session, journal_id: str) -> dict[int, int]:
-    rows = session.scalars(select(SegmentCursor).where(SegmentCursor.journal == journal_id))
-    return {row.segment: row.offset for row in rows}
-
-
 def _move_cursors(session: Session, state: JournalState, cursors: dict[int, int]) -> None:
     for segment, offset in cursors.items():
         row = session.get(SegmentCursor, (state.id, segment))
@@ -313,14 +347,6 @@ def _move_cursors(session: Session, state: JournalState, cursors: dict[int, int]
             row = SegmentCursor(journal=state.id, segment=segment, ended=False, offset=0)
             session.add(row)
         row.offset = offset
-
-
-def _known_sequences(session: Session, journal_id: str, sequences: Iterable[int]) -> set[int]:
-    return set(
-        session.scalars(
-            select(Record.sequence).where(Record.journal == journal_id, Record.sequence.in_(list(sequences)))
-        )
-    )
 
 
 def _digest(runtime: Runtime, location: Location, offset: int) -> str:
