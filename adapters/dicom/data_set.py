@@ -18,7 +18,7 @@ from pydicom.dataset import Dataset
 from pydicom.filereader import read_dataset
 
 from adapters.dicom.transfer_syntaxes import ENCODINGS, Encoding
-from adapters.errors import Malformed
+from adapters.errors import Malformed, Unavailable
 
 DEFER_BYTES = 4096
 INFLATED_LIMIT_BYTES = 1 << 30
@@ -79,7 +79,7 @@ def read_description(stream: BinaryIO, transfer_syntax_uid: str, *, data_set_off
             defer_size=DEFER_BYTES,
         )
         pixels = _read_pixel_element(stream, encoding)
-    except Malformed:
+    except (Malformed, Unavailable):
         raise
     except Exception as error:  # pydicom meets broken data with many kinds of errors
         raise Malformed(f"the data set cannot be read: {error}") from error

@@ -97,11 +97,8 @@ class _Writer:
         if 0x00280103 in data_set:
             self._signed = _bytes_of(_get(data_set, 0x00280103), self.stream)[:2] not in {b"\0\0", b""}
         written: Json = {}
-        for tag in data_set.keys():  # noqa: SIM118 (iterating a Dataset reads every element)
-            if tag & 0xFFFF == 0:
-                continue  # group lengths mean nothing outside their encoding
-            element = _get(data_set, tag)
-            if element is not None:
+        for tag, element in data_set.items():  # as they were read, unconverted
+            if tag & 0xFFFF:  # group lengths mean nothing outside their encoding
                 name = f"{int(tag):08X}"
                 written[name] = self._element(element, data_set, declared, path + name)
         return written
@@ -218,8 +215,13 @@ def _private_vr(tag: int, data_set: Dataset) -> str | None:
     if not value:
         return None
     name = value.decode("latin-1") if isinstance(value, bytes) else str(value)
+    return _known_private_vr(tag, name.strip("\0 "))
+
+
+@lru_cache(maxsize=16384)
+def _known_private_vr(tag: int, creator: str) -> str | None:
     try:
-        return private_dictionary_VR(tag, name.strip("\0 "))
+        return private_dictionary_VR(tag, creator)
     except KeyError:
         return None
 

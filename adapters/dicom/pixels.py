@@ -37,6 +37,7 @@ _ITEM, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE0DD
 _EXTENDED_OFFSETS, _EXTENDED_LENGTHS = 0x7FE00001, 0x7FE00002
 # The end of a frame's code stream: JPEG, JPEG-LS and JPEG 2000 end alike (EOI, EOC); a few padding bytes may follow.
 _CODE_STREAM_END, _TAIL_BYTES = b"\xff\xd9", 10
+_JPEG_LS = frozenset(("1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.81"))
 
 Span = tuple[int, int]  # offset and length in the stream
 
@@ -255,6 +256,8 @@ def _decompressed(data: bytes, frames: Frames) -> NDArray[Any]:
     pixel = frames.format
     if frames.transfer_syntax_uid == DEFLATED_IMAGE_FRAMES:
         return _shaped(zlib.decompress(data, -zlib.MAX_WBITS)[: pixel.frame_bits // 8], pixel)
+    if frames.transfer_syntax_uid in _JPEG_LS and _CODE_STREAM_END not in data[-_TAIL_BYTES:]:
+        raise Malformed("the code stream is cut short")  # CharLS reads on for ever behind its end
     decoder = get_decoder(UID(frames.transfer_syntax_uid))
     options: dict[str, Any] = {
         "rows": pixel.rows,

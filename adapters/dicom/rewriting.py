@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from pydicom import dcmread, dcmwrite
 from pydicom.dataelem import DataElement
-from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
+from pydicom.dataset import Dataset, FileDataset, FileMetaDataset, validate_file_meta
 from pydicom.uid import UID
 
 from adapters.dicom.data_set import EXPLICIT_VR_LITTLE_ENDIAN, encoding_of
@@ -40,14 +40,18 @@ def rewrite_instance(
 def _decompress(data_set: FileDataset, transfer_syntax_uid: str) -> None:
     if UID(transfer_syntax_uid).is_encapsulated and "PixelData" in data_set:
         data_set.decompress(generate_instance_uid=False)
-    if encoding_of(transfer_syntax_uid).big_endian:
-        data_set.walk(_swap)
+    big_endian = encoding_of(transfer_syntax_uid).big_endian
+    data_set.walk(_swap if big_endian else _read)  # what was not read yet would be written as it was
 
 
 def _swap(_: Dataset, element: DataElement) -> None:
     """Numbers are values already; words in a row of bytes are not (PS3.5 7.3)."""
     if element.VR in _WORDS and isinstance(element.value, bytes):
         element.value = little_endian(element.value, element.VR, False)
+
+
+def _read(_: Dataset, element: DataElement) -> None:
+    """Walking over an element is reading it."""
 
 
 def _write(data_set: FileDataset, target: str) -> bytes:
@@ -57,6 +61,8 @@ def _write(data_set: FileDataset, target: str) -> bytes:
     meta.MediaStorageSOPClassUID = data_set.SOPClassUID
     meta.MediaStorageSOPInstanceUID = data_set.SOPInstanceUID
     data_set.file_meta = meta
+    validate_file_meta(meta, enforce_standard=True)
+    data_set.preamble = data_set.preamble or bytes(128)
     written = io.BytesIO()
     dcmwrite(
         written,
@@ -64,6 +70,5 @@ def _write(data_set: FileDataset, target: str) -> bytes:
         implicit_vr=encoding.implicit_vr,
         little_endian=not encoding.big_endian,
         force_encoding=True,
-        enforce_file_format=True,
     )
     return written.getvalue()

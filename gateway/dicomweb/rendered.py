@@ -18,6 +18,7 @@ from worklists.errors import NotFound
 THUMBNAIL = Viewport(width=128, height=128)
 DEFAULT_QUALITY = 90
 
+_WINDOW_FORM = "center,width,function is expected; the function is linear, linear-exact or sigmoid"
 _FUNCTIONS: Mapping[str, WindowFunction] = {
     "linear": "linear",
     "linear-exact": "linear-exact",
@@ -72,12 +73,13 @@ def representative(served: Sequence[Served]) -> Served:
 
 
 def _read_window(text: str) -> Window:
-    center, width, function = (*text.split(","), "linear")[:3]
+    parts = text.split(",")
+    if len(parts) not in {2, 3}:
+        raise BadQuery("window", _WINDOW_FORM)
+    center, width, function = (*parts, "linear")[:3]
     numbers = _numbers("window", [center, width])
     if function.lower() not in _FUNCTIONS or numbers[1] <= 0:
-        raise BadQuery(
-            "window", "center,width,function is expected; the function is linear, linear-exact or sigmoid"
-        )
+        raise BadQuery("window", _WINDOW_FORM)
     return Window(center=numbers[0], width=numbers[1], function=_FUNCTIONS[function.lower()])
 
 

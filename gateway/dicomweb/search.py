@@ -104,7 +104,8 @@ def search(session: Session, subject: Subject, query: Query, base_url: str) -> F
     results = [_write(row, attributes, base_url, query.level) for row in rows]
     if query.level is Level.STUDY:
         _add_study_totals(session, results, rows)
-    return Found(results=results, warnings=_warnings(query, more))
+    ordered = [dict(sorted(result.items())) for result in results]
+    return Found(results=ordered, warnings=_warnings(query, more))
 
 
 def _statement(subject: Subject, query: Query, attributes: Sequence[Attribute]) -> Select[Any]:
@@ -150,7 +151,7 @@ def _write(row: Row[Any], attributes: Sequence[Attribute], base_url: str, level:
     if level is Level.INSTANCE:
         path += f"/instances/{values['SOPInstanceUID']}"
     written["00081190"] = {"vr": "UR", "Value": [path]}
-    return dict(sorted(written.items()))
+    return written
 
 
 def _add_study_totals(session: Session, results: list[Json], rows: Sequence[Row[Any]]) -> None:
