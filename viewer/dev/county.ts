@@ -54,7 +54,7 @@ function examination(i: number): ExaminationDetail {
     claimed_until: null, has_clinical_information: i % 3 === 0, late_instances: i === 4 ? 12 : 0, report_id: state === 'signed' ? `report-${i}` : null,
     device: { id: `dev-${i % 2}`, ae_title: i % 2 ? 'DEMO_DR' : 'DEMO_CT', name: i % 2 ? '万东 DR' : '联影 CT' },
     returned: state === 'signed' ? { return_id: `return-${i}`, report_id: `report-${i}`, state: i % 3 ? 'delivered' : 'acknowledged', signed_at: ago(minutes - 90) } : null,
-    sent_back_reason: state === 'sent_back' ? '第 3 序列有明显呼吸运动伪影,请重扫' : null, held: i === 24 ? 2 : 0,
+    sent_back_reason: state === 'sent_back' ? '第 3 序列有明显呼吸运动伪影,请重扫' : null, held: i === 24 ? 2 : 0, village: null,
     clinical_information: i % 3 === 0 ? '咳嗽、咳痰 2 周,伴活动后气促。既往慢阻肺 10 年。' : null,
     patient_as_received: null, identity_changes: [],
     series: [{ series_instance_uid: `1.2.840.99.${i}.1`, modality, description: '平扫 5.0mm', instances: many }],
@@ -119,6 +119,7 @@ export function answer(method: string, path: string, query: URLSearchParams, bod
   }
   if (area === 'tasks' && key) return task(method, key, verb, body, me!, headers)
   if (path === '/phrases') return { status: 200, body: [{ code: 'n', name: '胸部 CT 正常', findings: '胸廓对称,双肺纹理清晰,肺野未见异常密度影。气管及主要支气管通畅。纵隔居中,未见肿大淋巴结。心影大小正常。双侧胸腔未见积液。', impression: '胸部 CT 平扫未见明显异常。', normal: true }, { code: 'jj', name: '肺小结节', findings: '右肺上叶见一实性结节,直径约 __ mm,边界清。', impression: '右肺上叶小结节,建议 6 个月后复查。', normal: false }] }
+  if (path === '/villages') return { status: 200, body: [{ id: 'v1', code: 'V1', name: '柳树沟村卫生室' }] }
   if (path === '/overview') return { status: 200, body: { sent_today: { count: 14, arriving: 1, incomplete: 1, held: 2, refused: 3 }, reading: { count: 6, urgent: 1, next_due_at: ago(-25) }, returned: { unread: returns.filter((r) => r.state === 'delivered').length, today: 7 } } }
   if (path === '/returns') return { status: 200, body: { items: returns.filter((one) => !query.get('state') || one.state === query.get('state')), next_cursor: null, counts: { delivered: returns.filter((r) => r.state === 'delivered').length, opened: 0, acknowledged: 3 } } }
   if (area === 'returns' && key && verb === 'acknowledge') { const one = returns.find((r) => r.id === key)!; one.state = 'acknowledged'; return { status: 200, body: one } }

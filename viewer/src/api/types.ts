@@ -212,6 +212,8 @@ export interface ExaminationItem extends WorklistItem {
   returned: { return_id: string; report_id: string; state: ReturnState; signed_at: Time } | null
   sent_back_reason: string | null
   held: number
+  /** The village point to which the report goes too. */
+  village: Person | null
 }
 
 export interface IdentityChange {

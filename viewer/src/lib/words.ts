@@ -1,5 +1,5 @@
 /** Small phrases that several pages share. */
-import { t } from '@/i18n'
+import { i18n, t } from '@/i18n'
 import type { ExaminationItem, Patient, WorklistItem } from '@/api/types'
 
 export function patientName(patient: Patient): string {
@@ -19,4 +19,10 @@ export function examinationName(item: Described): string {
 
 export function imageCount(item: Pick<WorklistItem, 'instances' | 'expected_instances'>): string {
   return item.expected_instances === null ? String(item.instances) : `${item.instances}/${item.expected_instances}`
+}
+
+/** What happened to an examination; a word that we do not know is shown as the server says it. */
+export function eventName(what: string): string {
+  const key = `event.${what}`
+  return i18n.global.te(key, 'zh-CN') ? t(key) : what
 }

@@ -12,6 +12,7 @@ export const reading: Same<typeof zh> = {
   studied: 'Examined',
   identityChanged: 'Identity corrected {at} by {by} ({reason})',
   images: 'Images',
+  imagesOpening: 'Opening the images…',
   noImages: 'This examination has no images to show.',
   secondWindow: 'Two screens',
   secondWindowTitle: 'Show the images in a second window (two monitors)',

@@ -9,6 +9,7 @@ export const reading = {
   studied: '检查时间',
   identityChanged: '身份信息已于 {at} 由 {by} 更正({reason})',
   images: '图像',
+  imagesOpening: '正在打开图像…',
   noImages: '这份检查没有可显示的图像。',
   secondWindow: '双屏',
   secondWindowTitle: '在另一个窗口看图像(两台显示器)',
