@@ -22,7 +22,7 @@ let work = [
   { id: 'w2', task: 'settle_examination', about: '0b1d1c6a-35a0-4c35-8e0e-0d1e2f3a4b5c', due_at: ago(1), attempts: 0, last_error: null, leased_until: ago(-2) },
   { id: 'w3', task: 'seal_audit', about: 'always', due_at: ago(0), attempts: 0, last_error: null, leased_until: null },
 ]
-let quarantine = [{ id: 'q1', reason: 'ValueError: Study Date is not a date', received_at: ago(212), kind: 'dicom.instance', size_bytes: 528_330, site: sites[1], device: { id: 'dev-1', ae_title: 'DEMO_DR', name: '万东 DR' } }]
+let quarantine = [{ id: 'q1', reason: 'ValueError: Study Date is not a date', received_at: ago(212), kind: 'dicom.instance', size_bytes: 528_330, site: sites[1] }]
 
 function system(): object {
   return {
@@ -53,7 +53,7 @@ function device(id: string): Answer {
 const side = (over: Row = {}) => ({ patient_name: '王秀英', patient_id: 'QS20261037', sex: 'F', birth_date: '1962-03-14', accession_number: 'A2611210031', device: 'DEMO_CT', modality: 'CT', body_part: 'CHEST', study_description: '胸部 CT 平扫', study_date: '2026-11-21', study_instance_uid: '1.2.156.112605.14038013508437.20180925051958.2.11880.1', series_description: '平扫 5.0mm', sop_instance_uid: '1.2.156.112605.14038013508437.20180925051958.2.11880.77', rows: 512, columns: 512, ...over })
 let held: HeldDetail[] = ['study_of_another_patient', 'same_uid_other_bytes', 'unknown_device'].map((reason, i) => ({
   id: `held-${i}`, reason, reason_text: ['同一检查编号已属于另一位患者', '同一编号的图像已存在，但内容不同', '发送的设备没有登记：CT_ROOM2'][i]!, received_at: ago(35 + i * 200), site: sites[0]!, device: devices[0]!,
-  patient: { name: '王秀英', sex: 'F', birth_date: '1962-03-14', age: '64岁', patient_id: 'QS20261037' }, sop_instance_uid: String(side().sop_instance_uid), study_instance_uid: String(side().study_instance_uid), filename: null, actions: i === 2 ? ['separate', 'discard'] : ['keep', 'replace', 'separate', 'discard'],
+  patient: { name: '王秀英', sex: 'F', birth_date: '1962-03-14', age: '64岁', patient_id: 'QS20261037' }, sop_instance_uid: String(side().sop_instance_uid), study_instance_uid: String(side().study_instance_uid), filename: null, actions: i === 2 ? ['join', 'discard'] : ['keep', 'replace', 'separate', 'discard'],
   incoming: side(), existing: i === 2 ? null : side(i === 0 ? { patient_name: '王秀兰', patient_id: 'QS20261038', birth_date: '1966-03-14' } : {}),
   differences: i === 0 ? [{ field: 'patient_name', incoming: '王秀英', existing: '王秀兰' }, { field: 'patient_id', incoming: 'QS20261037', existing: 'QS20261038' }, { field: 'birth_date', incoming: '1962-03-14', existing: '1966-03-14' }] : [],
 }))
@@ -106,7 +106,7 @@ function undo(id: string): Answer {
 }
 
 const ACTIONS = ['signed_in', 'directory_changed', 'images_opened', 'password_set', 'sign_in_failed']
-const audit = Array.from({ length: 60 }, (_, i) => ({ id: 900 - i, at: ago(i * 37), action: ACTIONS[i % 5]!, person: i % 5 === 4 ? null : { id: 'p-wang', name: '王建国' }, actor: i % 5 === 4 ? 'root' : 'reader', examination_id: i % 5 === 2 ? '0b1d1c6a-35a0-4c35-8e0e-0d1e2f3a4b5c' : null, address: `10.20.3.${i}`, outcome: i % 5 === 4 ? 'failure' : 'success', detail: i % 5 === 1 ? { entity: 'device', id: 'dev-1', before: { name: 'DR' }, after: { name: '万东 DR' } } : {} }))
+const audit = Array.from({ length: 60 }, (_, i) => ({ id: 900 - i, at: ago(i * 37), action: ACTIONS[i % 5]!, person_id: i % 5 === 4 ? null : 'p-wang', actor: i % 5 === 4 ? 'root' : 'reader', institution_id: null, sealed: i > 3, examination_id: i % 5 === 2 ? '0b1d1c6a-35a0-4c35-8e0e-0d1e2f3a4b5c' : null, address: `10.20.3.${i}`, outcome: i % 5 === 4 ? 'failure' : 'success', detail: i % 5 === 1 ? { entity: 'device', id: 'dev-1', before: { name: 'DR' }, after: { name: '万东 DR' } } : {} }))
 
 /** Null: not one of these. */
 export function operations(method: string, path: string, query: URLSearchParams, body: Record<string, unknown>): Answer | null {

@@ -97,10 +97,9 @@ export interface QuarantinedRecord {
   kind?: string | null
   size_bytes?: number | null
   site?: Site | null
-  device?: Device | null
 }
 
-export type HeldAction = 'keep' | 'replace' | 'separate' | 'discard'
+export type HeldAction = 'keep' | 'replace' | 'join' | 'separate' | 'discard'
 
 export interface HeldItem {
   id: string
@@ -147,13 +146,14 @@ export interface AuditRow {
   id: string | number
   at: Time
   action: string
-  person: Person | null
-  actor?: string | null
-  institution?: Site | null
+  person_id: string | null
+  actor: string
+  institution_id: string | null
   examination_id: string | null
-  address: string | null
-  outcome: string | null
-  detail: Record<string, unknown> | null
+  address: string
+  outcome: string
+  detail: Record<string, unknown>
+  sealed: boolean
 }
 
 export interface ChainResult {

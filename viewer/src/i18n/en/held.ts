@@ -33,10 +33,11 @@ export const held: Same<typeof zh> = {
   blank: '(blank)',
   download: 'Download the original',
   decide: 'What to do with it',
-  action: { keep: 'Keep what is there', replace: 'Replace it', separate: 'Make it a study of its own', discard: 'Discard' },
+  action: { keep: 'Keep what is there', replace: 'Replace it', join: 'Let it join', separate: 'Make it a study of its own', discard: 'Discard' },
   explain: {
     keep: 'The examination stays as it is; what came now is kept as an original but joins nothing.',
     replace: 'The examination uses what came now; the former stays as an older version that can be seen at any time.',
+    join: 'It was checked and belongs: what came now joins the examination and the patient that it names; this is recorded.',
     separate: 'What came now becomes an examination of its own in the worklist; neither touches the other.',
     discard: 'What came now appears on no list; the original is still kept for the audit.',
   },
@@ -44,7 +45,7 @@ export const held: Same<typeof zh> = {
   quick: ['Sent again by the device, nothing changed', 'Corrected at the device, the new one counts', 'Wrong patient registered', 'Test image'],
   choose: 'Choose what to do first.',
   done: 'Decided: {action}.',
-  onlyThese: 'Possible here: {actions}.',
+  withoutNames: 'IT does not see patients: discard test images, or have the device registered and let its institution decide.',
   fields: {
     patient_name: 'Name',
     name: 'Name',

@@ -48,6 +48,8 @@ export const system: Same<typeof zh> = {
   database: 'Database',
   databaseUp: '{kind} is up.',
   databaseDown: '{kind} cannot be reached: receiving goes on and is caught up with; reading and signing wait. {detail}',
+  storeKind: { s3: 'The S3 store', folder: 'The folder' },
+  databaseKind: { postgresql: 'PostgreSQL', sqlite: 'SQLite' },
   sweep: 'Due work',
   sweepIdle: '{kind} is running: nothing is overdue.',
   sweepDue: '{kind}: {due} due, the oldest has waited {duration}.',
@@ -109,7 +111,7 @@ export const system: Same<typeof zh> = {
   refusals: 'Refusals',
   noRefusals: 'Nothing was refused.',
   what: { association: 'Association', instance: 'Instance', file: 'File' },
-  whatToDo: 'What to do',
+  whatToDo: 'What to do: {advice}',
   times: '{n} times',
 }
 

@@ -31,10 +31,11 @@ export const held = {
   blank: '（空）',
   download: '下载原件',
   decide: '怎么处理',
-  action: { keep: '保留已有', replace: '用新的替换', separate: '单独成为一个检查', discard: '丢弃' },
+  action: { keep: '保留已有', replace: '用新的替换', join: '归入该检查', separate: '单独成为一个检查', discard: '丢弃' },
   explain: {
     keep: '检查保持原样；新收到的这一份留作原件存档，不进入检查。',
     replace: '检查改用新收到的这一份；原来的留作旧版本，随时可查。',
+    join: '核对无误，新收到的这一份归入它声明的检查和患者；改动会记录在案。',
     separate: '新收到的这一份另立一个检查，进入工作列表，与已有的互不影响。',
     discard: '新收到的这一份不进入任何列表；原件仍然保存，可供审计。',
   },
@@ -42,7 +43,7 @@ export const held = {
   quick: ['设备重发，内容无变化', '设备端已更正，以新的为准', '患者登记错误', '测试图像'],
   choose: '先选一种处理方式。',
   done: '已处理：{action}。',
-  onlyThese: '此项只能：{actions}。',
+  withoutNames: '信息科看不到患者信息：只能丢弃测试图像，或请管理员登记设备后由所属机构处理。',
   fields: {
     patient_name: '姓名',
     name: '姓名',

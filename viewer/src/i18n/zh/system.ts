@@ -46,6 +46,8 @@ export const system = {
   database: '数据库',
   databaseUp: '{kind} 可用。',
   databaseDown: '{kind} 连不上：接收不受影响，恢复后自动补上；阅片和签发要等恢复。{detail}',
+  storeKind: { s3: 'S3 对象存储', folder: '文件夹' },
+  databaseKind: { postgresql: 'PostgreSQL', sqlite: 'SQLite' },
   sweep: '定时任务',
   sweepIdle: '{kind} 运行中：没有到期未做的任务。',
   sweepDue: '{kind}：{due} 项到期，最早的已等 {duration}。',
@@ -107,7 +109,7 @@ export const system = {
   refusals: '拒收记录',
   noRefusals: '没有拒收记录。',
   what: { association: '连接', instance: '实例', file: '文件' },
-  whatToDo: '怎么办',
+  whatToDo: '怎么办：{advice}',
   times: '{n} 次',
 }
 
