@@ -141,7 +141,7 @@ def sign_in(runtime: Runtime, username: str, password: str, *, address: str) -> 
     """A new session. Raises LockedOut before it looks at the password, WrongCredentials after."""
     subjects = {f"account:{username.casefold()[:200]}": ACCOUNT_TRIES, f"address:{address}": ADDRESS_TRIES}
     with _VERIFYING:
-        person, password_hash = _find_credential(runtime, username, subjects, address)
+        person, password_hash = _find_credential(runtime, username, subjects)
         right = _verify(password, password_hash or _NOBODY)
         if person is None or not right or not person.enabled:
             _note_failure(runtime, person, username, subjects, address)
@@ -212,7 +212,7 @@ def change_own_password(
         f"address:{address}": ADDRESS_TRIES,
     }
     with _VERIFYING:
-        _, password_hash = _find_credential(runtime, person.username, subjects, address)
+        _, password_hash = _find_credential(runtime, person.username, subjects)
         if not _verify(current, password_hash or _NOBODY):
             _note_failure(runtime, person, person.username, subjects, address)
             raise WrongCredentials
@@ -263,7 +263,7 @@ def hash_token(token: str) -> str:
 
 
 def _find_credential(
-    runtime: Runtime, username: str, subjects: Iterable[str], address: str
+    runtime: Runtime, username: str, subjects: Iterable[str]
 ) -> tuple[Person | None, str | None]:
     now = runtime.now()
     with runtime.reading() as session:
@@ -271,8 +271,7 @@ def _find_credential(
         until = max((row.locked_until for row in rows if row.locked_until), default=now)
         person = session.scalars(select(Person).where(Person.username == username)).one_or_none()
         credential = session.get(Credential, person.id) if person else None
-    if until > now:
-        _audit_refusal(runtime, person, username, address, now)
+    if until > now:  # not audited each time: whoever hammers must not fill the audit
         raise LockedOut(until, now)
     return person, credential.password_hash if credential else None
 
@@ -292,24 +291,17 @@ def _note_failure(
         session.execute(
             delete(SignInFailures).where(SignInFailures.failed_at < now - FAILURES_FORGOTTEN_AFTER)
         )
+        locked = False
         for subject, tries in sorted(subjects.items()):
             row = session.get(SignInFailures, subject, with_for_update=True)
             if row is None:
                 row = SignInFailures(subject=subject, failed=0, failed_at=now)
                 session.add(row)
             row.note(now, tries=tries)
-        audit.record(
-            session, "sign_in_failed", actor=_actor(person, address, username), now=now, outcome="failure"
-        )
-
-
-def _audit_refusal(
-    runtime: Runtime, person: Person | None, username: str, address: str, now: datetime
-) -> None:
-    with runtime.sessions.begin() as session:
-        audit.record(
-            session, "sign_in_locked_out", actor=_actor(person, address, username), now=now, outcome="failure"
-        )
+            locked = locked or row.locked_until is not None
+        action = "sign_in_locked_out" if locked else "sign_in_failed"
+        actor = _actor(person, address, username)
+        audit.record(session, action, actor=actor, now=now, outcome="failure")
 
 
 def _begin_session(

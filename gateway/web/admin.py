@@ -12,15 +12,11 @@ from gateway.entities import ENTITIES, Entity
 from gateway.runtime import Runtime
 from gateway.web.deps import AdminDep, RuntimeDep
 from gateway.web.paging import CursorDep, LimitDep, read_cursor, read_id_cursor, write_cursor
+from gateway.web.shapes import PersonShape
 from worklists.base import Base
 from worklists.errors import Invalid, NotFound
 
 router = APIRouter(prefix="/api/v1", tags=["administration"])
-
-
-class PersonShape(BaseModel):
-    id: uuid.UUID
-    name: str
 
 
 class ChangeShape(BaseModel):

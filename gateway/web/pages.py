@@ -17,7 +17,7 @@ router = APIRouter(include_in_schema=False)
 
 # A name with a hash of its content never changes its content: Vite's `index-BvV1t0Xk.js`, OHIF's
 # `app.bundle.0c5b3b4ad6b0f1d9.js`.
-_HASHED = re.compile(r"(?:-[A-Za-z0-9_-]{8}|\.[0-9a-f]{16,32})\.[a-z0-9]+$")
+_HASHED = re.compile(r"(?:-[A-Za-z0-9_-]{8}|(?:^|[./])[0-9a-f]{16,32})\.[a-z0-9]+$")
 _CODE = re.compile("[A-Za-z0-9_-]{1,64}")
 _FOREVER = "public, max-age=31536000, immutable"
 _ASK_AGAIN = "no-cache"

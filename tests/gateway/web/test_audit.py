@@ -47,6 +47,8 @@ def test_events_are_found_by_what_who_and_when(auditor: TestClient, runtime: Run
 
     assert found() == ["signed", "images_opened", "old"]
     assert found(action="signed") == ["signed"]
+    assert found(person="auditor") == []
+    assert found(person="x") == ["signed", "images_opened", "old"]
     assert found(examination=str(examination)) == ["images_opened"]
     assert found(**{"from": "2026-11-20"}) == ["signed", "images_opened"]
     assert found(to="2026-11-18") == ["old"]
@@ -77,4 +79,6 @@ def test_the_chain_is_verified_and_a_changed_row_is_named(
 
     assert sound == {"ok": True, "checked": 2, "first_bad": None}
     assert (broken["ok"], broken["first_bad"]["id"]) == (False, 2)
-    assert auditor.get("/api/v1/audit").json()["items"][0]["action"] == "audit_verified"
+    newest = auditor.get("/api/v1/audit", params={"person": "auditor"}).json()["items"][0]
+    assert (newest["action"], newest["person"]["name"]) == ("audit_verified", "auditor 王")
+    assert newest["institution"]["code"] == "H1"

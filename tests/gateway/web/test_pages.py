@@ -16,6 +16,7 @@ def built(runtime: Runtime) -> Path:
     (viewer / "app/favicon.svg").write_text("<svg/>")
     (viewer / "ohif/index.html").write_text("the viewer")
     (viewer / "ohif/app.bundle.0c5b3b4ad6b0f1d9.js").write_text("script")
+    (viewer / "ohif/0ddf166f7a343eda.wasm").write_bytes(b"\0asm")
     (viewer / "secret.txt").write_text("secret")
     return viewer
 
@@ -39,6 +40,8 @@ def test_only_a_name_with_a_hash_is_kept_for_ever(built: Path, anybody: TestClie
 
     assert "immutable" in cached("/app/assets/index-BvV1t0Xk.js")
     assert "immutable" in cached("/ohif/app.bundle.0c5b3b4ad6b0f1d9.js")
+    assert "immutable" in cached("/ohif/0ddf166f7a343eda.wasm")
+    assert anybody.get("/ohif/0ddf166f7a343eda.wasm").headers["content-type"] == "application/wasm"
     assert {cached("/app/"), cached("/app/worklist"), cached("/app/favicon.svg")} == {"no-cache"}
 
 

@@ -168,6 +168,15 @@ def test_signing_in_failing_and_leaving_are_audited(signed: TestClient, runtime:
     assert actions(runtime) == ["sign_in_failed", "signed_in", "signed_out"]
 
 
+def test_a_lock_out_is_audited_once_and_not_for_each_try(signed: TestClient, runtime: Runtime):
+    failed_before(runtime, "account:reader", accounts.ACCOUNT_TRIES - 1)
+    sign_in(signed, "wrong")
+    for _ in range(3):
+        assert sign_in(signed).status_code == 429
+
+    assert actions(runtime) == ["sign_in_locked_out"]
+
+
 def test_only_hashes_of_secrets_are_stored(signed: TestClient, runtime: Runtime):
     token = sign_in(signed).json()["token"]
 

@@ -1,5 +1,6 @@
 import json
 import uuid
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,15 @@ from sqlalchemy import select
 
 from gateway import accounts, work
 from gateway.audit import AuditEvent
+from gateway.database import open_engine, open_sessions
 from gateway.index import DrainMark, Held, HeldReason, Record, RecordState, Refusal
 from gateway.intake import Drain
 from gateway.runtime import Runtime
+from gateway.web.app import create_app
 from gateway.work import Work
 from tests.conftest import Clock
 from tests.gateway.web.conftest import Client, County
+from tests.servers import free_ports
 from worklists.access import Wire
 from worklists.directory import Device, Role
 from worklists.examinations import Association
@@ -229,7 +233,7 @@ def test_due_work_is_shown_by_its_state_and_set_going_again(it: TestClient, runt
         due = work.schedule(session, "deliver", "a", due_at=runtime.now())
         failing = work.schedule(session, "deliver", "b", due_at=runtime.now())
         failing.lease(runtime.now())
-        failing.fail("PeerUnreachable", runtime.now() + timedelta(minutes=20))
+        failing.fail("PeerUnreachable", runtime.now() + timedelta(minutes=20), generation=failing.generation)
         done = work.schedule(session, "deliver", "c", due_at=runtime.now())
         done.succeed(runtime.now(), generation=done.generation)
         ids = {row.subject: str(row.id) for row in (due, failing, done)}
@@ -301,6 +305,21 @@ def test_alive_and_ready(anybody: TestClient, runtime: Runtime):
     ready = anybody.get("/readyz")
     assert (ready.status_code, ready.json()["status"]) == (200, "ready")
     assert ready.json()["degraded"] == ["listener dicom"]
+
+
+def test_without_its_database_a_process_is_alive_but_not_ready(runtime: Runtime):
+    (port,) = free_ports(1)
+    engine = open_engine(f"postgresql+psycopg://gateway@127.0.0.1:{port}/gateway")
+    away = replace(runtime, engine=engine, sessions=open_sessions(engine))
+    client = TestClient(create_app(away), client=("127.0.0.1", 1), raise_server_exceptions=False)
+
+    assert client.get("/livez").status_code == 200
+    ready = client.get("/readyz")
+    assert (ready.status_code, ready.json()["status"]) == (503, "not ready")
+    answer = client.get("/api/v1/system", headers={"Authorization": "Bearer gws_x"})
+    assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+    assert int(answer.headers["retry-after"]) > 0
+    assert 'gateway_up{part="database"} 0.0' in client.get("/metrics").text
 
 
 def test_metrics_are_for_loopback_or_a_machine_with_that_wire(
