@@ -1,0 +1,166 @@
+"""Role × route → status, for every route of reading, township, held and verification. On one database: no rows matter."""
+
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+from fastapi.testclient import TestClient
+
+from gateway.index import Held, HeldReason, Record, RecordState
+from gateway.runtime import Runtime
+from gateway.web import (
+    examinations,
+    held,
+    overview,
+    reports,
+    returns,
+    tasks,
+    verifications,
+    worklist,
+)
+from tests.builders import NOW, SHA, County, signed_report, submitted_task, waiting_task
+from tests.gateway.web.work.conftest import Client
+from worklists.base import new_id
+
+on_one_database = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+MODULES = (examinations, held, overview, reports, returns, tasks, verifications, worklist)
+TEXT = {"findings": "x", "impression": "y"}
+IDENTITY = {"name": "仇鸣", "sex": None, "birth_date": None, "patient_id": "P9", "reason": "写错"}
+
+# Columns, each person: a radiographer of the township that made it, of another; the village it is not addressed
+# to; a reader and a reviewer of its centre; a reader of another kind, of another hospital; it, admin, auditor.
+WHO = (
+    "radiographer", "west_radiographer", "village_doctor", "wang", "reviewer", "ecg_reader", "other_reader",
+    "it", "admin", "auditor",
+)  # fmt: skip
+READERS_LISTS = (403, 403, 403, 200, 200, 200, 200, 403, 403, 403)
+READERS_TASKS = (403, 403, 403, 200, 200, 404, 404, 403, 403, 403)
+TOWNSHIPS = (200, 200, 403, 403, 403, 403, 403, 403, 403, 403)
+TABLE: dict[tuple[str, str], tuple[int, ...]] = {
+    ("GET", "/api/v1/worklist"): READERS_LISTS,
+    ("GET", "/api/v1/phrases"): READERS_LISTS,
+    ("GET", "/api/v1/tasks/{task_id}"): READERS_TASKS,
+    ("POST", "/api/v1/tasks/{task_id}/claim"): READERS_TASKS,
+    # nobody holds it: who may know of it hears of its state
+    ("POST", "/api/v1/tasks/{task_id}/renew"): (403, 403, 403, 409, 409, 404, 404, 403, 403, 403),
+    ("POST", "/api/v1/tasks/{task_id}/release"): (403, 403, 403, 409, 409, 404, 404, 403, 403, 403),
+    ("POST", "/api/v1/tasks/{task_id}/send-back"): (403, 403, 403, 409, 409, 404, 404, 403, 403, 403),
+    ("POST", "/api/v1/tasks/{task_id}/confirm-late"): (403, 403, 403, 409, 409, 404, 404, 403, 403, 403),
+    ("PUT", "/api/v1/tasks/{task_id}/report"): (403, 403, 403, 409, 409, 404, 404, 403, 403, 403),
+    ("POST", "/api/v1/tasks/{task_id}/submit"): (403, 403, 403, 409, 409, 404, 404, 403, 403, 403),
+    # these two on a task that 王 submitted
+    ("POST", "/api/v1/tasks/{task_id}/reject"): (403, 403, 403, 409, 200, 404, 404, 403, 403, 403),
+    ("POST", "/api/v1/tasks/{task_id}/sign"): (403, 403, 403, 409, 200, 404, 404, 403, 403, 403),
+    ("GET", "/api/v1/reports/{report_id}"): (200, 404, 404, 200, 200, 404, 404, 403, 403, 403),
+    ("GET", "/api/v1/reports/{report_id}/pdf"): (202, 404, 404, 202, 202, 404, 404, 403, 403, 403),
+    ("GET", "/api/v1/examinations"): TOWNSHIPS,
+    ("GET", "/api/v1/examinations/{examination_id}"): (200, 404, 404, 200, 200, 404, 404, 403, 403, 403),
+    ("PATCH", "/api/v1/examinations/{examination_id}"): (200, 404, 404, 403, 403, 404, 404, 403, 403, 403),
+    ("POST", "/api/v1/examinations/{examination_id}/identity"): (200, 404, *(403,) * 8),
+    ("POST", "/api/v1/examinations"): (422, 422, *(403,) * 8),  # the file is none
+    ("GET", "/api/v1/refusals"): TOWNSHIPS,
+    ("GET", "/api/v1/villages"): TOWNSHIPS,
+    ("GET", "/api/v1/overview"): TOWNSHIPS,
+    ("GET", "/api/v1/returns"): (200, 200, 200, *(403,) * 7),
+    ("POST", "/api/v1/returns/{return_id}/acknowledge"): (200, 404, 404, *(403,) * 7),
+    ("GET", "/api/v1/held"): (200, 200, *(403,) * 5, 200, 403, 403),
+    ("GET", "/api/v1/held/{held_id}"): (200, 404, *(403,) * 5, 404, 403, 403),
+    ("POST", "/api/v1/held/{held_id}/resolve"): (200, 404, *(403,) * 5, 404, 403, 403),
+    ("GET", "/api/v1/held/{held_id}/file"): (503, 404, *(403,) * 5, 404, 403, 403),  # its bytes are nowhere
+    ("GET", "/api/v1/verifications/{code}"): (200,) * 10,
+}
+OPEN_TO_ANYBODY = {("GET", "/api/v1/verifications/{code}")}
+BODIES: dict[str, dict[str, Any]] = {
+    "send-back": {"reason": "x"}, "reject": {"reason": "x"}, "report": TEXT, "identity": IDENTITY,
+    "{examination_id}": {"priority": "urgent"}, "resolve": {"action": "discard", "reason": "x"},
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Things:
+    """One of each, made at the eastern township."""
+
+    task_id: uuid.UUID
+    submitted_id: uuid.UUID
+    examination_id: uuid.UUID
+    report_id: uuid.UUID
+    return_id: uuid.UUID
+    held_id: uuid.UUID
+    code: str
+
+
+@pytest.fixture
+def things(runtime: Runtime, county: County) -> Things:
+    with runtime.sessions.begin() as session:
+        task, submitted, report = (
+            waiting_task(session, county),
+            submitted_task(session, county),
+            signed_report(session, county),
+        )
+        report_return = report.returns[0]
+        record = Record(
+            id=new_id(), journal="j", sequence=1, node="local", segment=1, offset=0, size_bytes=1, local=False,
+            kind="dicom.instance", state=RecordState.HELD, origin={}, received_at=NOW, sha256=SHA,
+            institution_id=county.east.id,
+        )  # fmt: skip
+        session.add(record)
+        session.flush()
+        row = Held(
+            id=new_id(), record_id=record.id, institution_id=county.east.id, header={"sop_instance_uid": "1.2"},
+            reason=HeldReason.UID_MALFORMED, held_at=NOW,
+        )  # fmt: skip
+        session.add(row)
+        return Things(
+            task_id=task.id, submitted_id=submitted.id, examination_id=task.examination_id, report_id=report.id,
+            return_id=report_return.id, held_id=row.id, code=report.verification_code,
+        )  # fmt: skip
+
+
+def _call(client: TestClient, method: str, route: str, things: Things) -> int:
+    submitted = route.endswith(("/sign", "/reject"))
+    path = route.format(
+        task_id=things.submitted_id if submitted else things.task_id,
+        examination_id=things.examination_id, report_id=things.report_id, return_id=things.return_id,
+        held_id=things.held_id, code=things.code,
+    )  # fmt: skip
+    if (method, route) == ("POST", "/api/v1/examinations"):
+        answer = client.post(path, data={"kind": "imaging"}, files=[("files", ("a.txt", b"x"))])
+    else:
+        answer = client.request(method, path, json=BODIES.get(route.rpartition("/")[2]))
+    return answer.status_code
+
+
+def test_the_table_is_complete() -> None:
+    routes = {
+        (method, route.path)
+        for module in MODULES
+        for route in module.router.routes
+        if isinstance(route, APIRoute)
+        for method in route.methods
+    }
+
+    assert routes == set(TABLE)
+
+
+@on_one_database
+@pytest.mark.parametrize(("method", "route"), TABLE)
+def test_who_may_do_what(client: Client, things: Things, method: str, route: str) -> None:
+    """The most restricted first: whoever is let in may change what the next one meets."""
+    expected = dict(zip(WHO, TABLE[method, route], strict=True))
+    order = sorted(WHO, key=lambda who: (expected[who] < 400, who))
+    # 周 would meet 王's claim of the same task; each row is about one task, so claims go back at once.
+    for who in order:
+        caller = client(who)
+        assert (who, _call(caller, method, route, things)) == (who, expected[who])
+        if route.endswith("/claim") and expected[who] == 200:
+            assert caller.post(f"/api/v1/tasks/{things.task_id}/release").status_code == 200
+
+
+@on_one_database
+@pytest.mark.parametrize(("method", "route"), sorted(set(TABLE) - OPEN_TO_ANYBODY))
+def test_nobody_gets_in_without_signing_in(app: FastAPI, things: Things, method: str, route: str) -> None:
+    assert _call(TestClient(app), method, route, things) == 401
