@@ -63,11 +63,13 @@ def run_leased(runtime: Runtime, leased: Leased, tasks: Mapping[str, Task]) -> N
         tasks[leased.task](runtime, leased)
     except NotYet as early:
         until = early.until
-        _write_outcome(runtime, leased, lambda row: row.postpone(until))
+        _write_outcome(runtime, leased, lambda row: row.postpone(until, generation=leased.generation))
     except Exception as error:  # every outcome is a row that a person can see
         log.warning("work_failed", task=leased.task, work_id=str(leased.id), exc_info=error)
         text = f"{type(error).__name__}: {error}"[:500]
-        _write_outcome(runtime, leased, lambda row: row.fail(text, runtime.now()))
+        _write_outcome(
+            runtime, leased, lambda row: row.fail(text, runtime.now(), generation=leased.generation)
+        )
     else:
         _write_outcome(runtime, leased, lambda row: row.succeed(runtime.now(), generation=leased.generation))
 

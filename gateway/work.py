@@ -50,14 +50,17 @@ class Work(Base):
         if self.generation == generation:
             self.done_at, self.last_error = now, ""
 
-    def postpone(self, until: datetime) -> None:
-        """Not yet: look again then. No failure."""
-        self.leased_until, self.due_at, self.attempts = None, until, 0
+    def postpone(self, until: datetime, *, generation: int) -> None:
+        """Not yet: look again then, unless another time was asked for while it ran. No failure."""
+        self.leased_until, self.attempts = None, 0
+        if self.generation == generation:
+            self.due_at = until
 
-    def fail(self, error: str, now: datetime) -> None:
+    def fail(self, error: str, now: datetime, *, generation: int) -> None:
+        """Try again later and later, unless another time was asked for while it ran."""
         self.leased_until, self.last_error = None, error
-        delay = min(FIRST_RETRY * 2 ** min(self.attempts - 1, 16), LONGEST_RETRY)
-        self.due_at = now + delay
+        if self.generation == generation:
+            self.due_at = now + min(FIRST_RETRY * 2 ** min(self.attempts - 1, 16), LONGEST_RETRY)
 
     def retry(self, now: datetime) -> None:
         """A person asked for it: due at once."""
