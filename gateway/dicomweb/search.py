@@ -127,12 +127,21 @@ def _statement(subject: Subject, query: Query, attributes: Sequence[Attribute]) 
 
 
 def _conditions(query: Query) -> list[ColumnElement[bool]]:
-    conditions = [one.match(one.column, value, one.keyword) for one, value in query.matches]
+    conditions = [_condition(one, value) for one, value in query.matches]
     if query.study_instance_uid is not None:
         conditions.append(Study.study_instance_uid == query.study_instance_uid)
     if query.series_instance_uid is not None:
         conditions.append(Series.series_instance_uid == query.series_instance_uid)
     return conditions
+
+
+def _condition(one: Attribute, value: str) -> ColumnElement[bool]:
+    """A patient's attribute is looked up among the patients first: few of them match, and all studies would be walked."""
+    condition = one.match(one.column, value, one.keyword)
+    if one.keyword.startswith("Patient"):
+        of = select(Examination.id).join(Patient, Patient.id == Examination.patient_id).where(condition)
+        return Study.examination_id.in_(of.correlate(None))
+    return condition
 
 
 def _write(row: Row[Any], attributes: Sequence[Attribute], base_url: str, level: Level) -> Json:

@@ -150,7 +150,8 @@ class Retrieval:
         return stated == "*" or tag in [one.strip().removeprefix("W/") for one in stated.split(",")]
 
 
-def get_retrieval(request: Request, runtime: RuntimeDep, caller: CallerDep) -> Retrieval:
+async def get_retrieval(request: Request, runtime: RuntimeDep, caller: CallerDep) -> Retrieval:
+    # Not blocking, so on the loop: a plain function would cost a hop to a thread and back.
     state = request.app.state
     if not hasattr(state, "dicomweb"):
         with _shelf_lock:
