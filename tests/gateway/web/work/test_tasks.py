@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import select
 
 from gateway.audit import AuditEvent
+from gateway.index import Instance
 from gateway.runtime import Runtime
 from gateway.work import Work
 from tests.builders import NOW, County, late, signed_report, submitted_task, waiting_task
@@ -257,15 +258,19 @@ def test_another_centres_task_is_not_there_even_when_its_examination_is_a_prior(
     assert wang.post(f"/api/v1/tasks/{other.id}/claim").status_code == 404
 
 
-def test_signing_counts_only_current_versions_and_needs_no_store(
+def test_signing_counts_only_the_current_version_of_what_was_read(
     runtime: Runtime, client: Client, county: County
 ) -> None:
     with runtime.sessions.begin() as session:
         row = submitted_task(session, county)
+    index_instance(runtime, row.examination, "1.2.9")
+    with runtime.sessions.begin() as session:
+        session.scalars(select(Instance)).one().current = False
     answer = client("reviewer").post(f"/api/v1/tasks/{row.id}/sign")
 
     assert answer.status_code == 200
-    assert not (runtime.settings.data_dir / "objects").exists() or runtime.settings.objects
+    with runtime.sessions() as session:
+        assert '"originals":[]' in session.scalars(select(Report)).one().manifest
 
 
 def test_the_audit_names_who_and_from_where(
