@@ -106,7 +106,7 @@ function undo(id: string): Answer {
 }
 
 const ACTIONS = ['signed_in', 'directory_changed', 'images_opened', 'password_set', 'sign_in_failed']
-const audit = Array.from({ length: 60 }, (_, i) => ({ id: 900 - i, at: ago(i * 37), action: ACTIONS[i % 5]!, person_id: i % 5 === 4 ? null : 'p-wang', actor: i % 5 === 4 ? 'root' : 'reader', institution_id: null, sealed: i > 3, examination_id: i % 5 === 2 ? '0b1d1c6a-35a0-4c35-8e0e-0d1e2f3a4b5c' : null, address: `10.20.3.${i}`, outcome: i % 5 === 4 ? 'failure' : 'success', detail: i % 5 === 1 ? { entity: 'device', id: 'dev-1', before: { name: 'DR' }, after: { name: '万东 DR' } } : {} }))
+const audit = Array.from({ length: 60 }, (_, i) => ({ id: 900 - i, at: ago(i * 37), action: ACTIONS[i % 5]!, person: i % 5 === 4 ? null : { id: 'p-wang', name: '王建国' }, actor: i % 5 === 4 ? 'root' : 'reader', institution: null, sealed: i > 3, examination_id: i % 5 === 2 ? '0b1d1c6a-35a0-4c35-8e0e-0d1e2f3a4b5c' : null, address: `10.20.3.${i}`, outcome: i % 5 === 4 ? 'failure' : 'success', detail: i % 5 === 1 ? { entity: 'device', id: 'dev-1', before: { name: 'DR' }, after: { name: '万东 DR' } } : {} }))
 
 /** Null: not one of these. */
 export function operations(method: string, path: string, query: URLSearchParams, body: Record<string, unknown>): Answer | null {

@@ -146,9 +146,9 @@ export interface AuditRow {
   id: string | number
   at: Time
   action: string
-  person_id: string | null
+  person: Person | null
   actor: string
-  institution_id: string | null
+  institution: Site | null
   examination_id: string | null
   address: string
   outcome: string
