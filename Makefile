@@ -55,7 +55,7 @@ $(STAMP)/python: requirements-dev.lock pyproject.toml
 	  { echo "python3.11-venv is missing: apt-get install python3.11-venv" >&2; exit 1; }
 	@$(STAMP)/tools/bin/pip install --quiet --disable-pip-version-check uv==0.13.9
 	@test -x $(BIN)/python || $(UV) venv --quiet --python $(PYTHON) $(VENV)
-	@$(UV) pip sync --quiet --python $(BIN)/python requirements-dev.lock
+	@$(UV) pip sync --quiet --compile-bytecode --python $(BIN)/python requirements-dev.lock
 	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --editable .
 	@touch $@
 

@@ -16,7 +16,7 @@ from gateway.snapshot import refresh_snapshot
 
 log = structlog.get_logger()
 
-IDLE_S = 0.025  # between two looks at the journals' marks; a look costs microseconds
+SHORTEST_IDLE_S, LONGEST_IDLE_S = 0.025, 0.15  # between two looks at the journals' marks, the longer the quieter
 AWAY_S = 1.0  # before asking an absent database or store again
 FILING_S = 1.0  # between two looks for what is to be filed
 DIRECTORY_S = 2.0  # between two looks whether the directory has changed, perhaps on another machine
@@ -48,7 +48,7 @@ def run_drain(runtime: Runtime) -> None:
 
 def _index_until(runtime: Runtime, stop: threading.Event) -> None:
     drain, away = Drain(runtime), _Away("database")
-    look_at_directory_at = 0.0
+    look_at_directory_at, idle_s = 0.0, SHORTEST_IDLE_S
     while not stop.is_set():
         try:
             if (
@@ -62,8 +62,9 @@ def _index_until(runtime: Runtime, stop: threading.Event) -> None:
             away.is_away(error)
             stop.wait(AWAY_S)
             continue
+        idle_s = SHORTEST_IDLE_S if found else min(idle_s * 1.2, LONGEST_IDLE_S)
         if not found:
-            stop.wait(IDLE_S)
+            stop.wait(idle_s)
 
 
 def _file_until(runtime: Runtime, stop: threading.Event) -> None:
