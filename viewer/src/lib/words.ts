@@ -21,8 +21,14 @@ export function imageCount(item: Pick<WorklistItem, 'instances' | 'expected_inst
   return item.expected_instances === null ? String(item.instances) : `${item.instances}/${item.expected_instances}`
 }
 
-/** What happened to an examination; a word that we do not know is shown as the server says it. */
-export function eventName(what: string): string {
-  const key = `event.${what}`
-  return i18n.global.te(key, 'zh-CN') ? t(key) : what
+/** A code in words; one that we do not know is shown as the server says it. */
+function worded(group: 'event' | 'noMark', code: string): string {
+  const key = `${group}.${code}`
+  return i18n.global.te(key, 'zh-CN') ? t(key) : code
 }
+
+/** What happened to an examination. */
+export const eventName = (what: string): string => worded('event', what)
+
+/** Why an item carries no recognition mark. */
+export const noMarkReason = (reason: string): string => worded('noMark', reason)

@@ -71,6 +71,13 @@ export const common: Same<typeof zh> = {
     more: 'Load more',
     search: 'Search',
   },
+  noMark: {
+    not_in_catalogue: 'not in the catalogue',
+    negative_list: 'on the negative list',
+    not_qualified: 'no valid qualification',
+    out_of_control: 'quality control out of control',
+    community_only: 'inside the community only',
+  },
   event: {
     received: 'First image received',
     complete: 'Images complete',

@@ -69,6 +69,13 @@ export const common = {
     more: '加载更多',
     search: '搜索',
   },
+  noMark: {
+    not_in_catalogue: '不在互认目录内',
+    negative_list: '在负面清单内',
+    not_qualified: '没有有效的质评资格',
+    out_of_control: '室内质控失控',
+    community_only: '仅限医共体内部',
+  },
   event: {
     received: '收到第一幅图像',
     complete: '图像完整',
