@@ -156,7 +156,7 @@ class Gateway:
 
     def _answers_ready(self) -> bool:
         try:
-            return httpx.get(f"{self.base_url}/readyz", timeout=2).status_code in (200, 404)
+            return httpx.get(f"{self.base_url}/readyz", timeout=2).status_code == 200
         except httpx.TransportError:
             return False
 

