@@ -13,8 +13,9 @@ const ORDER = [
 export interface ComparedLine {
   field: string
   label: string
-  incoming: string
-  existing: string
+  /** Null: that side does not speak of it. */
+  incoming: string | null
+  existing: string | null
   differs: boolean
 }
 
@@ -28,8 +29,8 @@ export function compare(held: Pick<HeldDetail, 'incoming' | 'existing' | 'differ
       return {
         field,
         label: fieldLabel(field),
-        incoming: textOf(difference ? difference.incoming : held.incoming[field]),
-        existing: textOf(difference ? difference.existing : existing[field]),
+        incoming: field in held.incoming || difference ? textOf(difference ? difference.incoming : held.incoming[field]) : null,
+        existing: field in existing || difference ? textOf(difference ? difference.existing : existing[field]) : null,
         differs: difference !== undefined,
       }
     })

@@ -37,8 +37,6 @@ export const admin: Same<typeof zhAdmin> = {
   noMatch: 'No row fits the filter.',
   edit: 'Edit: {field}',
   hint: 'Click a cell or press Enter to edit; Enter saves, Esc leaves it, arrows move.',
-  saved: 'Saved',
-  savedNew: 'Added: {name}',
   undo: 'Undo',
   undone: 'Undone',
   made: 'Added',

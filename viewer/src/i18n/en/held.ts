@@ -88,5 +88,10 @@ export const held: Same<typeof zh> = {
     calling_ae_title: 'Calling AE',
     character_set: 'Character set',
     filename: 'File name',
+    problems: 'Fields against the standard',
+    number_of_series: 'Series',
+    number_of_instances: 'Images',
+    laterality: 'Laterality',
+    protocol_name: 'Protocol',
   },
 }

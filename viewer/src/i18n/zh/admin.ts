@@ -35,8 +35,6 @@ export const admin = {
   noMatch: '没有符合筛选的行。',
   edit: '编辑：{field}',
   hint: '点单元格或按 Enter 修改，Enter 保存，Esc 放弃，方向键移动。',
-  saved: '已保存',
-  savedNew: '已新增：{name}',
   undo: '撤销',
   undone: '已撤销',
   made: '新增',

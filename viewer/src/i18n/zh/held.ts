@@ -86,5 +86,10 @@ export const held = {
     calling_ae_title: '呼叫 AE',
     character_set: '字符集',
     filename: '文件名',
+    problems: '不合规定的字段',
+    number_of_series: '序列数',
+    number_of_instances: '图像数',
+    laterality: '侧别',
+    protocol_name: '协议',
   },
 }
