@@ -45,8 +45,8 @@ const isLead = (row: Row) => row.kind === 'lead_hospital'
 const kind: Column = { name: 'kind', type: 'choice', choices: KINDS, words: 'kind', required: true, start: () => 'imaging', width: 90 }
 const enabled: Column = { name: 'enabled', type: 'flag', start: () => true, width: 70 }
 const institution: Column = { name: 'institution_id', type: 'reference', of: 'institution', required: true, width: 180 }
-const item: Column = { name: 'item_code', type: 'reference', of: 'recognition_item', required: true, width: 200 }
-const unconfirmed = (start: boolean): Column => ({ name: 'unconfirmed', type: 'flag', start: () => start, width: 90 })
+const item: Column = { name: 'item_code', type: 'reference', of: 'recognition_item', required: true, width: 170 }
+const unconfirmed = (start: boolean): Column => ({ name: 'unconfirmed', type: 'flag', start: () => start, width: 116 })
 
 export const TABLES: readonly Table[] = [
   {
@@ -112,7 +112,7 @@ export const TABLES: readonly Table[] = [
       kind,
       { name: 'negative_list', type: 'flag', start: () => false, width: 80 },
       { name: 'valid_days', type: 'number', empty: 'admin.none', width: 80 },
-      { name: 'source', type: 'text', start: () => '', width: 200 },
+      { name: 'source', type: 'text', start: () => '', width: 180 },
       { name: 'effective_from', type: 'date', required: true, start: today, width: 105 },
       { name: 'effective_to', type: 'date', empty: 'admin.none', width: 105 },
       unconfirmed(true),
@@ -125,7 +125,7 @@ export const TABLES: readonly Table[] = [
       item,
       { name: 'scope_level', type: 'choice', choices: ['national', 'joint', 'province', 'city', 'county', 'community'], words: 'admin.choice.scope', required: true, start: () => 'county', width: 90 },
       { name: 'scope_label', type: 'text', required: true, width: 110 },
-      { name: 'result', type: 'choice', choices: ['pass', 'fail', 'suspended', 'none'], words: 'admin.choice.result', required: true, start: () => 'pass', width: 80 },
+      { name: 'result', type: 'choice', choices: ['pass', 'fail', 'suspended', 'none'], words: 'admin.choice.result', required: true, start: () => 'pass', width: 104 },
       { name: 'valid_from', type: 'date', required: true, start: today, width: 105 },
       { name: 'valid_to', type: 'date', required: true, width: 105 },
       { name: 'programme', type: 'text', start: () => '', width: 120 },
