@@ -32,7 +32,7 @@ class Pack(Base):
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
     key: Mapped[str] = mapped_column(unique=True)
     size_bytes: Mapped[int] = mapped_column(BigInteger)
-    filed_at: Mapped[datetime]
+    filed_at: Mapped[datetime] = mapped_column(index=True)
 
 
 class Record(Base):
@@ -54,13 +54,15 @@ class Record(Base):
     size_bytes: Mapped[int] = mapped_column(BigInteger)
     data_set_offset: Mapped[int] = mapped_column(default=0)
     kind: Mapped[str]
-    state: Mapped[RecordState]
+    state: Mapped[RecordState] = mapped_column(index=True)
     reason: Mapped[str] = mapped_column(default="")
     origin: Mapped[dict[str, Any]]
     institution_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("institution.id"), index=True)
     device_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("device.id"))
-    received_at: Mapped[datetime]
-    sha256: Mapped[str]  # of the original as received: the data set of DICOM, the whole payload otherwise
+    received_at: Mapped[datetime] = mapped_column(index=True)
+    sha256: Mapped[str] = mapped_column(
+        index=True
+    )  # of the original as received: the data set of DICOM, the whole payload otherwise
     pack_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("pack.id"))
     pack_offset: Mapped[int | None] = mapped_column(BigInteger)
     local: Mapped[bool] = mapped_column(default=True)  # its segment is still there

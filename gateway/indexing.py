@@ -9,7 +9,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -19,12 +18,11 @@ from gateway import work
 from gateway.index import Held, HeldReason, Instance, Record, RecordState, Series, Study
 from gateway.settings import Settings
 from worklists import examinations, patients, routing
-from worklists.base import new_id
+from worklists.base import COUNTY_TIME, new_id
 from worklists.directory import Kind
 from worklists.examinations import Arrival, Examination
 from worklists.patients import PatientIdentity
 
-COUNTY_TIME = ZoneInfo("Asia/Shanghai")
 SETTLE = "settle_examination"
 
 # Modality (PS3.3 C.7.3.1.1.1) → the kind of centre that reads it; everything else is imaging.
@@ -120,14 +118,14 @@ def find_hold(known: Known, item: Incoming) -> Hold | None:
 
 
 def keep_held(session: Session, item: Incoming, hold: Hold, *, now: datetime) -> None:
-    """Keep an instance off every list until a person decides. A further copy of what is held already is a duplicate."""
-    waiting = session.scalars(
+    """Keep an instance off every list until a person decides. A further copy of what was held is a duplicate."""
+    known = session.scalars(
         select(Held)
         .join(Record, Record.id == Held.record_id)
-        .where(Held.resolved_at.is_(None), Record.sha256 == item.record.sha256)
+        .where(Record.sha256 == item.record.sha256, Record.kind == item.record.kind)
         .where(Record.institution_id == item.record.institution_id)
     ).first()
-    if waiting is not None:
+    if known is not None:
         item.record.state = RecordState.DUPLICATE
         return
     item.record.state, item.record.reason = RecordState.HELD, hold.reason.value
@@ -241,14 +239,14 @@ def place(
 ) -> Examination:
     """What a person decided about a held instance: the newer version of a known one, or a study of its own.
 
-    A separated study whose UID is taken is served under a new one (2.25, PS3.5 B.2); the original keeps its own.
+    What is separated is served under new UIDs where its own are taken (2.25, PS3.5 B.2); the original keeps its own.
     """
     item = Incoming(record=record, header=header)
     known = Known(session, [item])
     if as_replacement:
         return _replace(known, item, settings=settings, now=now)
-    if separate and (header.study_instance_uid in known.studies or not header.study_instance_uid):
-        item = _under_own_uids(session, item)
+    if separate:
+        item = _under_free_uids(known, item)
         known = Known(session, [item])
     study = _study_of(known, item)
     version = _next_version(session, item.header.sop_instance_uid)
@@ -271,13 +269,30 @@ def _replace(known: Known, item: Incoming, *, settings: Settings, now: datetime)
     return examination
 
 
-def _under_own_uids(session: Session, item: Incoming) -> Incoming:
-    """Instances of one study that a person separates for the same reason stay together under one new UID."""
+def _under_free_uids(known: Known, item: Incoming) -> Incoming:
+    """The instance under UIDs that nobody else has.
+
+    Instances of one study that a person separates for the same reason stay together under one new UID.
+    """
     header, record = item.header, item.record
-    key = f"{record.institution_id}/{header.study_instance_uid}/{header.patient_id}/{header.patient_name}"
-    study_uid = f"2.25.{uuid.uuid5(uuid.NAMESPACE_URL, key).int}"
-    series_uid = header.series_instance_uid or f"2.25.{uuid.uuid5(uuid.NAMESPACE_URL, key + '/series').int}"
-    return replace(item, header=replace(header, study_instance_uid=study_uid, series_instance_uid=series_uid))
+    study_uid, series_uid, sop_uid = (
+        header.study_instance_uid,
+        header.series_instance_uid,
+        header.sop_instance_uid,
+    )
+    if not study_uid or study_uid in known.studies:
+        study_uid = _uid_for(record.institution_id, study_uid, header.patient_id, header.patient_name)
+    series_uid = series_uid or _uid_for(study_uid, "series")
+    if sop_uid in known.instances:
+        sop_uid = _uid_for(study_uid, sop_uid, record.sha256)
+    free = replace(
+        header, study_instance_uid=study_uid, series_instance_uid=series_uid, sop_instance_uid=sop_uid
+    )
+    return replace(item, header=free)
+
+
+def _uid_for(*parts: object) -> str:
+    return f"2.25.{uuid.uuid5(uuid.NAMESPACE_URL, '/'.join(map(str, parts))).int}"
 
 
 def _next_version(session: Session, sop_instance_uid: str) -> int:

@@ -38,6 +38,7 @@ class Parsed:
     problem: str
     own_study_uid: str
     own_series_uid: str
+    own_sop_uid: str
     inflated: bytes | None
 
     @property
@@ -63,6 +64,7 @@ def parse(runtime: Runtime, served: Served, patient: Mapping[str, Any] | None = 
             problem=str(error),
             own_study_uid=served.study_instance_uid,
             own_series_uid=served.series_instance_uid,
+            own_sop_uid=served.sop_instance_uid,
             inflated=None,
         )
     written = write_json(description, lambda path: f"@/{path}", character_set=served.character_set)
@@ -70,6 +72,7 @@ def parse(runtime: Runtime, served: Served, patient: Mapping[str, Any] | None = 
     return Parsed(
         own_study_uid=_first(written, "0020000D"),
         own_series_uid=_first(written, "0020000E"),
+        own_sop_uid=_first(written, "00080018"),
         json=_dump({**written, **_known_of(served), **_patient(patient)}),
         frames=frames,
         problem=problem,

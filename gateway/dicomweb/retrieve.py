@@ -59,12 +59,13 @@ def instance_part(runtime: Runtime, served: Served, parsed: Parsed, wanted: Want
     """A whole instance: as received, unless its UIDs are others now or another transfer syntax is asked for."""
     syntax = served.transfer_syntax_uid
     explicit = _must_transcode(wanted, syntax)
-    own = (parsed.own_study_uid, parsed.own_series_uid)
-    moved = own != (served.study_instance_uid, served.series_instance_uid)
+    own = (parsed.own_study_uid, parsed.own_series_uid, parsed.own_sop_uid)
+    moved = own != (served.study_instance_uid, served.series_instance_uid, served.sop_instance_uid)
     if explicit or moved:
         uids = {
             "StudyInstanceUID": served.study_instance_uid,
             "SeriesInstanceUID": served.series_instance_uid,
+            "SOPInstanceUID": served.sop_instance_uid,
         }
         file = b"".join(_file_chunks(runtime, served))
         try:

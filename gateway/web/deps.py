@@ -43,7 +43,7 @@ class Caller:
         )
 
 
-def get_runtime(request: Request) -> Runtime:
+async def get_runtime(request: Request) -> Runtime:
     runtime: Runtime = request.app.state.runtime
     return runtime
 
@@ -51,8 +51,8 @@ def get_runtime(request: Request) -> Runtime:
 RuntimeDep = Annotated[Runtime, Depends(get_runtime)]
 
 
-def get_language(request: Request) -> str:
-    return choose_language(request.headers.get("accept-language"))
+async def get_language(request: Request) -> str:
+    return language_of(request)
 
 
 LanguageDep = Annotated[str, Depends(get_language)]
@@ -64,6 +64,10 @@ def find_secret(request: Request) -> tuple[str | None, bool]:
     if scheme.lower() == "bearer":
         return value.strip() or None, True
     return request.cookies.get(COOKIE), False
+
+
+def language_of(request: Request) -> str:
+    return choose_language(request.headers.get("accept-language"))
 
 
 def peer_address(request: Request) -> str:
@@ -129,7 +133,7 @@ def _person_caller(request: Request, login: LoginSession) -> Caller:
         person_id=login.person_id,
         username=login.person.username,
         name=login.person.name,
-        language=get_language(request),
+        language=language_of(request),
         address=peer_address(request),
         token_hash=login.token_hash,
     )
@@ -143,7 +147,7 @@ def _machine_caller(request: Request, machine: MachineToken) -> Caller:
         person_id=None,
         username=machine.name,
         name=machine.name,
-        language=get_language(request),
+        language=language_of(request),
         address=peer_address(request),
         token_hash=machine.token_hash,
     )

@@ -8,7 +8,7 @@ from fastapi.responses import StreamingResponse
 from sqlalchemy.exc import SQLAlchemyError
 
 from gateway import accounts, live
-from gateway.web.deps import Caller, CallerDep, find_secret, get_runtime
+from gateway.web.deps import Caller, CallerDep, find_secret
 from worklists.directory import Role
 
 router = APIRouter(prefix="/api/v1", tags=["live"])
@@ -57,7 +57,7 @@ def _is_still_signed_in(request: Request) -> bool:
     try:
         return (
             secret is not None
-            and accounts.find_session(get_runtime(request), secret, touch=False) is not None
+            and accounts.find_session(request.app.state.runtime, secret, touch=False) is not None
         )
     except SQLAlchemyError:
         return True  # the database is away; that ends nobody's session

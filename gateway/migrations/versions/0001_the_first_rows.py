@@ -55,6 +55,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_pack")),
         sa.UniqueConstraint("key", name=op.f("uq_pack_key")),
     )
+    with op.batch_alter_table("pack", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_pack_filed_at"), ["filed_at"], unique=False)
+
     op.create_table(
         "phrase",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -509,7 +512,10 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("record", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_record_institution_id"), ["institution_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_record_received_at"), ["received_at"], unique=False)
         batch_op.create_index("ix_record_segment", ["journal", "segment"], unique=False)
+        batch_op.create_index(batch_op.f("ix_record_sha256"), ["sha256"], unique=False)
+        batch_op.create_index(batch_op.f("ix_record_state"), ["state"], unique=False)
         batch_op.create_index("ix_record_unfiled", ["pack_id", "state", "received_at"], unique=False)
 
     op.create_table(
@@ -922,7 +928,10 @@ def downgrade() -> None:
     op.drop_table("refusal")
     with op.batch_alter_table("record", schema=None) as batch_op:
         batch_op.drop_index("ix_record_unfiled")
+        batch_op.drop_index(batch_op.f("ix_record_state"))
+        batch_op.drop_index(batch_op.f("ix_record_sha256"))
         batch_op.drop_index("ix_record_segment")
+        batch_op.drop_index(batch_op.f("ix_record_received_at"))
         batch_op.drop_index(batch_op.f("ix_record_institution_id"))
 
     op.drop_table("record")
@@ -994,6 +1003,9 @@ def downgrade() -> None:
     op.drop_table("segment_cursor")
     op.drop_table("recognition_item")
     op.drop_table("phrase")
+    with op.batch_alter_table("pack", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_pack_filed_at"))
+
     op.drop_table("pack")
     op.drop_table("institution")
     op.drop_table("drain_mark")
