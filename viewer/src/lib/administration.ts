@@ -44,7 +44,7 @@ const isLead = (row: Row) => row.kind === 'lead_hospital'
 
 const kind: Column = { name: 'kind', type: 'choice', choices: KINDS, words: 'kind', required: true, start: () => 'imaging', width: 90 }
 const enabled: Column = { name: 'enabled', type: 'flag', start: () => true, width: 70 }
-const institution: Column = { name: 'institution_id', type: 'reference', of: 'institution', required: true, width: 180 }
+const institution: Column = { name: 'institution_id', type: 'reference', of: 'institution', required: true, width: 160 }
 const item: Column = { name: 'item_code', type: 'reference', of: 'recognition_item', required: true, width: 170 }
 const unconfirmed = (start: boolean): Column => ({ name: 'unconfirmed', type: 'flag', start: () => start, width: 116 })
 
@@ -125,10 +125,10 @@ export const TABLES: readonly Table[] = [
       item,
       { name: 'scope_level', type: 'choice', choices: ['national', 'joint', 'province', 'city', 'county', 'community'], words: 'admin.choice.scope', required: true, start: () => 'county', width: 90 },
       { name: 'scope_label', type: 'text', required: true, width: 110 },
-      { name: 'result', type: 'choice', choices: ['pass', 'fail', 'suspended', 'none'], words: 'admin.choice.result', required: true, start: () => 'pass', width: 98 },
+      { name: 'result', type: 'choice', choices: ['pass', 'fail', 'suspended', 'none'], words: 'admin.choice.result', required: true, start: () => 'pass', width: 108 },
       { name: 'valid_from', type: 'date', required: true, start: today, width: 105 },
       { name: 'valid_to', type: 'date', required: true, width: 105 },
-      { name: 'programme', type: 'text', start: () => '', width: 108 },
+      { name: 'programme', type: 'text', start: () => '', width: 122 },
       unconfirmed(false),
     ],
   },
