@@ -129,7 +129,7 @@ def check_counts(runtime: Runtime) -> Iterator[Fault]:
             .where(Instance.current)
             .group_by(Study.examination_id)
         )
-        indexed = {examination_id: number for examination_id, number in session.execute(counted)}
+        indexed = dict(session.execute(counted).tuples())
         for examination in session.scalars(
             select(Examination).where(Examination.study_instance_uid.is_not(None))
         ):

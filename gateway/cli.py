@@ -14,7 +14,7 @@ from gateway.settings import Settings
 
 app = typer.Typer(
     name="gateway",
-    help="Shared-Centre Gateway (县域医共体共享诊断中心网关): the township examines, the county diagnoses, the result is recognised.",
+    help="Shared-Centre Gateway (共享诊断中心网关): the township examines, the county diagnoses, the result is recognised.",
     epilog="Settings come from the environment (GATEWAY_…) or the TOML file named by GATEWAY_CONFIG; see docs/operations.md.",
     no_args_is_help=True,
     rich_markup_mode="rich",

@@ -72,7 +72,7 @@ def wait_until_ready(settings: Settings) -> None:
     url = f"http://127.0.0.1:{settings.http_port}/readyz"
     while time.monotonic() < deadline:
         try:
-            with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310 (our own address)
+            with urllib.request.urlopen(url, timeout=2) as answer:
                 if answer.status == 200:
                     return
         except (urllib.error.URLError, OSError):
