@@ -26,6 +26,7 @@ servers: ## install the peers and servers that the tests talk to (Debian package
 	@docker/test-servers.sh
 
 test: setup servers ## all tests, with real peers
+	@cd viewer && npm run --silent test
 	@$(BIN)/pytest -n 2 --dist loadgroup $(PYTEST_ARGS)
 
 check: setup ## ruff, mypy, import-linter, type check of the viewer

@@ -15,6 +15,8 @@ from gateway.objects import ObjectStore, open_object_store
 from gateway.settings import Settings
 from gateway.threads import JournalThread
 
+RARE_CHARACTERS = Path("/usr/share/fonts/truetype/hanazono")  # Debian's fonts-hanazono, where it is installed
+
 
 def utc_now() -> datetime:
     return datetime.now(UTC)
@@ -38,7 +40,7 @@ class Runtime:
     @property
     def fonts(self) -> Fonts:
         """The fonts of reports, loaded when first needed and then shared. Raises Unavailable."""
-        return _load_fonts(self.settings.viewer_dir / "fonts")
+        return _load_fonts((self.settings.viewer_dir / "fonts", RARE_CHARACTERS))
 
     @property
     def journal_dir(self) -> Path:
@@ -59,5 +61,5 @@ def open_runtime(settings: Settings) -> Runtime:
 
 
 @cache
-def _load_fonts(folder: Path) -> Fonts:
-    return Fonts([folder])
+def _load_fonts(folders: tuple[Path, ...]) -> Fonts:
+    return Fonts([folder for folder in folders if folder.is_dir()])

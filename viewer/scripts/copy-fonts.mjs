@@ -13,6 +13,12 @@ const FONTS = [
     files: ['400Regular/NotoSansSC_400Regular.ttf', '700Bold/NotoSansSC_700Bold.ttf'],
     licence: 'LICENSE_FONT',
   },
+  {
+    // For rare characters that the first lacks, such as 𠮷.
+    package: '@expo-google-fonts/noto-sans-jp',
+    files: ['400Regular/NotoSansJP_400Regular.ttf'],
+    licence: 'LICENSE_FONT',
+  },
 ]
 
 mkdirSync(target, { recursive: true })
