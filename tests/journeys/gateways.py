@@ -38,12 +38,13 @@ class Gateway:
         self.data_dir = data_dir
         data_dir.mkdir(parents=True, exist_ok=True)
         self.commands = tuple(commands)
-        self.dicom_port, self.http_port = free_ports(2)
+        self.dicom_port, self.http_port, ingest_http_port = free_ports(3)
         self.base_url = f"http://127.0.0.1:{self.http_port}"
         values: dict[str, Any] = {
             "data_dir": data_dir,
             "dicom_port": self.dicom_port,
             "http_port": self.http_port,
+            "ingest_http_port": ingest_http_port,
             "demo_password": PASSWORD,
             "quiet_period_s": 1,
             "unreleased_quiet_period_s": 3,
@@ -151,8 +152,10 @@ class Gateway:
     def _is_ready(self) -> bool:
         ended = [tree.args for tree in self._trees if tree.poll() is not None]
         assert not ended, f"{ended} ended:\n{self.log()}"
-        words = " ".join(str(tree.args) for tree in self._trees)
-        return _listens(self.dicom_port) and ("ingest" in words or self._answers_ready())
+        running = {str(list(tree.args)[1]) for tree in self._trees}  # type: ignore[arg-type]
+        if running & {"serve", "demo", "ingest"} and not listens(self.dicom_port):
+            return False
+        return not running & {"serve", "demo", "web"} or self._answers_ready()
 
     def _answers_ready(self) -> bool:
         try:
@@ -201,7 +204,7 @@ def run_dcmtk(
     )  # fmt: skip
 
 
-def wait_for(found: Callable[[], T], timeout_s: float, what: str, log: Callable[[], str] = str) -> T:
+def wait_for(found: Callable[[], T | None], timeout_s: float, what: str, log: Callable[[], str] = str) -> T:
     """The first answer that is true."""
     deadline = time.monotonic() + timeout_s
     while not (answer := found()):
@@ -216,7 +219,8 @@ def get_json(client: httpx.Client, path: str, **query: Any) -> Any:
     return answer.json()
 
 
-def _listens(port: int) -> bool:
+def listens(port: int) -> bool:
+    """Whether somebody listens on a port of this machine."""
     with Path("/proc/net/tcp").open() as table:  # asking by connecting would be heard by the listener
         return any(line.split()[3] == "0A" and line.split()[1].endswith(f":{port:04X}") for line in table)
 
