@@ -17,7 +17,7 @@ from gateway.runtime import open_runtime
 from tests.journeys.gateways import Gateway, dcmtk, run_dcmtk
 from tests.synthetic import data_sets_of, new_uid, split_file, write_study
 
-pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("journey-kill"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("journey-kill"), pytest.mark.timeout(1200)]
 
 KILLS = 20
 WHOLE_TREE_EVERY = 4  # the other kills are of `gateway ingest`, which starts in a fraction of the time

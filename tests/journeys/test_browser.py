@@ -1,0 +1,152 @@
+"""Steps 1 to 4 of the main path in a real Chromium: township, worklist, reading room with pixels, returns, IT page."""
+
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Frame, Page, expect, sync_playwright
+
+from tests.journeys.gateways import PASSWORD, Gateway, run_dcmtk, wait_for
+from tests.synthetic import write_study
+
+pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("journey-browser"), pytest.mark.timeout(600)]
+
+FLAGS = [
+    "--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync", "--use-gl=angle", "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",
+]  # fmt: skip
+PATIENT = "仇德海"
+SLOW_MS = 60_000  # software rendering on a busy machine
+# How many different greys an image shows; -1 where no canvas has been painted yet.
+GREYS = """() => Math.max(-1, ...Array.from(document.querySelectorAll('canvas')).map((canvas) => {
+  const context = canvas.getContext('2d');
+  if (!context || !canvas.width || !canvas.height) return -1;
+  const { data } = context.getImageData(0, 0, canvas.width, canvas.height);
+  const seen = new Set();
+  for (let at = 0; at < data.length; at += 4) seen.add(data[at]);
+  return seen.size;
+}))"""
+
+SignIn = Callable[[str], Page]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    program = shutil.which("chromium")
+    if program is None:
+        pytest.skip("chromium is not installed; it is Debian's package chromium")
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=program, args=FLAGS)
+        yield running
+        running.close()
+
+
+@pytest.fixture(scope="module")
+def sign_in(browser: Browser, gateway: Gateway) -> Iterator[SignIn]:
+    """Each person has a browser of their own, at the size of an old county PC."""
+    pages: dict[str, Page] = {}
+
+    def page_of(username: str) -> Page:
+        if username not in pages:
+            context = browser.new_context(
+                base_url=gateway.base_url, locale="zh-CN", viewport={"width": 1366, "height": 768}
+            )
+            page = context.new_page()
+            page.set_default_timeout(SLOW_MS)
+            page.goto("/")
+            page.fill("input[name=username]", username)
+            page.fill("input[name=password]", PASSWORD)
+            page.get_by_role("button", name="登录").click()
+            page.wait_for_url(re.compile(r"/app/(?!sign-in)"))
+            pages[username] = page
+        return pages[username]
+
+    yield page_of
+    for page in pages.values():
+        page.context.close()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _sent(gateway: Gateway, tmp_path_factory: pytest.TempPathFactory) -> None:
+    viewer = gateway.settings.viewer_dir
+    if not (viewer / "app" / "index.html").is_file():
+        pytest.skip("the viewer is not built; `make setup` builds it")
+    folder: Path = tmp_path_factory.mktemp("study")
+    files = write_study(
+        folder, 2, modality="DX", size=256, patient_id="LX20260888", name="Qiu^Dehai=仇^德海",
+        StudyDescription="胸部正位",
+    )  # fmt: skip
+    done = run_dcmtk("storescu", gateway.dicom_port, *files, calling="DEMO_DR")
+    assert done.returncode == 0, done.stdout
+    gateway.wait_until_drained()
+
+
+def test_the_radiographer_sees_what_was_sent(sign_in: SignIn) -> None:
+    page = sign_in("radiographer")
+    page.goto("/app/sent")
+
+    row = page.locator(".row", has_text=PATIENT)
+    expect(row).to_contain_text("DX", timeout=SLOW_MS)
+    expect(row).to_contain_text("双板 DR")
+    expect(row).to_contain_text("待领取", timeout=SLOW_MS)
+
+
+def test_the_reader_claims_it_and_sees_its_pixels_beside_the_report(sign_in: SignIn) -> None:
+    page = sign_in("reader")
+    page.goto("/app/worklist")
+    row = page.locator("tr", has_text=PATIENT)
+    row.get_by_role("button", name="领取").click()
+    page.wait_for_url("**/app/read/*")
+
+    frame = wait_for(lambda: find_images(page), 60, "the images are opened")
+    wait_for(lambda: painted(page, frame) > 32, 120, "an image is painted, not one grey")
+
+
+def test_the_reader_writes_and_submits(sign_in: SignIn) -> None:
+    page = sign_in("reader")
+    page.fill("#findings", "胸廓对称，双肺野清晰。")
+    page.fill("#impression", "心肺膈未见明显异常。")
+    expect(page.get_by_text("已保存")).to_be_visible(timeout=SLOW_MS)
+    page.get_by_role("button", name="提交审核").click()
+    page.wait_for_url("**/app/worklist")
+
+
+def test_a_second_person_signs(sign_in: SignIn) -> None:
+    page = sign_in("reviewer")
+    page.goto("/app/worklist")
+    page.locator("tr", has_text=PATIENT).get_by_role("button").click()
+    page.wait_for_url("**/app/read/*")
+    expect(page.locator("#impression")).to_have_value("心肺膈未见明显异常。", timeout=SLOW_MS)
+    page.get_by_role("button", name="签发").click()
+    expect(page.get_by_role("status").filter(has_text=PATIENT)).to_be_visible(timeout=SLOW_MS)
+
+
+def test_the_township_opens_the_report_and_acknowledges_it(sign_in: SignIn) -> None:
+    page = sign_in("radiographer")
+    page.goto("/app/returns")
+    row = page.locator("li.row", has_text=PATIENT)
+    expect(row).to_contain_text("明河县HR", timeout=SLOW_MS)
+    pdf = page.request.get(row.get_by_role("link", name="打开 PDF").get_attribute("href") or "")
+    assert pdf.body().startswith(b"%PDF")
+    row.get_by_role("button", name="确认收到").click()
+    expect(row).to_contain_text("已确认", timeout=SLOW_MS)
+
+
+def test_the_it_person_sees_listeners_and_devices_and_no_names(sign_in: SignIn) -> None:
+    page = sign_in("it")
+    page.goto("/app/system")
+    expect(page.get_by_text("柳溪镇卫生院").first).to_be_visible(timeout=SLOW_MS)
+    expect(page.get_by_text("DICOM").first).to_be_visible(timeout=SLOW_MS)
+    assert PATIENT not in page.content()
+
+
+def find_images(page: Page) -> Frame | None:
+    return next((frame for frame in page.frames if "/ohif/" in frame.url), None)
+
+
+def painted(page: Page, frame: Frame) -> int:
+    page.wait_for_timeout(500)
+    return int(frame.evaluate(GREYS))
