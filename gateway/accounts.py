@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 from pwdlib import PasswordHash
@@ -38,7 +39,7 @@ SHORTEST_PASSWORD, LONGEST_PASSWORD = 8, 256
 
 _HASHER = PasswordHash((Argon2Hasher(),))
 # An unknown name costs as much as a wrong password; nobody learns from the clock who exists.
-_NOBODY = _HASHER.hash(secrets.token_urlsafe(32))
+_nobody = cache(lambda: _HASHER.hash(secrets.token_urlsafe(32)))
 # Argon2 takes 64 MiB each; this also bounds how many guesses run between a check and its count.
 _VERIFYING = threading.BoundedSemaphore(4)
 
@@ -142,7 +143,7 @@ def sign_in(runtime: Runtime, username: str, password: str, *, address: str) -> 
     subjects = {f"account:{username.casefold()[:200]}": ACCOUNT_TRIES, f"address:{address}": ADDRESS_TRIES}
     with _VERIFYING:
         person, password_hash = _find_credential(runtime, username, subjects)
-        right = _verify(password, password_hash or _NOBODY)
+        right = _verify(password, password_hash or _nobody())
         if person is None or not right or not person.enabled:
             _note_failure(runtime, person, username, subjects, address)
             raise WrongCredentials
@@ -213,7 +214,7 @@ def change_own_password(
     }
     with _VERIFYING:
         _, password_hash = _find_credential(runtime, person.username, subjects)
-        if not _verify(current, password_hash or _NOBODY):
+        if not _verify(current, password_hash or _nobody()):
             _note_failure(runtime, person, person.username, subjects, address)
             raise WrongCredentials
     check_password(new, username=person.username)

@@ -1,6 +1,6 @@
 """Every module that declares rows, so that the metadata is whole once this one is imported."""
 
-from gateway import accounts, audit, directory, index, live, signing, work
+from gateway import accounts, audit, directory, index, keys, live, work
 from worklists import directory as community
 from worklists import examinations, patients, phrases, reading, recognition, reports
 
@@ -11,12 +11,12 @@ MODULES = (
     directory,
     examinations,
     index,
+    keys,
     live,
     patients,
     phrases,
     reading,
     recognition,
     reports,
-    signing,
     work,
 )

@@ -3,19 +3,15 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
 from pathlib import Path
 
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session, sessionmaker
 
-from adapters.reports.fonts import Fonts
 from gateway.database import open_engine, open_sessions
 from gateway.objects import ObjectStore, open_object_store
 from gateway.settings import Settings
 from gateway.threads import JournalThread
-
-RARE_CHARACTERS = Path("/usr/share/fonts/truetype/hanazono")  # Debian's fonts-hanazono, where it is installed
 
 
 def utc_now() -> datetime:
@@ -38,11 +34,6 @@ class Runtime:
         return self.sessions(bind=self.engine.execution_options(read_only=True))
 
     @property
-    def fonts(self) -> Fonts:
-        """The fonts of reports, loaded when first needed and then shared. Raises Unavailable."""
-        return _load_fonts((self.settings.viewer_dir / "fonts", RARE_CHARACTERS))
-
-    @property
     def journal_dir(self) -> Path:
         return self.settings.journal_dir
 
@@ -58,8 +49,3 @@ def open_runtime(settings: Settings) -> Runtime:
         objects=open_object_store(settings.objects),
         journal=JournalThread(settings.journal_dir, node=settings.node, limit_bytes=settings.journal_bytes),
     )
-
-
-@cache
-def _load_fonts(folders: tuple[Path, ...]) -> Fonts:
-    return Fonts([folder for folder in folders if folder.is_dir()])

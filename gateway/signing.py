@@ -1,98 +1,94 @@
 """Who signs with what: one local authority, a key and certificate per person, all made when first needed.
 
 Private keys lie in the database, encrypted with a passphrase that lies in the data dir alone, so that neither a
-copy of the database nor one of the folder signs anything.
+copy of the database nor one of the folder signs anything. Keys are generated outside of every transaction.
 """
 
 import contextlib
 import secrets
 import uuid
-from datetime import datetime, timedelta
+from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
-from sqlalchemy import ForeignKey, LargeBinary, select
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy import Select, select
 
 from adapters.reports.authority import Credentials, LocalAuthority
 from adapters.reports.signature import Signer, SoftwareSigner
+from gateway.keys import SigningKey
 from gateway.runtime import Runtime
-from worklists.base import Base, new_id
+from worklists.base import new_id
 from worklists.directory import Person
 
 AUTHORITY_NAME = "Shared-Centre Gateway local authority"
 RENEW_BEFORE = timedelta(days=30)
 
 
-class SigningKey(Base):
-    """A certificate and its encrypted private key: a person's, or (without one) the authority's own."""
-
-    __tablename__ = "signing_key"
-
-    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
-    person_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("person.id"), index=True)
-    certificate_pem: Mapped[bytes] = mapped_column(LargeBinary)
-    key_pem: Mapped[bytes] = mapped_column(LargeBinary)
-    made_at: Mapped[datetime]
-
-
 def signer_for(runtime: Runtime, person_id: uuid.UUID) -> Signer:
     """The person's signer; their key is made now when they have none, or when its certificate is about to end."""
     passphrase = _passphrase(runtime)
-    with runtime.sessions.begin() as session:
-        now = runtime.now()
-        authority = _authority(session, passphrase, now)
-        row = _latest(session, person_id)
-        if row is not None:
-            signer = SoftwareSigner(
-                row.certificate_pem, row.key_pem, [authority.certificate_pem], passphrase=passphrase
-            )
-            if signer.expires_at - now > RENEW_BEFORE:
-                return signer
+    authority = _authority(runtime, passphrase)
+    known = _latest(runtime, person_id)
+    if known is not None:
+        signer = _load(known, authority, passphrase)
+        if signer.expires_at - runtime.now() > RENEW_BEFORE:
+            return signer
+    with runtime.reading() as session:
         person = session.get_one(Person, person_id)
-        made = authority.issue(
-            person.name, person.username, person.institution.name, now=now, passphrase=passphrase
-        )
-        _keep(session, made, person_id, now)
-        return SoftwareSigner(
-            made.certificate_pem, made.key_pem, [authority.certificate_pem], passphrase=passphrase
-        )
+        name, username, institution = person.name, person.username, person.institution.name
+
+    def issue() -> Credentials:
+        return authority.issue(name, username, institution, now=runtime.now(), passphrase=passphrase)
+
+    return _load(_make_unless_newer(runtime, person_id, known, issue), authority, passphrase)
 
 
 def authority_certificate(runtime: Runtime) -> bytes:
     """The root certificate (PEM) that verifies every report, without any key of ours."""
-    with runtime.sessions.begin() as session:
-        return _authority(session, _passphrase(runtime), runtime.now()).certificate_pem
+    return _authority(runtime, _passphrase(runtime)).certificate_pem
 
 
-def _authority(session: Session, passphrase: bytes, now: datetime) -> LocalAuthority:
-    row = _latest(session, None)
-    if row is None:
-        authority = LocalAuthority.create(AUTHORITY_NAME, now=now)
-        _keep(session, authority.store(passphrase=passphrase), None, now)
-        return authority
+def _authority(runtime: Runtime, passphrase: bytes) -> LocalAuthority:
+    def create() -> Credentials:
+        return LocalAuthority.create(AUTHORITY_NAME, now=runtime.now()).store(passphrase=passphrase)
+
+    row = _latest(runtime, None) or _make_unless_newer(runtime, None, None, create)
     return LocalAuthority.load(row.certificate_pem, row.key_pem, passphrase=passphrase)
 
 
-def _latest(session: Session, person_id: uuid.UUID | None) -> SigningKey | None:
-    return session.scalars(
-        select(SigningKey)
-        .where(SigningKey.person_id == person_id)
-        .order_by(SigningKey.made_at.desc())
-        .limit(1)
-    ).first()
-
-
-def _keep(session: Session, made: Credentials, person_id: uuid.UUID | None, now: datetime) -> None:
-    session.add(
-        SigningKey(
+def _make_unless_newer(
+    runtime: Runtime, person_id: uuid.UUID | None, known: SigningKey | None, make: Callable[[], Credentials]
+) -> SigningKey:
+    """Keep a new key, unless another process kept one meanwhile: then that one counts."""
+    made = make()
+    with runtime.sessions.begin() as session:
+        latest = session.scalars(_newest_first(person_id)).first()
+        if latest is not None and (known is None or latest.id != known.id):
+            return latest
+        row = SigningKey(
             id=new_id(),
             person_id=person_id,
             certificate_pem=made.certificate_pem,
             key_pem=made.key_pem,
-            made_at=now,
+            made_at=runtime.now(),
         )
+        session.add(row)
+        return row
+
+
+def _latest(runtime: Runtime, person_id: uuid.UUID | None) -> SigningKey | None:
+    with runtime.reading() as session:
+        return session.scalars(_newest_first(person_id)).first()
+
+
+def _newest_first(person_id: uuid.UUID | None) -> Select[SigningKey]:
+    return select(SigningKey).where(SigningKey.person_id == person_id).order_by(SigningKey.made_at.desc())
+
+
+def _load(row: SigningKey, authority: LocalAuthority, passphrase: bytes) -> SoftwareSigner:
+    return SoftwareSigner(
+        row.certificate_pem, row.key_pem, [authority.certificate_pem], passphrase=passphrase
     )
-    session.flush()
 
 
 def _passphrase(runtime: Runtime) -> bytes:

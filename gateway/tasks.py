@@ -7,20 +7,13 @@ import structlog
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from adapters.reports.document import Institution, Patient, RecognitionMark, ReportDocument
-from adapters.reports.pdf import write_pdf
-from gateway import audit, indexing, live, signing, work
+from gateway import audit, indexing, live, work
 from gateway.index import DrainMark
 from gateway.runtime import Runtime
 from gateway.sweep import Leased, NotYet, Task
 from worklists import routing
-from worklists.directory import Institution as InstitutionRow
-from worklists.directory import Kind
-from worklists.examinations import Examination, age_text, is_whole
-from worklists.names import display_name
+from worklists.examinations import Examination, is_whole
 from worklists.reading import ReadingTask, TaskState
-from worklists.recognition import NoMark, ScopeLevel
-from worklists.reports import Report, ReportState
 
 log = structlog.get_logger()
 
@@ -29,29 +22,6 @@ EXPIRY_INTERVAL = timedelta(seconds=15)
 ROUTING_INTERVAL = timedelta(seconds=10)
 BEHIND_INTERVAL = timedelta(seconds=1)
 RENDER = "render_report"
-
-TITLES = {
-    Kind.IMAGING: "医学影像诊断报告",
-    Kind.ECG: "心电图诊断报告",
-    Kind.LABORATORY: "检验报告",
-    Kind.PATHOLOGY: "病理诊断报告",
-}
-SEXES = {"M": "男", "F": "女", "O": "其他"}
-SCOPES = {
-    ScopeLevel.NATIONAL: "全国",
-    ScopeLevel.JOINT: "跨省联合",
-    ScopeLevel.PROVINCE: "全省",
-    ScopeLevel.CITY: "全市",
-    ScopeLevel.COUNTY: "县区",
-    ScopeLevel.COMMUNITY: "医共体",
-}
-WHY_NO_MARK = {
-    NoMark.NOT_IN_CATALOGUE: "不在互认项目目录内",
-    NoMark.NEGATIVE_LIST: "列入负面清单",
-    NoMark.NOT_QUALIFIED: "检查当日无有效质控合格资质",
-    NoMark.OUT_OF_CONTROL: "质控失控",
-    NoMark.COMMUNITY_ONLY: "仅限医共体内部",
-}
 
 
 def settle_examination(runtime: Runtime, leased: Leased) -> None:
@@ -74,25 +44,9 @@ def settle_examination(runtime: Runtime, leased: Leased) -> None:
 
 def render_report(runtime: Runtime, leased: Leased) -> None:
     """Make the signed document of a report and put it into the journal, like any original."""
-    report_id = uuid.UUID(leased.subject)
-    with runtime.sessions() as session:
-        report = session.get_one(Report, report_id)
-        if report.pdf_sha256 is not None:
-            return
-        document = report_document(session, report, base_url=runtime.settings.base_url)
-        manifest, signer_id = report.manifest.encode(), report.signed_by_id
-        signed_at, location = report.signed_at, report.centre.name
-        institution_id = report.centre.institution_id
-    signer = signing.signer_for(runtime, signer_id)
-    pdf = write_pdf(document, manifest=manifest, fonts=runtime.fonts)
-    signed = signer.sign_pdf(pdf, reason=document.title, location=location, signed_at=signed_at)
-    origin = {
-        "report_id": str(report_id),
-        "institution_id": str(institution_id),
-        "received_at": runtime.now().isoformat(),
-        "filename": f"{document.report_number}-{document.version}.pdf",
-    }
-    runtime.journal.append("report.pdf", origin, [signed])
+    from gateway.rendering import render  # noqa: PLC0415 (only this needs typesetting and signing: a second to load)
+
+    render(runtime, uuid.UUID(leased.subject))
 
 
 def seal_audit(runtime: Runtime, _leased: Leased) -> None:
@@ -149,67 +103,3 @@ def schedule_standing(session: Session, runtime: Runtime) -> None:
     """The rows that are always due again; made when the gateway starts."""
     for task in STANDING:
         work.schedule(session, task, "always", due_at=runtime.now())
-
-
-def report_document(session: Session, report: Report, *, base_url: str) -> ReportDocument:
-    """What is printed, out of the rows as they were when it was signed."""
-    examination = report.examination
-    lead = report.centre.institution
-    community = f"{lead.region or lead.name}县域医共体"
-    return ReportDocument(
-        report_number=report.number,
-        version=report.version,
-        title=TITLES[examination.kind],
-        kind=examination.kind.value,
-        community=community,
-        examined_at_institution=_institution(examination.institution),
-        diagnosed_at_institution=_institution(lead),
-        centre=report.centre.name,
-        patient=_patient(report, examination),
-        accession_number=examination.accession_number,
-        examination=examination.description,
-        modality=examination.modality.replace("\\", " / "),
-        body_part=examination.body_part,
-        examined_at=examination.studied_at,
-        received_at=examination.received_at,
-        reported_at=report.written_at,
-        signed_at=report.signed_at,
-        clinical_information=report.clinical_information,
-        findings=report.findings,
-        impression=report.impression,
-        writer=report.writer.name,
-        reviewer=report.reviewer.name if report.reviewer else None,
-        signers=(report.signed_by.name,),
-        verification_url=f"{base_url}/v/{report.verification_code}",
-        images=examination.instances,
-        critical=report.critical,
-        preliminary=report.preliminary,
-        amendment_note="报告修订" if report.version > 1 and report.state is ReportState.SIGNED else "",
-        marks=tuple(_mark(mark) for mark in report.marks),
-    )
-
-
-def _institution(row: InstitutionRow) -> Institution:
-    return Institution(name=row.name, code=row.code)
-
-
-def _patient(report: Report, examination: Examination) -> Patient:
-    birth_date = examination.patient.birth_date
-    studied = routing.local_date(examination.studied_at or examination.received_at)
-    return Patient(
-        name=display_name(report.patient["name"]),
-        sex=SEXES.get(report.patient["sex"] or "", "未知"),
-        age=age_text(birth_date, studied) or "",
-        patient_id=report.patient["patient_id"],
-    )
-
-
-def _mark(mark: dict[str, object]) -> RecognitionMark:
-    reason = str(mark["reason"] or "")
-    return RecognitionMark(
-        item=str(mark["item_name"]),
-        text=str(mark["text"]) if mark["text"] else None,
-        scope=SCOPES[ScopeLevel(str(mark["scope"]))] if mark["scope"] else "",
-        reason=WHY_NO_MARK[NoMark(reason)] if reason else "",
-        remark=str(mark["remark"] or ""),
-    )

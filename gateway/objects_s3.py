@@ -1,0 +1,190 @@
+"""The object store on any S3 server, through the `minio` client.
+
+Size and ETag (MD5 of what arrived) are compared with what was sent: not every server verifies the SHA-256 in the
+signature (SeaweedFS 4.48 does not).
+"""
+
+import contextlib
+import hashlib
+from collections.abc import Iterator
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import urllib3
+from minio import Minio
+from minio.error import MinioException, S3Error
+
+from adapters.errors import Unavailable
+from gateway.objects import CHUNK_BYTES, ObjectMissing, Source, check_range, checked_key
+
+PART_BYTES = 16 * 1024 * 1024  # held in memory while it is sent; S3 asks for 5 MiB at least
+CONNECT_TIMEOUT_S = 5.0
+READ_TIMEOUT_S = 60.0  # a server that assembles a large object answers late
+
+_ENCRYPTED = "x-amz-server-side-encryption"
+_MISSING = {"NoSuchKey", "NoSuchBucket", "ResourceNotFound"}
+_ALREADY_THERE = {"BucketAlreadyOwnedByYou", "BucketAlreadyExists"}
+
+
+def open_s3(url: str) -> "S3Store":
+    """A store for `s3+http(s)://KEY:SECRET@HOST:PORT/BUCKET[?region=…]`. Does not connect yet."""
+    parts = urlsplit(url.removeprefix("s3+"))
+    bucket = parts.path.strip("/")
+    if not (parts.hostname and parts.username and parts.password and bucket) or "/" in bucket:
+        raise ValueError("an S3 object store is s3+http(s)://KEY:SECRET@HOST:PORT/BUCKET")
+    http = urllib3.PoolManager(
+        timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT_S, read=READ_TIMEOUT_S),
+        retries=urllib3.Retry(total=1, backoff_factor=0.2),  # the drain tries again by itself
+        maxsize=16,
+    )
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    client = Minio(
+        f"{host}:{parts.port}" if parts.port else host,
+        access_key=unquote(parts.username),
+        secret_key=unquote(parts.password),
+        secure=parts.scheme == "https",
+        region=parse_qs(parts.query).get("region", ["us-east-1"])[0],
+        http_client=http,
+    )
+    return S3Store(client, bucket)
+
+
+class S3Store:
+    """Objects in a bucket of an S3 server; the bucket is made when it is not there."""
+
+    def __init__(self, client: Minio, bucket: str) -> None:
+        self._client = client
+        self._bucket = bucket
+        self._bucket_seen = False
+
+    def put(self, key: str, source: Source, size: int) -> None:
+        checked_key(key)
+        self._need_bucket()
+        exact = _ExactSource(source, size)
+        with _s3_errors(key):
+            # Multipart above PART_BYTES: the object appears when its last part is confirmed, or not at all.
+            result = self._client.put_object(
+                self._bucket,
+                key,
+                exact,  # type: ignore[arg-type]  # the client only calls read
+                size,
+                part_size=PART_BYTES,
+                num_parallel_uploads=1,
+            )
+            kept = self._client.stat_object(self._bucket, key).size
+        if kept != size:
+            raise Unavailable(f"the object store kept {kept} of {size} bytes")
+        # A server that encrypts by itself may answer another ETag (S3 API: it then says so in a header).
+        if (result.etag or "").strip('"') != exact.etag() and _ENCRYPTED not in result.http_headers:
+            raise Unavailable("the object store kept other bytes than were sent")
+
+    def read(self, key: str, *, offset: int = 0, length: int | None = None) -> bytes:
+        return b"".join(self.chunks(key, offset=offset, length=length))
+
+    def chunks(self, key: str, *, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
+        checked_key(key)
+        check_range(offset, length)
+        if length == 0:  # S3 has no empty range
+            if self.size(key) is None:
+                raise ObjectMissing(key)
+            return
+        with _s3_errors(key):
+            try:
+                response = self._client.get_object(self._bucket, key, offset=offset, length=length or 0)
+            except S3Error as error:
+                if error.code == "InvalidRange":  # begins behind the end
+                    return
+                raise
+            try:
+                yield from response.stream(CHUNK_BYTES)
+            finally:
+                response.close()
+                response.release_conn()
+
+    def size(self, key: str) -> int | None:
+        checked_key(key)
+        try:
+            with _s3_errors(key):
+                return self._client.stat_object(self._bucket, key).size
+        except ObjectMissing:
+            return None
+
+    def delete(self, key: str) -> None:
+        checked_key(key)
+        with contextlib.suppress(ObjectMissing), _s3_errors(key):
+            self._client.remove_object(self._bucket, key)
+
+    def keys(self, prefix: str = "") -> Iterator[str]:
+        with contextlib.suppress(ObjectMissing), _s3_errors(prefix):
+            for found in self._client.list_objects(self._bucket, prefix=prefix or None, recursive=True):
+                if found.object_name is not None and not found.is_dir:
+                    yield found.object_name
+
+    def check(self) -> None:
+        self._bucket_seen = False
+        self._need_bucket()
+
+    def _need_bucket(self) -> None:
+        if self._bucket_seen:
+            return
+        with _s3_errors(self._bucket):
+            if not self._client.bucket_exists(self._bucket):
+                try:
+                    self._client.make_bucket(self._bucket)
+                except S3Error as error:
+                    if error.code not in _ALREADY_THERE:  # another process was first
+                        raise
+        self._bucket_seen = True
+
+
+@contextlib.contextmanager
+def _s3_errors(key: str) -> Iterator[None]:
+    try:
+        yield
+    except S3Error as error:
+        if error.code in _MISSING:
+            raise ObjectMissing(key) from error
+        raise Unavailable(f"the object store answered {error.code}") from error
+    except (MinioException, urllib3.exceptions.HTTPError, OSError) as error:
+        raise Unavailable(f"the object store cannot be reached: {type(error).__name__}") from error
+
+
+class _ExactSource:
+    """So many bytes of a stream, and the ETag they must get; a stream that ends before is the caller's error."""
+
+    def __init__(self, source: Source, size: int) -> None:
+        self._source = source
+        self._left = size
+        self._parts = [_md5()]
+        self._in_part = 0
+
+    def read(self, size: int = -1) -> bytes:
+        wanted = self._left if size < 0 else min(size, self._left)
+        if not wanted:
+            return b""
+        data = self._source.read(wanted)
+        if not data:
+            raise ValueError(f"the source ended {self._left} bytes early")
+        self._left -= len(data)
+        self._digest(memoryview(data))
+        return data
+
+    def etag(self) -> str:
+        """What S3 answers for these bytes: their MD5, or the MD5 of the parts' MD5s and how many parts."""
+        if len(self._parts) == 1:
+            return self._parts[0].hexdigest()
+        whole = _md5(b"".join(part.digest() for part in self._parts))
+        return f"{whole.hexdigest()}-{len(self._parts)}"
+
+    def _digest(self, data: memoryview) -> None:
+        while data:
+            if self._in_part == PART_BYTES:
+                self._parts.append(_md5())
+                self._in_part = 0
+            taken = data[: PART_BYTES - self._in_part]
+            self._parts[-1].update(taken)
+            self._in_part += len(taken)
+            data = data[len(taken) :]
+
+
+def _md5(data: bytes = b"") -> "hashlib._Hash":
+    return hashlib.md5(data, usedforsecurity=False)
