@@ -8,7 +8,7 @@ and again moves to quarantine, and what is behind it goes on.
 import hashlib
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -282,12 +282,19 @@ def _index_refusal(runtime: Runtime, session: Session, record: JournalRecord) ->
             device_id=_uuid(origin.get("device_id")),
             peer_address=str(origin.get("peer_address", "")),
             calling_ae_title=str(origin.get("calling_ae_title", "")),
-            reason=str(origin.get("status") or origin.get("reason") or ""),
+            reason=_reason(origin),
             detail=str(origin.get("comment") or origin.get("explanation") or ""),
             sop_instance_uid=str(origin.get("sop_instance_uid") or ""),
         )
     )
     live.bump(session, "system")
+
+
+def _reason(origin: Mapping[str, Any]) -> str:
+    """The status of C-STORE, or result/source/reason of A-ASSOCIATE-RJ: a reason means nothing without its source."""
+    if "status" in origin:
+        return str(origin["status"])
+    return "/".join(str(origin[name]) for name in ("result", "source", "reason") if name in origin)
 
 
 def _add_damaged(session: Session, item: Damaged, now: datetime) -> None:

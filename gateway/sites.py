@@ -18,6 +18,7 @@ from worklists.reading import ReadingTask, TaskState
 
 SILENT_AFTER = timedelta(hours=24)
 SHOWN = 50  # associations and refusals of one device
+REFUSALS_SHOWN = timedelta(days=7)
 _UNREAD = (TaskState.ARRIVING, TaskState.WAITING)
 
 
@@ -40,6 +41,20 @@ class DeviceFigures:
     device: Device
     associations: list[Association]
     refusals: list[Refusal]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefusedPeer:
+    """Alike refusals of one caller at the DICOM door; `device` is the one registered under its AE title."""
+
+    ae_title: str
+    address: str
+    what: str
+    reason: str
+    detail: str
+    count: int
+    last_at: datetime
+    device: Device | None
 
 
 def look_at_sites(session: Session, now: datetime) -> list[SiteFigures]:
@@ -76,6 +91,42 @@ def look_at_sites(session: Session, now: datetime) -> list[SiteFigures]:
         .order_by(Institution.code)
     )
     return [_figures(site, heard, queues, held, refused, now) for site in sites]
+
+
+def look_at_devices(session: Session, institution_id: uuid.UUID) -> list[Device]:
+    """The devices of one institution, in the order of their AE titles. Raises NotFound."""
+    if session.get(Institution, institution_id) is None:
+        raise NotFound("institution")
+    mine = Device.institution_id == institution_id
+    return list(session.scalars(select(Device).where(mine).order_by(Device.ae_title)))
+
+
+def look_at_refusals(session: Session, now: datetime, *, limit: int) -> list[RefusedPeer]:
+    """Who was turned away lately, the last first. Files are not among them: their names may be patients'."""
+    alike = (Refusal.calling_ae_title, Refusal.peer_address, Refusal.what, Refusal.reason, Refusal.detail)
+    last_at = func.max(Refusal.refused_at)
+    rows = session.execute(
+        select(*alike, func.count(), last_at)
+        .where(Refusal.what != "file", Refusal.refused_at > now - REFUSALS_SHOWN)
+        .group_by(*alike)
+        .order_by(last_at.desc(), Refusal.calling_ae_title)
+        .limit(limit)
+    ).all()
+    devices = session.scalars(select(Device).where(Device.ae_title.in_({row[0] for row in rows})))
+    known = {device.ae_title: device for device in devices}
+    return [
+        RefusedPeer(
+            ae_title=title,
+            address=address,
+            what=what,
+            reason=reason,
+            detail=detail,
+            count=count,
+            last_at=at,
+            device=known.get(title),
+        )
+        for title, address, what, reason, detail, count, at in rows
+    ]
 
 
 def look_at_device(session: Session, device_id: uuid.UUID) -> DeviceFigures:

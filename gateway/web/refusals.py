@@ -2,12 +2,21 @@
 
 from collections.abc import Mapping
 
-# code: reason (zh, en), advice (zh, en). Codes: DIMSE statuses (PS3.4 Table B.2-1, PS3.7 Annex C), the reasons of
-# A-ASSOCIATE-RJ (PS3.8 Table 9-21) and our own for files.
+# code: reason (zh, en), advice (zh, en). Codes: DIMSE statuses (PS3.4 Table B.2-1, PS3.7 Annex C), source/reason of
+# A-ASSOCIATE-RJ (PS3.8 Table 9-21; the result only says whether trying again may help) and our own for files.
 _Pair = tuple[str, str]
 _CHECK_FILE: _Pair = ("请在设备上重新导出该文件。", "Export the file again on the device.")
+_ASK_MAKER: _Pair = ("请联系设备厂家检查网络设置。", "Ask the device's maker to check its network settings.")
+_WAIT: _Pair = (
+    "设备会自动重发；若持续出现请联系信息科。",
+    "The device will try again; if it goes on, tell the IT staff.",
+)
 EXPLANATIONS: Mapping[tuple[str, str], tuple[_Pair, _Pair]] = {
-    ("association", "3"): (
+    ("association", "1/2"): (
+        ("设备提出的不是 DICOM 应用上下文", "The device does not propose the DICOM application context"),
+        _ASK_MAKER,
+    ),
+    ("association", "1/3"): (
         (
             "设备的 AE 标题未登记，或来自未登记的地址",
             "The device's AE title is not registered, or not at this address",
@@ -17,11 +26,25 @@ EXPLANATIONS: Mapping[tuple[str, str], tuple[_Pair, _Pair]] = {
             "Ask the administrator to check the device's AE title and address.",
         ),
     ),
-    ("association", "7"): (
+    ("association", "1/7"): (
         ("设备呼叫的 AE 标题不是本网关", "The device called another AE title than this gateway's"),
         (
             "请在设备上把目标 AE 标题改为本网关的。",
             "Set the destination AE title on the device to this gateway's.",
+        ),
+    ),
+    ("association", "1/1"): (("网关暂时不能核对设备", "The gateway could not look the device up"), _WAIT),
+    ("association", "2/1"): (("连接请求没有被接受", "The request for an association was not taken"), _WAIT),
+    ("association", "2/2"): (
+        ("设备使用的 DICOM 协议版本不受支持", "The device speaks another version of the DICOM protocol"),
+        _ASK_MAKER,
+    ),
+    ("association", "3/1"): (("网关暂时忙", "The gateway was busy"), _WAIT),
+    ("association", "3/2"): (
+        ("同时的连接过多", "Too many associations at the same time"),
+        (
+            "稍后自动恢复；若总是这样，请把设备的并发发送数调小。",
+            "It passes by itself; if it goes on, let the device send over fewer associations.",
         ),
     ),
     ("instance", "0117"): (
@@ -71,10 +94,18 @@ _OTHERWISE: _Pair = ("请联系信息科。", "Tell the IT staff.")
 def explain(what: str, reason: str, detail: str, language: str) -> tuple[str, str]:
     """The reason and the advice. An unknown code is told as it came."""
     place = 1 if language == "en" else 0
-    known = EXPLANATIONS.get((what, reason))
+    known = EXPLANATIONS.get((what, _code(what, reason)))
     if known is None:
         return detail or reason, _OTHERWISE[place]
     text = known[0][place]
     return (f"{text}（{detail}）" if place == 0 else f"{text} ({detail})") if detail else text, known[1][
         place
     ]
+
+
+def _code(what: str, reason: str) -> str:
+    if what != "association":
+        return reason
+    # Early rows kept the reason alone; those that were given then belong to the source 1, the service user.
+    source, _, number = reason.rpartition("/")
+    return f"{source[-1:] or '1'}/{number}"

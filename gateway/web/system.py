@@ -9,9 +9,11 @@ from pydantic import BaseModel, ConfigDict
 
 from gateway import __version__, retrying, sites
 from gateway.index import Record, Refusal
+from gateway.sites import RefusedPeer
 from gateway.system import Fault, Overseer
 from gateway.web.deps import ItDep, RuntimeDep
 from gateway.web.messages import say_fault
+from gateway.web.paging import LimitDep
 from gateway.web.refusals import explain
 from gateway.work import Work
 from worklists.directory import Institution
@@ -148,6 +150,18 @@ class ItRefusal(BaseModel):
     advice: str
 
 
+class RefusedPeerShape(BaseModel):
+    ae_title: str
+    address: str
+    what: Literal["association", "instance"]
+    reason: str
+    advice: str
+    code: str
+    count: int
+    last_at: datetime
+    device: ItDevice | None
+
+
 class DevicePageShape(BaseModel):
     device: ItDevice
     last_heard_at: datetime | None
@@ -197,6 +211,20 @@ def show_system(caller: ItDep, request: Request, overseer: OverseerDep) -> Syste
 def show_townships(caller: ItDep, runtime: RuntimeDep) -> list[TownshipShape]:
     with runtime.reading() as session:
         return [TownshipShape.model_validate(site) for site in sites.look_at_sites(session, runtime.now())]
+
+
+@router.get("/devices")
+def show_devices(caller: ItDep, runtime: RuntimeDep, site: uuid.UUID) -> list[ItDevice]:
+    with runtime.reading() as session:
+        return [_show_device(row, row.institution) for row in sites.look_at_devices(session, site)]
+
+
+@router.get("/refusals")
+def show_refusals(caller: ItDep, runtime: RuntimeDep, limit: LimitDep = 50) -> list[RefusedPeerShape]:
+    """Who was turned away at the DICOM door in the last week, known here or not."""
+    with runtime.reading() as session:
+        found = sites.look_at_refusals(session, runtime.now(), limit=limit)
+        return [_show_refused_peer(one, caller.language) for one in found]
 
 
 @router.get("/devices/{device_id}")
@@ -257,6 +285,21 @@ def _show_fault(fault: Fault, language: str) -> FaultShape:
 def _show_device(device: object, site: Institution) -> ItDevice:
     fields = {name: getattr(device, name) for name in ItDevice.model_fields if name != "site"}
     return ItDevice(**fields, site=ItSite.model_validate(site))
+
+
+def _show_refused_peer(one: RefusedPeer, language: str) -> RefusedPeerShape:
+    reason, advice = explain(one.what, one.reason, one.detail, language)
+    return RefusedPeerShape(
+        ae_title=one.ae_title,
+        address=one.address,
+        what="association" if one.what == "association" else "instance",
+        reason=reason,
+        advice=advice,
+        code=one.reason,
+        count=one.count,
+        last_at=one.last_at,
+        device=_show_device(one.device, one.device.institution) if one.device else None,
+    )
 
 
 def _show_refusal(row: Refusal, language: str) -> ItRefusal:

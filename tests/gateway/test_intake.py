@@ -336,13 +336,22 @@ def test_associations_and_devices_carry_the_times_of_the_wire_not_of_the_drain(
 
 def test_what_was_refused_at_the_door_is_shown(wire: Wire) -> None:
     wire.runtime.journal.append(
-        "dicom.rejection", {"calling_ae_title": "NOBODY", "explanation": "calling AE title is not known"}, []
+        "dicom.rejection",
+        {
+            "calling_ae_title": "NOBODY",
+            "result": 1,
+            "source": 1,
+            "reason": 3,
+            "explanation": "calling AE title is not known",
+        },
+        [],
     )
     wire.index()
 
     with wire.session() as session:
         [refusal] = session.scalars(select(Refusal))
         assert (refusal.what, refusal.calling_ae_title) == ("association", "NOBODY")
+        assert refusal.reason == "1/1/3"
 
 
 # What breaks
