@@ -144,6 +144,7 @@ def test_the_it_person_sees_listeners_and_devices_and_no_names(sign_in: SignIn) 
 
 
 def find_images(page: Page) -> Frame | None:
+    page.wait_for_timeout(200)  # the client hears of new frames only while it waits
     return next((frame for frame in page.frames if "/ohif/" in frame.url), None)
 
 
