@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import structlog
 import uvicorn
+from fastapi import FastAPI
 
 from gateway import tasks
 from gateway.ingest import ingest_children
@@ -44,23 +45,28 @@ def run_web(settings: Settings) -> None:
     app.state.wake_sweep = sweep.wake if sweep else (lambda: None)
     if sweep:
         sweep.start()
-    server = uvicorn.Server(
-        uvicorn.Config(
-            app,
-            host=settings.bind,
-            port=settings.http_port,
-            log_config=None,
-            access_log=False,
-            loop="uvloop",
-            http="httptools",
-            timeout_graceful_shutdown=3,
-            server_header=False,
-        )
-    )
+    server = uvicorn.Server(web_config(app, settings))
     server.run()
     if sweep:
         sweep.stop()
     runtime.journal.close()
+
+
+def web_config(app: FastAPI, settings: Settings) -> uvicorn.Config:
+    """How uvicorn serves. X-Forwarded-For is believed of the named proxies only: lock-out and audit go by address."""
+    return uvicorn.Config(
+        app,
+        host=settings.bind,
+        port=settings.http_port,
+        log_config=None,
+        access_log=False,
+        loop="uvloop",
+        http="httptools",
+        timeout_graceful_shutdown=3,
+        server_header=False,
+        proxy_headers=settings.trusted_proxies is not None,
+        forwarded_allow_ips=settings.trusted_proxies or "",
+    )
 
 
 def once(action: Callable[[], None]) -> Callable[[], None]:

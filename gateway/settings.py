@@ -54,6 +54,9 @@ class Settings(BaseSettings):
     public_url: str | None = Field(default=None, description="what the QR code on a report points to")
     viewer_dir: Path = Path(__file__).resolve().parent.parent / "viewer" / "dist"
     secure_cookies: bool = False
+    trusted_proxies: str | None = Field(
+        default=None, description="addresses or networks, comma-separated, whose X-Forwarded-For is believed"
+    )
     demo_password: str | None = None
     ingest_workers: int = 1
 
