@@ -7,13 +7,13 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.exceptions import RequestValidationError
-from sqlalchemy import Select, and_, case, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
 from sqlalchemy.orm import Session, joinedload
 from starlette.datastructures import FormData, UploadFile
 
 from gateway import reading, township, uploading
 from gateway.finding import Order, day_begin, look_around, newest_read_task, on_days, typed
-from gateway.index import Refusal
+from gateway.index import Held, Refusal
 from gateway.reading import Who
 from gateway.runtime import Runtime
 from gateway.uploading import File, NothingAccepted, RefusedFile
@@ -88,12 +88,16 @@ def list_examinations(
     q: Annotated[str, Query(max_length=100)] = "",
     first: Annotated[date | None, Query(alias="from")] = None,
     last: Annotated[date | None, Query(alias="to")] = None,
+    incomplete: bool = False,
+    held: bool = False,
     limit: LimitDep = 50,
     cursor: CursorDep = None,
 ) -> Page[ExaminationItem]:
-    """What this institution made, newest first."""
+    """What this institution made, newest first; `incomplete` and `held` ask for those alone."""
     asked = _made_here(caller, q, first, last)
     query = asked.where(ReadingTask.state.in_(state)) if state else asked
+    query = query.where(lacks_instances()) if incomplete else query
+    query = query.where(has_held()) if held else query
     query = query.options(
         joinedload(ReadingTask.examination).options(
             joinedload(Examination.institution),
@@ -260,6 +264,13 @@ def lacks_instances() -> Any:
     """A total was stated, and not all of it is here."""
     return and_(
         Examination.expected_instances.is_not(None), Examination.instances < Examination.expected_instances
+    )
+
+
+def has_held() -> ColumnElement[bool]:
+    """Something that belongs to it waits for a person."""
+    return Examination.id.in_(
+        select(Held.examination_id).where(Held.examination_id.is_not(None), Held.resolved_at.is_(None))
     )
 
 

@@ -123,10 +123,11 @@ export function answer(method: string, path: string, query: URLSearchParams, bod
   if (path === '/overview') return { status: 200, body: { sent_today: { count: 14, arriving: 1, incomplete: 1, held: 2, refused: 3 }, reading: { count: 6, urgent: 1, next_due_at: ago(-25) }, returned: { unread: returns.filter((r) => r.state === 'delivered').length, today: 7 } } }
   if (path === '/returns') return { status: 200, body: { items: returns.filter((one) => !query.get('state') || one.state === query.get('state')), next_cursor: null, counts: { delivered: returns.filter((r) => r.state === 'delivered').length, opened: 0, acknowledged: 3 } } }
   if (area === 'returns' && key && verb === 'acknowledge') { const one = returns.find((r) => r.id === key)!; one.state = 'acknowledged'; return { status: 200, body: one } }
-  if (path === '/refusals') return { status: 200, body: { items: [{ at: ago(35), device: { id: 'd', ae_title: 'DEMO_CT', name: '联影 CT' }, what: 'instance', reason: '缺少 SOP Instance UID,无法保存', advice: '在设备上重新发送;若仍被拒收,请联系厂家工程师检查导出设置。', sop_instance_uid: null, count: 3 }, { at: ago(300), device: null, what: 'association', reason: '呼叫 AE “CT_ROOM2” 未登记', advice: '请县级管理员登记这台设备,或把设备的 AE 改回 DEMO_CT。', sop_instance_uid: null, count: 12 }], next_cursor: null } }
+  if (path === '/refusals') return { status: 200, body: [{ at: ago(35), device: { id: 'd', ae_title: 'DEMO_CT', name: '联影 CT' }, what: 'instance', reason: '缺少 SOP Instance UID,无法保存', advice: '在设备上重新发送;若仍被拒收,请联系厂家工程师检查导出设置。', sop_instance_uid: null, count: 3 }, { at: ago(300), device: null, what: 'association', reason: '呼叫 AE “CT_ROOM2” 未登记', advice: '请县级管理员登记这台设备,或把设备的 AE 改回 DEMO_CT。', sop_instance_uid: null, count: 12 }] }
   if (path === '/examinations' && method === 'POST') return { status: 201, body: { accepted: [{ name: 'IM0001.dcm', examination_id: 'exam-1' }], refused: [{ name: '说明.txt', reason: '不是 DICOM 文件' }] } }
   if (path === '/examinations') {
-    const found = examinations.filter((item) => matches(item, query) && (!query.get('state') || item.state === query.get('state')))
+    const states = query.getAll('state')
+    const found = examinations.filter((item) => matches(item, query) && (!states.length || states.includes(item.state)) && (!query.get('incomplete') || !item.complete) && (!query.get('held') || item.held > 0))
     return { status: 200, body: { items: [...found].sort((a, b) => b.received_at.localeCompare(a.received_at)) satisfies ExaminationItem[], next_cursor: null, counts: { ...counts(examinations, id), today: 14, incomplete: 1 } } }
   }
   if (area === 'examinations' && key) {

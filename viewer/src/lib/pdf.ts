@@ -17,6 +17,30 @@ export async function pdfReady(reportId: string, onWait: () => void): Promise<Bl
   }
 }
 
+/**
+ * A tab that will show the PDF. To be called within the click, or the browser blocks it; false when it was blocked.
+ *
+ * The tab is filled once the PDF is there; when that fails, it closes and the problem is thrown for our page to show.
+ */
+export async function openPdf(reportId: string, onWait: () => void): Promise<boolean> {
+  const tab = window.open('about:blank', '_blank')
+  if (!tab) return false
+  try {
+    await pdfReady(reportId, onWait)
+  } catch (error) {
+    tab.close()
+    throw error
+  }
+  tab.opener = null
+  tab.location.replace(pdfAddress(reportId))
+  return true
+}
+
+/** Only desktop Chromium prints a PDF from a frame reliably; elsewhere the PDF opens in a tab and is printed there. */
+export function printsInFrame(agent: Pick<Navigator, 'userAgent' | 'pdfViewerEnabled'> = navigator): boolean {
+  return agent.pdfViewerEnabled && /Chrome\/\d/.test(agent.userAgent) && !/Mobile|Android/.test(agent.userAgent)
+}
+
 /** Prints from a hidden frame, so that one press is enough. */
 export function printPdf(pdf: Blob): Promise<void> {
   return new Promise((resolve, reject) => {

@@ -9,8 +9,9 @@ import pytest
 from fastapi.testclient import TestClient
 from pydicom import Dataset, dcmread
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
-from gateway.index import Record, RecordState, Refusal
+from gateway.index import Held, HeldReason, Record, RecordState, Refusal
 from gateway.runtime import Runtime
 from tests.builders import NOW, SHA, County, arrive, signed_report, waiting_task
 from tests.conftest import Clock
@@ -33,6 +34,22 @@ def _signed(runtime: Runtime, county: County, **fields: Any) -> str:
         return str(signed_report(session, county, **fields).id)
 
 
+def _hold(session: Session, county: County, examination_id: str) -> None:
+    record = Record(
+        id=new_id(), journal="j", sequence=1, node="local", segment=1, offset=0, size_bytes=1, local=False,
+        kind="dicom.instance", state=RecordState.HELD, origin={}, received_at=NOW, sha256=SHA,
+        institution_id=county.east.id,
+    )  # fmt: skip
+    session.add(record)
+    session.flush()
+    session.add(
+        Held(
+            id=new_id(), record_id=record.id, institution_id=county.east.id, header={},
+            examination_id=uuid.UUID(examination_id), reason=HeldReason.SAME_UID_OTHER_BYTES, held_at=NOW,
+        )
+    )  # fmt: skip
+
+
 def test_the_list_shows_what_was_made_and_where_it_is(
     runtime: Runtime, client: Client, county: County
 ) -> None:
@@ -47,6 +64,26 @@ def test_the_list_shows_what_was_made_and_where_it_is(
     assert page["items"][0]["device"]["ae_title"] == "EAST_DR"
     counts = page["counts"]
     assert (counts["arriving"], counts["signed"], counts["today"], counts["incomplete"]) == (1, 1, 2, 1)
+
+
+def test_what_is_incomplete_can_be_asked_for_alone(runtime: Runtime, client: Client, county: County) -> None:
+    _examination(runtime, county)
+    with runtime.sessions.begin() as session:
+        lacking = str(arrive(session, county, instances=2, expected_instances=5).id)
+    items = client("radiographer").get(ROUTE, params={"incomplete": "true"}).json()["items"]
+    assert [item["examination_id"] for item in items] == [lacking]
+
+
+def test_what_has_something_held_can_be_asked_for_alone(
+    runtime: Runtime, client: Client, county: County
+) -> None:
+    _examination(runtime, county)
+    contradicted = _examination(runtime, county)
+    with runtime.sessions.begin() as session:
+        _hold(session, county, contradicted)
+    radiographer = client("radiographer")
+    items = radiographer.get(ROUTE, params={"held": "true"}).json()["items"]
+    assert [(item["examination_id"], item["held"]) for item in items] == [(contradicted, 1)]
 
 
 def test_pages_of_the_list_join(runtime: Runtime, client: Client, county: County) -> None:
