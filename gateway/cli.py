@@ -22,6 +22,8 @@ app = typer.Typer(
 )
 user = typer.Typer(help="People who sign in: list, add, set a password, disable.", no_args_is_help=True)
 app.add_typer(user, name="user")
+token = typer.Typer(help="Tokens of machines: add, list, revoke.", no_args_is_help=True)
+app.add_typer(token, name="token")
 console = Console()
 
 
@@ -157,6 +159,35 @@ def disable_user(username: str) -> None:
     from gateway.users import disable_person
 
     disable_person(_settings(), username)
+
+
+@token.command("list")
+def list_tokens() -> None:
+    """Every token of a machine, without its secret."""
+    from gateway.machines import list_machine_tokens
+
+    list_machine_tokens(_settings(), console)
+
+
+@token.command("add")
+def add_token(
+    institution: Annotated[str, typer.Option(help="The code of the institution whose machine it is.")],
+    wire: Annotated[list[str], typer.Option(help="dicomweb, upload, reports or metrics; may repeat.")],
+    name: Annotated[str, typer.Option(help="What the machine is called, as the audit shows it.")],
+    days: Annotated[int | None, typer.Option(min=1, help="It ends after so many days.")] = None,
+) -> None:
+    """Issue a token and print it. It is shown this once."""
+    from gateway.machines import add_machine_token
+
+    typer.echo(add_machine_token(_settings(), institution_code=institution, wires=wire, name=name, days=days))
+
+
+@token.command("revoke")
+def revoke_token(token_id: Annotated[str, typer.Argument(metavar="ID")]) -> None:
+    """Let a token be used no more; its id is in the list."""
+    from gateway.machines import revoke_machine_token
+
+    revoke_machine_token(_settings(), token_id)
 
 
 def _password() -> str:

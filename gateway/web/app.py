@@ -29,6 +29,7 @@ from gateway.web import (
     session,
     system,
     tasks,
+    tokens,
     verifications,
     worklist,
 )
@@ -48,6 +49,7 @@ _PARTS: tuple[ModuleType, ...] = (
     verifications,
     dicomweb,
     admin,
+    tokens,
     system,
     audit,
     live,

@@ -138,6 +138,7 @@ REASONS: Mapping[str, tuple[str, str]] = {
     ),
     "address": ("应为 IP 地址。", "It must be an IP address."),
     "character_set": ("不是 DICOM 字符集名称。", "It is not a DICOM character set term."),
+    "past": ("不能早于现在。", "It must not be in the past."),
     "dates": ("结束日期不能早于开始日期。", "The end must not be before the beginning."),
     "lead_kind": ("应为牵头医院。", "It must be a lead hospital."),
     "member_kind": ("成员单位不能是牵头医院自身。", "The member must be another institution than the lead."),
