@@ -129,7 +129,7 @@ def check_counts(runtime: Runtime) -> Iterator[Fault]:
             .where(Instance.current)
             .group_by(Study.examination_id)
         )
-        indexed = dict(session.execute(counted).tuples())
+        indexed = dict(session.execute(counted).tuples().all())
         for examination in session.scalars(
             select(Examination).where(Examination.study_instance_uid.is_not(None))
         ):
