@@ -9,8 +9,11 @@ import structlog
 def set_up_logging(level: int = logging.INFO) -> None:
     """Send structlog's and the libraries' messages to standard error, in one form."""
     human = sys.stderr.isatty()
+    # Plain tracebacks: the pretty ones print the values of local variables, and those may be a patient's.
     renderer = (
-        structlog.dev.ConsoleRenderer() if human else structlog.processors.JSONRenderer(ensure_ascii=False)
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+        if human
+        else structlog.processors.JSONRenderer(ensure_ascii=False)
     )
     shared: list[structlog.types.Processor] = [
         structlog.contextvars.merge_contextvars,
