@@ -178,19 +178,22 @@ def _carry_out(
     else:
         if held.reason is HeldReason.UNKNOWN_DEVICE:
             _claim_for_institution(session, who, held.record)
-            if _meets_another_hold(session, held, header):
-                return held.examination_id
-        examination = indexing.place(
-            session,
-            held.record,
-            header,
-            as_replacement=action is Action.REPLACE,
-            separate=action is Action.SEPARATE,
-            settings=runtime.settings,
-            now=now,
-        )
+        if action is Action.JOIN and _meets_another_hold(session, held, header):
+            return held.examination_id
+        if action is Action.JOIN and _came_meanwhile(session, held, header):
+            held.record.state = RecordState.DUPLICATE
+        else:
+            examination = indexing.place(
+                session,
+                held.record,
+                header,
+                as_replacement=action is Action.REPLACE,
+                separate=action is Action.SEPARATE,
+                settings=runtime.settings,
+                now=now,
+            )
+            examination_id = held.examination_id = examination.id
         held.record.reason = ""
-        examination_id = held.examination_id = examination.id
     held.resolved_at, held.resolved_by_id = now, who.actor.person_id
     held.resolution, held.resolution_reason = action.value, reason
     return examination_id
@@ -207,15 +210,22 @@ def _claim_for_institution(session: Session, who: Who, record: Record) -> None:
 
 
 def _meets_another_hold(session: Session, held: Held, header: InstanceHeader) -> bool:
-    """Now that its institution is known, it may turn out to be held for another reason: then a person looks again."""
+    """What is known by now may be a reason of another kind to hold it: then a person looks again."""
     item = indexing.Incoming(record=held.record, header=header)
-    hold = indexing.find_hold(indexing.Known(session, [item]), item)
+    same_patient = held.reason is HeldReason.STUDY_OF_ANOTHER_PATIENT  # so the person says
+    hold = indexing.find_hold(indexing.Known(session, [item]), item, same_patient=same_patient)
     held.institution_id = held.record.institution_id
     if hold is None:
         return False
     held.reason, held.detail, held.examination_id = hold.reason, hold.detail, hold.examination_id
     held.record.reason = hold.reason.value
     return True
+
+
+def _came_meanwhile(session: Session, held: Held, header: InstanceHeader) -> bool:
+    """The same instance was sent again and is indexed: this copy has nothing to add."""
+    item = indexing.Incoming(record=held.record, header=header)
+    return indexing.is_known(indexing.Known(session, [item]), item)
 
 
 def _read_header(runtime: Runtime, record: Record) -> InstanceHeader:

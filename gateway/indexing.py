@@ -87,7 +87,7 @@ def index_instances(
         hold = find_hold(known, item)
         if hold is not None:
             keep_held(session, item, hold, now=now)
-        elif _is_duplicate(known, item):
+        elif is_known(known, item):
             item.record.state = RecordState.DUPLICATE
         else:
             add_instance(known, item, _study_of(known, item))
@@ -96,8 +96,11 @@ def index_instances(
         note_arrivals(session, known.studies[study_uid], items, settings=settings, now=now)
 
 
-def find_hold(known: Known, item: Incoming) -> Hold | None:
-    """The first reason why an instance may not simply join its study, or None."""
+def find_hold(known: Known, item: Incoming, *, same_patient: bool = False) -> Hold | None:
+    """The first reason why an instance may not simply join its study, or None.
+
+    With `same_patient` a person has said that it is the study's patient, whatever the instance says.
+    """
     header, record = item.header, item.record
     if record.institution_id is None:
         return Hold(reason=HeldReason.UNKNOWN_DEVICE, detail=str(record.origin.get("calling_ae_title", "")))
@@ -108,13 +111,20 @@ def find_hold(known: Known, item: Incoming) -> Hold | None:
     if same is not None and same.record.institution_id != record.institution_id:
         return _beside(HeldReason.STUDY_OF_ANOTHER_INSTITUTION, same.series.study)
     if same is not None and same.record.sha256 != record.sha256:
-        return _beside(HeldReason.SAME_UID_OTHER_BYTES, same.series.study)
+        # Whose it is comes first: nobody should be asked whether another patient's image replaces this one.
+        another = None if same_patient else _study_hold(same.series.study, item)
+        return another or _beside(HeldReason.SAME_UID_OTHER_BYTES, same.series.study)
     study = known.studies.get(header.study_instance_uid)
     if same is not None:
         return None
     if study is not None:
-        return _study_hold(study, item)
+        return None if same_patient else _study_hold(study, item)
     return _patient_hold(known.session, item)
+
+
+def is_known(known: Known, item: Incoming) -> bool:
+    """There is a current instance of this UID."""
+    return item.header.sop_instance_uid in known.instances
 
 
 def keep_held(session: Session, item: Incoming, hold: Hold, *, now: datetime) -> None:
@@ -272,7 +282,8 @@ def _replace(known: Known, item: Incoming, *, settings: Settings, now: datetime)
 def _under_free_uids(known: Known, item: Incoming) -> Incoming:
     """The instance under UIDs that nobody else has.
 
-    Instances of one study that a person separates for the same reason stay together under one new UID.
+    Instances of one study that a person separates for the same reason stay together: under the study's own UID
+    when the first of them could keep it, else under one new UID.
     """
     header, record = item.header, item.record
     study_uid, series_uid, sop_uid = (
@@ -280,8 +291,10 @@ def _under_free_uids(known: Known, item: Incoming) -> Incoming:
         header.series_instance_uid,
         header.sop_instance_uid,
     )
-    if not study_uid or study_uid in known.studies:
-        study_uid = _uid_for(record.institution_id, study_uid, header.patient_id, header.patient_name)
+    study = known.studies.get(study_uid)
+    if not study_uid or (study is not None and _study_hold(study, item) is not None):
+        of = study_uid or header.study_date  # those of one day, where nothing else says what belongs together
+        study_uid = _uid_for(record.institution_id, of, header.patient_id, header.patient_name)
     series_uid = series_uid or _uid_for(study_uid, "series")
     if sop_uid in known.instances:
         sop_uid = _uid_for(study_uid, sop_uid, record.sha256)
@@ -300,10 +313,6 @@ def _next_version(session: Session, sop_instance_uid: str) -> int:
         select(func.max(Instance.version)).where(Instance.sop_instance_uid == sop_instance_uid)
     )
     return (highest or 0) + 1
-
-
-def _is_duplicate(known: Known, item: Incoming) -> bool:
-    return item.header.sop_instance_uid in known.instances
 
 
 def _beside(reason: HeldReason, study: Study) -> Hold:
@@ -363,7 +372,10 @@ def _study_of(known: Known, item: Incoming) -> Study:
         accession_number=header.accession_number,
         referring_physician_name=header.referring_physician_name,
     )
-    study.examination = examinations.begin(known.session, _arrival_of(study, [item]))
+    arrival = _arrival_of(study, [item])
+    if examinations.is_taken(known.session, arrival.examination_id):
+        arrival = replace(arrival, examination_id=new_id())  # minted for files that turned out to be of two
+    study.examination = examinations.begin(known.session, arrival)
     study.examination_id = study.examination.id
     known.session.add(study)
     known.session.flush()
@@ -396,7 +408,7 @@ def _arrival_of(study: Study, items: Sequence[Incoming]) -> Arrival:
     first, record = items[0].header, items[0].record
     if record.institution_id is None:
         raise ValueError("an instance without an institution is held, not placed")
-    expected = [item.header.images_in_study for item in items if item.header.images_in_study]
+    expected = [item.header.images_in_study or 0 for item in items]
     return Arrival(
         examination_id=uuid.UUID(str(record.origin.get("examination_id") or new_id())),
         institution_id=record.institution_id,
@@ -404,7 +416,7 @@ def _arrival_of(study: Study, items: Sequence[Incoming]) -> Arrival:
         kind=kind_of(first),
         study_instance_uid=study.study_instance_uid,
         patient=items[0].patient,
-        accession_number=first.accession_number,
+        accession_number=first.accession_number or str(record.origin.get("accession_number") or ""),
         modality="\\".join(sorted({item.header.modality for item in items if item.header.modality})),
         body_part=first.body_part_examined.upper(),
         description=first.study_description
@@ -413,7 +425,7 @@ def _arrival_of(study: Study, items: Sequence[Incoming]) -> Arrival:
         procedure_code=first.procedure_code,
         studied_at=_studied_at(first),
         instances=len(items),
-        expected_instances=max(expected) if expected else None,
+        expected_instances=max(expected) if max(expected) > 0 else None,
         first_received_at=min(item.record.received_at for item in items),
         last_received_at=max(item.record.received_at for item in items),
         association_ids=frozenset(

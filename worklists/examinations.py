@@ -209,9 +209,14 @@ def get_examination(session: Session, examination_id: uuid.UUID) -> Examination:
     return examination
 
 
+def is_taken(session: Session, examination_id: uuid.UUID) -> bool:
+    """The id leads to an examination already."""
+    return any(session.get(row, examination_id) is not None for row in (Examination, ExaminationAlias))
+
+
 def add_alias(session: Session, alias: uuid.UUID, examination: Examination) -> None:
-    """An id minted at the door leads to the examination that the file joined."""
-    if session.get(ExaminationAlias, alias) is None:
+    """An id minted at the door leads to the examination that the file joined; to the first, when it is of two."""
+    if not is_taken(session, alias):
         session.add(ExaminationAlias(alias=alias, examination_id=examination.id))
         session.flush()
 

@@ -62,6 +62,7 @@ _WANTED = frozenset((
 ))  # fmt: skip
 
 _UID = re.compile(r"[0-9]+(\.[0-9]+)*")
+_INTEGER_LIMIT = 1 << 31  # PS3.5 Table 6.2-1: an IS fits into 32 bits
 _DATE = re.compile(r"(\d{4})(\d{2})(\d{2})|(\d{4})\.(\d{2})\.(\d{2})")  # the second is ACR-NEMA's
 _TIME = re.compile(r"(\d{2})(?::?(\d{2})(?::?(\d{2})(?:\.(\d{1,6}))?)?)?")
 _SEX_FORM = re.compile("[MFO]")
@@ -169,15 +170,16 @@ class _Reading:
 
     def _plain(self, tag: int) -> str:
         """A value of the default repertoire; the first one, except for character sets."""
-        text = self._values.get(tag, b"").strip(b"\0 ").decode("latin_1")
+        text = self._values.get(tag, b"").replace(b"\0", b"").strip().decode("latin_1")
         return text if tag == _CHARACTER_SET else text.split("\\")[0].strip()
 
     def _text(self, tag: int, name: str) -> str:
         decoded = decode(self._values.get(tag, b""), self._declared, override=self._override)
         if decoded.problem:
             self.problems.append(f"{name} {decoded.problem}")
-        # All of these have one value. A backslash in one of them is text that a device got wrong, and stays.
-        return decoded.text.strip(" ")
+        # All of these have one value. A backslash in one of them is text that a device got wrong, and stays;
+        # a zero byte is no text at all, and a database may refuse it.
+        return decoded.text.replace("\0", "").strip(" ")
 
     def _identifier(self, tag: int, name: str) -> str:
         uid = self._plain(tag)
@@ -190,7 +192,7 @@ class _Reading:
 
     def _integer(self, tag: int, name: str) -> int | None:
         text = self._plain(tag)
-        if re.fullmatch(r"[+-]?\d{1,12}", text):
+        if re.fullmatch(r"[+-]?\d{1,12}", text) and -_INTEGER_LIMIT <= int(text) < _INTEGER_LIMIT:
             return int(text)
         if text:
             self.problems.append(f"{name} invalid")
