@@ -8,8 +8,11 @@ from typing import Any
 
 import httpx
 import pytest
+from dicomweb_client.api import DICOMwebClient
+from dicomweb_client.session_utils import create_session
+from pydicom import dcmread
 
-from tests.journeys.gateways import Gateway, get_json, run_dcmtk, wait_for
+from tests.journeys.gateways import PASSWORD, Gateway, get_json, run_dcmtk, wait_for
 from tests.synthetic import data_sets_of, new_uid, write_study
 
 pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("journey-main-path")]
@@ -119,6 +122,49 @@ def check_document(pdf: bytes, folder: Path, originals: dict[str, bytes]) -> Non
 
 def poppler(program: str, *words: str) -> str:
     return subprocess.run([program, *words], capture_output=True, text=True, check=True, timeout=60).stdout
+
+
+def test_dicomweb_client_finds_and_retrieves_what_was_sent(gateway: Gateway, tmp_path: Path) -> None:
+    files = write_study(tmp_path, 3, size=32, study_uid=(study_uid := new_uid()), patient_id="LX-DICOMWEB")
+    assert run_dcmtk("storescu", gateway.dicom_port, *files).returncode == 0
+    gateway.wait_until_drained()
+    credentials = {"username": "radiographer", "password": PASSWORD}
+    token = httpx.post(f"{gateway.base_url}/api/v1/session", json=credentials).json()["token"]
+    session = create_session()
+    session.headers["Authorization"] = f"Bearer {token}"
+    client = DICOMwebClient(f"{gateway.base_url}/dicomweb", session=session)
+
+    [study] = client.search_for_studies(search_filters={"StudyInstanceUID": study_uid})
+    assert study["00201208"]["Value"] == [3]
+    found = client.search_for_instances(study_uid)
+    assert {one["00080018"]["Value"][0] for one in found} == set(data_sets_of(files))
+    images = client.retrieve_study(study_uid, media_types=(("application/dicom", "*"),))
+    sent = {image.SOPInstanceUID: image for image in map(dcmread, files)}
+    assert {image.SOPInstanceUID: image.PixelData for image in images} == {
+        uid: image.PixelData for uid, image in sent.items()
+    }
+    assert len(client.retrieve_study_metadata(study_uid)) == 3
+
+
+def test_an_upload_under_a_name_of_300_characters_is_refused_in_words_and_the_next_is_taken(
+    gateway: Gateway, tmp_path: Path
+) -> None:
+    radiographer = gateway.sign_in("radiographer")
+    [file] = write_study(tmp_path, 1, size=16, patient_id="LX-UPLOAD")
+
+    def upload(name: str) -> httpx.Response:
+        files = {"files": (name, file.read_bytes())}
+        return radiographer.post("/api/v1/examinations", data={"kind": "imaging"}, files=files)
+
+    refused = upload("长" * 300 + ".dcm")
+    assert refused.status_code == 422, refused.text[:500]
+    assert "255" in refused.json()["refused"][0]["reason"]
+
+    accepted = upload("胸部.dcm")
+    assert accepted.status_code == 201, accepted.text[:500]
+    [one] = accepted.json()["accepted"]
+    path = f"/api/v1/examinations/{one['examination_id']}"
+    wait_for(lambda: radiographer.get(path).status_code == 200, 20, "it is indexed", gateway.log)
 
 
 def test_the_installation_is_sound_afterwards(gateway: Gateway) -> None:
