@@ -4,22 +4,21 @@ import signal
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-
-import structlog
 
 from adapters.errors import Unavailable
 from gateway.filing import Filing
+from gateway.index import DrainMark
 from gateway.intake import DATABASE_AWAY, Drain
+from gateway.pulse import Pulse
 from gateway.runtime import Runtime
 from gateway.snapshot import refresh_snapshot
 
-log = structlog.get_logger()
-
-SHORTEST_IDLE_S, LONGEST_IDLE_S = 0.025, 0.15  # between two looks at the journals' marks, the longer the quieter
+# Between two looks at the journals' marks, the longer the quieter.
+SHORTEST_IDLE_S, LONGEST_IDLE_S = 0.025, 0.15
 AWAY_S = 1.0  # before asking an absent database or store again
 FILING_S = 1.0  # between two looks for what is to be filed
 DIRECTORY_S = 2.0  # between two looks whether the directory has changed, perhaps on another machine
+FIGURES_S = 5.0  # between two writings of the figures, at least
 
 
 def run_drain(runtime: Runtime) -> None:
@@ -29,37 +28,49 @@ def run_drain(runtime: Runtime) -> None:
     """
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    drain_until(runtime, stop)
+
+
+def drain_until(runtime: Runtime, stop: threading.Event) -> None:
+    """Drain until told to stop. Raises what ended it for good."""
+    pulse = Pulse(runtime.settings.data_dir / "run", now=runtime.now)
     failures: list[Exception] = []
 
-    def run(loop: Callable[[Runtime, threading.Event], None]) -> None:
+    def run(loop: Callable[[Runtime, Pulse, threading.Event], None]) -> None:
         try:
-            loop(runtime, stop)
+            loop(runtime, pulse, stop)
         except Exception as error:
             failures.append(error)
             stop.set()
 
+    beating = threading.Thread(target=pulse.beat_until, args=(stop,), name="pulse")
     filing = threading.Thread(target=run, args=(_file_until,), name="filing")
+    beating.start()
     filing.start()
     run(_index_until)
     filing.join()
+    beating.join()
     if failures:
         raise failures[0]
 
 
-def _index_until(runtime: Runtime, stop: threading.Event) -> None:
-    drain, away = Drain(runtime), _Away("database")
-    look_at_directory_at, idle_s = 0.0, SHORTEST_IDLE_S
+def _index_until(runtime: Runtime, pulse: Pulse, stop: threading.Event) -> None:
+    drain, idle_s = Drain(runtime), SHORTEST_IDLE_S
+    look_at_directory_at = write_figures_at = 0.0
     while not stop.is_set():
+        now = time.monotonic()
         try:
-            if (
-                time.monotonic() >= look_at_directory_at
-            ):  # the listeners beside us know devices from its snapshot
-                look_at_directory_at = time.monotonic() + DIRECTORY_S
+            if now >= look_at_directory_at:  # the listeners beside us know devices from its snapshot
+                look_at_directory_at = now + DIRECTORY_S
                 refresh_snapshot(runtime)
             found = drain.index_new()
-            away.is_back()
+            pulse.indexed.add(found)
+            pulse.is_back("database")
+            if now >= write_figures_at:
+                write_figures_at = now + FIGURES_S
+                write_figures(runtime, pulse)
         except DATABASE_AWAY as error:
-            away.is_away(error)
+            pulse.is_away("database", error)
             stop.wait(AWAY_S)
             continue
         idle_s = SHORTEST_IDLE_S if found else min(idle_s * 1.2, LONGEST_IDLE_S)
@@ -67,33 +78,32 @@ def _index_until(runtime: Runtime, stop: threading.Event) -> None:
             stop.wait(idle_s)
 
 
-def _file_until(runtime: Runtime, stop: threading.Event) -> None:
-    filing, away = Filing(runtime), _Away("store")
+def write_figures(runtime: Runtime, pulse: Pulse) -> None:
+    """Tell the other nodes what this one does; nothing is written while nothing changes."""
+    figures = pulse.figures()
+    with runtime.reading() as session:
+        mark = session.get(DrainMark, runtime.settings.node)
+        written = mark.figures if mark else {}
+    if mark is None or written == {**figures, "at": written.get("at")}:
+        return
+    with runtime.sessions.begin() as session:
+        session.get_one(DrainMark, runtime.settings.node).figures = figures
+
+
+def _file_until(runtime: Runtime, pulse: Pulse, stop: threading.Event) -> None:
+    filing = Filing(runtime)
     while not stop.is_set():
         try:
             filed = filing.file_ready()
-            away.is_back()
-        except (*DATABASE_AWAY, Unavailable) as error:
-            away.is_away(error)
+            pulse.filed.add(filed)
+            pulse.is_back("store")
+        except Unavailable as error:
+            pulse.is_away("store", error)
+            stop.wait(AWAY_S)
+            continue
+        except DATABASE_AWAY as error:
+            pulse.note_error(error)  # the indexing beside us says so
             stop.wait(AWAY_S)
             continue
         if not filed:
             stop.wait(FILING_S)
-
-
-@dataclass(slots=True)
-class _Away:
-    """Says once that something is away, and once that it is back."""
-
-    what: str
-    since: float | None = None
-
-    def is_away(self, error: Exception) -> None:
-        if self.since is None:
-            self.since = time.monotonic()
-            log.error("became_unavailable", what=self.what, error=type(error).__name__)
-
-    def is_back(self) -> None:
-        if self.since is not None:
-            log.info("became_available", what=self.what, after_s=round(time.monotonic() - self.since, 1))
-            self.since = None

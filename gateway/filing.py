@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import structlog
-from sqlalchemy import delete, select, update
+from sqlalchemy import ColumnElement, and_, delete, select, update
 
 from adapters.errors import Unavailable
 from gateway import journal
@@ -29,6 +29,11 @@ LOOK_AT = 5000  # unfiled records looked at in one pass
 FREE_BYTES = 1 << 30  # with less than this on the disk, filed segments go although the cache has room
 _FILED_STATES = (RecordState.INDEXED, RecordState.HELD, RecordState.DISCARDED, RecordState.QUARANTINED)
 _PLAIN = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,63}")
+
+
+def waiting_to_be_filed() -> ColumnElement[bool]:
+    """A predicate over `Record`: it belongs into the object store and is not there yet."""
+    return and_(Record.pack_id.is_(None), Record.kind != "damaged", Record.state.in_(_FILED_STATES))
 
 
 @dataclass(slots=True)
@@ -52,8 +57,7 @@ class Filing:
             rows = session.execute(
                 select(Record, Instance.series_id)
                 .outerjoin(Instance, Instance.record_id == Record.id)
-                .where(Record.pack_id.is_(None), Record.node == settings.node, Record.kind != "damaged")
-                .where(Record.state.in_(_FILED_STATES))
+                .where(waiting_to_be_filed(), Record.node == settings.node)
                 .order_by(Record.received_at, Record.sequence)
                 .limit(LOOK_AT)
             ).all()

@@ -47,6 +47,7 @@ class Drain:
     runtime: Runtime
     broken: Counter[tuple[str, int]] = field(default_factory=Counter)
     indexed: int = 0
+    caught_up_at: datetime | None = None
 
     def index_new(self) -> int:
         """Index what the journals hold beyond the cursors; answers how many records. Raises when the database is away."""
@@ -116,13 +117,16 @@ class Drain:
 
     def _note_caught_up(self, began: datetime) -> None:
         """Everything received before this pass began is indexed; written once a second at most."""
+        if self.caught_up_at is not None and (began - self.caught_up_at).total_seconds() < 1:
+            return
         with self.runtime.sessions.begin() as session:
             node = self.runtime.settings.node
             mark = session.get(DrainMark, node)
             if mark is None:
                 session.add(DrainMark(node=node, indexed_until=began, figures={}))
-            elif (began - mark.indexed_until).total_seconds() >= 1:
-                mark.indexed_until = began
+            else:
+                mark.indexed_until = max(mark.indexed_until, began)
+        self.caught_up_at = began
 
 
 def index_records(runtime: Runtime, session: Session, records: Sequence[JournalRecord]) -> None:

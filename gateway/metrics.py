@@ -2,17 +2,13 @@
 
 from collections.abc import Iterator
 
-import structlog
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
-from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.listeners import Status, read_status
 from gateway.runtime import Runtime
 from gateway.system import Overseer, System
-
-log = structlog.get_logger()
 
 
 def registry_of(runtime: Runtime, overseer: Overseer) -> CollectorRegistry:
@@ -37,15 +33,13 @@ class SystemCollector(Collector):
         status = read_status(self._runtime.settings.data_dir / "run", now=self._runtime.now())
         yield from _listeners(status)
         up = GaugeMetricFamily("gateway_up", "Whether a part of the system answers", labels=["part"])
-        try:
-            system = self._overseer.look()
-        except SQLAlchemyError as error:
-            log.warning("metrics_without_database", error=type(error).__name__)
-            up.add_metric(["database"], 0)
-            yield up
-            return
-        up.add_metric(["database"], 1)
+        system = self._overseer.look()
+        up.add_metric(["database"], float(system.database.up))
         up.add_metric(["store"], float(system.store.up))
+        if system.sweep.broker is not None:
+            up.add_metric(["broker"], float(system.sweep.broker.up))
+        if system.drain.alive is not None:
+            up.add_metric(["drain"], float(system.drain.alive))
         yield up
         yield from _figures(system, self._runtime.now().timestamp())
 
@@ -90,10 +84,21 @@ def _figures(system: System, now: float) -> Iterator[Metric]:
         (
             "gateway_journal_oldest_unindexed_seconds",
             "Age of the oldest record not yet indexed",
-            now - oldest.timestamp() if oldest else 0,
+            (now - oldest.timestamp() if oldest else 0) if system.database.up else None,
         ),
         ("gateway_journal_bytes", "Bytes in journal segments", figures.bytes),
-        ("gateway_journal_unfiled_bytes", "Bytes not yet in the object store", figures.unfiled_bytes),
+        ("gateway_journal_unfiled_bytes", "Bytes that fill the limit of the journal", figures.unfiled_bytes),
+        (
+            "gateway_journal_not_filed_records",
+            "Records accepted and not yet in the object store",
+            figures.not_filed_records,
+        ),
+        (
+            "gateway_journal_not_filed_bytes",
+            "Bytes accepted and not yet in the object store",
+            figures.not_filed_bytes,
+        ),
+        ("gateway_disk_free_bytes", "Bytes free on the disk of the data folder", figures.free_bytes),
         ("gateway_journal_limit_bytes", "Unfiled bytes before A700", figures.limit_bytes),
         ("gateway_journal_segments", "Segments of journals", figures.segments),
         ("gateway_quarantined_records", "Records that broke the drain", figures.quarantined),
@@ -105,7 +110,8 @@ def _figures(system: System, now: float) -> Iterator[Metric]:
         ("gateway_work_failing", "Due work that keeps failing", sweep.failing),
     )
     for name, text, value in gauges:
-        yield GaugeMetricFamily(name, text, value=float(value))
+        if value is not None:  # only the database knows
+            yield GaugeMetricFamily(name, text, value=float(value))
     yield _by_state("gateway_reading_tasks", "Reading tasks", system.tasks)
     yield _by_state("gateway_report_returns", "Signed reports on their way back", system.returns)
 

@@ -4,6 +4,8 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
 
 from sqlalchemy import text
 
@@ -15,17 +17,26 @@ NO_ANSWER = "no answer"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """Whether something is there, and what it said when not."""
+    """Whether something is there; when not, what it said and since when it has been so."""
 
     up: bool
     detail: str = ""
+    since: datetime | None = None
 
 
 class Probe:
     """One question. While it is being asked nobody asks again: a dead peer costs one thread."""
 
-    def __init__(self, check: Callable[[], None], *, valid_s: float, patience_s: float = PATIENCE_S):
-        self._check, self._valid_s, self._patience_s = check, valid_s, patience_s
+    def __init__(
+        self,
+        check: Callable[[], object],
+        *,
+        valid_s: float,
+        now: Callable[[], datetime],
+        patience_s: float = PATIENCE_S,
+    ):
+        self._check, self._valid_s, self._patience_s, self._now = check, valid_s, patience_s, now
+        self._away_since: datetime | None = None
         self._lock = threading.Lock()
         self._asking: threading.Thread | None = None
         self._answer = Answer(up=False, detail=NO_ANSWER)
@@ -41,26 +52,41 @@ class Probe:
         if not fresh and asking is not None:
             asking.join(self._patience_s)
             if asking.is_alive():
-                return Answer(up=False, detail=NO_ANSWER)
+                return self._away(NO_ANSWER)
         return self._answer
 
     def _run(self) -> None:
         try:
             self._check()
         except Exception as error:
-            self._answer = Answer(up=False, detail=type(error).__name__)
+            self._answer = self._away(type(error).__name__)
         else:
-            self._answer = Answer(up=True)
+            self._answer, self._away_since = Answer(up=True), None
         self._asked_at = time.monotonic()
+
+    def _away(self, detail: str) -> Answer:
+        self._away_since = self._away_since or self._now()
+        return Answer(up=False, detail=detail, since=self._away_since)
 
 
 class Probes:
-    """What a process asks: its database and its object store."""
+    """What a process asks: its database, its object store and, where there is one, its broker."""
 
     def __init__(self, runtime: Runtime):
         def ask_database() -> None:
             with runtime.reading() as session:
                 session.execute(text("SELECT 1"))
 
-        self.database = Probe(ask_database, valid_s=0.5)
-        self.store = Probe(runtime.objects.check, valid_s=10.0)
+        broker_url = runtime.settings.broker_url
+        self.database = Probe(ask_database, valid_s=0.5, now=runtime.now)
+        self.store = Probe(runtime.objects.check, valid_s=10.0, now=runtime.now)
+        self.broker = (
+            Probe(partial(_ask_broker, broker_url), valid_s=5.0, now=runtime.now) if broker_url else None
+        )
+
+
+def _ask_broker(url: str) -> None:
+    from kombu import Connection  # noqa: PLC0415 (only an installation with a broker needs it)
+
+    with Connection(url, connect_timeout=PATIENCE_S) as connection:
+        connection.connect()

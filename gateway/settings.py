@@ -6,15 +6,17 @@
 import os
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
+
+from gateway.working_time import WorkingTime, read_working_time
 
 MEBIBYTE = 1 << 20
 
@@ -46,6 +48,11 @@ class Settings(BaseSettings):
     pack_bytes: int = Field(default=48 * MEBIBYTE, description="a pack is closed when it reaches this size")
     file_after_s: float = Field(default=20.0, description="a record is filed at the latest after this time")
 
+    disk_low_bytes: int = Field(default=5 * 1024 * MEBIBYTE, description="IT is told of less free space")
+    working_hours: str = "08:00-17:30"
+    working_days: str = Field(default="12345", description="ISO 8601 weekdays, Monday is 1")
+    silent_after_h: float = Field(default=8.0, gt=0, description="working hours without a word of a township")
+
     quiet_period_s: float = 5.0
     unreleased_quiet_period_s: float = 60.0
     upload_limit_bytes: int = 2048 * MEBIBYTE
@@ -59,6 +66,11 @@ class Settings(BaseSettings):
     )
     demo_password: str | None = None
     ingest_workers: int = 1
+
+    @model_validator(mode="after")
+    def _check_working_time(self) -> Self:
+        read_working_time(self.working_hours, self.working_days)
+        return self
 
     @classmethod
     def settings_customise_sources(
@@ -91,6 +103,10 @@ class Settings(BaseSettings):
     def directory_snapshot(self) -> Path:
         """What the listeners know of devices while the database is away."""
         return self.data_dir / "directory.json"
+
+    @cached_property
+    def working_time(self) -> WorkingTime:
+        return read_working_time(self.working_hours, self.working_days)
 
     @property
     def base_url(self) -> str:

@@ -9,17 +9,34 @@ from typing import Any
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
+from gateway.figures import SilentSite
 from gateway.index import Held, Refusal
+from gateway.settings import Settings
+from gateway.working_time import WorkingTime
 from worklists.base import COUNTY_TIME
 from worklists.directory import Device, Institution, InstitutionKind
 from worklists.errors import NotFound
 from worklists.examinations import Association, Examination
 from worklists.reading import ReadingTask, TaskState
 
-SILENT_AFTER = timedelta(hours=24)
 SHOWN = 50  # associations and refusals of one device
 REFUSALS_SHOWN = timedelta(days=7)
 _UNREAD = (TaskState.ARRIVING, TaskState.WAITING)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SilenceRule:
+    """A township is silent when nothing was heard of it for so much working time. One never heard is not there yet."""
+
+    after: timedelta
+    working_time: WorkingTime
+
+    @classmethod
+    def of(cls, settings: Settings) -> "SilenceRule":
+        return cls(after=timedelta(hours=settings.silent_after_h), working_time=settings.working_time)
+
+    def applies(self, last_heard_at: datetime | None, now: datetime) -> bool:
+        return last_heard_at is not None and self.working_time.between(last_heard_at, now) > self.after
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +74,7 @@ class RefusedPeer:
     device: Device | None
 
 
-def look_at_sites(session: Session, now: datetime) -> list[SiteFigures]:
+def look_at_sites(session: Session, now: datetime, rule: SilenceRule) -> list[SiteFigures]:
     """Every enabled township, and whoever else has a device, in the order of their codes."""
     heard = _rows(
         session,
@@ -90,7 +107,22 @@ def look_at_sites(session: Session, now: datetime) -> list[SiteFigures]:
         .where(or_(Institution.kind == InstitutionKind.TOWNSHIP, Institution.id.in_(list(heard))))
         .order_by(Institution.code)
     )
-    return [_figures(site, heard, queues, held, refused, now) for site in sites]
+    return [
+        _figures(site, heard, queues, held, refused, rule.applies(heard.get(site.id, (0, None))[1], now))
+        for site in sites
+    ]
+
+
+def find_silent_sites(session: Session, now: datetime, rule: SilenceRule) -> list[SilentSite]:
+    """Of which enabled institutions with enabled devices nothing was heard for too long, by name."""
+    heard = session.execute(
+        select(Institution.name, func.max(Device.last_heard_at))
+        .join(Device, Device.institution_id == Institution.id)
+        .where(Institution.enabled, Device.enabled, Device.last_heard_at.is_not(None))
+        .group_by(Institution.id, Institution.code, Institution.name)
+        .order_by(Institution.code)
+    )
+    return [SilentSite(name=name, last_heard_at=at) for name, at in heard if at and rule.applies(at, now)]
 
 
 def look_at_devices(session: Session, institution_id: uuid.UUID) -> list[Device]:
@@ -159,7 +191,7 @@ _Found = Mapping[uuid.UUID, Any]
 
 
 def _figures(
-    site: Institution, heard: _Found, queues: _Found, held: _Found, refused: _Found, now: datetime
+    site: Institution, heard: _Found, queues: _Found, held: _Found, refused: _Found, silent: bool
 ) -> SiteFigures:
     devices, last_heard_at = heard.get(site.id, (0, None))
     queue, oldest_waiting_at = queues.get(site.id, (0, None))
@@ -171,7 +203,7 @@ def _figures(
         oldest_waiting_at=oldest_waiting_at,
         held=held.get(site.id, (0,))[0],
         refused_today=refused.get(site.id, (0,))[0],
-        silent=devices > 0 and (last_heard_at is None or now - last_heard_at > SILENT_AFTER),
+        silent=silent,
     )
 
 

@@ -1,20 +1,39 @@
-"""The state of the whole, for IT people and for metrics: figures and faults, no names of patients."""
+"""The state of the whole, for IT people and for metrics: figures and faults, no names of patients.
 
+Without its database it still answers: status files, the journal's folder and probes say the rest.
+"""
+
+import shutil
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy import func, select
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
-from gateway import journal
+from gateway import journal, sites
+from gateway.faults import Fault, Findings, find_faults
+from gateway.figures import (
+    DatabaseFigures,
+    DrainFigures,
+    JournalFigures,
+    PartFigures,
+    Rows,
+    StoreFigures,
+    SweepFigures,
+    Unindexed,
+)
+from gateway.filing import waiting_to_be_filed
 from gateway.index import DrainMark, Pack, Record, RecordState, SegmentCursor
+from gateway.intake import DATABASE_AWAY
 from gateway.journal import JournalState
 from gateway.listeners import Status, read_status
 from gateway.probes import Answer, Probes
+from gateway.pulse import PulseReading, read_pulse
 from gateway.runtime import Runtime
 from gateway.work import Work
 from worklists.reading import ReadingTask
@@ -22,67 +41,10 @@ from worklists.reports import ReportReturn
 
 T = TypeVar("T")
 
-COUNT_RECORDS = (
-    200  # looked at one by one; beyond that the number of unindexed records is reckoned from bytes
-)
+COUNT_RECORDS = 200  # looked at one by one; beyond, the number of unindexed records is reckoned from bytes
 JOURNAL_LOOK_S = 2.0
-SILENT_DRAIN, SLOW_DRAIN = timedelta(seconds=30), timedelta(minutes=5)
-LATE_SWEEP = timedelta(minutes=5)
 FAILING_AFTER = 3  # attempts; one or two failures are what retries are for
-NEARLY_FULL = 0.8
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JournalFigures:
-    segments: int = 0
-    bytes: int = 0
-    unfiled_bytes: int = 0
-    limit_bytes: int = 0
-    unindexed_records: int = 0
-    oldest_unindexed_at: datetime | None = None
-    quarantined: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DrainFigures:
-    indexed_per_minute: int = 0
-    filed_per_minute: int = 0
-    indexed_at: datetime | None = None
-    filed_at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoreFigures:
-    kind: str
-    up: bool
-    packs: int
-    bytes: int
-    detail: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DatabaseFigures:
-    kind: str
-    up: bool
-    detail: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SweepFigures:
-    kind: str
-    due: int
-    oldest_due_at: datetime | None
-    failing: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
-    """Something that is wrong now; `code` is a key of `gateway.web.messages.FAULTS`."""
-
-    code: str
-    where: str
-    severity: str  # red: somebody must act now; amber: look at it today
-    since: datetime | None = None
+FIGURES_VALID = timedelta(seconds=15)  # three times as long as a drain leaves them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,169 +77,195 @@ class Kept(Generic[T]):
             return self._value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Backlog:
-    segments: int
-    bytes: int
-    records: int
-    oldest_at: datetime | None
-
-
 class Overseer:
     """Looks at everything for one process."""
 
     def __init__(self, runtime: Runtime, probes: Probes):
         self._runtime, self._probes = runtime, probes
-        self._backlog = Kept(self._look_at_journals, for_s=JOURNAL_LOOK_S)
+        self._journals = Kept(lambda: journal.journals(runtime.journal_dir), for_s=JOURNAL_LOOK_S)
+        self._unindexed = Kept(self._look_for_unindexed, for_s=JOURNAL_LOOK_S)
 
     def look(self) -> System:
-        """Raises what the database raises when it is away."""
-        runtime, now = self._runtime, self._runtime.now()
-        status = read_status(runtime.settings.data_dir / "run", now=now)
-        store = self._probes.store.ask()
-        with runtime.reading() as session:
-            journal_figures = self._journal(session, status)
-            drain = _drain(session, now)
-            sweep = _sweep(session, runtime, now)
-            return System(
-                status=status,
-                journal=journal_figures,
-                drain=drain,
-                store=_store(session, runtime, store),
-                database=DatabaseFigures(kind=runtime.engine.dialect.name, up=True, detail=""),
-                sweep=sweep,
-                tasks=_count(session, ReadingTask.state),
-                returns=_count(session, ReportReturn.state),
-                faults=tuple(find_faults(status, journal_figures, drain, sweep, store, now)),
-            )
-
-    def _journal(self, session: Session, status: Status) -> JournalFigures:
-        backlog = self._backlog.get()
-        quarantined = select(func.count()).where(Record.state == RecordState.QUARANTINED)
-        unfiled = status.unfiled_bytes
-        if unfiled is None:
-            unfiled = _local_usage(self._runtime)
-        return JournalFigures(
-            segments=backlog.segments,
-            bytes=backlog.bytes,
-            unfiled_bytes=unfiled,
-            limit_bytes=status.limit_bytes or self._runtime.settings.journal_bytes,
-            unindexed_records=backlog.records,
-            oldest_unindexed_at=backlog.oldest_at,
-            quarantined=session.scalar(quarantined) or 0,
+        """Everything there is to know now, with the database or without it."""
+        runtime, probes, now = self._runtime, self._probes, self._runtime.now()
+        folder = runtime.settings.data_dir / "run"
+        status, pulse = read_status(folder, now=now), read_pulse(folder, now=now)
+        rows, database = self._ask_database(now)
+        found = Findings(
+            status=status,
+            journal=self._journal(status, rows),
+            drain=_drain(rows, pulse),
+            store=_store(runtime, probes.store.ask(), pulse, rows),
+            database=DatabaseFigures(kind=runtime.engine.dialect.name, **_part(database, pulse, "database")),
+            sweep=self._sweep(rows),
+            silent=rows.silent if rows else (),
+            disk_low_bytes=runtime.settings.disk_low_bytes,
+            now=now,
+        )
+        return System(
+            status=status,
+            journal=found.journal,
+            drain=found.drain,
+            store=found.store,
+            database=found.database,
+            sweep=found.sweep,
+            tasks=rows.tasks if rows else {},
+            returns=rows.returns if rows else {},
+            faults=tuple(find_faults(found)),
         )
 
-    def _look_at_journals(self) -> _Backlog:
-        root, segments, size, records = self._runtime.journal_dir, 0, 0, 0
-        oldest: list[datetime] = []
-        for state in journal.journals(root):
-            segments += len(state.segments)
-            size += sum(segment.size_bytes for segment in state.segments)
-            count, oldest_at = self._unindexed(state)
-            records += count
-            oldest += [oldest_at] if oldest_at else []
-        return _Backlog(segments=segments, bytes=size, records=records, oldest_at=min(oldest, default=None))
+    def _ask_database(self, now: datetime) -> tuple[Rows | None, Answer]:
+        answer = self._probes.database.ask()
+        if not answer.up:
+            return None, answer
+        try:
+            with self._runtime.reading() as session:
+                return self._read_rows(session, now), answer
+        except (*DATABASE_AWAY, PoolTimeout) as error:  # it went just now
+            return None, Answer(up=False, detail=type(error).__name__, since=now)
 
-    def _unindexed(self, state: JournalState) -> tuple[int, datetime | None]:
+    def _read_rows(self, session: Session, now: datetime) -> Rows:
+        quarantined = select(func.count()).where(Record.state == RecordState.QUARANTINED)
+        waiting = select(func.count(), func.coalesce(func.sum(Record.size_bytes), 0))
+        records, size = session.execute(waiting.where(waiting_to_be_filed())).one()
+        packs, packed = session.execute(
+            select(func.count(), func.coalesce(func.sum(Pack.size_bytes), 0)).select_from(Pack)
+        ).one()
+        settings = self._runtime.settings
+        return Rows(
+            quarantined=session.scalar(quarantined) or 0,
+            not_filed_records=records,
+            not_filed_bytes=int(size),
+            unindexed=self._unindexed.get(),
+            drain=_read_marks(session, now),
+            packs=packs,
+            packed_bytes=int(packed),
+            sweep=_read_work(session, now),
+            silent=tuple(sites.find_silent_sites(session, now, sites.SilenceRule.of(settings))),
+            tasks=_count(session, ReadingTask.state),
+            returns=_count(session, ReportReturn.state),
+        )
+
+    def _journal(self, status: Status, rows: Rows | None) -> JournalFigures:
+        states = self._journals.get()
+        unfiled = status.unfiled_bytes
+        figures = JournalFigures(
+            segments=sum(len(state.segments) for state in states),
+            bytes=sum(segment.size_bytes for state in states for segment in state.segments),
+            unfiled_bytes=_local_usage(self._runtime) if unfiled is None else unfiled,
+            limit_bytes=status.limit_bytes or self._runtime.settings.journal_bytes,
+            free_bytes=shutil.disk_usage(self._runtime.settings.data_dir).free,
+        )
+        if rows is None:
+            return figures
+        return replace(
+            figures,
+            not_filed_records=rows.not_filed_records + rows.unindexed.records,
+            not_filed_bytes=rows.not_filed_bytes + rows.unindexed.bytes,
+            unindexed_records=rows.unindexed.records,
+            oldest_unindexed_at=rows.unindexed.oldest_at,
+            quarantined=rows.quarantined,
+        )
+
+    def _sweep(self, rows: Rows | None) -> SweepFigures:
+        probe = self._probes.broker
+        figures = rows.sweep if rows else SweepFigures(kind="")
+        if probe is None:
+            return replace(figures, kind="thread")
+        return replace(figures, kind="celery", broker=PartFigures(**_part(probe.ask(), None, "broker")))
+
+    def _look_for_unindexed(self) -> Unindexed:
+        found = [self._count_unindexed(state) for state in self._journals.get()]
+        return Unindexed(
+            records=sum(one.records for one in found),
+            bytes=sum(one.bytes for one in found),
+            oldest_at=min((one.oldest_at for one in found if one.oldest_at), default=None),
+        )
+
+    def _count_unindexed(self, state: JournalState) -> Unindexed:
         with self._runtime.reading() as session:
             rows = session.scalars(select(SegmentCursor).where(SegmentCursor.journal == state.id))
             cursors = {row.segment: row.offset for row in rows}
         total = sum(max(0, s.readable_to - cursors.get(s.number, 0)) for s in state.segments)
         if total == 0:
-            return 0, None
+            return Unindexed(records=0, bytes=0, oldest_at=None)
         batch = journal.read_new(self._runtime.journal_dir, state, cursors, limit=COUNT_RECORDS)
         times = [at for record in batch.records if (at := _received_at(record.origin))]
         count = len(batch.records) + len(batch.damaged)
         covered = sum(offset - cursors.get(number, 0) for number, offset in batch.cursors.items())
         if count >= COUNT_RECORDS and covered > 0:
             count = max(count, count * total // covered)
-        return count, min(times, default=None)
+        return Unindexed(records=count, bytes=total, oldest_at=min(times, default=None))
 
 
-def find_faults(
-    status: Status,
-    figures: JournalFigures,
-    drain: DrainFigures,
-    sweep: SweepFigures,
-    store: Answer,
-    now: datetime,
-) -> list[Fault]:
-    """What is wrong now, the worst first."""
-    found = [
-        Fault(code="listener_down", where=f"{one.name} :{one.port}", severity="red", since=one.seen_at)
-        for one in status.listeners
-        if not one.up
-    ]
-    if not store.up:
-        found.append(Fault(code="store_away", where=store.detail, severity="red"))
-    if figures.limit_bytes and figures.unfiled_bytes >= NEARLY_FULL * figures.limit_bytes:
-        full = figures.unfiled_bytes >= figures.limit_bytes
-        found.append(
-            Fault(
-                code="journal_full" if full else "journal_filling",
-                where="journal",
-                severity="red" if full else "amber",
-            )
-        )
-    found += _drain_faults(figures, drain, now)
-    if sweep.oldest_due_at is not None and now - sweep.oldest_due_at > LATE_SWEEP:
-        found.append(Fault(code="sweep_late", where=sweep.kind, severity="red", since=sweep.oldest_due_at))
-    if sweep.failing:
-        found.append(Fault(code="work_failing", where=str(sweep.failing), severity="amber"))
-    if figures.quarantined:
-        found.append(Fault(code="quarantine", where=str(figures.quarantined), severity="amber"))
-    if status.dropped_notes:
-        found.append(Fault(code="notes_dropped", where=str(status.dropped_notes), severity="amber"))
-    return sorted(found, key=lambda fault: fault.severity, reverse=True)
+def _part(answer: Answer, pulse: PulseReading | None, name: str) -> dict[str, Any]:
+    """What the probe says; the drain may have noticed sooner that a part is away."""
+    told = pulse.away.get(name) if pulse and pulse.alive else None
+    since = min(filter(None, (answer.since, told)), default=None)
+    return {"up": answer.up, "detail": answer.detail, "since": None if answer.up else since}
 
 
-def _drain_faults(figures: JournalFigures, drain: DrainFigures, now: datetime) -> list[Fault]:
-    oldest = figures.oldest_unindexed_at
-    if oldest is not None and now - oldest > SILENT_DRAIN:
-        severity = "red" if now - oldest > SLOW_DRAIN else "amber"
-        return [Fault(code="drain_behind", where="drain", severity=severity, since=oldest)]
-    if drain.indexed_at is not None and oldest is None and now - drain.indexed_at > SILENT_DRAIN:
-        return [Fault(code="drain_silent", where="drain", severity="red", since=drain.indexed_at)]
-    return []
-
-
-def _drain(session: Session, now: datetime) -> DrainFigures:
-    """A record becomes a row when it is indexed, so those received in the last minute were indexed in it."""
-    marks = session.scalars(select(DrainMark)).all()
-    minute = now - timedelta(minutes=1)
-    indexed = select(func.count()).where(Record.received_at >= minute)
-    filed = select(func.count()).join(Pack, Pack.id == Record.pack_id).where(Pack.filed_at >= minute)
-    return DrainFigures(
-        indexed_per_minute=_figure(marks, "indexed_per_minute", session.scalar(indexed)),
-        filed_per_minute=_figure(marks, "filed_per_minute", session.scalar(filed.select_from(Record))),
-        indexed_at=min((mark.indexed_until for mark in marks), default=None),
-        filed_at=max((mark.filed_at for mark in marks if mark.filed_at), default=None),
+def _store(runtime: Runtime, answer: Answer, pulse: PulseReading | None, rows: Rows | None) -> StoreFigures:
+    return StoreFigures(
+        kind="s3" if runtime.settings.objects.startswith("s3+") else "folder",
+        packs=rows.packs if rows else None,
+        bytes=rows.packed_bytes if rows else None,
+        **_part(answer, pulse, "store"),
     )
 
 
-def _figure(marks: Any, name: str, otherwise: int | None) -> int:
-    told = [int(mark.figures[name]) for mark in marks if name in mark.figures]
-    return sum(told) if told else otherwise or 0
+def _drain(rows: Rows | None, pulse: PulseReading | None) -> DrainFigures:
+    """The figures of all nodes, and whether the drain of this one lives; its own while the database is away."""
+    figures = rows.drain if rows else DrainFigures()
+    if pulse is None:
+        return figures
+    if rows is None and pulse.alive:
+        figures = DrainFigures(**_told([pulse.figures]))
+    return replace(figures, alive=pulse.alive, seen_at=pulse.at)
 
 
-def _sweep(session: Session, runtime: Runtime, now: datetime) -> SweepFigures:
+def _read_marks(session: Session, now: datetime) -> DrainFigures:
+    """A record becomes a row when it is indexed, so those received in the last minute were indexed in it."""
+    marks = session.scalars(select(DrainMark)).all()
+    told = [mark.figures for mark in marks if _is_fresh(mark.figures, now)]
+    minute = now - timedelta(minutes=1)
+    indexed = select(func.count()).where(Record.received_at >= minute)
+    filed = select(func.count()).join(Pack, Pack.id == Record.pack_id).where(Pack.filed_at >= minute)
+    counted = {
+        "indexed_per_minute": session.scalar(indexed) or 0,
+        "filed_per_minute": session.scalar(filed.select_from(Record)) or 0,
+    }
+    return DrainFigures(
+        indexed_at=min((mark.indexed_until for mark in marks), default=None),
+        filed_at=max((mark.filed_at for mark in marks if mark.filed_at), default=None),
+        **(_told(told) if told and len(told) == len(marks) else counted),
+    )
+
+
+def _is_fresh(figures: dict[str, Any], now: datetime) -> bool:
+    at = figures.get("at")
+    return at is not None and now - datetime.fromisoformat(at) <= FIGURES_VALID
+
+
+def _told(told: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """What drains say of themselves, together; of their errors the last."""
+    last = max(told, key=lambda figures: figures["last_error_at"] or "")
+    at = last["last_error_at"]
+    return {
+        "indexed_per_minute": sum(figures["indexed_per_minute"] for figures in told),
+        "filed_per_minute": sum(figures["filed_per_minute"] for figures in told),
+        "last_error": last["last_error"],
+        "last_error_at": datetime.fromisoformat(at) if at else None,
+    }
+
+
+def _read_work(session: Session, now: datetime) -> SweepFigures:
     open_and_due = (Work.done_at.is_(None), Work.due_at <= now)
     count, oldest = session.execute(select(func.count(), func.min(Work.due_at)).where(*open_and_due)).one()
     failing = select(func.count()).where(
         Work.done_at.is_(None), Work.attempts >= FAILING_AFTER, Work.last_error != ""
     )
-    return SweepFigures(
-        kind="celery" if runtime.settings.broker_url else "thread",
-        due=count,
-        oldest_due_at=oldest,
-        failing=session.scalar(failing) or 0,
-    )
-
-
-def _store(session: Session, runtime: Runtime, answer: Answer) -> StoreFigures:
-    packs, size = session.execute(select(func.count(), func.coalesce(func.sum(Pack.size_bytes), 0))).one()
-    kind = "s3" if runtime.settings.objects.startswith("s3+") else "folder"
-    return StoreFigures(kind=kind, up=answer.up, packs=packs, bytes=int(size), detail=answer.detail)
+    return SweepFigures(kind="", due=count, oldest_due_at=oldest, failing=session.scalar(failing) or 0)
 
 
 def _count(session: Session, state: Any) -> dict[str, int]:

@@ -34,6 +34,7 @@ from gateway.web import (
     worklist,
 )
 from gateway.web.edge import BodyLimit, SecurityHeaders
+from gateway.web.onlookers import Onlookers
 
 THREADS = 20  # as many as the database pool has connections (10 kept, 10 more): a thread never waits for one
 
@@ -73,6 +74,7 @@ def create_app(runtime: Runtime) -> FastAPI:
     app.state.feed = Feed(runtime)
     app.state.started_at = runtime.now()
     app.state.probes = Probes(runtime)
+    app.state.onlookers = Onlookers()
     app.state.overseer = Overseer(runtime, app.state.probes)
     errors.install(app)
     # The last added is the outermost: headers stand on every answer, also on a refusal.

@@ -109,6 +109,19 @@ FIELDS: Mapping[str, tuple[str, str]] = {
 # what is wrong with the system now; {where} says with which part of it
 FAULTS: Mapping[str, tuple[str, str]] = {
     "listener_down": ("接收端口 {where} 没有进程在听。", "Nothing listens at {where}."),
+    "database_away": (
+        "数据库不可用（{where}）：照常接收，恢复后自动入库；阅片和签发暂停。",
+        "The database is away ({where}): receiving goes on and is caught up with; reading and signing wait.",
+    ),
+    "broker_away": (
+        "消息队列不可用（{where}）：后台任务暂停，恢复后自动继续。",
+        "The broker is away ({where}): due work waits and goes on once it is back.",
+    ),
+    "townships_silent": (
+        "工作时间内长时间没有收到数据：{where}。",
+        "Nothing was heard for a long time in working hours: {where}.",
+    ),
+    "disk_short": ("数据盘剩余空间不足：{where}。", "The data disk is short of space: {where} free."),
     "store_away": ("对象存储不可用：{where}。", "The object store is away: {where}."),
     "journal_full": ("接收日志已满，设备将收到“资源不足”。", "The journal is full; devices are told A700."),
     "journal_filling": ("接收日志将满。", "The journal is filling up."),

@@ -101,6 +101,7 @@ def who_am_i(caller: PersonDep, request: Request, runtime: RuntimeDep) -> WhoSha
 def sign_out(caller: PersonDep, request: Request, response: Response, runtime: RuntimeDep) -> None:
     secret, _ = find_secret(request)
     accounts.sign_out(runtime, secret or "", address=caller.address)
+    request.app.state.onlookers.forget(caller.token_hash)
     response.delete_cookie(COOKIE, path="/", httponly=True, samesite="strict")
 
 

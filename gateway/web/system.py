@@ -8,11 +8,13 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, ConfigDict
 
 from gateway import __version__, retrying, sites
+from gateway.faults import Fault
 from gateway.index import Record, Refusal
 from gateway.sites import RefusedPeer
-from gateway.system import Fault, Overseer
+from gateway.system import Overseer
 from gateway.web.deps import ItDep, RuntimeDep
 from gateway.web.messages import say_fault
+from gateway.web.onlookers import OnlookerDep
 from gateway.web.paging import LimitDep
 from gateway.web.refusals import explain
 from gateway.work import Work
@@ -57,37 +59,47 @@ class JournalShape(Shape):
     bytes: int
     unfiled_bytes: int
     limit_bytes: int
+    free_bytes: int
+    not_filed_records: int | None
+    not_filed_bytes: int | None
     oldest_unindexed_at: datetime | None
-    unindexed_records: int
-    quarantined: int
+    unindexed_records: int | None
+    quarantined: int | None
 
 
 class DrainShape(Shape):
-    indexed_per_minute: int
-    filed_per_minute: int
+    alive: bool | None
+    seen_at: datetime | None
+    indexed_per_minute: int | None
+    filed_per_minute: int | None
     indexed_at: datetime | None
     filed_at: datetime | None
+    last_error: str
+    last_error_at: datetime | None
 
 
-class StoreShape(Shape):
-    kind: str
-    up: bool
-    packs: int
-    bytes: int
-    detail: str
-
-
-class DatabaseShape(Shape):
-    kind: str
+class PartShape(Shape):
     up: bool
     detail: str
+    since: datetime | None
+
+
+class StoreShape(PartShape):
+    kind: str
+    packs: int | None
+    bytes: int | None
+
+
+class DatabaseShape(PartShape):
+    kind: str
 
 
 class SweepShape(Shape):
     kind: str
-    due: int
+    broker: PartShape | None
+    due: int | None
     oldest_due_at: datetime | None
-    failing: int
+    failing: int | None
 
 
 class SystemShape(Shape):
@@ -192,7 +204,7 @@ class QuarantineShape(BaseModel):
 
 
 @router.get("")
-def show_system(caller: ItDep, request: Request, overseer: OverseerDep) -> SystemShape:
+def show_system(caller: OnlookerDep, request: Request, overseer: OverseerDep) -> SystemShape:
     found = overseer.look()
     return SystemShape(
         version=__version__,
@@ -209,8 +221,11 @@ def show_system(caller: ItDep, request: Request, overseer: OverseerDep) -> Syste
 
 @router.get("/townships")
 def show_townships(caller: ItDep, runtime: RuntimeDep) -> list[TownshipShape]:
+    rule = sites.SilenceRule.of(runtime.settings)
     with runtime.reading() as session:
-        return [TownshipShape.model_validate(site) for site in sites.look_at_sites(session, runtime.now())]
+        return [
+            TownshipShape.model_validate(site) for site in sites.look_at_sites(session, runtime.now(), rule)
+        ]
 
 
 @router.get("/devices")

@@ -12,8 +12,9 @@ from sqlalchemy import select
 from gateway import accounts, work
 from gateway.audit import AuditEvent
 from gateway.database import open_engine, open_sessions
-from gateway.index import DrainMark, Held, HeldReason, Record, RecordState, Refusal
+from gateway.index import Held, HeldReason, Record, RecordState, Refusal
 from gateway.intake import Drain
+from gateway.pulse import Pulse
 from gateway.runtime import Runtime
 from gateway.web.app import create_app
 from gateway.work import Work
@@ -33,9 +34,10 @@ def it(client: Client) -> TestClient:
 
 
 def write_status(runtime: Runtime, *, pid: int = 1, age_s: float = 0, **listener: Any) -> Path:
-    """A status file as an ingest process writes it."""
+    """A status file as an ingest process writes it, and the pulse of the drain beside it."""
     folder = runtime.settings.data_dir / "run"
     folder.mkdir(parents=True, exist_ok=True)
+    Pulse(folder, now=runtime.now).beat()
     path = folder / f"ingest-{pid}.json"
     content = {
         "pid": pid,
@@ -111,7 +113,8 @@ def test_a_system_at_rest_has_no_faults(it: TestClient):
     assert system["faults"] == []
     assert (system["store"]["kind"], system["store"]["up"]) == ("folder", True)
     assert system["database"]["up"] is True
-    assert system["sweep"] == {"kind": "thread", "due": 0, "oldest_due_at": None, "failing": 0}
+    sweep = {"kind": "thread", "broker": None, "due": 0, "oldest_due_at": None, "failing": 0}
+    assert system["sweep"] == sweep
 
 
 def test_listeners_are_summed_over_their_processes(it: TestClient, runtime: Runtime):
@@ -148,8 +151,8 @@ def test_what_is_wrong_is_said(it: TestClient, runtime: Runtime, county: County,
     write_status(runtime).write_text(
         write_status(runtime).read_text().replace('"unfiled_bytes": 700', '"unfiled_bytes": 1000')
     )
+    Pulse(runtime.settings.data_dir / "run", now=lambda: runtime.now() - timedelta(minutes=1)).beat()
     with runtime.sessions.begin() as session:
-        session.add(DrainMark(node="local", indexed_until=runtime.now() - timedelta(minutes=1), figures={}))
         late = work.schedule(session, "t", "1", due_at=runtime.now() - timedelta(minutes=6))
         late.attempts, late.last_error = 3, "PeerUnreachable"
     keep_record(runtime, county)
@@ -188,7 +191,9 @@ def test_townships_show_when_they_were_heard_and_what_was_refused(
     assert township["site"]["code"] == "T1"
     assert (township["devices"], township["held"], township["refused_today"]) == (1, 1, 1)
     assert (township["queue"], township["silent"]) == (0, False)
-    clock.advance(days=1)
+    clock.advance(days=1)  # to a Sunday
+    assert not client_silent(runtime, it)
+    clock.advance(days=1, hours=4)  # to a Monday evening
     assert client_silent(runtime, it)
 
 

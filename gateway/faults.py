@@ -1,0 +1,119 @@
+"""What is wrong now, from the figures: the worst first, each since when, where that is known."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from gateway.figures import (
+    DatabaseFigures,
+    DrainFigures,
+    JournalFigures,
+    SilentSite,
+    StoreFigures,
+    SweepFigures,
+)
+from gateway.filing import FREE_BYTES
+from gateway.listeners import Status
+
+SILENT_DRAIN, SLOW_DRAIN = timedelta(seconds=30), timedelta(minutes=5)
+LATE_SWEEP = timedelta(minutes=5)
+NEARLY_FULL = 0.8
+NAMED_SITES = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """Something that is wrong now; `code` is a key of `gateway.web.messages.FAULTS`."""
+
+    code: str
+    where: str
+    severity: str  # red: somebody must act now; amber: look at it today
+    since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Findings:
+    """What the faults are found in."""
+
+    status: Status
+    journal: JournalFigures
+    drain: DrainFigures
+    store: StoreFigures
+    database: DatabaseFigures
+    sweep: SweepFigures
+    silent: Sequence[SilentSite]
+    disk_low_bytes: int
+    now: datetime
+
+
+def find_faults(found: Findings) -> list[Fault]:
+    """What is wrong now, the worst first."""
+    parts = (_away, _listeners, _journal, _disk, _drain, _work, _records, _silent)
+    faults = [fault for part in parts for fault in part(found)]
+    return sorted(faults, key=lambda fault: fault.severity, reverse=True)
+
+
+def _away(found: Findings) -> Iterator[Fault]:
+    parts = (("database", found.database), ("store", found.store), ("broker", found.sweep.broker))
+    for name, part in parts:
+        if part is not None and not part.up:
+            yield Fault(code=f"{name}_away", where=part.detail, severity="red", since=part.since)
+
+
+def _listeners(found: Findings) -> Iterator[Fault]:
+    for one in found.status.listeners:
+        if not one.up:
+            where = f"{one.name} :{one.port}"
+            yield Fault(code="listener_down", where=where, severity="red", since=one.seen_at)
+
+
+def _journal(found: Findings) -> Iterator[Fault]:
+    unfiled, limit = found.journal.unfiled_bytes, found.journal.limit_bytes
+    if limit and unfiled >= limit:
+        yield Fault(code="journal_full", where="journal", severity="red")
+    elif limit and unfiled >= NEARLY_FULL * limit:
+        yield Fault(code="journal_filling", where="journal", severity="amber")
+
+
+def _disk(found: Findings) -> Iterator[Fault]:
+    free = found.journal.free_bytes
+    if free < max(FREE_BYTES, found.disk_low_bytes):
+        severity = "red" if free < FREE_BYTES else "amber"
+        yield Fault(code="disk_short", where=f"{free / (1 << 30):.1f} GiB", severity=severity)
+
+
+def _drain(found: Findings) -> Iterator[Fault]:
+    drain, oldest = found.drain, found.journal.oldest_unindexed_at
+    listening = any(one.up for one in found.status.listeners)  # then a drain belongs beside them
+    if drain.alive is False or (drain.alive is None and listening):
+        yield Fault(code="drain_silent", where="drain", severity="red", since=drain.seen_at)
+    elif oldest is not None and found.now - oldest > SILENT_DRAIN:
+        severity = "red" if found.now - oldest > SLOW_DRAIN else "amber"
+        yield Fault(code="drain_behind", where="drain", severity=severity, since=oldest)
+    elif drain.alive is None and drain.indexed_at and found.now - drain.indexed_at > SILENT_DRAIN:
+        yield Fault(
+            code="drain_silent", where="drain", severity="red", since=drain.indexed_at
+        )  # another node's
+
+
+def _work(found: Findings) -> Iterator[Fault]:
+    sweep = found.sweep
+    if sweep.oldest_due_at is not None and found.now - sweep.oldest_due_at > LATE_SWEEP:
+        yield Fault(code="sweep_late", where=sweep.kind, severity="red", since=sweep.oldest_due_at)
+    if sweep.failing:
+        yield Fault(code="work_failing", where=str(sweep.failing), severity="amber")
+
+
+def _records(found: Findings) -> Iterator[Fault]:
+    if found.journal.quarantined:
+        yield Fault(code="quarantine", where=str(found.journal.quarantined), severity="amber")
+    if found.status.dropped_notes:
+        yield Fault(code="notes_dropped", where=str(found.status.dropped_notes), severity="amber")
+
+
+def _silent(found: Findings) -> Iterator[Fault]:
+    if found.silent:
+        names = "、".join(site.name for site in found.silent[:NAMED_SITES])
+        more = " …" if len(found.silent) > NAMED_SITES else ""
+        since = min(site.last_heard_at for site in found.silent)
+        yield Fault(code="townships_silent", where=names + more, severity="amber", since=since)

@@ -1,0 +1,101 @@
+"""The figures of the system. What only the database knows is None while it is away."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JournalFigures:
+    """`unfiled_bytes` fill the limit: segments with anything in them that is not filed, whole.
+
+    `not_filed_*` is what is accepted and not in the object store yet.
+    """
+
+    segments: int = 0
+    bytes: int = 0
+    unfiled_bytes: int = 0
+    limit_bytes: int = 0
+    free_bytes: int = 0
+    not_filed_records: int | None = None
+    not_filed_bytes: int | None = None
+    unindexed_records: int | None = None
+    oldest_unindexed_at: datetime | None = None
+    quarantined: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrainFigures:
+    """`seen_at`: when the drain of this node last said that it lives; None when none ever did."""
+
+    indexed_per_minute: int | None = None
+    filed_per_minute: int | None = None
+    indexed_at: datetime | None = None
+    filed_at: datetime | None = None
+    last_error: str = ""
+    last_error_at: datetime | None = None
+    alive: bool | None = None
+    seen_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartFigures:
+    """A server that we need."""
+
+    up: bool
+    detail: str = ""
+    since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreFigures(PartFigures):
+    kind: str
+    packs: int | None = None
+    bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatabaseFigures(PartFigures):
+    kind: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepFigures:
+    kind: str
+    broker: PartFigures | None = None
+    due: int | None = None
+    oldest_due_at: datetime | None = None
+    failing: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SilentSite:
+    """A township of which nothing was heard for too long a working time."""
+
+    name: str
+    last_heard_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rows:
+    """What the database says, all at one time."""
+
+    quarantined: int
+    not_filed_records: int
+    not_filed_bytes: int
+    unindexed: "Unindexed"
+    drain: DrainFigures
+    packs: int
+    packed_bytes: int
+    sweep: SweepFigures
+    silent: tuple[SilentSite, ...]
+    tasks: dict[str, int] = field(default_factory=dict)
+    returns: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unindexed:
+    """What lies behind the cursors of the journals of this node."""
+
+    records: int
+    bytes: int
+    oldest_at: datetime | None
