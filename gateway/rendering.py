@@ -1,6 +1,7 @@
 """Rendering: a signed report's rows become its document, typeset, signed, and appended to the journal."""
 
 import uuid
+from datetime import date
 from functools import cache
 from pathlib import Path
 
@@ -110,7 +111,8 @@ def _institution(row: InstitutionRow) -> Institution:
 
 
 def _patient(report: Report, examination: Examination) -> Patient:
-    birth_date = examination.patient.birth_date
+    stated = report.patient.get("birth_date")
+    birth_date = date.fromisoformat(stated) if stated else None  # as signed, like the name beside it
     studied = routing.local_date(examination.studied_at or examination.received_at)
     return Patient(
         name=display_name(report.patient["name"]),

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, select, text
 
 from adapters.reports.authority import Credentials, LocalAuthority
 from adapters.reports.signature import Signer, SoftwareSigner
@@ -62,6 +62,8 @@ def _make_unless_newer(
     """Keep a new key, unless another process kept one meanwhile: then that one counts."""
     made = make()
     with runtime.sessions.begin() as session:
+        if session.get_bind().dialect.name == "postgresql":  # elsewhere there is one writer anyway
+            session.execute(text("LOCK TABLE signing_key IN SHARE ROW EXCLUSIVE MODE"))
         latest = session.scalars(_newest_first(person_id)).first()
         if latest is not None and (known is None or latest.id != known.id):
             return latest
