@@ -98,11 +98,16 @@ async def _publish_status(
     settings: Settings, listener: socket.socket, acceptor: Acceptor, journal: Journal
 ) -> None:
     """Say each second what this process does; others read the file and see a dead one by its age."""
-    path = _status_path(settings)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path, away = _status_path(settings), False
     while True:
-        status = _status(settings, listener, acceptor, journal)
-        await asyncio.to_thread(_write_whole, path, json.dumps(status))
+        try:
+            status = _status(settings, listener, acceptor, journal)
+            await asyncio.to_thread(_write_whole, path, json.dumps(status))
+            away = False
+        except OSError as error:  # a full disk, or a folder that the drain removed while we looked
+            if not away:
+                log.warning("status_not_written", error=error.strerror)
+            away = True
         await asyncio.sleep(STATUS_INTERVAL_S)
 
 
@@ -142,6 +147,7 @@ def _status_path(settings: Settings) -> Path:
 
 
 def _write_whole(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".tmp")
     temporary.write_text(text)
     temporary.replace(path)
