@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import DataError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm.exc import StaleDataError
 from starlette.exceptions import HTTPException
@@ -109,6 +109,7 @@ PROBLEMS: tuple[tuple[type[Exception], Problem], ...] = (
     (OperationalError, Problem(status=503, code="unavailable", headers=_LATER)),
     (InterfaceError, Problem(status=503, code="unavailable", headers=_LATER)),
     (PoolTimeout, Problem(status=503, code="unavailable", headers=_LATER)),
+    (DataError, Problem(status=422, code="invalid")),  # a zero byte in a text, for one
     (StaleDataError, Problem(status=409, code="conflict")),
     (IntegrityError, Problem(status=409, code="conflict")),
 )
