@@ -8,7 +8,7 @@ import re
 import uuid
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 import structlog
@@ -17,7 +17,7 @@ from sqlalchemy import ColumnElement, and_, delete, select, update
 from adapters.errors import Unavailable
 from gateway import journal
 from gateway.index import DrainMark, Instance, Pack, Record, RecordState, SegmentCursor
-from gateway.journal import BodyDamaged, JournalState, RecordId, SegmentState
+from gateway.journal import BodyDamaged, JournalState, RecordId, SegmentGone, SegmentState
 from gateway.originals import location_of
 from gateway.packs import PackedMember, PackStream, journal_member, pack_key
 from gateway.runtime import Runtime
@@ -41,6 +41,7 @@ class Filing:
     """Files what one node has indexed."""
 
     runtime: Runtime
+    gone: set[tuple[str, int]] = field(default_factory=set)  # segments that were looked for in vain
 
     def file_ready(self) -> int:
         """File every group that is large or old enough, then let segments go; answers how many records were filed."""
@@ -58,6 +59,7 @@ class Filing:
                 select(Record, Instance.series_id)
                 .outerjoin(Instance, Instance.record_id == Record.id)
                 .where(waiting_to_be_filed(), Record.node == settings.node)
+                .where(*(~and_(Record.journal == id, Record.segment == number) for id, number in self.gone))
                 .order_by(Record.received_at, Record.sequence)
                 .limit(LOOK_AT)
             ).all()
@@ -83,6 +85,9 @@ class Filing:
         except BodyDamaged as error:
             log.error("pack_failed", key=key, reason=str(error))
             self._quarantine_damaged(records)
+            return 0
+        except SegmentGone:
+            self._note_gone(records)
             return 0
         if self.runtime.objects.size(key) != stream.size:
             raise Unavailable("the object store did not keep the whole pack")
@@ -112,6 +117,13 @@ class Filing:
                 with self.runtime.sessions.begin() as session:
                     row = session.get_one(Record, record.id)
                     row.kind, row.state, row.reason = "damaged", RecordState.QUARANTINED, str(error)[:500]
+
+    def _note_gone(self, records: Sequence[Record]) -> None:
+        """Unfiled records whose segment is not on this node: said loudly and passed over, so that the others go on."""
+        for journal_id, number in {(record.journal, record.segment) for record in records}:
+            if journal.find_segment(self.runtime.journal_dir, journal_id, number) is None:
+                log.error("unfiled_segment_missing", journal=journal_id, segment=number)
+                self.gone.add((journal_id, number))
 
     def _release_segments(self) -> None:
         """Mark the segments whose records are all filed; remove journals of which nothing is left."""

@@ -64,6 +64,7 @@ class Known:
         self.session = session
         study_uids = {item.header.study_instance_uid for item in incoming}
         sop_uids = {item.header.sop_instance_uid for item in incoming}
+        self._lock_examinations(study_uids)
         studies = session.scalars(select(Study).where(Study.study_instance_uid.in_(study_uids)))
         self.studies = {study.study_instance_uid: study for study in studies}
         rows = session.scalars(
@@ -74,6 +75,14 @@ class Known:
             select(Instance).where(Instance.sop_instance_uid.in_(sop_uids), Instance.current)
         )
         self.instances = {instance.sop_instance_uid: instance for instance in instances}
+
+    def _lock_examinations(self, study_uids: Iterable[str]) -> None:
+        """Drains of two nodes, or a drain and a person who decides, must not count the same study at once.
+
+        Always in one order; on SQLite there is one writer anyway.
+        """
+        query = select(Examination.id).where(Examination.study_instance_uid.in_(study_uids))
+        self.session.execute(query.order_by(Examination.id).with_for_update())
 
 
 def index_instances(

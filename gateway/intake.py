@@ -34,6 +34,7 @@ from worklists.reports import Report
 log = structlog.get_logger()
 
 BATCH_RECORDS = 200
+ORIGINAL_KINDS = ("dicom.instance", "report.pdf")
 NOTE_KINDS = ("dicom.association", "dicom.rejection", "dicom.refusal")  # records without a row of their own
 TRIES_BEFORE_QUARANTINE = 3
 HASH_CHUNK_BYTES = 1 << 20
@@ -61,7 +62,7 @@ class Drain:
         return total
 
     def _index_journal(self, state: JournalState) -> int:
-        with self.runtime.sessions() as session:
+        with self.runtime.reading() as session:
             cursors = indexed_to(session, state.id)
         batch = journal.read_new(self.runtime.journal_dir, state, cursors, limit=BATCH_RECORDS)
         if not batch.cursors:
@@ -100,11 +101,12 @@ class Drain:
         damaged: Sequence[Damaged],
         cursors: dict[int, int],
     ) -> None:
-        with self.runtime.sessions.begin() as session:
+        with self.runtime.reading() as session:
             known = known_sequences(session, state.id, [record.sequence for record in records])
-            index_records(
-                self.runtime, session, [record for record in records if record.sequence not in known]
-            )
+        new = [record for record in records if record.sequence not in known]
+        digests = digests_of(self.runtime, new)  # gigabytes perhaps: nobody's writing waits for it
+        with self.runtime.sessions.begin() as session:
+            index_records(self.runtime, session, new, digests)
             for item in damaged:
                 _add_damaged(session, item, self.runtime.now())
             _move_cursors(session, state, cursors)
@@ -129,7 +131,18 @@ class Drain:
         self.caught_up_at = began
 
 
-def index_records(runtime: Runtime, session: Session, records: Sequence[JournalRecord]) -> None:
+def digests_of(runtime: Runtime, records: Iterable[JournalRecord]) -> dict[int, str]:
+    """The SHA-256 of each record that is kept as an original, by its number in the journal."""
+    return {
+        record.sequence: _digest(runtime, record.location, int(record.origin.get("data_set_offset", 0)))
+        for record in records
+        if record.kind in ORIGINAL_KINDS
+    }
+
+
+def index_records(
+    runtime: Runtime, session: Session, records: Sequence[JournalRecord], digests: Mapping[int, str]
+) -> None:
     """Make a batch of new records findable, each kind in its way, in the order in which they were accepted."""
     notes = {
         "dicom.association": _index_association,
@@ -139,9 +152,9 @@ def index_records(runtime: Runtime, session: Session, records: Sequence[JournalR
     instances: list[Incoming] = []
     for record in records:
         if record.kind == "dicom.instance":
-            instances.append(_read_incoming(runtime, session, record))
+            instances.append(_read_incoming(runtime, record, digests[record.sequence]))
         elif record.kind == "report.pdf":
-            _index_report(runtime, session, record)
+            _index_report(runtime, session, record, digests[record.sequence])
         elif record.kind in notes:
             notes[record.kind](runtime, session, record)
         else:
@@ -151,7 +164,7 @@ def index_records(runtime: Runtime, session: Session, records: Sequence[JournalR
         _note_heard(session, instances)
 
 
-def new_record(runtime: Runtime, session: Session, record: JournalRecord) -> Record:
+def new_record(runtime: Runtime, record: JournalRecord, sha256: str) -> Record:
     """The row of a record: its origin, its digest, and where it lies."""
     origin = record.origin
     offset = int(origin.get("data_set_offset", 0))
@@ -171,7 +184,7 @@ def new_record(runtime: Runtime, session: Session, record: JournalRecord) -> Rec
         institution_id=_uuid(origin.get("institution_id")),
         device_id=_uuid(origin.get("device_id")),
         received_at=_time(origin.get("received_at")) or runtime.now(),
-        sha256=_digest(runtime, record.location, offset),
+        sha256=sha256,
         local=True,
     )
 
@@ -216,19 +229,19 @@ def quarantined_record(runtime: Runtime, record: JournalRecord, error: Exception
     )
 
 
-def _read_incoming(runtime: Runtime, session: Session, record: JournalRecord) -> Incoming:
+def _read_incoming(runtime: Runtime, record: JournalRecord, sha256: str) -> Incoming:
     offset = int(record.origin.get("data_set_offset", 0))
     header = read_header(
         record.head[offset:],
         transfer_syntax_uid=str(record.origin["transfer_syntax_uid"]),
         character_set=record.origin.get("character_set"),
     )
-    return Incoming(record=new_record(runtime, session, record), header=header)
+    return Incoming(record=new_record(runtime, record, sha256), header=header)
 
 
-def _index_report(runtime: Runtime, session: Session, record: JournalRecord) -> None:
+def _index_report(runtime: Runtime, session: Session, record: JournalRecord, sha256: str) -> None:
     """The signed document of a report is kept: the report is delivered to its recipients' inboxes."""
-    row = new_record(runtime, session, record)
+    row = new_record(runtime, record, sha256)
     session.add(row)
     report = session.get(Report, uuid.UUID(str(record.origin["report_id"])))
     if report is None:

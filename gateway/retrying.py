@@ -96,7 +96,7 @@ def _index_again(runtime: Runtime, session: Session, record_id: uuid.UUID, actor
     pack_id, pack_offset, local = row.pack_id, row.pack_offset, row.local
     session.delete(row)
     session.flush()  # its number in the journal is free for the row that takes its place
-    intake.index_records(runtime, session, [again])
+    intake.index_records(runtime, session, [again], intake.digests_of(runtime, [again]))
     session.flush()
     for new in session.scalars(
         select(Record).where(Record.journal == again.journal, Record.sequence == again.sequence)

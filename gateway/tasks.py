@@ -1,14 +1,14 @@
 """The tasks that due rows name. Each bears being run twice."""
 
 import uuid
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from gateway import audit, indexing, live, work
-from gateway.index import DrainMark
+from gateway.index import DrainMark, Instance, Record, Series, Study
 from gateway.runtime import Runtime
 from gateway.sweep import Leased, NotYet, Task
 from worklists import routing
@@ -27,11 +27,12 @@ RENDER = "render_report"
 def settle_examination(runtime: Runtime, leased: Leased) -> None:
     """Judge whether an examination is whole, in receive time, and never while the drain is behind."""
     with runtime.sessions.begin() as session:
-        examination = session.get(Examination, uuid.UUID(leased.subject))
+        # Locked, so that what arrives in this moment is not taken for what was there.
+        examination = session.get(Examination, uuid.UUID(leased.subject), with_for_update={"of": Examination})
         if examination is None or examination.complete:
             return
         due_at = indexing.settles_at(session, examination, runtime.settings)
-        indexed_until = session.scalar(select(func.min(DrainMark.indexed_until)))
+        indexed_until = _indexed_until(session, examination)
         now = runtime.now()
         if not is_whole(examination):
             if now < due_at:
@@ -40,6 +41,18 @@ def settle_examination(runtime: Runtime, leased: Leased) -> None:
                 raise NotYet(now + BEHIND_INTERVAL)
         routing.note_complete(session, examination, now)
         live.bump(session, "worklist")
+
+
+def _indexed_until(session: Session, examination: Examination) -> datetime | None:
+    """How far the drains of the nodes are that received it; one that was taken away keeps nothing else waiting."""
+    nodes = (
+        select(Record.node)
+        .join(Instance, Instance.record_id == Record.id)
+        .join(Series, Series.id == Instance.series_id)
+        .join(Study, Study.id == Series.study_id)
+        .where(Study.examination_id == examination.id)
+    )
+    return session.scalar(select(func.min(DrainMark.indexed_until)).where(DrainMark.node.in_(nodes)))
 
 
 def render_report(runtime: Runtime, leased: Leased) -> None:

@@ -7,6 +7,7 @@ Format, cursors and what a crash leaves behind: docs/decisions/0001-journal-form
 from gateway.journal.catalogue import (
     JournalState,
     SegmentState,
+    find_segment,
     journals,
     mark_filed,
     remove_journal,
@@ -43,6 +44,7 @@ __all__ = [
     "SegmentState",
     "UnknownFormat",
     "Usage",
+    "find_segment",
     "journals",
     "mark_filed",
     "measure_usage",
