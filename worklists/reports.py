@@ -194,7 +194,9 @@ def deliver(session: Session, report: Report, *, pdf_sha256: str, now: datetime)
 
 def address_anew(session: Session, examination: Examination, now: datetime) -> None:
     """The examination has another recipient: the report that stands goes there too, at once when it is kept."""
-    standing = select(Report).where(Report.examination_id == examination.id, Report.state == ReportState.SIGNED)
+    standing = select(Report).where(
+        Report.examination_id == examination.id, Report.state == ReportState.SIGNED
+    )
     for report in session.scalars(standing).all():
         for row in _address(session, report, examination):
             if report.pdf_sha256 is not None:
