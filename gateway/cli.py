@@ -28,9 +28,31 @@ console = Console()
 
 
 def main() -> None:
-    """Entry of the console command."""
+    """Entry of the console command. What an operator can put right is said in a sentence, not in a traceback."""
     set_up_logging()
-    app()
+    try:
+        app()
+    except Exception as error:
+        sentence = _explain(error)
+        if sentence is None:
+            raise
+        raise SystemExit(sentence) from None
+
+
+def _explain(error: Exception) -> str | None:
+    """What is wrong around us; None for what is wrong with us."""
+    from sqlalchemy import exc  # only a command that failed needs it
+
+    if isinstance(error, exc.ArgumentError):  # also of a database that we have no driver for
+        return "GATEWAY_DATABASE_URL: sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME is expected"
+    if isinstance(error, exc.ProgrammingError | exc.OperationalError | exc.InterfaceError):
+        said = str(error.orig).partition("\n")[0]
+        if "no such table" in said or "UndefinedTable" in type(error.orig).__name__:
+            return "the database has no tables yet: run `gateway migrate` first"
+        return None if isinstance(error, exc.ProgrammingError) else f"the database cannot be used: {said}"
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    return None
 
 
 def _version(wanted: bool) -> None:

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -66,6 +66,13 @@ class Settings(BaseSettings):
     )
     demo_password: str | None = None
     ingest_workers: int = 1
+
+    @field_validator("object_store")
+    @classmethod
+    def _check_object_store(cls, stated: str | None) -> str | None:
+        if stated and "://" in stated and not stated.startswith(("s3+http://", "s3+https://")):
+            raise ValueError("a folder or s3+http(s)://KEY:SECRET@HOST:PORT/BUCKET is expected")
+        return stated
 
     @model_validator(mode="after")
     def _check_working_time(self) -> Self:
