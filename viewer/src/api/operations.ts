@@ -25,9 +25,12 @@ export interface Journal {
   bytes: number
   unfiled_bytes: number
   limit_bytes: number | null
+  /** What is accepted and not in the object store yet; null while the database is away. */
+  not_filed_records: number | null
+  not_filed_bytes: number | null
   oldest_unindexed_at: Time | null
-  unindexed_records: number
-  quarantined: number
+  unindexed_records: number | null
+  quarantined: number | null
 }
 
 export interface System {
@@ -36,10 +39,10 @@ export interface System {
   faults: Fault[]
   listeners: Listener[]
   journal: Journal
-  drain: { indexed_per_minute: number; filed_per_minute: number; indexed_at: Time | null; filed_at: Time | null }
-  store: { kind: string; up: boolean; packs: number; bytes: number; detail: string | null }
+  drain: { indexed_per_minute: number | null; filed_per_minute: number | null; indexed_at: Time | null; filed_at: Time | null }
+  store: { kind: string; up: boolean; packs: number | null; bytes: number | null; detail: string | null }
   database: { kind: string; up: boolean; detail: string | null }
-  sweep: { kind: string; due: number; oldest_due_at: Time | null; failing: number }
+  sweep: { kind: string; due: number | null; oldest_due_at: Time | null; failing: number | null }
 }
 
 export interface Township {
@@ -68,6 +71,19 @@ export interface DeviceRefusal {
   advice: string | null
   sop_instance_uid?: string | null
   count?: number
+}
+
+/** Alike refusals of one caller at the DICOM door. */
+export interface RefusedPeer {
+  ae_title: string
+  address: string
+  what: 'association' | 'instance'
+  reason: string
+  advice: string
+  code: string
+  count: number
+  last_at: Time
+  device: SystemDevice | null
 }
 
 export interface DeviceDetail {
