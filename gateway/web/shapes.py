@@ -80,6 +80,7 @@ class WorklistItem(BaseModel):
     claimed_until: datetime | None
     has_clinical_information: bool
     late_instances: int
+    rejected: bool
     report_id: uuid.UUID | None
 
 

@@ -272,6 +272,7 @@ def _task_fields(task: ReadingTask, around: Around) -> dict[str, Any]:
         "claimed_until": task.claimed_until,
         "has_clinical_information": bool(examination.clinical_information.strip()),
         "late_instances": task.late_instances,
+        "rejected": bool(task.draft and task.draft.rejection_reason),
         "report_id": around.reports.get(examination.id),
     }
 

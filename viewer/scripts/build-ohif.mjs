@@ -3,10 +3,12 @@
 // Its files are built for the root of a site. Four things name that root: the bundler's public path in the
 // entry and worker bundles, `url(/…)` in style sheets, one dynamic import, and index.html. Each is rewritten,
 // and the build fails when one is not found: a new version of OHIF must be looked at, not shipped broken.
+// It is published with its white space (30 MB of script to read before the first image), so scripts are minified.
 // index.html becomes ours: no inline script (so that no 'unsafe-inline' is needed) and no service worker.
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { minifySync } from 'rolldown/experimental'
 
 const BASE = '/ohif/'
 const root = join(dirname(fileURLToPath(import.meta.url)), '..')
@@ -46,7 +48,16 @@ if (!entry) throw new Error('@ohif/app: no app.bundle.*.js')
 
 rewrite(scripts, /__webpack_require__\.p = "\/"/g, `__webpack_require__.p = "${BASE}"`, 'public path')
 rewrite(scripts, /browserImportFunction\('\/dicom-microscopy-viewer\//g, `browserImportFunction('${BASE}dicom-microscopy-viewer/`, 'import of the slide viewer')
+// Named, so that the reading room can ask for it; of itself OHIF shows two studies as a grid of four, half empty.
+rewrite(scripts, /name: '2x1',/g, "id: '2x1', name: '2x1',", 'the stage of two studies side by side')
 rewrite(styles, /url\(\//g, `url(${BASE}`, 'font address in style sheets')
+
+for (const name of scripts) {
+  const path = join(target, name)
+  const { code, errors } = minifySync(name, readFileSync(path, 'utf8'), { module: false, compress: false, mangle: true, codegen: { removeWhitespace: true, legalComments: 'inline' } })
+  if (errors.length) throw new Error(`@ohif/app: ${name}: ${errors[0].message}`)
+  writeFileSync(path, code)
+}
 
 for (const name of ['app-config.js', 'bootstrap.js', 'gateway.css']) cpSync(join(root, 'ohif', name), join(target, name))
 writeFileSync(

@@ -3,6 +3,7 @@ import { createApp, watch } from 'vue'
 import { configure } from './api/client'
 import App from './App.vue'
 import { i18n } from './i18n'
+import { dropImages } from './lib/imagesFrame'
 import { router } from './router'
 import { useSession } from './stores/session'
 import 'element-plus/theme-chalk/base.css'
@@ -22,6 +23,7 @@ configure({
 watch(
   () => session.user,
   (user, before) => {
+    if (user?.id !== before?.id) dropImages()
     const here = router.currentRoute.value
     if (!user && before && !here.meta.open) void router.push({ path: '/sign-in', query: { to: here.fullPath } })
   },

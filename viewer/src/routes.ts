@@ -21,6 +21,7 @@ export const routes: RouteRecordRaw[] = [
   { path: '/', redirect: '/welcome' },
   { path: '/sign-in', component: () => import('@/pages/SignIn.vue'), meta: { open: true, bare: true } },
   { path: '/welcome', component: () => import('@/pages/WelcomePage.vue') },
+  { path: '/account', component: () => import('@/pages/AccountPage.vue') },
   { path: '/worklist', component: () => import('@/pages/WorklistPage.vue'), meta: { roles: ['reader', 'reviewer'], nav: 'shell.nav.worklist', dark: true } },
   { path: '/read/:task', component: () => import('@/pages/ReadingRoom.vue'), meta: { roles: ['reader', 'reviewer'], bare: true, dark: true } },
   { path: '/township', component: () => import('@/pages/TownshipPage.vue'), meta: { roles: ['radiographer'], nav: 'shell.nav.overview' } },

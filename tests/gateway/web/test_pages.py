@@ -1,3 +1,4 @@
+import gzip
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,20 @@ def test_only_a_name_with_a_hash_is_kept_for_ever(built: Path, anybody: TestClie
     assert "immutable" in cached("/ohif/0ddf166f7a343eda.wasm")
     assert anybody.get("/ohif/0ddf166f7a343eda.wasm").headers["content-type"] == "application/wasm"
     assert {cached("/app/"), cached("/app/worklist"), cached("/app/favicon.svg")} == {"no-cache"}
+
+
+def test_a_packed_file_goes_to_a_browser_that_takes_it(built: Path, anybody: TestClient):
+    path = "app/assets/index-BvV1t0Xk.js"
+    (built / f"{path}.gz").write_bytes(gzip.compress(b"script"))
+
+    packed = anybody.get(f"/{path}", headers={"Accept-Encoding": "gzip, br"})
+    plain = anybody.get(f"/{path}", headers={"Accept-Encoding": "identity"})
+
+    assert (packed.headers["content-encoding"], packed.headers["vary"]) == ("gzip", "Accept-Encoding")
+    assert packed.headers["content-type"] == plain.headers["content-type"]
+    assert "immutable" in packed.headers["cache-control"]
+    assert "content-encoding" not in plain.headers
+    assert packed.text == plain.text == "script"
 
 
 def test_a_file_that_is_not_there_is_not_a_page(built: Path, anybody: TestClient):

@@ -79,6 +79,8 @@ export interface WorklistItem {
   claimed_until: Time | null
   has_clinical_information: boolean
   late_instances: number
+  /** The reviewer gave the draft back to its writer. */
+  rejected: boolean
   report_id: string | null
 }
 

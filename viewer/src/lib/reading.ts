@@ -12,6 +12,8 @@ export function useReading(taskId: string, personId: string) {
   const problem = shallowRef<unknown>(null)
   const leaseLost = ref(false)
   const busy = ref(false)
+  /** This person is moving the task on, so that losing it is no surprise. */
+  let moving = false
 
   const draft = createDraft(`gateway.draft.${personId}.${taskId}`, (words, revision, keepalive) =>
     api.put<Draft>(`/tasks/${taskId}/report`, words, { ifMatch: revision, keepalive }),
@@ -23,7 +25,9 @@ export function useReading(taskId: string, personId: string) {
     try {
       const answer = await api.get<TaskDetail>(`/tasks/${taskId}`)
       const first = detail.value === null
+      const held = holding.value
       detail.value = answer
+      if (held && !holding.value && !moving) leaseLost.value = true
       problem.value = null
       if (answer.permissions.edit) leaseLost.value = false
       if (first) draft.open(answer.draft)
@@ -47,10 +51,12 @@ export function useReading(taskId: string, personId: string) {
   async function act<T = WorklistItem>(verb: string, body?: object): Promise<T | null> {
     busy.value = true
     problem.value = null
+    moving = verb !== 'claim' && verb !== 'confirm-late'
     try {
       return await api.post<T>(`/tasks/${taskId}/${verb}`, body)
     } catch (error) {
       problem.value = error
+      moving = false
       return null
     } finally {
       busy.value = false

@@ -36,6 +36,8 @@ export const useWorklist = defineStore('worklist', () => {
   const problem = ref<unknown>(null)
   const alarm = shallowRef<WorklistItem | null>(null)
   let asked = 0
+  /** Chest pain that this person has seen in the list or heard of: each rings once. */
+  const known = new Set<string>()
 
   const filtered = computed(() => Boolean(q.value || modality.value || site.value || centre.value || period.value))
 
@@ -55,9 +57,9 @@ export const useWorklist = defineStore('worklist', () => {
 
   function note(page: WorklistPage): void {
     counts.value = page.counts ?? null
-    const known = new Map(sites.value.map((one) => [one.id, one]))
-    for (const item of page.items) known.set(item.site.id, item.site)
-    if (known.size !== sites.value.length) sites.value = [...known.values()].sort((a, b) => a.code.localeCompare(b.code))
+    const places = new Map(sites.value.map((one) => [one.id, one]))
+    for (const item of page.items) places.set(item.site.id, item.site)
+    if (places.size !== sites.value.length) sites.value = [...places.values()].sort((a, b) => a.code.localeCompare(b.code))
     const kinds = new Set([...modalities.value, ...page.items.flatMap((item) => item.modality || [])])
     if (kinds.size !== modalities.value.length) modalities.value = [...kinds].sort()
   }
@@ -93,6 +95,8 @@ export const useWorklist = defineStore('worklist', () => {
       cursor.value = found.next
       problem.value = null
       show(found.list)
+      if (!loaded.value) found.list.filter(needsHelpNow).forEach((item) => known.add(item.task_id))
+      else ringFor(found.list)
       loaded.value = true
     } catch (error) {
       problem.value = error
@@ -108,21 +112,25 @@ export const useWorklist = defineStore('worklist', () => {
       const found = await read(items.value.length)
       if (!found) return
       problem.value = null
-      const before = new Set([...items.value, ...fresh.value].map(keyOf))
       const merged = mergeRows(items.value, found.list, keyOf)
       cursor.value = found.next
       items.value = merged.shown
       fresh.value = merged.fresh
       gone.value = found.next ? withoutBeyond(merged.gone, items.value, found.list) : merged.gone
       if (items.value.length === 0) showFresh()
-      const pain = merged.fresh.find((item) => item.priority === 'chest_pain' && item.state === 'waiting' && !before.has(item.task_id))
-      if (pain && loaded.value) ring(pain)
+      ringFor(found.list)
     } catch (error) {
       if (!(error instanceof Problem) || error.status !== 401) problem.value = error
     }
   }
 
-  function ring(item: WorklistItem): void {
+  /** Also for what was marked after it arrived. Before the first look at the list nothing rings. */
+  function ringFor(list: WorklistItem[]): void {
+    if (alarm.value && !list.some((item) => item.task_id === alarm.value?.task_id && needsHelpNow(item))) alarm.value = null
+    const item = list.find((one) => needsHelpNow(one) && !known.has(one.task_id))
+    if (!item) return
+    known.add(item.task_id)
+    if (!loaded.value) return
     alarm.value = item
     soundAlarm()
   }
@@ -156,6 +164,11 @@ export const useWorklist = defineStore('worklist', () => {
 function withoutBeyond(gone: Set<string>, shown: WorklistItem[], read: WorklistItem[]): Set<string> {
   const last = read.at(-1)
   return new Set(shown.filter((item) => gone.has(item.task_id) && (!last || inOrder(item, last) < 0)).map(keyOf))
+}
+
+/** Chest pain that nobody has taken yet. */
+function needsHelpNow(item: WorklistItem): boolean {
+  return item.priority === 'chest_pain' && (item.state === 'waiting' || item.state === 'arriving')
 }
 
 const RANK = { chest_pain: 0, urgent: 1, routine: 2 }

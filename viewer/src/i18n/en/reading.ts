@@ -4,6 +4,9 @@ import type { reading as zh } from '../zh/reading'
 export const reading: Same<typeof zh> = {
   back: 'Worklist',
   clinicalNone: 'No clinical information',
+  clinicalTitle: 'Clinical information (the township sees it too)',
+  clinicalSaved: 'Clinical information saved.',
+  clinicalHint: 'Complaint, history, what to rule out…',
   details: 'Show examination details',
   device: 'Device',
   series: 'Series',
@@ -59,6 +62,7 @@ export const reading: Same<typeof zh> = {
   keepMine: 'Keep mine',
   takeTheirs: 'Take theirs',
   leaseLost: 'Your claim has ended. Your words are kept on this computer and are saved when you claim again.',
+  takenOver: 'Your claim has run out and {name} has taken over. What was saved is there for them; what was not stays on this computer.',
   claimAgain: 'Claim again',
   incomplete: 'The impression is still empty.',
   signedNotice: 'Signed the report of {patient}.',

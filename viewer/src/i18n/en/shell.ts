@@ -23,6 +23,11 @@ export const shell: Same<typeof zh> = {
   changePassword: 'Change password',
   currentPassword: 'Current password',
   newPassword: 'New password',
-  passwordChanged: 'Password changed.',
+  repeatPassword: 'New password again',
+  passwordsDiffer: 'The two new passwords differ.',
+  currentWrong: 'The current password is not right.',
+  institution: 'Institution',
+  roles: 'Roles',
+  passwordChanged: 'Password changed. You are signed out everywhere else.',
   nav: { worklist: 'Worklist', overview: 'Today', sent: 'Sent', upload: 'Upload', returns: 'Returns', village: 'Reports', refusals: 'Refused' },
 }

@@ -32,6 +32,7 @@ export const worklist: Same<typeof zh> = {
   chestPainNew: 'Chest pain: {patient}, {examination}, {site}',
   claimNow: 'Claim and open',
   clinical: 'Has clinical information',
+  rejected: 'rejected',
   late: '{n} came late',
   empty: 'No examination fits these filters.',
   emptyOpen: 'Nothing to do. New examinations appear here by themselves.',

@@ -1,6 +1,9 @@
 export const reading = {
   back: '工作列表',
   clinicalNone: '无临床信息',
+  clinicalTitle: '填写临床信息(乡镇也会看到)',
+  clinicalSaved: '临床信息已保存。',
+  clinicalHint: '主诉、病史、要排除什么…',
   details: '展开检查信息',
   device: '设备',
   series: '序列',
@@ -56,6 +59,7 @@ export const reading = {
   keepMine: '保留我的',
   takeTheirs: '用对方的',
   leaseLost: '您的领取已失效。文字存在本机;重新领取后会接着保存。',
+  takenOver: '您的领取已失效,{name} 已接手。已保存的文字对方看得到;未保存的存在本机。',
   claimAgain: '重新领取',
   incomplete: '诊断意见还是空的。',
   signedNotice: '已签发 {patient} 的报告。',

@@ -21,6 +21,11 @@ export const shell = {
   changePassword: '修改密码',
   currentPassword: '当前密码',
   newPassword: '新密码',
-  passwordChanged: '密码已修改。',
+  repeatPassword: '再输入一次新密码',
+  passwordsDiffer: '两次输入的新密码不同。',
+  currentWrong: '当前密码不正确。',
+  institution: '单位',
+  roles: '岗位',
+  passwordChanged: '密码已修改。其他已登录的地方都已退出。',
   nav: { worklist: '工作列表', overview: '今日', sent: '已发送', upload: '上传', returns: '回报', village: '报告', refusals: '拒收' },
 }

@@ -29,6 +29,7 @@ export const worklist = {
   chestPainNew: '胸痛优先:{patient},{examination},{site}',
   claimNow: '领取并打开',
   clinical: '有临床信息',
+  rejected: '被驳回',
   late: '新到 {n} 幅',
   empty: '没有符合条件的检查。',
   emptyOpen: '没有待办检查。新检查到达会自动出现。',
