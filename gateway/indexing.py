@@ -156,13 +156,19 @@ def keep_held(session: Session, item: Incoming, hold: Hold, *, now: datetime) ->
             examination_id=hold.examination_id,
             reason=hold.reason,
             detail=hold.detail,
-            header=header_as_json(item.header),
+            header=_as_it_was_named(item),
             held_at=now,
             resolution="",
             resolution_reason="",
         )
     )
     session.flush()
+
+
+def _as_it_was_named(item: Incoming) -> dict[str, object]:
+    """The header, with the name that the sender used where its SOP Instance UID is no UID."""
+    named = item.header.sop_instance_uid or str(item.record.origin.get("sop_instance_uid", ""))
+    return {**header_as_json(item.header), "sop_instance_uid": named}
 
 
 def add_instance(known: Known, item: Incoming, study: Study, *, version: int = 1) -> Instance:
@@ -305,7 +311,7 @@ def _under_free_uids(known: Known, item: Incoming) -> Incoming:
         of = study_uid or header.study_date  # those of one day, where nothing else says what belongs together
         study_uid = _uid_for(record.institution_id, of, header.patient_id, header.patient_name)
     series_uid = series_uid or _uid_for(study_uid, "series")
-    if sop_uid in known.instances:
+    if not sop_uid or sop_uid in known.instances:
         sop_uid = _uid_for(study_uid, sop_uid, record.sha256)
     free = replace(
         header, study_instance_uid=study_uid, series_instance_uid=series_uid, sop_instance_uid=sop_uid

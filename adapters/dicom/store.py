@@ -1,7 +1,8 @@
 """C-STORE as a provider (PS3.4 Annex B, PS3.7 9.1.1): check the bytes, keep them, answer.
 
 Before acceptance only the bytes themselves may refuse an instance: the data set parses to its end, and names the
-SOP class and instance that the request names. A missing or malformed Study or Series UID is no reason to refuse.
+SOP class and instance that the request names. A missing or malformed Study or Series UID is no reason to refuse,
+nor is a SOP Instance UID that names the instance although it is no UID.
 """
 
 import re
@@ -31,7 +32,8 @@ log = structlog.get_logger()
 
 _SOP_CLASS_UID, _SOP_INSTANCE_UID = 0x00080016, 0x00080018
 _NAMED = (_SOP_CLASS_UID, _SOP_INSTANCE_UID)
-_UID = re.compile(r"[0-9]+(\.[0-9]+)*")  # PS3.5 9.1, but leading zeros are borne
+# What names an instance at all. Whether it is a UID (PS3.5 9.1) is looked at later: one that is none is kept, and held.
+_NAME = re.compile(r"[0-9A-Za-z.-]{1,64}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,8 +96,7 @@ class Store:
             raise NotAuthorised("this device may not store")
         if self.request.sop_class_uid != context.abstract_syntax:
             raise UnsupportedClass("SOP class is not that of the presentation context")
-        uid = self.request.sop_instance_uid
-        if len(uid) > 64 or not _UID.fullmatch(uid):
+        if not _NAME.fullmatch(self.request.sop_instance_uid):
             raise InvalidInstanceUid("Affected SOP Instance UID is not a UID")
         if not self.request.has_data_set:
             raise CannotUnderstand("C-STORE without a data set", 0x00000800)

@@ -30,7 +30,10 @@ NEWEST_FIRST = Order(
 HeldDep = Annotated[Caller, Depends(require(Role.RADIOGRAPHER, Role.IT))]
 
 REASONS: dict[HeldReason, tuple[str, str]] = {
-    HeldReason.UID_MALFORMED: ("检查或序列 UID 缺失或不合格", "Study or Series UID is missing or not valid"),
+    HeldReason.UID_MALFORMED: (
+        "检查、序列或实例 UID 缺失或不合格",
+        "Study, Series or SOP Instance UID is missing or not valid",
+    ),
     HeldReason.SAME_UID_OTHER_BYTES: ("同一图像 UID，内容不同", "The same image UID with other content"),
     HeldReason.STUDY_OF_ANOTHER_PATIENT: ("该检查 UID 属于另一位患者", "The study UID is another patient's"),
     HeldReason.STUDY_OF_ANOTHER_INSTITUTION: ("该 UID 属于另一机构", "The UID is another institution's"),

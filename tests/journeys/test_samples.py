@@ -99,10 +99,10 @@ def test_every_well_formed_instance_answers_and_comes_back_as_received(
 
 
 def test_what_was_refused_at_the_door_contradicted_its_own_request(gateway: Gateway, sent: str) -> None:
-    """A SOP Instance UID that is none, and a file whose meta information is of another class than its data set."""
+    """A file whose meta information is of another class than its data set."""
     with gateway.session() as session:
         refusals = session.scalars(select(Refusal)).all()
-    assert sorted(refusal.reason for refusal in refusals) == ["0117", "0122"]
+    assert sorted(refusal.reason for refusal in refusals) == ["0122"]
     assert all(refusal.detail for refusal in refusals)
 
 

@@ -59,10 +59,10 @@ def test_instance_is_kept_as_a_file_with_its_origin(server, peer):
 REFUSALS = [
     ("class of another context", {"sop_class": MR}, {}, 0x0122, (0, 2)),
     ("no class", {"sop_class": ""}, {}, 0x0122, (0, 2)),
-    ("UID with a letter", {"instance": "1.2.x"}, {}, 0x0117, (0, 0x1000)),
+    ("UID with a blank inside", {"instance": "1.2 3"}, {}, 0x0117, (0, 0x1000)),
     ("no UID", {"instance": ""}, {}, 0x0117, (0, 0x1000)),
     ("UID of 65 characters", {"instance": "1." + "2" * 63}, {}, 0x0117, (0, 0x1000)),
-    ("UID with an empty part", {"instance": "1..2"}, {}, 0x0117, (0, 0x1000)),
+    ("UID with a quote", {"instance": "1.2'3"}, {}, 0x0117, (0, 0x1000)),
     ("other instance in the data set", {"instance": "1.2.3"}, {}, 0xA900, (8, 0x18)),
     ("other class in the data set", {}, {"sop_class": MR}, 0xA900, (8, 0x16)),
     ("no class in the data set", {}, {"sop_class": None}, 0xA900, (8, 0x16)),
