@@ -40,7 +40,7 @@ def run_ingest(settings: Settings) -> None:
 def ingest_children(settings: Settings) -> dict[str, Callable[[], None]]:
     """The processes of an ingest node. Binds the ports now, so that an occupied one is heard of at once."""
     settings.journal_dir.mkdir(parents=True, exist_ok=True)
-    listener = _listen(settings.bind, settings.dicom_port)
+    listener = listen(settings.bind, settings.dicom_port)
     workers = {
         f"ingest-{number}": partial(_run_worker, settings, listener)
         for number in range(1, settings.ingest_workers + 1)
@@ -48,7 +48,8 @@ def ingest_children(settings: Settings) -> dict[str, Callable[[], None]]:
     return {**workers, "drain": lambda: run_drain(open_runtime(settings))}
 
 
-def _listen(address: str, port: int) -> socket.socket:
+def listen(address: str, port: int) -> socket.socket:
+    """A listening socket. Ends the command with a sentence when the port cannot be had."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -8,7 +8,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from gateway import tasks
-from gateway.ingest import ingest_children
+from gateway.ingest import ingest_children, listen
 from gateway.migrations import migrate
 from gateway.processes import Supervisor
 from gateway.runtime import open_runtime
@@ -22,6 +22,9 @@ log = structlog.get_logger()
 
 def serve(settings: Settings, *, on_ready: Callable[[], None] = lambda: None) -> None:
     """Migrate, then run listeners, drain and web under one supervisor until told to stop."""
+    listen(
+        settings.bind, settings.http_port
+    ).close()  # uvicorn binds it later; an occupied one is heard of now
     prepare(settings)
     children = {**ingest_children(settings), "web": lambda: run_web(settings)}
     Supervisor(children=children, on_tick=once(on_ready)).run()

@@ -1,6 +1,7 @@
 """The command line when something around it is wrong: a sentence that says what to do, never a traceback."""
 
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -38,3 +39,18 @@ def test_what_is_wrong_is_said_in_a_sentence(
     assert expected in said
     assert "Traceback" not in said
     assert "secret-word" not in said
+
+
+@pytest.mark.parametrize("setting", ["GATEWAY_HTTP_PORT", "GATEWAY_DICOM_PORT"])
+def test_an_occupied_port_is_heard_of_at_once(tmp_path: Path, setting: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as occupied:
+        port = str(occupied.getsockname()[1])
+        ended = subprocess.run(
+            [sys.executable, "-m", "gateway", "serve"],
+            env={**os.environ, "GATEWAY_DATA_DIR": str(tmp_path), "GATEWAY_HTTP_PORT": "0",
+                 "GATEWAY_DICOM_PORT": "0", setting: port},
+            capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+
+    assert ended.returncode == 1
+    assert f"port {port} on 127.0.0.1 cannot be used" in ended.stderr

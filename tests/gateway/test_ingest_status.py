@@ -23,7 +23,7 @@ def test_a_listener_that_could_not_write_its_status_writes_it_again_later(tmp_pa
 
 async def _published(settings: Settings) -> dict[str, list[dict[str, object]]]:
     settings.journal_dir.mkdir()
-    listener = ingest._listen(settings.bind, 0)
+    listener = ingest.listen(settings.bind, 0)
     journal = Journal.create(settings.journal_dir, node="n", limit_bytes=1 << 30)
     acceptor = Acceptor(
         listener, intake=journal, admission=DeviceDirectory(settings.directory_snapshot), config=Config()
