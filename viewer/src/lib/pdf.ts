@@ -1,4 +1,8 @@
-/** Opens and prints a signed PDF; waits while it is still being made (202 with Retry-After). */
+/**
+ * Opens a signed PDF in a tab, where the browser's own viewer prints it; waits while it is still being made (202).
+ *
+ * Not from a hidden frame: Chromium 156 was seen to crash the page that way, and Firefox prints nothing.
+ */
 import { headers, problemOf } from '@/api/client'
 
 export const pdfAddress = (reportId: string) => `/api/v1/reports/${encodeURIComponent(reportId)}/pdf`
@@ -34,34 +38,4 @@ export async function openPdf(reportId: string, onWait: () => void): Promise<boo
   tab.opener = null
   tab.location.replace(pdfAddress(reportId))
   return true
-}
-
-/** Only desktop Chromium prints a PDF from a frame reliably; elsewhere the PDF opens in a tab and is printed there. */
-export function printsInFrame(agent: Pick<Navigator, 'userAgent' | 'pdfViewerEnabled'> = navigator): boolean {
-  return agent.pdfViewerEnabled && /Chrome\/\d/.test(agent.userAgent) && !/Mobile|Android/.test(agent.userAgent)
-}
-
-/** Prints from a hidden frame, so that one press is enough. */
-export function printPdf(pdf: Blob): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const address = URL.createObjectURL(pdf)
-    const frame = document.createElement('iframe')
-    frame.style.cssText = 'position:fixed;width:0;height:0;border:0;visibility:hidden'
-    frame.onload = () => {
-      try {
-        frame.contentWindow?.focus()
-        frame.contentWindow?.print()
-        resolve()
-      } catch (error) {
-        reject(error as Error)
-      }
-    }
-    frame.src = address
-    document.body.append(frame)
-    // The print window reads from the frame for as long as it is open.
-    setTimeout(() => {
-      frame.remove()
-      URL.revokeObjectURL(address)
-    }, 600_000)
-  })
 }

@@ -119,6 +119,7 @@ export const useWorklist = defineStore('worklist', () => {
       gone.value = found.next ? withoutBeyond(merged.gone, items.value, found.list) : merged.gone
       if (items.value.length === 0) showFresh()
       ringFor(found.list)
+      loaded.value = true
     } catch (error) {
       if (!(error instanceof Problem) || error.status !== 401) problem.value = error
     }

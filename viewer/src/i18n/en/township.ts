@@ -28,7 +28,7 @@ export const township: Same<typeof zh> = {
   openAndAcknowledge: 'Open and acknowledge',
   tabBlocked: 'The browser blocked the new window. Allow windows for this site and press again.',
   pdfNotReady: 'The PDF is being made, a moment…',
-  printBlocked: 'The browser did not open its print window; use “Open PDF” and print there.',
+  printBlocked: 'The browser blocked the new window. Allow windows for this site, or use',
   search: 'Name / pinyin / ID tail / accession',
   all: 'All',
   tabIncomplete: 'Incomplete',

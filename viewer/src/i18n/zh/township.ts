@@ -25,7 +25,7 @@ export const township = {
   openAndAcknowledge: '打开并确认',
   tabBlocked: '浏览器拦截了新窗口。请允许本站打开窗口,再按一次。',
   pdfNotReady: 'PDF 正在生成,请稍候…',
-  printBlocked: '浏览器没有打开打印窗口,请用“打开 PDF”打印。',
+  printBlocked: '浏览器拦截了新窗口。请允许本站打开窗口,或用',
   search: '姓名 / 拼音 / 编号尾数 / 检查号',
   all: '全部',
   tabIncomplete: '不完整',
