@@ -195,6 +195,7 @@ def _set_village(
     examination.village_id = village_id
     session.flush()
     reports.address_anew(session, examination, now)
+    live.bump(session, "returns")
     _record(session, who, "village_changed", examination, now, {"village_id": str(village_id)})
 
 

@@ -11,6 +11,7 @@ from pydicom import Dataset, dcmread
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from gateway import live
 from gateway.index import Held, HeldReason, Record, RecordState, Refusal
 from gateway.runtime import Runtime
 from tests.builders import NOW, SHA, County, arrive, signed_report, waiting_task
@@ -48,6 +49,11 @@ def _hold(session: Session, county: County, examination_id: str) -> None:
             examination_id=uuid.UUID(examination_id), reason=HeldReason.SAME_UID_OTHER_BYTES, held_at=NOW,
         )
     )  # fmt: skip
+
+
+def _told(runtime: Runtime) -> int:
+    with runtime.reading() as session:
+        return live.read_numbers(session).get("returns", 0)
 
 
 def test_the_list_shows_what_was_made_and_where_it_is(
@@ -137,7 +143,9 @@ def test_a_village_that_is_named_gets_the_report_too_also_afterwards(
 
     assert [village["code"] for village in villages] == ["VILLAGE"]
     assert doctor.get(f"/api/v1/reports/{report}").status_code == 404
+    before = _told(runtime)
     radiographer.patch(f"{ROUTE}/{examination}", json={"village_id": villages[0]["id"]})
+    assert _told(runtime) > before  # the village's inbox reads again
     assert doctor.get(f"/api/v1/reports/{report}").status_code == 200
     assert [row["report_id"] for row in doctor.get("/api/v1/returns").json()["items"]] == [report]
 
