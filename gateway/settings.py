@@ -41,7 +41,7 @@ class Settings(BaseSettings):
     dicom_max_associations: int = 500
     dicom_max_associations_per_peer: int = 100
     dicom_accept_unknown_storage: bool = True
-    dicom_idle_timeout_s: float = 60.0
+    dicom_idle_timeout_s: float = 300.0
 
     journal_bytes: int = Field(default=64 * 1024 * MEBIBYTE, description="unfiled bytes before A700")
     cache_bytes: int = Field(default=16 * 1024 * MEBIBYTE, description="filed segments kept for reading")
