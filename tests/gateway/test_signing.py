@@ -1,18 +1,26 @@
 """Who signs with what, when two processes want the first key at once; and what is printed is what was signed."""
 
 import threading
+from dataclasses import replace
 from datetime import date
 
+import pytest
 from sqlalchemy import delete, func, select
 
+from adapters.errors import Unavailable
 from adapters.reports.authority import LocalAuthority
+from gateway.index import Record
+from gateway.intake import Drain
 from gateway.keys import SigningKey
+from gateway.objects import open_object_store
+from gateway.originals import open_original
 from gateway.rendering import report_document
 from gateway.runtime import Runtime
-from gateway.signing import authority_certificate
+from gateway.signing import authority_certificate, signer_for
 from tests.builders import NOW, build_county, identity, signed_report
 from worklists.base import new_id
 from worklists.examinations import correct_identity
+from worklists.reports import Report
 
 
 def test_two_processes_that_start_at_once_have_one_authority(runtime: Runtime) -> None:
@@ -54,3 +62,22 @@ def test_a_correction_after_the_signature_does_not_reach_the_printed_page(runtim
         patient = report_document(session, report, base_url="http://127.0.0.1").patient
 
     assert (patient.name, patient.age) == ("仇明", "47岁")
+
+
+def test_signing_and_its_document_need_no_object_store(runtime: Runtime) -> None:
+    away = replace(runtime, objects=open_object_store("s3+http://KEY:SECRETSECRET@127.0.0.1:9/bucket"))
+    with pytest.raises(Unavailable):
+        away.objects.check()
+    with runtime.sessions.begin() as session:
+        report = signed_report(session, build_county(session), delivered=False)
+
+    signer = signer_for(away, report.signed_by_id)
+    journal, _sequence = away.journal.append("report.pdf", {"report_id": str(report.id)}, [b"%PDF-1.7"])
+
+    assert signer.name
+    assert Drain(away).index_new() == 1
+    with runtime.sessions() as session:
+        kept = session.scalars(select(Record).where(Record.kind == "report.pdf")).one()
+        assert kept.journal == journal
+        assert b"".join(open_original(away, kept)) == b"%PDF-1.7"
+        assert session.get_one(Report, report.id).pdf_sha256 == kept.sha256
