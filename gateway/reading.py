@@ -93,15 +93,24 @@ def confirm_late(runtime: Runtime, who: Who, task_id: uuid.UUID) -> None:
     )  # fmt: skip
 
 
-def submit(runtime: Runtime, who: Who, task_id: uuid.UUID) -> None:
-    _change(runtime, who, task_id, "report_submitted", lambda task, person, now: task.submit(person, now))
+def submit(runtime: Runtime, who: Who, task_id: uuid.UUID, *, revision: int | None) -> None:
+    """Hand on the text that was shown at `revision`; None does not ask. Raises DraftChanged."""
+
+    def deed(task: ReadingTask, person: Person, now: datetime) -> None:
+        task.require_shown(revision)
+        task.submit(person, now)
+
+    _change(runtime, who, task_id, "report_submitted", deed)
 
 
-def reject(runtime: Runtime, who: Who, task_id: uuid.UUID, reason: str) -> None:
-    _change(
-        runtime, who, task_id, "report_rejected",
-        lambda task, person, now: task.reject(person, reason, now), {"reason": reason},
-    )  # fmt: skip
+def reject(runtime: Runtime, who: Who, task_id: uuid.UUID, reason: str, *, revision: int | None) -> None:
+    """Hand back the text that was shown at `revision`; None does not ask. Raises DraftChanged."""
+
+    def deed(task: ReadingTask, person: Person, now: datetime) -> None:
+        task.require_shown(revision)
+        task.reject(person, reason, now)
+
+    _change(runtime, who, task_id, "report_rejected", deed, {"reason": reason})
 
 
 def save(runtime: Runtime, who: Who, task_id: uuid.UUID, text: DraftText, *, revision: int | None) -> None:
@@ -121,12 +130,16 @@ def save(runtime: Runtime, who: Who, task_id: uuid.UUID, text: DraftText, *, rev
     in_one(runtime, deed)
 
 
-def sign(runtime: Runtime, who: Who, task_id: uuid.UUID) -> Report:
-    """Sign: the marks and the manifest are fixed, and the document is due. Needs neither object store nor journal."""
+def sign(runtime: Runtime, who: Who, task_id: uuid.UUID, *, revision: int | None) -> Report:
+    """Sign: the marks and the manifest are fixed, and the document is due. Needs neither object store nor journal.
+
+    What is signed is the text that was shown at `revision`; None does not ask. Raises DraftChanged.
+    """
 
     def deed(session: Session) -> Report:
         now = runtime.now()
         task, person = get_task(session, who.subject, task_id), get_person(session, who)
+        task.require_shown(revision)
         examination = task.examination
         report = sign_report(
             session,

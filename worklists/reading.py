@@ -207,6 +207,11 @@ class ReadingTask(Base):
     def set_priority(self, priority: Priority) -> None:
         self.rank = priority.rank
 
+    def require_shown(self, revision: int | None) -> None:
+        """What is decided about is the text that was shown; None does not ask. Raises DraftChanged."""
+        if revision is not None and revision != (self.draft.revision if self.draft is not None else 0):
+            raise DraftChanged(self.draft)
+
     def require_report_of_its_own(self) -> None:
         if self.purpose is not Purpose.READ:
             raise NotAllowed("additional images have no report of their own")
@@ -338,9 +343,8 @@ def save_draft(
     """Keep what was typed. `revision` is the one the writer saw; None does not ask. Raises DraftChanged."""
     task.renew(writer, now)
     task.require_report_of_its_own()
+    task.require_shown(revision)
     draft = task.draft
-    if revision is not None and revision != (draft.revision if draft is not None else 0):
-        raise DraftChanged(draft)
     if draft is None:
         draft = Draft(task_id=task.id, writer_id=writer.id, saved_at=now, state=DraftState.DRAFT)
         task.draft = draft

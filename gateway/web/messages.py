@@ -40,8 +40,8 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "The writer cannot review their own report. Another person must sign it.",
     ),
     "draft_changed": (
-        "草稿已在别处保存过，请比对后再保存。",
-        "The draft was saved elsewhere in the meantime. Compare before you save.",
+        "报告文字在您看到之后又有改动，请看过新的文字再继续。",
+        "The draft changed after it was shown to you. Look at the newer text before you go on.",
     ),
     "report_incomplete": ("报告尚不完整：{field}。", "The report is not complete: {field}."),
     "still_broken": (

@@ -81,6 +81,7 @@ class WorklistItem(BaseModel):
     has_clinical_information: bool
     late_instances: int
     rejected: bool
+    draft_revision: int | None
     report_id: uuid.UUID | None
 
 

@@ -273,6 +273,7 @@ def _task_fields(task: ReadingTask, around: Around) -> dict[str, Any]:
         "has_clinical_information": bool(examination.clinical_information.strip()),
         "late_instances": task.late_instances,
         "rejected": bool(task.draft and task.draft.rejection_reason),
+        "draft_revision": task.draft.revision if task.draft else None,
         "report_id": around.reports.get(examination.id),
     }
 

@@ -2,6 +2,8 @@
 
 import re
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Request, Response
@@ -26,6 +28,8 @@ from worklists.errors import Invalid
 from worklists.reading import DraftChanged
 
 router = APIRouter(prefix="/api/v1/tasks/{task_id}", tags=["reading"])
+
+IfMatch = Annotated[str | None, Header(max_length=40)]
 
 
 @router.get("")
@@ -85,16 +89,11 @@ def save_draft(
     caller: ReaderDep,
     runtime: RuntimeDep,
     response: Response,
-    if_match: Annotated[str | None, Header(max_length=40)] = None,
+    if_match: IfMatch = None,
 ) -> DraftShape:
     text = DraftText(**body.model_dump())
-    try:
+    with _showing_the_newer(runtime, caller, task_id):
         reading.save(runtime, who_is(caller), task_id, text, revision=_revision(if_match))
-    except DraftChanged as error:
-        current = _find_draft(runtime, caller, task_id)
-        raise Detailed(
-            error, members={"current": current.model_dump(mode="json") if current else None}
-        ) from error
     draft = _find_draft(runtime, caller, task_id)
     if draft is None:
         raise AssertionError("a draft that was saved is there")
@@ -103,20 +102,29 @@ def save_draft(
 
 
 @router.post("/submit")
-def submit(task_id: uuid.UUID, caller: ReaderDep, runtime: RuntimeDep) -> WorklistItem:
-    reading.submit(runtime, who_is(caller), task_id)
+def submit(
+    task_id: uuid.UUID, caller: ReaderDep, runtime: RuntimeDep, if_match: IfMatch = None
+) -> WorklistItem:
+    with _showing_the_newer(runtime, caller, task_id):
+        reading.submit(runtime, who_is(caller), task_id, revision=_revision(if_match))
     return _show(runtime, caller, task_id)
 
 
 @router.post("/reject")
-def reject(task_id: uuid.UUID, body: ReasonBody, caller: ReaderDep, runtime: RuntimeDep) -> WorklistItem:
-    reading.reject(runtime, who_is(caller), task_id, body.reason)
+def reject(
+    task_id: uuid.UUID, body: ReasonBody, caller: ReaderDep, runtime: RuntimeDep, if_match: IfMatch = None
+) -> WorklistItem:
+    with _showing_the_newer(runtime, caller, task_id):
+        reading.reject(runtime, who_is(caller), task_id, body.reason, revision=_revision(if_match))
     return _show(runtime, caller, task_id)
 
 
 @router.post("/sign")
-def sign(task_id: uuid.UUID, caller: ReaderDep, runtime: RuntimeDep, request: Request) -> SignedShape:
-    report = reading.sign(runtime, who_is(caller), task_id)
+def sign(
+    task_id: uuid.UUID, caller: ReaderDep, runtime: RuntimeDep, request: Request, if_match: IfMatch = None
+) -> SignedShape:
+    with _showing_the_newer(runtime, caller, task_id):
+        report = reading.sign(runtime, who_is(caller), task_id, revision=_revision(if_match))
     wake = getattr(request.app.state, "wake_sweep", None)  # a hint; without it the sweep comes by itself
     if wake is not None:
         wake()
@@ -137,6 +145,18 @@ def _find_draft(runtime: Runtime, caller: Caller, task_id: uuid.UUID) -> DraftSh
     with runtime.reading() as session:
         draft = reading.get_task(session, caller.subject, task_id).draft
         return show_draft(draft) if draft else None
+
+
+@contextmanager
+def _showing_the_newer(runtime: Runtime, caller: Caller, task_id: uuid.UUID) -> Iterator[None]:
+    """Whoever acted on an older text is answered with the newer one."""
+    try:
+        yield
+    except DraftChanged as error:
+        current = _find_draft(runtime, caller, task_id)
+        raise Detailed(
+            error, members={"current": current.model_dump(mode="json") if current else None}
+        ) from error
 
 
 def _revision(if_match: str | None) -> int | None:

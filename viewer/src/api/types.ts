@@ -81,6 +81,7 @@ export interface WorklistItem {
   late_instances: number
   /** The reviewer gave the draft back to its writer. */
   rejected: boolean
+  draft_revision: number | null
   report_id: string | null
 }
 

@@ -122,6 +122,33 @@ describe('a draft', () => {
     expect(mine.conflict).toBeNull()
   })
 
+  it('asks for another look when the words changed under the reader', () => {
+    const mine = createDraft(KEY, server().save)
+    mine.open(draft('one', 1))
+    mine.follow(draft('one', 2))
+    expect(mine.unread).toBeNull()
+    mine.follow(draft('two', 3))
+    expect(mine.unread?.findings).toBe('two')
+    mine.noteRead()
+    expect(mine.unread).toBeNull()
+  })
+
+  it('shows the newer words when a decision about older ones was refused', () => {
+    const mine = createDraft(KEY, server().save)
+    mine.open(draft('one', 1))
+    expect(mine.overtaken(new Problem(409, 'conflict', '', '', 'POST'))).toBe(false)
+    expect(mine.overtaken(new Problem(412, 'draft_changed', '', '', 'POST', { current: draft('two', 4) }))).toBe(true)
+    expect([mine.words.findings, mine.revision, mine.unread?.revision]).toEqual(['two', 4, 4])
+  })
+
+  it('keeps what was typed beside the newer words when a decision was refused', () => {
+    const mine = createDraft(KEY, server().save)
+    mine.open(draft('one', 1))
+    mine.words.findings = 'mine'
+    expect(mine.overtaken(new Problem(412, 'draft_changed', '', '', 'POST', { current: draft('two', 4) }))).toBe(true)
+    expect([mine.words.findings, mine.conflict?.findings]).toEqual(['mine', 'two'])
+  })
+
   it('saves what was typed while a save was on its way', async () => {
     const { state, save } = server()
     const mine = createDraft(KEY, save)

@@ -40,6 +40,8 @@ export function createDraft(key: string, save: SaveDraft, storage: Storage = loc
   const saving = ref(false)
   const problem = shallowRef<unknown>(null)
   const conflict = shallowRef<Draft | null>(null)
+  /** Newer words that came while these were shown, until the person says that they have read them. */
+  const unread = shallowRef<Draft | null>(null)
   const saved = shallowRef<Words>({ ...EMPTY })
   const dirty = computed(() => !sameWords(words, saved.value))
   let timer: ReturnType<typeof setTimeout> | null = null
@@ -78,7 +80,32 @@ export function createDraft(key: string, save: SaveDraft, storage: Storage = loc
   function follow(draft: Draft | null): void {
     if (!draft || draft.revision <= revision.value || saving.value) return
     if (dirty.value) conflict.value = draft
-    else adopt(draft)
+    else show(draft)
+  }
+
+  /** Other words than those that a person has read: they look again before they decide. */
+  function show(draft: Draft): void {
+    const same = sameWords(wordsOf(draft), words)
+    adopt(draft)
+    if (!same) unread.value = draft
+  }
+
+  /** A decision about these words was refused with 412. True when it was: the newer ones are shown now. */
+  function overtaken(error: unknown): boolean {
+    if (!(error instanceof Problem) || error.status !== 412) return false
+    const current = (error.body.current as Draft | null | undefined) ?? null
+    if (!current) return false
+    if (dirty.value) conflict.value = current
+    else {
+      adopt(current)
+      unread.value = current
+    }
+    return true
+  }
+
+  /** The person has read the newer words. */
+  function noteRead(): void {
+    unread.value = null
   }
 
   function changed(): void {
@@ -156,7 +183,7 @@ export function createDraft(key: string, save: SaveDraft, storage: Storage = loc
     timer = null
   }
 
-  return reactive({ words, revision, savedAt, saving, problem, conflict, dirty, open, follow, changed, flush, keepMine, takeTheirs, close })
+  return reactive({ words, revision, savedAt, saving, problem, conflict, unread, dirty, open, follow, overtaken, noteRead, changed, flush, keepMine, takeTheirs, close })
 }
 
 export type DraftStore = ReturnType<typeof createDraft>

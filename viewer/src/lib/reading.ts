@@ -6,6 +6,8 @@ import type { Draft, TaskDetail, WorklistItem } from '@/api/types'
 import { createDraft } from './draft'
 
 const RENEW_MS = 60_000
+/** Transitions that decide about the text on the page: refused when it changed since. */
+const ABOUT_THE_TEXT = new Set(['submit', 'sign', 'reject'])
 
 export function useReading(taskId: string, personId: string) {
   const detail = shallowRef<TaskDetail | null>(null)
@@ -47,16 +49,17 @@ export function useReading(taskId: string, personId: string) {
     }
   }
 
-  /** A transition: true when it happened; otherwise its problem is shown. */
+  /** A transition: its answer when it happened; otherwise its problem, or the newer text, is shown. */
   async function act<T = WorklistItem>(verb: string, body?: object): Promise<T | null> {
     busy.value = true
     problem.value = null
     moving = verb !== 'claim' && verb !== 'confirm-late'
     try {
-      return await api.post<T>(`/tasks/${taskId}/${verb}`, body)
+      return await api.post<T>(`/tasks/${taskId}/${verb}`, body, { ifMatch: ABOUT_THE_TEXT.has(verb) ? draft.revision : undefined })
     } catch (error) {
-      problem.value = error
       moving = false
+      if (draft.overtaken(error)) await load()
+      else problem.value = error
       return null
     } finally {
       busy.value = false

@@ -143,6 +143,65 @@ def test_a_draft_carries_its_revision_and_an_older_page_gets_the_newer_text(
     assert wang.get(task).json()["draft"]["findings"] == "新"
 
 
+def _shown(client: Client, who: str, task: str) -> dict[str, str]:
+    """The header with which a page says which text it shows."""
+    return {"If-Match": f'"{client(who).get(task).json()["draft"]["revision"]}"'}
+
+
+@pytest.mark.parametrize("verb", ["sign", "reject"])
+def test_a_reviewer_decides_only_about_the_text_that_was_shown(
+    runtime: Runtime, client: Client, task: str, verb: str
+) -> None:
+    _submitted(client, task)
+    seen, reviewer = _shown(client, "reviewer", task), client("reviewer")
+    client("reviewer").post(f"{task}/reject", json={"reason": "请描述左肺门"})
+    client("wang").put(f"{task}/report", json=TEXT | {"findings": "左肺门增大。"})
+    client("wang").post(f"{task}/submit")
+    stale = reviewer.post(f"{task}/{verb}", json={"reason": "x"}, headers=seen)
+
+    assert (stale.status_code, stale.json()["code"]) == (412, "draft_changed")
+    assert stale.json()["current"]["findings"] == "左肺门增大。"
+    assert reviewer.get(task).json()["task"]["state"] == "submitted"
+    with runtime.sessions() as session:
+        assert session.scalars(select(Report)).all() == []
+    newer = {"If-Match": f'"{stale.json()["current"]["revision"]}"'}
+    assert reviewer.post(f"{task}/{verb}", json={"reason": "x"}, headers=newer).status_code == 200
+
+
+def test_a_writer_hands_on_only_the_text_that_was_shown(client: Client, task: str) -> None:
+    wang = client("wang")
+    wang.post(f"{task}/claim")
+    wang.put(f"{task}/report", json=TEXT)
+    seen = _shown(client, "wang", task)
+    wang.put(f"{task}/report", json=TEXT | {"findings": "在另一窗口改过。"})
+    stale = wang.post(f"{task}/submit", headers=seen)
+
+    assert (stale.status_code, stale.json()["current"]["findings"]) == (412, "在另一窗口改过。")
+    assert wang.post(f"{task}/submit", headers=_shown(client, "wang", task)).status_code == 200
+
+
+def test_submitting_and_rejecting_tell_the_new_revision(client: Client, task: str) -> None:
+    wang, reviewer = client("wang"), client("reviewer")
+    wang.post(f"{task}/claim")
+    saved = wang.put(f"{task}/report", json=TEXT).json()["revision"]
+    submitted = wang.post(f"{task}/submit", headers={"If-Match": f'"{saved}"'}).json()["draft_revision"]
+    rejected = reviewer.post(
+        f"{task}/reject", json={"reason": "x"}, headers={"If-Match": f'"{submitted}"'}
+    ).json()["draft_revision"]
+
+    assert saved < submitted < rejected
+    assert wang.post(f"{task}/submit", headers={"If-Match": f'"{rejected}"'}).status_code == 200
+
+
+def test_before_the_first_save_the_shown_revision_is_none_at_all(client: Client, task: str) -> None:
+    wang = client("wang")
+    wang.post(f"{task}/claim")
+
+    assert wang.post(f"{task}/submit", headers={"If-Match": '"0"'}).json()["code"] == "report_incomplete"
+    wang.put(f"{task}/report", json=TEXT)
+    assert wang.post(f"{task}/submit", headers={"If-Match": '"0"'}).status_code == 412
+
+
 def test_an_if_match_that_is_no_revision_is_refused(client: Client, task: str) -> None:
     wang = client("wang")
     wang.post(f"{task}/claim")

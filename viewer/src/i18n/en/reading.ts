@@ -57,6 +57,8 @@ export const reading: Same<typeof zh> = {
   lateLook: 'Load the new images',
   lateDone: 'Seen',
   conflict: 'The draft was changed elsewhere ({who} {at}). Your words are still here.',
+  newerText: 'The text changed after you saw it ({who} {at}). The newer one is shown below: look at it again.',
+  newerRead: 'I have read the newer text',
   mineText: 'Mine',
   theirsText: 'Theirs',
   keepMine: 'Keep mine',

@@ -54,6 +54,8 @@ export const reading = {
   lateLook: '载入新图像',
   lateDone: '已看过',
   conflict: '草稿已在另一处修改({who} {at})。您的文字还在这里,没有丢。',
+  newerText: '报告文字在您看到之后有改动({who} {at})。下面是新的文字,请再看一遍。',
+  newerRead: '已看过新的文字',
   mineText: '我的',
   theirsText: '对方的',
   keepMine: '保留我的',
