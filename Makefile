@@ -52,8 +52,7 @@ clean: ## remove what setup and the tests made; never a data folder
 $(STAMP)/python: requirements-dev.lock pyproject.toml
 	@mkdir -p $(STAMP)
 	@echo "Python packages …"
-	@test -x $(UV) || $(PYTHON) -m venv $(STAMP)/tools || \
-	  { echo "python3.11-venv is missing: apt-get install python3.11-venv" >&2; exit 1; }
+	@test -x $(STAMP)/tools/bin/pip || $(PYTHON) -m venv $(STAMP)/tools > /dev/null || { docker/need-venv.sh && $(PYTHON) -m venv --clear $(STAMP)/tools; }
 	@$(STAMP)/tools/bin/pip install --quiet --disable-pip-version-check uv==0.13.9
 	@test -x $(BIN)/python || $(UV) venv --quiet --python $(PYTHON) $(VENV)
 	@$(UV) pip sync --quiet --compile-bytecode --python $(BIN)/python requirements-dev.lock
