@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
-from typing import Any
+from typing import Any, NewType
 
 from pwdlib import PasswordHash
 from pwdlib.exceptions import UnknownHashError
@@ -37,11 +37,14 @@ FAILURES_FORGOTTEN_AFTER = timedelta(hours=24)
 SESSION_PREFIX, MACHINE_PREFIX = "gws_", "gwm_"
 SHORTEST_PASSWORD, LONGEST_PASSWORD = 8, 256
 
+HashedPassword = NewType("HashedPassword", str)
+
 _HASHER = PasswordHash((Argon2Hasher(),))
 # An unknown name costs as much as a wrong password; nobody learns from the clock who exists.
 _nobody = cache(lambda: _HASHER.hash(secrets.token_urlsafe(32)))
 # Argon2 takes 64 MiB each; this also bounds how many guesses run between a check and its count.
-_VERIFYING = threading.BoundedSemaphore(4)
+ARGON2_TICKETS = 4
+ARGON2_AT_ONCE = threading.BoundedSemaphore(ARGON2_TICKETS)
 
 
 class NotSignedIn(Exception):
@@ -141,7 +144,7 @@ class SignedIn:
 def sign_in(runtime: Runtime, username: str, password: str, *, address: str) -> SignedIn:
     """A new session. Raises LockedOut before it looks at the password, WrongCredentials after."""
     subjects = {f"account:{username.casefold()[:200]}": ACCOUNT_TRIES, f"address:{address}": ADDRESS_TRIES}
-    with _VERIFYING:
+    with ARGON2_AT_ONCE:
         person, password_hash = _find_credential(runtime, username, subjects)
         right = _verify(password, password_hash or _nobody())
         if person is None or not right or not person.enabled:
@@ -192,13 +195,19 @@ def find_machine(runtime: Runtime, token: str) -> MachineToken | None:
         return row if row is not None and row.is_valid(runtime.now()) else None
 
 
-def set_password(session: Session, person_id: uuid.UUID, password: str, *, now: datetime) -> None:
+def hash_password(password: str) -> HashedPassword:
+    """What is stored of a password. Takes its time: do it before the transaction."""
+    with ARGON2_AT_ONCE:
+        return HashedPassword(_HASHER.hash(password))
+
+
+def set_password(session: Session, person_id: uuid.UUID, hashed: HashedPassword, *, now: datetime) -> None:
     """Give a person this password and end every session that they have."""
     credential = session.get(Credential, person_id)
     if credential is None:
         credential = Credential(person_id=person_id)
         session.add(credential)
-    credential.password_hash, credential.changed_at = _HASHER.hash(password), now
+    credential.password_hash, credential.changed_at = hashed, now
     session.execute(delete(LoginSession).where(LoginSession.person_id == person_id))
 
 
@@ -212,15 +221,15 @@ def change_own_password(
         f"account:{person.username.casefold()[:200]}": ACCOUNT_TRIES,
         f"address:{address}": ADDRESS_TRIES,
     }
-    with _VERIFYING:
+    with ARGON2_AT_ONCE:
         _, password_hash = _find_credential(runtime, person.username, subjects)
         if not _verify(current, password_hash or _nobody()):
             _note_failure(runtime, person, person.username, subjects, address)
             raise WrongCredentials
     check_password(new, username=person.username)
-    now = runtime.now()
+    hashed, now = hash_password(new), runtime.now()
     with runtime.sessions.begin() as session:
-        set_password(session, person_id, new, now=now)
+        set_password(session, person_id, hashed, now=now)
         audit.record(session, "password_changed", actor=_actor(person, address), now=now)
 
 

@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 
 from adapters.dicom.scu import store
+from gateway.accounts import hash_password
 from gateway.demo_county import PEOPLE, make_county
 from gateway.demo_studies import STUDIES, write_studies
 from gateway.migrations import migrate
@@ -41,8 +42,9 @@ def run_demo(settings: Settings, *, samples: bool, console: Console) -> None:
     runtime = open_runtime(settings)
     migrate(runtime.engine)
     password = demo_password(settings)
+    hashed = hash_password(password)
     with runtime.sessions.begin() as session:
-        make_county(session, password=password, now=runtime.now())
+        make_county(session, password=hashed, now=runtime.now())
     runtime.engine.dispose()
 
     def on_ready() -> None:

@@ -129,7 +129,7 @@ class County:
     centres: dict[tuple[str, Kind], Centre]
 
 
-def make_county(session: Session, *, password: str, now: datetime) -> County:
+def make_county(session: Session, *, password: accounts.HashedPassword, now: datetime) -> County:
     """Make whatever of the demonstration county is not there yet."""
     institutions = {code: _institution(session, code, name, kind) for code, name, kind, _ in INSTITUTIONS}
     for code, _, _, above in INSTITUTIONS:
@@ -200,7 +200,7 @@ def _person(
     code: str,
     roles: list[tuple[Role, Kind | None]],
     *,
-    password: str,
+    password: accounts.HashedPassword,
     now: datetime,
 ) -> None:
     if session.scalars(select(Person).where(Person.username == username)).first() is not None:

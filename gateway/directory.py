@@ -62,6 +62,7 @@ class _Edit:
     entity: Entity
     actor: audit.Actor
     now: datetime
+    password: accounts.HashedPassword | None = None
 
 
 def list_things(session: Session, entity: Entity, *, after: Any, limit: int) -> list[Base]:
@@ -81,8 +82,9 @@ def describe(entity: Entity, row: Base) -> dict[str, Any]:
 
 def create_thing(runtime: Runtime, entity: Entity, body: BaseModel, actor: audit.Actor) -> str:
     """Make a new one; answers its key. Raises FieldErrors."""
+    password = _hash_password(body)
     with runtime.sessions.begin() as session:
-        edit = _Edit(session, entity, actor, runtime.now())
+        edit = _Edit(session, entity, actor, runtime.now(), password)
         values = body.model_dump()
         key = new_id() if entity.key == "id" else values[entity.key]
         if session.get(entity.row, key) is not None:
@@ -94,8 +96,9 @@ def create_thing(runtime: Runtime, entity: Entity, body: BaseModel, actor: audit
 
 def change_thing(runtime: Runtime, entity: Entity, key: str, body: BaseModel, actor: audit.Actor) -> None:
     """Change the fields that the body names. Raises NotFound, FieldErrors."""
+    password = _hash_password(body)
     with runtime.sessions.begin() as session:
-        edit = _Edit(session, entity, actor, runtime.now())
+        edit = _Edit(session, entity, actor, runtime.now(), password)
         _write(edit, _get_locked(session, entity, key), _named(body), exists=True)
     refresh_snapshot(runtime)
 
@@ -164,7 +167,7 @@ def _write(
     if not exists:
         edit.session.add(row)
     edit.session.flush()
-    _set_password(edit, row, values)
+    _set_password(edit, row)
     after = describe(edit.entity, row)
     if before == after:
         return None
@@ -208,9 +211,14 @@ def _check(edit: _Edit, row: Base, values: Mapping[str, Any]) -> None:
         raise FieldErrors(reasons)
 
 
-def _set_password(edit: _Edit, row: Base, values: Mapping[str, Any]) -> None:
-    if values.get("password") is not None and isinstance(row, Person):
-        accounts.set_password(edit.session, row.id, values["password"], now=edit.now)
+def _hash_password(body: BaseModel) -> accounts.HashedPassword | None:
+    password = getattr(body, "password", None)
+    return None if password is None else accounts.hash_password(password)
+
+
+def _set_password(edit: _Edit, row: Base) -> None:
+    if edit.password is not None and isinstance(row, Person):
+        accounts.set_password(edit.session, row.id, edit.password, now=edit.now)
         detail = {"person": str(row.id)}
         audit.record(edit.session, "password_set", actor=edit.actor, now=edit.now, detail=detail)
 

@@ -32,7 +32,7 @@ def add_person(
 ) -> None:
     """Add somebody. Ends the command with a sentence when something does not fit."""
     _check(password, username)
-    runtime = open_runtime(settings)
+    runtime, hashed = open_runtime(settings), accounts.hash_password(password)
     with runtime.sessions.begin() as session:
         if session.scalars(select(Person).where(Person.username == username)).first() is not None:
             raise SystemExit(f"there is already a person {username}")
@@ -46,16 +46,16 @@ def add_person(
         person.roles = [_read_role(session, institution, text) for text in roles]
         session.add(person)
         session.flush()
-        accounts.set_password(session, person.id, password, now=runtime.now())
+        accounts.set_password(session, person.id, hashed, now=runtime.now())
         _audit(session, "person_added", username, runtime.now())
 
 
 def set_person_password(settings: Settings, username: str, *, password: str) -> None:
     """Give somebody another password; whoever is signed in as them is signed out."""
     _check(password, username)
-    runtime = open_runtime(settings)
+    runtime, hashed = open_runtime(settings), accounts.hash_password(password)
     with runtime.sessions.begin() as session:
-        accounts.set_password(session, _get(session, username).id, password, now=runtime.now())
+        accounts.set_password(session, _get(session, username).id, hashed, now=runtime.now())
         _audit(session, "password_set", username, runtime.now())
 
 

@@ -1,5 +1,7 @@
 import json
 import uuid
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -10,7 +12,7 @@ from gateway import accounts
 from gateway.audit import AuditEvent
 from gateway.runtime import Runtime
 from tests.gateway.web.conftest import Client, County
-from worklists.directory import Role
+from worklists.directory import Institution, Role
 
 PATHS = (
     "institutions",
@@ -356,3 +358,21 @@ def test_the_account_module_hashes_what_the_administrator_sets(
 
     with runtime.reading() as session:
         assert session.get_one(accounts.Credential, county.people["it"]).password_hash.startswith("$argon2")
+
+
+def test_a_new_password_is_hashed_before_the_transaction_begins(
+    client: Client, county: County, runtime: Runtime
+):
+    admin, path = client("admin"), f"/api/v1/people/{county.people['reader']}"
+    body = {"password": "correct horse battery"}
+    with ThreadPoolExecutor() as pool, ExitStack() as hashing:
+        for _ in range(accounts.ARGON2_TICKETS):
+            hashing.enter_context(accounts.ARGON2_AT_ONCE)
+        waiting = pool.submit(admin.patch, path, json=body)
+        with pytest.raises(TimeoutError):  # it waits for its turn to hash
+            waiting.result(timeout=0.3)
+        with runtime.sessions.begin() as session:  # and nobody waits for it, not even SQLite's one writer
+            session.get_one(Institution, county.township, with_for_update=True).region = "东"
+        assert not waiting.done()
+        hashing.close()
+        assert waiting.result(timeout=10).status_code == 200

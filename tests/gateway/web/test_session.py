@@ -17,8 +17,9 @@ PASSWORD = "correct horse battery"
 @pytest.fixture
 def signed(runtime: Runtime, county: County, anybody: TestClient) -> TestClient:
     """A client; the reader has a password."""
+    hashed = accounts.hash_password(PASSWORD)
     with runtime.sessions.begin() as session:
-        accounts.set_password(session, county.people["reader"], PASSWORD, now=runtime.now())
+        accounts.set_password(session, county.people["reader"], hashed, now=runtime.now())
     return anybody
 
 
