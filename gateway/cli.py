@@ -11,6 +11,7 @@ from rich.console import Console
 from gateway import __version__
 from gateway.logs import set_up_logging
 from gateway.settings import Settings
+from worklists.directory import InstitutionKind
 
 app = typer.Typer(
     name="gateway",
@@ -22,6 +23,10 @@ app = typer.Typer(
 )
 user = typer.Typer(help="People who sign in: list, add, set a password, disable.", no_args_is_help=True)
 app.add_typer(user, name="user")
+institution = typer.Typer(
+    help="Institutions: list, add; the first before anybody signs in.", no_args_is_help=True
+)
+app.add_typer(institution, name="institution")
 token = typer.Typer(help="Tokens of machines: add, list, revoke.", no_args_is_help=True)
 app.add_typer(token, name="token")
 console = Console()
@@ -142,6 +147,37 @@ def check() -> None:
     from gateway.check import run_check
 
     sys.exit(0 if run_check(_settings(), console) else 1)
+
+
+@app.command()
+def authority() -> None:
+    """Print the root certificate (PEM) by which anybody verifies a signed report; it is made when there is none."""
+    from gateway.runtime import open_runtime
+    from gateway.signing import authority_certificate
+
+    typer.echo(authority_certificate(open_runtime(_settings())), nl=False)
+
+
+@institution.command("list")
+def list_institutions() -> None:
+    """Every institution with its kind and its lead hospital."""
+    from gateway.institutions import list_institutions as run
+
+    run(_settings(), console)
+
+
+@institution.command("add")
+def add_institution(
+    code: str,
+    name: Annotated[str, typer.Option(help="The name as it is printed on reports.")],
+    kind: Annotated[InstitutionKind, typer.Option(help="What it is in the county.")],
+    lead: Annotated[str | None, typer.Option(help="The code of its lead hospital.")] = None,
+    region: Annotated[str, typer.Option(help="Where it is.")] = "",
+) -> None:
+    """Add an institution."""
+    from gateway.institutions import add_institution as run
+
+    run(_settings(), code, name=name, kind=kind, lead_code=lead, region=region)
 
 
 @user.command("list")

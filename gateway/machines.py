@@ -5,14 +5,13 @@ from datetime import timedelta
 
 from rich.console import Console
 from rich.table import Table
-from sqlalchemy import select
 
 from gateway import tokens
+from gateway.institutions import find_institution
 from gateway.runtime import open_runtime
 from gateway.settings import Settings
 from gateway.users import ACTOR
 from worklists.access import Wire
-from worklists.directory import Institution
 from worklists.errors import NotFound
 
 
@@ -44,16 +43,11 @@ def add_machine_token(
     if unknown:
         raise SystemExit(f"{unknown[0]} is no wire; wires: {', '.join(Wire)}")
     runtime = open_runtime(settings)
-    with runtime.reading() as session:
-        institutions = {row.code: row.id for row in session.scalars(select(Institution))}
-    if institution_code not in institutions:
-        known = ", ".join(sorted(institutions)) or "none yet"
-        raise SystemExit(f"no institution has the code {institution_code}; known: {known}")
     _, secret = tokens.issue_token(
         runtime,
         ACTOR,
         name=name,
-        institution_id=institutions[institution_code],
+        institution_id=find_institution(runtime, institution_code).id,
         wires=[Wire(wire) for wire in wires],
         expires_at=runtime.now() + timedelta(days=days) if days else None,
     )

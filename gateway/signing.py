@@ -48,6 +48,12 @@ def authority_certificate(runtime: Runtime) -> bytes:
     return _authority(runtime, _passphrase(runtime)).certificate_pem
 
 
+def find_authority_certificate(runtime: Runtime) -> bytes | None:
+    """The same for readers only: None before anybody has signed. Needs no passphrase."""
+    row = _latest(runtime, None)
+    return row.certificate_pem if row else None
+
+
 def _authority(runtime: Runtime, passphrase: bytes) -> LocalAuthority:
     def create() -> Credentials:
         return LocalAuthority.create(AUTHORITY_NAME, now=runtime.now()).store(passphrase=passphrase)

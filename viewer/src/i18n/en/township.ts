@@ -103,4 +103,5 @@ export const township: Same<typeof zh> = {
   verifyPatient: 'Patient',
   verifyCompare: 'Compare each line with the report in your hand. To protect privacy no results are shown here.',
   verifyFile: 'SHA-256 of the PDF file',
+  verifyAuthority: 'Root certificate, to verify the signature of the PDF file yourself',
 }

@@ -100,4 +100,5 @@ export const township = {
   verifyPatient: '患者',
   verifyCompare: '请与手中报告逐项核对。为保护隐私,这里不显示检查结果。',
   verifyFile: 'PDF 文件的 SHA-256',
+  verifyAuthority: '根证书：自行验证 PDF 的电子签名',
 }
