@@ -6,11 +6,12 @@ from typing import Annotated
 
 import typer
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 from rich.console import Console
 
 from gateway import __version__
 from gateway.logs import set_up_logging
-from gateway.settings import Settings
+from gateway.settings import PREFIX, Settings, unknown_variables
 from worklists.directory import InstitutionKind
 
 app = typer.Typer(
@@ -255,16 +256,24 @@ def _password() -> str:
 
 
 def _settings() -> Settings:
+    for name in unknown_variables(os.environ):
+        typer.echo(f"warning: {name} is no setting; see docs/operations.md", err=True)
     try:
         return Settings()
     except ValidationError as error:
         for problem in error.errors():
-            name = "GATEWAY_" + "_".join(str(part) for part in problem["loc"]).upper()
+            name = _name_of(problem)
             console.print(f"[red]{name}[/red]: {problem['msg']}", highlight=False)
         raise typer.Exit(2) from error
     except OSError as error:
         console.print(f"[red]GATEWAY_CONFIG[/red] {os.environ.get('GATEWAY_CONFIG')}: {error.strerror}")
         raise typer.Exit(2) from error
+
+
+def _name_of(problem: ErrorDetails) -> str:
+    """As it is written where it stands: a key of the file that is no setting is no variable either."""
+    name = "_".join(str(part) for part in problem["loc"])
+    return name if problem["type"] == "unknown_setting" else PREFIX + name.upper()
 
 
 if __name__ == "__main__":

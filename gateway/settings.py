@@ -4,11 +4,13 @@
 """
 
 import os
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -19,12 +21,15 @@ from pydantic_settings import (
 from gateway.working_time import WorkingTime, read_working_time
 
 MEBIBYTE = 1 << 20
+PREFIX = "GATEWAY_"
+# Of the environment alone: where the file is, and what the tests go by.
+_NO_SETTINGS = frozenset({"GATEWAY_CONFIG", "GATEWAY_SAMPLES", "GATEWAY_LONG_TESTS", "GATEWAY_FONTS"})
 
 
 class Settings(BaseSettings):
     """Everything that differs from one installation to the next."""
 
-    model_config = SettingsConfigDict(env_prefix="GATEWAY_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
 
     data_dir: Path = Path("gateway-data")
     database_url: str | None = None
@@ -89,7 +94,7 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         file = os.environ.get("GATEWAY_CONFIG")
-        toml = (TomlConfigSettingsSource(settings_cls, Path(file)),) if file else ()
+        toml = (_KnownToml(settings_cls, Path(file)),) if file else ()
         return (init_settings, env_settings, *toml)
 
     @cached_property
@@ -122,4 +127,28 @@ class Settings(BaseSettings):
     def environment(self) -> dict[str, str]:
         """These settings as the environment of a child process."""
         values: dict[str, Any] = self.model_dump(exclude_none=True)
-        return {f"GATEWAY_{name.upper()}": str(value) for name, value in values.items()}
+        return {f"{PREFIX}{name.upper()}": str(value) for name, value in values.items()}
+
+
+def unknown_variables(environment: Mapping[str, str]) -> list[str]:
+    """The variables that look like settings and are none: misspelt perhaps, or of another version."""
+    known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields} | _NO_SETTINGS
+    return sorted(
+        name for name in environment if name.upper().startswith(PREFIX) and name.upper() not in known
+    )
+
+
+class _KnownToml(TomlConfigSettingsSource):
+    """The file, of which every key must be a setting: nobody sees a misspelt one otherwise."""
+
+    def __call__(self) -> dict[str, Any]:
+        found = super().__call__()
+        unknown = [name for name in self.toml_data if name not in self.settings_cls.model_fields]
+        if unknown:
+            raise ValidationError.from_exception_data("Settings", [_unknown(name) for name in unknown])
+        return found
+
+
+def _unknown(name: str) -> InitErrorDetails:
+    error = PydanticCustomError("unknown_setting", "there is no such setting in GATEWAY_CONFIG")
+    return InitErrorDetails(type=error, loc=(name,), input=None)

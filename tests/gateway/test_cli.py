@@ -54,3 +54,35 @@ def test_an_occupied_port_is_heard_of_at_once(tmp_path: Path, setting: str) -> N
 
     assert ended.returncode == 1
     assert f"port {port} on 127.0.0.1 cannot be used" in ended.stderr
+
+
+def run(folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")}
+    return subprocess.run(
+        [sys.executable, "-m", "gateway", "user", "list"],
+        env={**clean, "GATEWAY_DATA_DIR": str(folder), **environment},
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+
+def test_a_key_of_the_file_that_is_no_setting_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "gateway.toml"
+    file.write_text('node = "n"\nhttp_prot = 8080\n')
+
+    ended = run(tmp_path, GATEWAY_CONFIG=str(file))
+
+    assert ended.returncode == 2
+    assert "http_prot: there is no such setting" in ended.stdout
+    file.write_text('node = "n"\n')
+    assert "no such setting" not in run(tmp_path, GATEWAY_CONFIG=str(file)).stdout
+
+
+def test_a_variable_that_is_no_setting_is_warned_of_and_changes_nothing(tmp_path: Path) -> None:
+    known = {"GATEWAY_SAMPLES": "x", "GATEWAY_LONG_TESTS": "1", "GATEWAY_FONTS": "x", "GATEWAY_NODE": "n"}
+
+    ended = run(tmp_path, GATEWAY_HTTP_PROT="80", **known)
+
+    assert [line for line in ended.stderr.splitlines() if line.startswith("warning")] == [
+        "warning: GATEWAY_HTTP_PROT is no setting; see docs/operations.md"
+    ]
+    assert "gateway migrate" in ended.stderr  # it went on to the database
