@@ -136,7 +136,7 @@ def worker(
 @app.command()
 def migrate() -> None:
     """Bring the database to the newest revision."""
-    from gateway.serve import prepare
+    from gateway.preparation import prepare
 
     prepare(_settings())
     console.print("The database is at the newest revision.")

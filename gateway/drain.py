@@ -15,28 +15,33 @@ from gateway.snapshot import refresh_snapshot
 
 # Between two looks at the journals' marks, the longer the quieter.
 SHORTEST_IDLE_S, LONGEST_IDLE_S = 0.025, 0.15
+PREPARED_S = 0.25  # between two looks whether the database is prepared
 AWAY_S = 1.0  # before asking an absent database or store again
 FILING_S = 1.0  # between two looks for what is to be filed
 DIRECTORY_S = 2.0  # between two looks whether the directory has changed, perhaps on another machine
 FIGURES_S = 5.0  # between two writings of the figures, at least
 
 
-def run_drain(runtime: Runtime) -> None:
+def run_drain(runtime: Runtime, *, prepared: Callable[[], bool] = lambda: True) -> None:
     """Drain until SIGTERM; what is under way is finished first. Indexing and filing each have a thread of their own.
 
     When one of them fails for good, both end and the process with them, so that the supervisor starts it again.
     """
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    drain_until(runtime, stop)
+    drain_until(runtime, stop, prepared=prepared)
 
 
-def drain_until(runtime: Runtime, stop: threading.Event) -> None:
-    """Drain until told to stop. Raises what ended it for good."""
+def drain_until(
+    runtime: Runtime, stop: threading.Event, *, prepared: Callable[[], bool] = lambda: True
+) -> None:
+    """Drain until told to stop, once the database is prepared. Raises what ended it for good."""
     pulse = Pulse(runtime.settings.data_dir / "run", now=runtime.now)
     failures: list[Exception] = []
 
     def run(loop: Callable[[Runtime, Pulse, threading.Event], None]) -> None:
+        while not prepared() and not stop.wait(PREPARED_S):
+            pass
         try:
             loop(runtime, pulse, stop)
         except Exception as error:

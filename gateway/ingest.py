@@ -37,7 +37,9 @@ def run_ingest(settings: Settings) -> None:
     Supervisor(children=children).run()
 
 
-def ingest_children(settings: Settings) -> dict[str, Callable[[], None]]:
+def ingest_children(
+    settings: Settings, *, prepared: Callable[[], bool] = lambda: True
+) -> dict[str, Callable[[], None]]:
     """The processes of an ingest node. Binds the ports now, so that an occupied one is heard of at once."""
     settings.journal_dir.mkdir(parents=True, exist_ok=True)
     listener = listen(settings.bind, settings.dicom_port)
@@ -45,7 +47,7 @@ def ingest_children(settings: Settings) -> dict[str, Callable[[], None]]:
         f"ingest-{number}": partial(_run_worker, settings, listener)
         for number in range(1, settings.ingest_workers + 1)
     }
-    return {**workers, "drain": lambda: run_drain(open_runtime(settings))}
+    return {**workers, "drain": lambda: run_drain(open_runtime(settings), prepared=prepared)}
 
 
 def listen(address: str, port: int) -> socket.socket:

@@ -9,47 +9,52 @@ from fastapi import FastAPI
 
 from gateway import tasks
 from gateway.ingest import ingest_children, listen
-from gateway.migrations import migrate
+from gateway.preparation import Fill, Preparation
 from gateway.processes import Supervisor
 from gateway.runtime import open_runtime
 from gateway.settings import Settings
-from gateway.snapshot import write_snapshot
 from gateway.sweep import SweepThread
 from gateway.web.app import create_app
 
 log = structlog.get_logger()
 
 
-def serve(settings: Settings, *, on_ready: Callable[[], None] = lambda: None) -> None:
-    """Migrate, then run listeners, drain and web under one supervisor until told to stop."""
+def serve(
+    settings: Settings, *, fill: Fill = lambda _session: None, on_ready: Callable[[], None] = lambda: None
+) -> None:
+    """Run listeners, drain and web under one supervisor until told to stop; the database is prepared before, or once
+    it is there.
+    """
     listen(
         settings.bind, settings.http_port
     ).close()  # uvicorn binds it later; an occupied one is heard of now
-    prepare(settings)
-    children = {**ingest_children(settings), "web": lambda: run_web(settings)}
+    preparation = Preparation(settings, fill)
+    preparation.begin()
+    children = ingest_children(settings, prepared=preparation.is_done)
+    children["web"] = lambda: run_web(settings, preparation)
     Supervisor(children=children, on_tick=once(on_ready)).run()
 
 
-def prepare(settings: Settings) -> None:
-    """Bring the database up to date and write down what the listeners must know of the directory."""
-    runtime = open_runtime(settings)
-    migrate(runtime.engine)
-    with runtime.sessions.begin() as session:
-        tasks.schedule_standing(session, runtime)
-        write_snapshot(session, settings.directory_snapshot)
-    runtime.engine.dispose()
-
-
-def run_web(settings: Settings) -> None:
-    """FastAPI on uvicorn; without a broker the sweep runs here in a thread."""
+def run_web(settings: Settings, preparation: Preparation | None = None) -> None:
+    """FastAPI on uvicorn; without a broker the sweep runs here in a thread, once the database is prepared."""
     runtime = open_runtime(settings)
     sweep = None if settings.broker_url else SweepThread(runtime, tasks.TASKS)
     app = create_app(runtime)
     app.state.wake_sweep = sweep.wake if sweep else (lambda: None)
-    if sweep:
-        sweep.start()
-    server = uvicorn.Server(web_config(app, settings))
-    server.run()
+    app.state.prepared = preparation.is_done if preparation else (lambda: True)
+    stop = threading.Event()
+
+    def begin_work() -> None:
+        if preparation:
+            preparation.finish(stop)
+        if sweep and not stop.is_set():
+            sweep.start()
+
+    beginning = threading.Thread(target=begin_work, name="preparation", daemon=True)
+    beginning.start()
+    uvicorn.Server(web_config(app, settings)).run()
+    stop.set()
+    beginning.join()
     if sweep:
         sweep.stop()
     runtime.journal.close()

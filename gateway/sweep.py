@@ -100,7 +100,8 @@ class SweepThread:
     def stop(self) -> None:
         self._stop.set()
         self._hint.set()
-        self._thread.join(timeout=10)
+        if self._thread.ident is not None:
+            self._thread.join(timeout=10)
 
     def _run(self) -> None:
         away = False

@@ -6,17 +6,26 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine, text
 
 import gateway.rows  # noqa: F401 (every row class must be known to the metadata)
+
+_TURN = 0x53434757  # the key of our advisory lock; any number that nobody else in this database uses
 
 
 def migrate(engine: Engine) -> None:
     """Bring the database to the newest revision; nothing happens when it is there already."""
     with engine.begin() as connection:
+        wait_for_turn(connection)
         config = _config()
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+
+
+def wait_for_turn(connection: Connection) -> None:
+    """Of several that prepare the database at once, one after the other, each until its transaction ends."""
+    if connection.dialect.name == "postgresql":  # SQLite lets one writer in at a time anyway
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _TURN})
 
 
 def is_current(engine: Engine) -> bool:

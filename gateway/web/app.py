@@ -75,6 +75,7 @@ def create_app(runtime: Runtime) -> FastAPI:
     app.state.started_at = runtime.now()
     app.state.probes = Probes(runtime)
     app.state.onlookers = Onlookers()
+    app.state.prepared = lambda: True
     app.state.overseer = Overseer(runtime, app.state.probes)
     errors.install(app)
     # The last added is the outermost: headers stand on every answer, also on a refusal.

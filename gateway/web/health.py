@@ -19,6 +19,8 @@ from worklists.errors import NotAllowed
 
 router = APIRouter(tags=["health"])
 
+NOT_PREPARED = "not prepared yet"  # there, and not at the revision of this version
+
 
 @router.get("/livez")
 def is_alive() -> dict[str, str]:
@@ -28,20 +30,22 @@ def is_alive() -> dict[str, str]:
 
 @router.get("/readyz")
 def is_ready(request: Request, runtime: RuntimeDep) -> JSONResponse:
-    """A web process is ready when its database answers; all else is told as degraded."""
+    """A web process is ready when its database answers and is prepared; all else is told as degraded."""
     probes: Probes = request.app.state.probes
     database = probes.database.ask()
+    prepared = request.app.state.prepared()
+    ready = database.up and prepared
     store = probes.store.ask() if database.up else None
     listeners = read_status(runtime.settings.data_dir / "run", now=runtime.now()).listeners
     degraded = [] if store is None or store.up else ["object store"]
     degraded += [f"listener {one.name}" for one in listeners if not one.up]
     content: dict[str, Any] = {
-        "status": "ready" if database.up else "not ready",
-        "database": "up" if database.up else database.detail,
+        "status": "ready" if ready else "not ready",
+        "database": database.detail if not database.up else "up" if prepared else NOT_PREPARED,
         "degraded": degraded,
     }
-    headers = {} if database.up else {"Retry-After": "2"}
-    return JSONResponse(content, 200 if database.up else 503, headers=headers)
+    headers = {} if ready else {"Retry-After": "2"}
+    return JSONResponse(content, 200 if ready else 503, headers=headers)
 
 
 @router.get("/metrics", response_class=Response)
