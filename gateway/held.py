@@ -5,16 +5,18 @@ registered; then it is its institution's.
 """
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, or_, select
+import structlog
+from sqlalchemy import ColumnElement, Select, String, and_, case, cast, func, or_, select
 from sqlalchemy.orm import Session
 
 from adapters.dicom.header import InstanceHeader, read_header
+from adapters.errors import Unavailable
 from gateway import audit, indexing, live
 from gateway.index import Held, HeldReason, Instance, Record, RecordState, Series, Study
 from gateway.originals import read_original
@@ -27,7 +29,10 @@ from worklists.errors import Conflict, Invalid, NotAllowed, NotFound
 from worklists.examinations import Examination
 from worklists.patients import PatientIdentity
 
+log = structlog.get_logger()
+
 HEAD_BYTES = 1 << 16
+CHUNK = 50  # decisions in one transaction: short enough that nobody waits for its locks
 
 
 class Action(StrEnum):
@@ -52,6 +57,10 @@ _ACTIONS: Mapping[HeldReason, tuple[Action, ...]] = {
 _PATIENT_FIELDS = ("patient_id", "patient_name", "patient_sex", "patient_birth_date")
 
 
+# Originals of one study that wait for the same reason under the same claimed patient wait for one decision.
+_ALIKE_FIELDS = ("study_instance_uid", *_PATIENT_FIELDS)
+
+
 class AlreadyResolved(Conflict):
     """Somebody has decided about it."""
 
@@ -71,6 +80,15 @@ class Sides:
             for name, value in existing.items()
             if name in self.incoming and self.incoming[name] != value
         ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResolvedAlike:
+    """How far one decision about many came; `left` still wait, for a reason that it met on the way."""
+
+    resolved: int
+    left: int
+    examination_id: uuid.UUID | None
 
 
 def actions_for(reason: HeldReason) -> list[Action]:
@@ -108,6 +126,40 @@ def get_held(session: Session, who: Who, held_id: uuid.UUID, *, lock: bool = Fal
     return held
 
 
+def first_of_alike(session: Session, who: Who) -> ColumnElement[bool]:
+    """A predicate over Held: true for the newest of each group of those that wait for one decision."""
+    study = Held.header["study_instance_uid"].as_string()
+    kind = [
+        Held.institution_id,
+        Held.reason,
+        # Where no study is named, nothing says that two belong together.
+        case((func.coalesce(study, "") == "", cast(Held.id, String)), else_=study),
+        *(Held.header[name].as_string() for name in _PATIENT_FIELDS),
+    ]
+    place = func.row_number().over(partition_by=kind, order_by=(Held.held_at.desc(), Held.id.desc()))
+    placed = (
+        select(Held.id, place.label("place"))
+        .join(Record, Record.id == Held.record_id)
+        .where(Held.resolved_at.is_(None), waiting_for(session, who))
+        .subquery()
+    )
+    return Held.id.in_(select(placed.c.id).where(placed.c.place == 1))
+
+
+def find_alike(session: Session, who: Who, held: Held) -> list[uuid.UUID]:
+    """The others that wait for the same decision, the first first."""
+    if not held.header.get("study_instance_uid"):
+        return []
+    return list(session.scalars(_alike(session, who, held).order_by(Held.held_at, Held.id)))
+
+
+def count_alike(session: Session, who: Who, held: Held) -> int:
+    if not held.header.get("study_instance_uid"):
+        return 0
+    counted = _alike(session, who, held).with_only_columns(func.count(), maintain_column_froms=True)
+    return session.scalar(counted) or 0
+
+
 def compare(session: Session, who: Who, held: Held) -> Sides:
     """What arrived, and what it contradicts, as far as the caller may see that."""
     incoming = dict(held.header)
@@ -129,28 +181,48 @@ def compare(session: Session, who: Who, held: Held) -> Sides:
 
 def resolve(runtime: Runtime, who: Who, held_id: uuid.UUID, *, action: str, reason: str) -> None:
     """A person decides. Raises NotFound, AlreadyResolved, Invalid; Unavailable when the original cannot be read."""
-    if not reason.strip():
-        raise Invalid("reason", "required")
     with runtime.reading() as session:
         held = get_held(session, who, held_id)
         record = held.record
-    if action not in actions_for(held.reason) or (not sees_names(who) and action != Action.DISCARD):
-        raise Invalid("action")
-    header = None if action in {Action.KEEP, Action.DISCARD} else _read_header(runtime, record)
+    decision = _check(who, held, action, reason)
+    header = _read_header(runtime, record) if decision.needs_header else None
 
     def deed(session: Session) -> None:
         held = get_held(session, who, held_id, lock=True)
         if held.resolved_at is not None:
             raise AlreadyResolved(held_id)
-        now = runtime.now()
-        examination_id = _carry_out(runtime, session, who, held, header, Action(action), reason.strip(), now)
-        audit.record(
-            session, "held_resolved", actor=who.actor, now=now, examination_id=examination_id,
-            detail={"held_id": str(held.id), "action": action, "reason": reason.strip(), "why": held.reason.value},
-        )  # fmt: skip
-        live.bump(session, "held", "worklist")
+        _decide(runtime, session, who, held, header, decision)
 
     in_one(runtime, deed)
+
+
+def resolve_alike(
+    runtime: Runtime, who: Who, held_id: uuid.UUID, *, action: str, reason: str
+) -> ResolvedAlike:
+    """One decision about an original and all that wait for the same one, a chunk in each transaction.
+
+    The first received comes first. When an original cannot be read on the way, what is decided stays so and
+    the rest is left. Raises as `resolve` does.
+    """
+    with runtime.reading() as session:
+        held = get_held(session, who, held_id)
+        if held.resolved_at is not None:
+            raise AlreadyResolved(held_id)
+        ids = [*find_alike(session, who, held), held_id]
+    decision = _check(who, held, action, reason)
+    resolved, examination_id = 0, None
+    for start in range(0, len(ids), CHUNK):
+        try:
+            done, about = _resolve_chunk(runtime, who, held, ids[start : start + CHUNK], decision)
+        except Unavailable as error:
+            if not resolved:
+                raise
+            log.warning("held_chunk_unread", left=len(ids) - start, error=type(error).__name__)
+            break
+        resolved, examination_id = resolved + done, about or examination_id
+    with runtime.reading() as session:
+        left = _count_waiting(session, ids)
+    return ResolvedAlike(resolved=resolved, left=left, examination_id=examination_id)
 
 
 def note_download(runtime: Runtime, who: Who, held: Held) -> None:
@@ -159,6 +231,99 @@ def note_download(runtime: Runtime, who: Who, held: Held) -> None:
             session, "original_downloaded", actor=who.actor, now=runtime.now(),
             examination_id=held.examination_id, detail={"held_id": str(held.id)},
         )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Decision:
+    action: Action
+    reason: str
+
+    @property
+    def needs_header(self) -> bool:
+        return self.action not in {Action.KEEP, Action.DISCARD}
+
+
+def _check(who: Who, held: Held, action: str, reason: str) -> _Decision:
+    if not reason.strip():
+        raise Invalid("reason", "required")
+    if action not in actions_for(held.reason) or (not sees_names(who) and action != Action.DISCARD):
+        raise Invalid("action")
+    return _Decision(action=Action(action), reason=reason.strip())
+
+
+def _decide(
+    runtime: Runtime,
+    session: Session,
+    who: Who,
+    held: Held,
+    header: InstanceHeader | None,
+    decision: _Decision,
+) -> uuid.UUID | None:
+    """Carry it out and write it down. Answers the examination it concerns."""
+    now = runtime.now()
+    examination_id = _carry_out(runtime, session, who, held, header, decision.action, decision.reason, now)
+    audit.record(
+        session, "held_resolved", actor=who.actor, now=now, examination_id=examination_id,
+        detail={
+            "held_id": str(held.id), "action": decision.action.value, "reason": decision.reason,
+            "why": held.reason.value,
+        },
+    )  # fmt: skip
+    live.bump(session, "held", "worklist")
+    return examination_id
+
+
+def _resolve_chunk(
+    runtime: Runtime, who: Who, first: Held, ids: Sequence[uuid.UUID], decision: _Decision
+) -> tuple[int, uuid.UUID | None]:
+    """How many were resolved, and the examination they concern. What somebody decided meanwhile is skipped."""
+    headers = _read_headers(runtime, ids) if decision.needs_header else {}
+
+    def deed(session: Session) -> tuple[int, uuid.UUID | None]:
+        resolved, examination_id = 0, None
+        for held_id in ids:
+            held = get_held(session, who, held_id, lock=True)
+            if held.resolved_at is None and held.reason is first.reason:
+                about = _decide(runtime, session, who, held, headers.get(held_id), decision)
+                session.flush()
+                if held.resolved_at is not None:
+                    resolved, examination_id = resolved + 1, about or examination_id
+        return resolved, examination_id
+
+    return in_one(runtime, deed)
+
+
+def _read_headers(runtime: Runtime, ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, InstanceHeader]:
+    """Without a transaction: the store may be slow."""
+    with runtime.reading() as session:
+        rows = session.execute(
+            select(Held.id, Record).join(Record, Record.id == Held.record_id).where(Held.id.in_(ids))
+        ).all()
+    return {held_id: _read_header(runtime, record) for held_id, record in rows}
+
+
+def _alike(session: Session, who: Who, held: Held) -> Select[uuid.UUID]:
+    """The ids of the other unresolved ones of the same institution, reason, received study and claimed patient."""
+    same = (
+        Held.header[name].as_string().is_not_distinct_from(held.header.get(name)) for name in _ALIKE_FIELDS
+    )
+    return (
+        select(Held.id)
+        .join(Record, Record.id == Held.record_id)
+        .where(Held.resolved_at.is_(None), Held.id != held.id, Held.reason == held.reason)
+        .where(Held.institution_id.is_not_distinct_from(held.institution_id), *same)
+        .where(waiting_for(session, who))
+    )
+
+
+def _count_waiting(session: Session, ids: Sequence[uuid.UUID]) -> int:
+    found = 0
+    for start in range(0, len(ids), CHUNK):
+        waiting = select(func.count()).where(
+            Held.id.in_(ids[start : start + CHUNK]), Held.resolved_at.is_(None)
+        )
+        found += session.scalar(waiting) or 0
+    return found
 
 
 def _carry_out(

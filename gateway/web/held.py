@@ -15,7 +15,15 @@ from gateway.index import Held, HeldReason, Record
 from gateway.originals import open_original
 from gateway.web.deps import Caller, RuntimeDep, require
 from gateway.web.paging import CursorDep, LimitDep, read_cursor, write_cursor
-from gateway.web.shapes import DifferenceShape, HeldDetail, HeldItem, Page, PatientShape, ResolveBody
+from gateway.web.shapes import (
+    DifferenceShape,
+    HeldDetail,
+    HeldItem,
+    Page,
+    PatientShape,
+    ResolveBody,
+    ResolvedAlikeShape,
+)
 from gateway.web.showing import show_device, show_site, show_snapshot
 from gateway.web.tasks import who_is
 from worklists.base import local_date
@@ -47,8 +55,9 @@ REASONS: dict[HeldReason, tuple[str, str]] = {
 
 @router.get("")
 def list_held(
-    caller: HeldDep, runtime: RuntimeDep, limit: LimitDep = 50, cursor: CursorDep = None
+    caller: HeldDep, runtime: RuntimeDep, limit: LimitDep = 50, cursor: CursorDep = None, grouped: bool = True
 ) -> Page[HeldItem]:
+    """One line for each decision that waits, with how many originals wait for it; or each original by itself."""
     who = who_is(caller)
     with runtime.reading() as session:
         query = (
@@ -56,7 +65,8 @@ def list_held(
             .join(Record, Record.id == Held.record_id)
             .where(Held.resolved_at.is_(None), use_cases.waiting_for(session, who))
         )
-        rows = session.scalars(NEWEST_FIRST.apply(query, read_cursor(cursor), limit)).unique().all()
+        listed = query.where(use_cases.first_of_alike(session, who)) if grouped else query
+        rows = session.scalars(NEWEST_FIRST.apply(listed, read_cursor(cursor), limit)).unique().all()
         shown = rows[:limit]
         reasons = session.execute(
             query.with_only_columns(Held.reason, func.count()).group_by(Held.reason)
@@ -86,8 +96,14 @@ def read_held(held_id: uuid.UUID, caller: HeldDep, runtime: RuntimeDep) -> HeldD
 
 
 @router.post("/{held_id}/resolve")
-def resolve(held_id: uuid.UUID, body: ResolveBody, caller: HeldDep, runtime: RuntimeDep) -> HeldItem:
-    use_cases.resolve(runtime, who_is(caller), held_id, action=body.action, reason=body.reason)
+def resolve(
+    held_id: uuid.UUID, body: ResolveBody, caller: HeldDep, runtime: RuntimeDep
+) -> HeldItem | ResolvedAlikeShape:
+    who = who_is(caller)
+    if body.all_alike:
+        done = use_cases.resolve_alike(runtime, who, held_id, action=body.action, reason=body.reason)
+        return ResolvedAlikeShape(resolved=done.resolved, left=done.left, examination_id=done.examination_id)
+    use_cases.resolve(runtime, who, held_id, action=body.action, reason=body.reason)
     with runtime.reading() as session:
         held = session.get_one(Held, held_id)
         return HeldItem(**_item(session, caller, held))
@@ -131,6 +147,7 @@ def _item(session: Session, caller: Caller, held: Held) -> dict[str, Any]:
         "sop_instance_uid": header.get("sop_instance_uid") or "",
         "study_instance_uid": header.get("study_instance_uid") or "",
         "filename": record.origin.get("filename") if names else None,
+        "alike": use_cases.count_alike(session, who_is(caller), held) if open_still else 0,
         "actions": _actions(held, names=names) if open_still else [],
     }
 

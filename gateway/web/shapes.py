@@ -352,6 +352,7 @@ class HeldItem(BaseModel):
     sop_instance_uid: str
     study_instance_uid: str
     filename: str | None
+    alike: int
     actions: list[str]
 
 
@@ -370,6 +371,13 @@ class HeldDetail(HeldItem):
 class ResolveBody(BaseModel):
     action: str = Field(max_length=20)
     reason: str = Field(max_length=2000)
+    all_alike: bool = False
+
+
+class ResolvedAlikeShape(BaseModel):
+    resolved: int
+    left: int
+    examination_id: uuid.UUID | None
 
 
 class VerificationShape(BaseModel):

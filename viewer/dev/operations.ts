@@ -53,7 +53,7 @@ function device(id: string): Answer {
 const side = (over: Row = {}) => ({ patient_name: '王秀英', patient_id: 'QS20261037', sex: 'F', birth_date: '1962-03-14', accession_number: 'A2611210031', device: 'DEMO_CT', modality: 'CT', body_part: 'CHEST', study_description: '胸部 CT 平扫', study_date: '2026-11-21', study_instance_uid: '1.2.156.112605.14038013508437.20180925051958.2.11880.1', series_description: '平扫 5.0mm', sop_instance_uid: '1.2.156.112605.14038013508437.20180925051958.2.11880.77', rows: 512, columns: 512, ...over })
 let held: HeldDetail[] = ['study_of_another_patient', 'same_uid_other_bytes', 'unknown_device'].map((reason, i) => ({
   id: `held-${i}`, reason, reason_text: ['同一检查编号已属于另一位患者', '同一编号的图像已存在，但内容不同', '发送的设备没有登记：CT_ROOM2'][i]!, received_at: ago(35 + i * 200), site: sites[0]!, device: devices[0]!,
-  patient: { name: '王秀英', sex: 'F', birth_date: '1962-03-14', age: '64岁', patient_id: 'QS20261037' }, sop_instance_uid: String(side().sop_instance_uid), study_instance_uid: String(side().study_instance_uid), filename: null, actions: i === 2 ? ['join', 'discard'] : ['keep', 'replace', 'separate', 'discard'],
+  patient: { name: '王秀英', sex: 'F', birth_date: '1962-03-14', age: '64岁', patient_id: 'QS20261037' }, sop_instance_uid: String(side().sop_instance_uid), study_instance_uid: String(side().study_instance_uid), filename: null, alike: [299, 0, 3][i]!, actions: i === 2 ? ['join', 'discard'] : ['keep', 'replace', 'separate', 'discard'],
   incoming: side(), existing: i === 2 ? null : side(i === 0 ? { patient_name: '王秀兰', patient_id: 'QS20261038', birth_date: '1966-03-14' } : {}),
   differences: i === 0 ? [{ field: 'patient_name', incoming: '王秀英', existing: '王秀兰' }, { field: 'patient_id', incoming: 'QS20261037', existing: 'QS20261038' }, { field: 'birth_date', incoming: '1962-03-14', existing: '1966-03-14' }] : [],
 }))
@@ -120,7 +120,7 @@ export function operations(method: string, path: string, query: URLSearchParams,
   if (path === '/system/quarantine') return ok(quarantine)
   if (area === 'system' && second === 'quarantine') { quarantine = []; return ok({}) }
   if (path === '/held') return page(held)
-  if (area === 'held' && third === 'resolve') { held = held.filter((one) => one.id !== second); return ok({}) }
+  if (area === 'held' && third === 'resolve') { held = held.filter((one) => one.id !== second); return ok({ resolved: 1, left: 0, examination_id: null }) }
   if (area === 'held') { const one = held.find((each) => each.id === second); return one ? ok(one) : missing }
   if (path === '/changes') return page(changes.filter((one) => (!query.get('entity') || one.entity === query.get('entity')) && (!query.get('id') || one.entity_id === query.get('id'))).slice(0, Number(query.get('limit') ?? 50)))
   if (area === 'changes') return undo(second ?? '')

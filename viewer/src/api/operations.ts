@@ -128,7 +128,15 @@ export interface HeldItem {
   sop_instance_uid: string | null
   study_instance_uid: string | null
   filename: string | null
+  /** How many others wait for the same decision. */
+  alike: number
   actions: HeldAction[]
+}
+
+export interface ResolvedAlike {
+  resolved: number
+  left: number
+  examination_id: string | null
 }
 
 export type Header = Record<string, unknown>

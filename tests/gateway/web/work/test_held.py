@@ -3,11 +3,13 @@
 import io
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
 import pytest
 from pydicom import Dataset
 from sqlalchemy import select
 
+from gateway.held import CHUNK
 from gateway.index import Held, HeldReason, Instance, Record, RecordState
 from gateway.runtime import Runtime
 from tests.builders import NOW, County
@@ -183,7 +185,10 @@ def test_what_is_anothers_shows_nothing_of_theirs(client: Client, drain: Drain) 
 
 
 def _from_unknown_device(runtime: Runtime, drain: Drain) -> None:
-    image = next(make_images(1, patient_id="H1", name="仇^明"))
+    _send_unknown(runtime, drain, next(make_images(1, patient_id="H1", name="仇^明")))
+
+
+def _send_unknown(runtime: Runtime, drain: Drain, image: Dataset) -> None:
     content = _file(image)
     body = content[132:]
     offset = 132 + 12 + int.from_bytes(body[8:12], "little")  # behind the group length (0002,0000)
@@ -234,3 +239,136 @@ def test_held_instances_are_counted_where_the_township_looks(client: Client, res
     assert client("radiographer").get("/api/v1/examinations").json()["items"][0]["held"] == 1
     assert client("radiographer").get("/api/v1/overview").json()["sent_today"]["held"] == 1
     assert client("radiographer").get("/api/v1/held").json()["counts"]["same_uid_other_bytes"] == 1
+
+
+def _send_all(client: Client, drain: Drain, images: list[Dataset]) -> None:
+    files = [("files", (f"{number}.dcm", _file(image))) for number, image in enumerate(images)]
+    answer = client("radiographer").post("/api/v1/examinations", data={"kind": "imaging"}, files=files)
+    assert answer.status_code == 201, answer.text
+    drain()
+
+
+def _resent_study(client: Client, drain: Drain, count: int) -> None:
+    """A whole study that a device sent again with corrected headers."""
+    images = list(make_images(count, patient_id="H1", study_uid=new_uid(), SeriesDescription="first"))
+    _send_all(client, drain, images)
+    for image in images:
+        image.SeriesDescription = "corrected"
+    _send_all(client, drain, images)
+
+
+def _resolve_all(client: Client, item: dict[str, Any], action: str, who: str = "radiographer") -> Any:
+    body = {"action": action, "reason": "设备端已更正", "all_alike": True}
+    return client(who).post(f"/api/v1/held/{item['id']}/resolve", json=body)
+
+
+def test_a_resent_study_is_one_line_with_its_count(client: Client, drain: Drain) -> None:
+    _resent_study(client, drain, 3)
+    _resent_study(client, drain, 2)
+    _send(client, drain, next(make_images(1, patient_id="H1", name="李^四")))  # another reason
+    answer = client("radiographer").get("/api/v1/held").json()
+    each = client("radiographer").get("/api/v1/held", params={"grouped": False}).json()["items"]
+
+    assert [(item["reason"], item["alike"]) for item in answer["items"]] == [
+        ("patient_contradicts", 0), ("same_uid_other_bytes", 1), ("same_uid_other_bytes", 2),
+    ]  # fmt: skip
+    assert answer["counts"]["same_uid_other_bytes"] == 5
+    assert sorted(item["alike"] for item in each) == [0, 1, 1, 2, 2, 2]
+    line = answer["items"][2]
+    assert client("radiographer").get(f"/api/v1/held/{line['id']}").json()["alike"] == 2
+
+
+def test_pages_of_lines_show_every_line_once(client: Client, drain: Drain) -> None:
+    for count in (2, 3, 2):
+        _resent_study(client, drain, count)
+    found: list[int] = []
+    where: dict[str, str] = {}
+    while len(found) < 9:
+        page = client("radiographer").get("/api/v1/held", params={"limit": "1", **where}).json()
+        found += [item["alike"] for item in page["items"]]
+        if page["next_cursor"] is None:
+            break
+        where = {"cursor": page["next_cursor"]}
+
+    assert found == [1, 2, 1]
+
+
+@pytest.mark.parametrize(("action", "version"), [("replace", 2), ("keep", 1)])
+def test_one_decision_is_carried_out_for_all_that_are_alike(
+    runtime: Runtime,
+    client: Client,
+    drain: Drain,
+    audited: Callable[..., list[str]],
+    action: str,
+    version: int,
+) -> None:
+    count = CHUNK + 3
+    _resent_study(client, drain, count)
+    (item,) = _items(client)
+    answer = _resolve_all(client, item, action)
+
+    assert answer.status_code == 200, answer.text
+    made = client("radiographer").get("/api/v1/examinations").json()["items"][0]["examination_id"]
+    assert answer.json() == {"resolved": count, "left": 0, "examination_id": made}
+    assert _items(client) == []
+    with runtime.sessions() as session:
+        current = session.scalars(select(Instance.version).where(Instance.current)).all()
+    assert list(current) == [version] * count
+    assert audited(made).count("held_resolved") == count
+    assert _resolve_all(client, item, action).json()["code"] == "already_resolved"
+
+
+def test_a_decision_about_one_leaves_those_that_are_alike(client: Client, drain: Drain) -> None:
+    _resent_study(client, drain, 3)
+    (item,) = _items(client)
+
+    assert _resolve(client, item, "keep").json()["alike"] == 0
+    assert [one["alike"] for one in _items(client)] == [1]
+
+
+def test_what_is_separated_together_becomes_one_study(runtime: Runtime, client: Client, drain: Drain) -> None:
+    study = new_uid()
+    _send(client, drain, next(make_images(1, patient_id="H1", name="仇^明", study_uid=study)))
+    _send_all(client, drain, list(make_images(4, patient_id="H2", name="李^四", study_uid=study)))
+    (item,) = _items(client)
+
+    assert (item["reason"], item["alike"]) == ("study_of_another_patient", 3)
+    answer = _resolve_all(client, item, "separate").json()
+    assert (answer["resolved"], answer["left"]) == (4, 0)
+    with runtime.sessions() as session:
+        assert session.get_one(Examination, UUID(answer["examination_id"])).instances == 4
+        assert len(session.scalars(select(Examination)).all()) == 2
+
+
+def test_what_meets_another_reason_is_left_and_said(
+    runtime: Runtime, client: Client, county: County, drain: Drain
+) -> None:
+    study = new_uid()
+    for name in ("仇^明", "李^四"):  # the second contradicts what the first makes known
+        image = next(make_images(1, patient_id="H1", name=name, study_uid=study))
+        _send_unknown(runtime, drain, image)
+    images = list(make_images(2, patient_id="H1", name="李^四", study_uid=study))
+    for image in images:
+        _send_unknown(runtime, drain, image)
+    with runtime.sessions.begin() as session:
+        session.add(
+            Device(id=new_id(), institution_id=county.east.id, ae_title="STRAY", name="", modality="")
+        )
+    first, second = sorted(_items(client), key=lambda item: int(item["alike"]))
+    assert (first["alike"], second["alike"]) == (0, 2)
+    assert _resolve_all(client, first, "join").json()["resolved"] == 1
+    answer = _resolve_all(client, second, "join").json()
+
+    assert (answer["resolved"], answer["left"]) == (0, 3)
+    (line,) = _items(client)
+    assert line["alike"] == 2
+    assert line["reason"] in {"study_of_another_patient", "patient_contradicts"}
+
+
+def test_what_cannot_be_decided_so_is_refused_for_all(client: Client, drain: Drain) -> None:
+    _resent_study(client, drain, 2)
+    (item,) = _items(client)
+
+    assert _resolve_all(client, item, "separate").status_code == 422
+    assert _resolve_all(client, item, "keep", "west_radiographer").status_code == 404
+    assert [one["alike"] for one in _items(client)] == [1]

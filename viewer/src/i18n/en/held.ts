@@ -45,6 +45,10 @@ export const held: Same<typeof zh> = {
   quick: ['Sent again by the device, nothing changed', 'Corrected at the device, the new one counts', 'Wrong patient registered', 'Test image'],
   choose: 'Choose what to do first.',
   done: 'Decided: {action}.',
+  alike: '{n} more of the same study',
+  allAlike: 'Same patient, same reason: decide about all of them.',
+  doneAll: '{n} decided: {action}.',
+  doneSome: '{n} decided: {action}; {left} still wait.',
   withoutNames: 'IT does not see patients: discard test images, or have the device registered and let its institution decide.',
   fields: {
     patient_name: 'Name',

@@ -43,6 +43,10 @@ export const held = {
   quick: ['设备重发，内容无变化', '设备端已更正，以新的为准', '患者登记错误', '测试图像'],
   choose: '先选一种处理方式。',
   done: '已处理：{action}。',
+  alike: '同一检查另有 {n} 幅',
+  allAlike: '同一患者、同一原因，一并这样处理。',
+  doneAll: '已处理 {n} 幅：{action}。',
+  doneSome: '已处理 {n} 幅：{action}；还有 {left} 幅待核查。',
   withoutNames: '信息科看不到患者信息：只能丢弃测试图像，或请管理员登记设备后由所属机构处理。',
   fields: {
     patient_name: '姓名',
