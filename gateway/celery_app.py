@@ -5,12 +5,15 @@ A message only names a row that is leased already; lost with the broker, its lea
 
 from datetime import datetime
 from functools import cache
+from threading import Timer
 from typing import Any
 from uuid import UUID
 
 from celery import Celery
+from celery.signals import worker_ready
 
-from gateway.runtime import Runtime, open_runtime
+from gateway.pulse import DRAIN_DUE_S, warn_without_drain
+from gateway.runtime import Runtime, open_runtime, utc_now
 from gateway.settings import Settings
 from gateway.sweep import Leased, lease_due, run_leased
 from gateway.tasks import TASKS
@@ -42,6 +45,12 @@ def make_celery(settings: Settings) -> Celery:
             }
         },
     )
+
+    @worker_ready.connect(weak=False)
+    def warn(**_: Any) -> None:
+        timer = Timer(DRAIN_DUE_S, lambda: warn_without_drain(settings.data_dir / "run", now=utc_now()))
+        timer.daemon = True
+        timer.start()
 
     @cache
     def runtime() -> Runtime:  # one per worker process, opened after the fork

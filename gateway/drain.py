@@ -5,13 +5,18 @@ import threading
 import time
 from collections.abc import Callable
 
+import structlog
+
 from adapters.errors import Unavailable
+from gateway import journal
 from gateway.filing import Filing
 from gateway.index import DrainMark
 from gateway.intake import DATABASE_AWAY, Drain
 from gateway.pulse import Pulse
 from gateway.runtime import Runtime
 from gateway.snapshot import refresh_snapshot
+
+log = structlog.get_logger()
 
 # Between two looks at the journals' marks, the longer the quieter.
 SHORTEST_IDLE_S, LONGEST_IDLE_S = 0.025, 0.15
@@ -61,6 +66,10 @@ def drain_until(
 
 def _index_until(runtime: Runtime, pulse: Pulse, stop: threading.Event) -> None:
     drain, idle_s = Drain(runtime), SHORTEST_IDLE_S
+    for node in journal.unfiled_nodes(journal.journals(runtime.journal_dir)) - {runtime.settings.node}:
+        log.warning(
+            "journal_of_another_node", node=node
+        )  # GATEWAY_NODE was changed; it is drained all the same
     look_at_directory_at = write_figures_at = 0.0
     while not stop.is_set():
         now = time.monotonic()

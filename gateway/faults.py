@@ -42,13 +42,14 @@ class Findings:
     database: DatabaseFigures
     sweep: SweepFigures
     silent: Sequence[SilentSite]
+    other_nodes: frozenset[str]
     disk_low_bytes: int
     now: datetime
 
 
 def find_faults(found: Findings) -> list[Fault]:
     """What is wrong now, the worst first."""
-    parts = (_away, _listeners, _journal, _disk, _drain, _work, _records, _silent)
+    parts = (_away, _listeners, _journal, _node, _disk, _drain, _work, _records, _silent)
     faults = [fault for part in parts for fault in part(found)]
     return sorted(faults, key=lambda fault: fault.severity, reverse=True)
 
@@ -75,6 +76,11 @@ def _journal(found: Findings) -> Iterator[Fault]:
         yield Fault(code="journal_filling", where="journal", severity="amber")
 
 
+def _node(found: Findings) -> Iterator[Fault]:
+    if found.other_nodes:
+        yield Fault(code="node_changed", where="、".join(sorted(found.other_nodes)), severity="amber")
+
+
 def _disk(found: Findings) -> Iterator[Fault]:
     free = found.journal.free_bytes
     if free < max(FREE_BYTES, found.disk_low_bytes):
@@ -85,8 +91,11 @@ def _disk(found: Findings) -> Iterator[Fault]:
 def _drain(found: Findings) -> Iterator[Fault]:
     drain, oldest = found.drain, found.journal.oldest_unindexed_at
     listening = any(one.up for one in found.status.listeners)  # then a drain belongs beside them
-    if drain.alive is False or (drain.alive is None and listening):
-        yield Fault(code="drain_silent", where="drain", severity="red", since=drain.seen_at)
+    left = (
+        oldest is not None and found.now - oldest > SILENT_DRAIN
+    )  # by a web or a worker without a drain here
+    if drain.alive is False or (drain.alive is None and (listening or left)):
+        yield Fault(code="drain_silent", where="drain", severity="red", since=drain.seen_at or oldest)
     elif oldest is not None and found.now - oldest > SILENT_DRAIN:
         severity = "red" if found.now - oldest > SLOW_DRAIN else "amber"
         yield Fault(code="drain_behind", where="drain", severity=severity, since=oldest)

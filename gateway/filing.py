@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 import structlog
-from sqlalchemy import ColumnElement, and_, delete, select, update
+from sqlalchemy import ColumnElement, and_, delete, or_, select, update
 
 from adapters.errors import Unavailable
 from gateway import journal
@@ -58,7 +58,7 @@ class Filing:
             rows = session.execute(
                 select(Record, Instance.series_id)
                 .outerjoin(Instance, Instance.record_id == Record.id)
-                .where(waiting_to_be_filed(), Record.node == settings.node)
+                .where(waiting_to_be_filed(), self._is_here())
                 .where(*(~and_(Record.journal == id, Record.segment == number) for id, number in self.gone))
                 .order_by(Record.received_at, Record.sequence)
                 .limit(LOOK_AT)
@@ -71,6 +71,12 @@ class Filing:
             for part in _split(group, settings.pack_bytes)
             if part[0].received_at <= old or sum(r.size_bytes for r in part) >= settings.pack_bytes
         ]
+
+    def _is_here(self) -> ColumnElement[bool]:
+        """Of this node; also of a journal that lies here under the name that the node had before."""
+        node = self.runtime.settings.node
+        others = [state.id for state in journal.journals(self.runtime.journal_dir) if state.node != node]
+        return or_(Record.node == node, Record.journal.in_(others))
 
     def _file(self, records: Sequence[Record]) -> int:
         """Write one pack and point the rows to it."""

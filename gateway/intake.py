@@ -8,7 +8,7 @@ and again moves to quarantine, and what is behind it goes on.
 import hashlib
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -54,10 +54,11 @@ class Drain:
         """Index what the journals hold beyond the cursors; answers how many records. Raises when the database is away."""
         began = self.runtime.now()
         total = 0
-        for state in journal.journals(self.runtime.journal_dir):
+        states = journal.journals(self.runtime.journal_dir)
+        for state in states:
             total += self._index_journal(state)
         if total == 0:
-            self._note_caught_up(began)
+            self._note_caught_up(began, {state.node for state in states})
         self.indexed += total
         return total
 
@@ -117,17 +118,20 @@ class Drain:
         with self.runtime.sessions.begin() as session:
             session.add(quarantined_record(self.runtime, record, error))
 
-    def _note_caught_up(self, began: datetime) -> None:
-        """Everything received before this pass began is indexed; written once a second at most."""
+    def _note_caught_up(self, began: datetime, nodes: Set[str]) -> None:
+        """Everything received before this pass began is indexed, also under names that this node had before.
+
+        Written once a second at most.
+        """
         if self.caught_up_at is not None and (began - self.caught_up_at).total_seconds() < 1:
             return
         with self.runtime.sessions.begin() as session:
-            node = self.runtime.settings.node
-            mark = session.get(DrainMark, node)
-            if mark is None:
-                session.add(DrainMark(node=node, indexed_until=began, figures={}))
-            else:
-                mark.indexed_until = max(mark.indexed_until, began)
+            for node in sorted(nodes | {self.runtime.settings.node}):
+                mark = session.get(DrainMark, node)
+                if mark is None:
+                    session.add(DrainMark(node=node, indexed_until=began, figures={}))
+                else:
+                    mark.indexed_until = max(mark.indexed_until, began)
         self.caught_up_at = began
 
 

@@ -21,6 +21,7 @@ FILE_NAME = "drain.json"  # one drain per data folder
 INTERVAL_S = 1.0
 GONE_AFTER = timedelta(seconds=5)
 MINUTE_S = 60.0
+DRAIN_DUE_S = 30.0  # by then a drain that was started together with others has said that it lives
 
 
 class Counted:
@@ -105,6 +106,15 @@ class PulseReading:
     alive: bool
     away: dict[str, datetime] = field(default_factory=dict)
     figures: dict[str, Any] = field(default_factory=dict)
+
+
+def warn_without_drain(folder: Path, *, now: datetime) -> bool:
+    """What this process appends to its journal waits for a drain beside it; says whether there was cause to warn."""
+    pulse = read_pulse(folder, now=now)
+    silent = pulse is None or not pulse.alive
+    if silent:
+        log.warning("drain_missing", folder=str(folder.parent))
+    return silent
 
 
 def read_pulse(folder: Path, *, now: datetime) -> PulseReading | None:

@@ -11,6 +11,7 @@ from gateway import tasks
 from gateway.ingest import ingest_children, listen
 from gateway.preparation import Fill, Preparation
 from gateway.processes import Supervisor
+from gateway.pulse import DRAIN_DUE_S, warn_without_drain
 from gateway.runtime import open_runtime
 from gateway.settings import Settings
 from gateway.sweep import SweepThread
@@ -49,6 +50,8 @@ def run_web(settings: Settings, preparation: Preparation | None = None) -> None:
             preparation.finish(stop)
         if sweep and not stop.is_set():
             sweep.start()
+        if not stop.wait(DRAIN_DUE_S):
+            warn_without_drain(settings.data_dir / "run", now=runtime.now())
 
     beginning = threading.Thread(target=begin_work, name="preparation", daemon=True)
     beginning.start()

@@ -99,6 +99,7 @@ class Overseer:
             database=DatabaseFigures(kind=runtime.engine.dialect.name, **_part(database, pulse, "database")),
             sweep=self._sweep(rows),
             silent=rows.silent if rows else (),
+            other_nodes=journal.unfiled_nodes(self._journals.get()) - {runtime.settings.node},
             disk_low_bytes=runtime.settings.disk_low_bytes,
             now=now,
         )

@@ -12,6 +12,7 @@ from gateway.journal.catalogue import (
     mark_filed,
     remove_journal,
     remove_segment,
+    unfiled_nodes,
 )
 from gateway.journal.format import UnknownFormat
 from gateway.journal.reader import (
@@ -53,5 +54,6 @@ __all__ = [
     "read_new",
     "remove_journal",
     "remove_segment",
+    "unfiled_nodes",
     "verify_body",
 ]

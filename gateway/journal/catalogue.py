@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,6 +57,11 @@ def journals(root: Path) -> list[JournalState]:
             with contextlib.suppress(FileNotFoundError):  # removed by the drain while we looked
                 found.append(_journal_state(folder))
     return found
+
+
+def unfiled_nodes(states: Iterable[JournalState]) -> frozenset[str]:
+    """The nodes under whose names something here still waits to be filed."""
+    return frozenset(state.node for state in states if any(not segment.filed for segment in state.segments))
 
 
 def find_segment(root: Path, journal: str, number: int) -> Path | None:

@@ -127,6 +127,10 @@ FAULTS: Mapping[str, tuple[str, str]] = {
     "journal_filling": ("接收日志将满。", "The journal is filling up."),
     "drain_behind": ("入库落后于接收。", "Indexing is behind what arrives."),
     "drain_silent": ("入库进程没有动静。", "The drain has fallen silent."),
+    "node_changed": (
+        "此数据目录中有以其他节点名（{where}）接收的数据未归档：GATEWAY_NODE 改过；将照常归档。",
+        "Data received under another name ({where}) is not filed yet: GATEWAY_NODE was changed; it is filed all the same.",
+    ),
     "sweep_late": ("后台任务没有按时执行（{where}）。", "Due work is not being done ({where})."),
     "work_failing": ("{where} 项后台任务反复失败。", "Due work that keeps failing: {where}."),
     "quarantine": ("{where} 条记录被隔离，需人工处理。", "Records in quarantine: {where}."),

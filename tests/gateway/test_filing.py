@@ -11,10 +11,13 @@ from sqlalchemy import select
 from adapters.errors import Unavailable
 from gateway import journal
 from gateway.filing import Filing
-from gateway.index import Pack, Record, RecordState
+from gateway.index import DrainMark, Pack, Record, RecordState
+from gateway.intake import Drain
 from gateway.objects import open_object_store
 from gateway.originals import read_original
+from gateway.probes import Probes
 from gateway.runtime import Runtime
+from gateway.system import Overseer
 from tests.conftest import Clock
 from tests.gateway.sending import Wire, encode, open_wire
 from tests.synthetic import new_uid
@@ -220,3 +223,47 @@ def test_what_another_node_received_is_not_filed_here(wire: Wire, clock: Clock) 
     clock.advance(minutes=1)
 
     assert file_all(wire, node="another") == 0
+
+
+def test_what_was_received_under_the_nodes_former_name_is_filed_and_told_until_then(
+    wire: Wire, clock: Clock
+) -> None:
+    wire.send(wire.image())
+    wire.end_journal()
+    runtime = wire.runtime
+    renamed = replace(runtime, settings=runtime.settings.model_copy(update={"node": "renamed"}))
+    Drain(renamed).index_new()
+    overseer = Overseer(renamed, Probes(renamed))
+    [fault] = [fault for fault in overseer.look().faults if fault.code == "node_changed"]
+    assert (fault.where, fault.severity) == (runtime.settings.node, "amber")
+
+    clock.advance(minutes=1)
+    assert Filing(renamed).file_ready() == 1
+
+    assert records(wire)[0].pack_id is not None
+    faults = Overseer(renamed, Probes(renamed)).look().faults
+    assert "node_changed" not in {one.code for one in faults}
+
+
+def test_records_of_another_machine_are_left_to_it(wire: Wire, clock: Clock, tmp_path: Path) -> None:
+    wire.send(wire.image())
+    wire.index()
+    clock.advance(minutes=1)
+    settings = wire.runtime.settings.model_copy(update={"node": "other", "data_dir": tmp_path / "other"})
+    settings.journal_dir.mkdir(parents=True)
+
+    assert Filing(replace(wire.runtime, settings=settings)).file_ready() == 0
+
+
+def test_an_examination_received_under_the_former_name_is_not_waited_for(wire: Wire, clock: Clock) -> None:
+    wire.send(wire.image())
+    wire.index()
+    wire.end_journal()
+    clock.advance(minutes=1)
+    settings = wire.runtime.settings.model_copy(update={"node": "renamed"})
+
+    Drain(replace(wire.runtime, settings=settings)).index_new()
+
+    with wire.session() as session:
+        marks = session.scalars(select(DrainMark.indexed_until)).all()
+    assert marks == [clock(), clock()]

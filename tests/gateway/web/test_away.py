@@ -12,7 +12,7 @@ from sqlalchemy.exc import OperationalError
 from gateway.database import open_engine
 from gateway.objects import open_object_store
 from gateway.probes import Probes
-from gateway.pulse import Pulse
+from gateway.pulse import Pulse, warn_without_drain
 from gateway.runtime import Runtime
 from gateway.system import Overseer
 from gateway.web.app import create_app
@@ -198,3 +198,24 @@ def test_metrics_say_what_they_can_without_a_database(runtime: Runtime, county: 
     assert 'gateway_up{part="database"} 0.0' in text
     assert "gateway_disk_free_bytes" in text
     assert "gateway_journal_not_filed_records" not in text
+
+
+def test_what_is_appended_where_no_drain_ever_was_is_told(runtime: Runtime, county: County, clock: Clock):
+    runtime.journal.append("report.pdf", {"received_at": clock().isoformat()}, [b"a signed document"])
+    appended_at = clock()
+    assert look(runtime) == {}
+    clock.advance(seconds=31)
+
+    fault = look(runtime)["drain_silent"]
+
+    assert (fault.severity, fault.since) == ("red", appended_at)  # type: ignore[attr-defined]
+
+
+def test_a_process_without_a_drain_beside_it_is_warned(runtime: Runtime, clock: Clock):
+    folder = runtime.settings.data_dir / "run"
+    assert warn_without_drain(folder, now=clock())
+    Pulse(folder, now=clock).beat()
+
+    assert not warn_without_drain(folder, now=clock())
+    clock.advance(seconds=6)
+    assert warn_without_drain(folder, now=clock())
