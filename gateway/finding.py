@@ -15,7 +15,7 @@ from worklists.errors import Invalid
 from worklists.examinations import Examination
 from worklists.patients import Patient
 from worklists.reading import Purpose, ReadingTask
-from worklists.reports import Report, ReportReturn, ReturnState
+from worklists.reports import Report, ReportReturn, ReportState, ReturnState, find_renamed
 
 SEPARATOR = "|"
 
@@ -99,6 +99,7 @@ class Around:
     reports: dict[uuid.UUID, uuid.UUID]
     returns: dict[uuid.UUID, tuple[ReportReturn, datetime]]
     held: dict[uuid.UUID, int]
+    renamed: frozenset[uuid.UUID]  # whose standing report names the patient as before a correction
 
 
 def look_around(
@@ -110,6 +111,10 @@ def look_around(
         .where(Report.examination_id.in_(examination_ids))
         .order_by(Report.version)
     )
+    standing = session.scalars(
+        select(Report).where(Report.examination_id.in_(examination_ids), Report.state == ReportState.SIGNED)
+    ).all()
+    renamed = find_renamed(session, standing)
     held = session.execute(
         select(Held.examination_id, func.count())
         .where(Held.examination_id.in_(examination_ids), Held.resolved_at.is_(None))
@@ -119,6 +124,7 @@ def look_around(
         reports={row.examination_id: row.id for row in reports},
         returns=_returns_to(session, examination_ids, recipient_id) if recipient_id else {},
         held={about: count for about, count in held if about is not None},
+        renamed=frozenset(report.examination_id for report in standing if report.id in renamed),
     )
 
 

@@ -74,7 +74,7 @@ def correct_identity(
         # Names stay in the row of the correction; the audit says that it happened and why.
         detail = {"reason": change.reason, "identity_change_id": str(change.id)}
         _record(session, who, "identity_corrected", examination, now, detail)
-        live.bump(session, "worklist")
+        live.bump(session, "worklist", "returns")  # who signed sees it, and who has the report
         return examination.id
 
     return in_one(runtime, deed)

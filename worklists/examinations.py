@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -13,7 +13,17 @@ from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 from worklists.base import Base, new_id
 from worklists.directory import Device, Institution, Kind, Person
 from worklists.errors import Invalid, NotFound
-from worklists.patients import Patient, PatientIdentity, get_or_create, rewrite
+from worklists.names import display_name
+from worklists.patients import (
+    Patient,
+    PatientIdentity,
+    contradictions,
+    create,
+    find,
+    get_or_create,
+    rewrite,
+    says,
+)
 
 
 class Priority(StrEnum):
@@ -230,14 +240,17 @@ def correct_identity(
     person: Person,
     now: datetime,
 ) -> IdentityChange:
-    """Say who the patient really is. The device's statement and every earlier correction stay readable."""
+    """Say who the patient really is. The device's statement and every earlier correction stay readable.
+
+    Of this examination only: what others of the same patient row say stays as it is.
+    """
     if not reason.strip():
         raise Invalid("reason")
     if not identity.name.strip("^= "):
         raise Invalid("name")
+    session.refresh(examination.patient, with_for_update=True)  # nobody joins the row meanwhile
     before = examination.patient.identity
-    examination.patient = get_or_create(session, examination.institution_id, identity)
-    rewrite(examination.patient, identity)
+    examination.patient = _patient_said(session, examination, identity)
     change = IdentityChange(
         id=new_id(),
         examination_id=examination.id,
@@ -249,6 +262,33 @@ def correct_identity(
     )
     session.add(change)
     return change
+
+
+def _patient_said(session: Session, examination: Examination, said: PatientIdentity) -> Patient:
+    """The row that says this: this one, another that does, this one rewritten if nobody shares it, or a new one."""
+    current = examination.patient
+    if display_name(said.name) == current.display_name:
+        said = replace(said, name=current.name)  # people are shown, and type, one spelling of several
+    if says(current, said):
+        return current
+    for patient in find(session, examination.institution_id, said.patient_id):
+        # Under another number an empty field says nothing; under the same one it was emptied by a person.
+        if says(patient, said, silence_agrees=said.patient_id != current.patient_id):
+            return patient
+    same_person = said.patient_id == current.patient_id and not contradictions(current.identity, said)
+    if same_person and not _is_shared(session, examination):
+        rewrite(current, said)
+        return current
+    national_id = said.national_id or (current.national_id if same_person else None)
+    return create(session, examination.institution_id, replace(said, national_id=national_id))
+
+
+def _is_shared(session: Session, examination: Examination) -> bool:
+    """Other examinations say of their patient what this row says."""
+    others = select(Examination.id).where(
+        Examination.patient_id == examination.patient_id, Examination.id != examination.id
+    )
+    return session.scalars(others.limit(1)).first() is not None
 
 
 def age_text(birth_date: date | None, on: date) -> str | None:

@@ -120,8 +120,20 @@ def create(session: Session, institution_id: uuid.UUID, identity: PatientIdentit
     return patient
 
 
+def says(patient: Patient, identity: PatientIdentity, *, silence_agrees: bool = False) -> bool:
+    """A patient's row says the same; `silence_agrees`: what the identity leaves empty may be known."""
+    if patient.patient_id != identity.patient_id:
+        return False
+    if display_name(identity.name) != patient.display_name:
+        return False
+    return all(
+        claimed == known or (silence_agrees and claimed is None)
+        for claimed, known in ((identity.sex, patient.sex), (identity.birth_date, patient.birth_date))
+    )
+
+
 def rewrite(patient: Patient, identity: PatientIdentity) -> None:
-    """Say better who somebody is whom the identity does not contradict."""
+    """Say better who somebody is whom the identity does not contradict, and of whom no other examination speaks."""
     patient.name, patient.sex, patient.birth_date = identity.name, identity.sex, identity.birth_date
     patient.national_id = identity.national_id or patient.national_id
     patient.search_text = search_text(patient.identity)

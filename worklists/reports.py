@@ -16,7 +16,7 @@ from sqlalchemy.orm import Mapped, Mapper, Session, mapped_column, relationship
 from worklists.base import Base, local_date, new_id
 from worklists.directory import Centre, Institution, Person
 from worklists.errors import NotFound
-from worklists.examinations import Examination
+from worklists.examinations import Examination, IdentityChange
 from worklists.reading import ReadingTask
 from worklists.recognition import Mark
 
@@ -201,6 +201,22 @@ def address_anew(session: Session, examination: Examination, now: datetime) -> N
         for row in _address(session, report, examination):
             if report.pdf_sha256 is not None:
                 row.deliver(now)
+
+
+def find_renamed(session: Session, reports: Sequence[Report]) -> set[uuid.UUID]:
+    """Those of the reports whose patient was corrected to somebody else than they name, after their signature."""
+    corrections = session.scalars(
+        select(IdentityChange)
+        .where(IdentityChange.examination_id.in_({report.examination_id for report in reports}))
+        .order_by(IdentityChange.changed_at, IdentityChange.id)
+    )
+    latest = {change.examination_id: change for change in corrections}
+    found = set()
+    for report in reports:
+        change = latest.get(report.examination_id)
+        if change is not None and change.changed_at >= report.signed_at and change.after != report.patient:
+            found.add(report.id)
+    return found
 
 
 def get_report(session: Session, report_id: uuid.UUID) -> Report:

@@ -17,6 +17,7 @@ from worklists.access import Wire
 from worklists.directory import Role
 from worklists.errors import NotAllowed
 from worklists.reading import get_task
+from worklists.reports import find_renamed
 
 router = APIRouter(prefix="/api/v1/reports/{report_id}", tags=["reports"])
 
@@ -42,7 +43,12 @@ def read_report(report_id: uuid.UUID, caller: ReportCallerDep, runtime: RuntimeD
         report = township.get_report(session, who_is(caller), report_id)
         around = look_around(session, [report.examination_id], recipient_id=caller.subject.institution_id)
         item = show_examination(get_task(session, report.task_id), around)
-        return show_report(report, item, base_url=runtime.settings.base_url)
+        return show_report(
+            report,
+            item,
+            base_url=runtime.settings.base_url,
+            identity_changed=report.id in find_renamed(session, [report]),
+        )
 
 
 @router.get(

@@ -82,6 +82,7 @@ class WorklistItem(BaseModel):
     late_instances: int
     rejected: bool
     draft_revision: int | None
+    identity_changed_after_signing: bool
     report_id: uuid.UUID | None
 
 
@@ -226,6 +227,7 @@ class ReportShape(BaseModel):
     number: str
     version: int
     state: ReportState
+    identity_changed_after_signing: bool
     examination: ExaminationItem
     patient: PatientShape
     findings: str

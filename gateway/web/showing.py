@@ -188,13 +188,16 @@ def show_priors(session: Session, subject: Subject, examination: Examination) ->
     return [_show_prior(task, standing.get(task.examination_id)) for task in tasks]
 
 
-def show_report(report: Report, item: ExaminationItem, *, base_url: str) -> ReportShape:
+def show_report(
+    report: Report, item: ExaminationItem, *, base_url: str, identity_changed: bool
+) -> ReportShape:
     examination = report.examination
     return ReportShape(
         report_id=report.id,
         number=report.number,
         version=report.version,
         state=report.state,
+        identity_changed_after_signing=identity_changed,
         examination=item,
         patient=show_snapshot(report.patient, made_on(examination)),
         findings=report.findings,
@@ -273,6 +276,7 @@ def _task_fields(task: ReadingTask, around: Around) -> dict[str, Any]:
         "has_clinical_information": bool(examination.clinical_information.strip()),
         "late_instances": task.late_instances,
         "rejected": bool(task.draft and task.draft.rejection_reason),
+        "identity_changed_after_signing": examination.id in around.renamed,
         "draft_revision": task.draft.revision if task.draft else None,
         "report_id": around.reports.get(examination.id),
     }

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from tests.builders import NOW, County, arrive, identity
 from worklists.errors import Invalid
-from worklists.examinations import IdentityChange, correct_identity
+from worklists.examinations import Examination, IdentityChange, correct_identity
 from worklists.names import display_name, masked_name, pinyin_of
 from worklists.patients import Patient, contradictions, get_or_create, search_text
 
@@ -183,6 +183,84 @@ def test_correcting_to_somebody_else_leaves_the_first_patient_alone(session: Ses
 
     assert patient is known
     assert before.name == "QIU^MING"
+
+
+def _two_of_one(session: Session, county: County) -> tuple[Examination, Examination]:
+    """Two examinations of one patient: the one to correct, and the other."""
+    first = arrive(session, county)
+    other = arrive(session, county, study_instance_uid="2.25.77")
+    assert first.patient is other.patient
+    return first, other
+
+
+def _say(session: Session, county: County, examination: Examination, **fields: object) -> IdentityChange:
+    change = correct_identity(
+        session, examination, identity=identity(**fields), reason="写错", person=county.radiographer, now=NOW
+    )
+    session.flush()
+    session.expire_all()
+    return change
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"name": "QIU^MING=仇^鸣"}, {"name": "李^四"}, {"sex": "F"}, {"sex": None}, {"birth_date": None},
+        {"birth_date": date(1980, 1, 1)}, {"patient_id": "P009"},
+    ],
+)  # fmt: skip
+def test_a_correction_never_changes_what_other_examinations_say(
+    session: Session, county: County, fields: dict[str, object]
+) -> None:
+    first, other = _two_of_one(session, county)
+    before = other.patient.identity
+    _say(session, county, first, **fields)
+
+    assert other.patient.identity == before
+    assert first.patient is not other.patient
+    for name, value in fields.items():
+        assert getattr(first.patient, name) == value
+
+
+def test_a_correction_that_changes_nothing_keeps_the_shared_patient(session: Session, county: County) -> None:
+    first, other = _two_of_one(session, county)
+    change = _say(session, county, first, name="仇明")  # as it is shown, and so typed
+
+    assert first.patient is other.patient
+    assert first.patient.name == "QIU^MING=仇^明"
+    assert change.before == change.after
+
+
+def test_the_same_correction_of_two_examinations_leads_to_one_patient(
+    session: Session, county: County
+) -> None:
+    first, other = _two_of_one(session, county)
+    third = arrive(session, county, study_instance_uid="2.25.78")
+    for one in (first, other):
+        _say(session, county, one, sex="F")
+
+    assert first.patient is other.patient
+    assert (first.patient.sex, third.patient.sex) == ("F", "M")
+
+
+def test_joining_a_known_patient_with_blanks_inherits_and_erases_nothing(
+    session: Session, county: County
+) -> None:
+    known = arrive(session, county, study_instance_uid="2.25.79", patient=identity(patient_id="P002"))
+    examination = arrive(session, county, patient=identity(name="李^四"))
+    _say(session, county, examination, patient_id="P002", sex=None, birth_date=None)
+
+    assert examination.patient is known.patient
+    assert (known.patient.sex, known.patient.birth_date) == ("M", date(1979, 3, 4))
+
+
+def test_a_row_that_only_this_examination_uses_is_rewritten(session: Session, county: County) -> None:
+    examination = arrive(session, county)
+    row = examination.patient
+    _say(session, county, examination, birth_date=None)
+
+    assert examination.patient is row
+    assert row.birth_date is None
 
 
 def test_what_the_device_said_is_never_lost(session: Session, county: County) -> None:

@@ -19,6 +19,7 @@ from worklists.reports import (
     ReportState,
     ReturnState,
     deliver,
+    find_renamed,
     sign_report,
 )
 
@@ -94,6 +95,26 @@ def test_a_corrected_patient_does_not_change_what_was_signed(session: Session, c
     session.commit()
 
     assert report.patient["name"] == "QIU^MING=仇^明"
+
+
+def test_a_report_of_a_patient_who_was_corrected_afterwards_is_found(
+    session: Session, county: County
+) -> None:
+    def say(name: str) -> None:
+        correct_identity(
+            session, report.examination, identity=identity(name=name), reason="写错",
+            person=county.radiographer, now=NOW,
+        )  # fmt: skip
+        session.flush()
+
+    report = signed_report(session, county)
+    assert find_renamed(session, [report]) == set()
+    say("仇明")  # nothing but what the report says
+    assert find_renamed(session, [report]) == set()
+    say("李^四")
+    assert find_renamed(session, [report]) == {report.id}
+    say("QIU^MING=仇^明")
+    assert find_renamed(session, [report]) == set()
 
 
 def test_a_report_that_cannot_be_signed_leaves_nothing(session: Session, county: County) -> None:

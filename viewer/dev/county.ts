@@ -51,7 +51,7 @@ function examination(i: number): ExaminationDetail {
     accession_number: `A2611210${String(i).padStart(3, '0')}`, study_instance_uid: STUDIES[i % STUDIES.length]!,
     instances: state === 'arriving' ? Math.floor(many * 0.7) : many, expected_instances: i % 2 ? many : null, complete: state !== 'arriving',
     received_at: ago(minutes), studied_at: ago(minutes + 8), claimed_by: state === 'claimed' ? (i % 2 ? WANG : LI) : state === 'submitted' ? WANG : null,
-    claimed_until: null, has_clinical_information: i % 3 === 0, late_instances: i === 4 ? 12 : 0, rejected: i === 11, draft_revision: null, report_id: state === 'signed' ? `report-${i}` : null,
+    claimed_until: null, has_clinical_information: i % 3 === 0, late_instances: i === 4 ? 12 : 0, rejected: i === 11, draft_revision: null, identity_changed_after_signing: i === 27, report_id: state === 'signed' ? `report-${i}` : null,
     device: { id: `dev-${i % 2}`, ae_title: i % 2 ? 'DEMO_DR' : 'DEMO_CT', name: i % 2 ? '万东 DR' : '联影 CT' },
     returned: state === 'signed' ? { return_id: `return-${i}`, report_id: `report-${i}`, state: i % 3 ? 'delivered' : 'acknowledged', signed_at: ago(minutes - 90) } : null,
     sent_back_reason: state === 'sent_back' ? '第 3 序列有明显呼吸运动伪影,请重扫' : null, held: i === 24 ? 2 : 0, village: null,
@@ -74,7 +74,7 @@ const MARKS: Mark[] = [
 function report(i: number): Report {
   const item = examinations[i]!
   return {
-    report_id: `report-${i}`, number: `YX20261121-0${i}`, version: 1, state: 'signed', examination: item, patient: item.patient,
+    report_id: `report-${i}`, number: `YX20261121-0${i}`, version: 1, state: 'signed', identity_changed_after_signing: item.identity_changed_after_signing, examination: item, patient: item.patient,
     findings: '胸廓对称,双肺纹理清晰。右肺上叶尖段见一实性结节,直径约 6 mm,边界清。余肺野未见异常密度影。气管及主要支气管通畅,纵隔未见肿大淋巴结。心影大小正常。',
     impression: '1. 右肺上叶尖段实性小结节(约 6 mm),建议 6 个月后 CT 复查。\n2. 余胸部 CT 平扫未见明显异常。',
     clinical_information: '咳嗽、咳痰 2 周。', writer: WANG, reviewer: LI, signed_by: LI, signed_at: ago(55 + i), preliminary: false, critical: i % 5 === 0,

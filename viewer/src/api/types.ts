@@ -82,6 +82,8 @@ export interface WorklistItem {
   /** The reviewer gave the draft back to its writer. */
   rejected: boolean
   draft_revision: number | null
+  /** The patient was corrected to somebody else than the standing report names. */
+  identity_changed_after_signing: boolean
   report_id: string | null
 }
 
@@ -184,6 +186,7 @@ export interface Report {
   number: string
   version: number
   state: 'signed' | 'superseded' | 'void'
+  identity_changed_after_signing: boolean
   examination: ExaminationItem
   patient: Patient
   findings: string

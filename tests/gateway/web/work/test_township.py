@@ -504,3 +504,23 @@ def test_delivering_later_reaches_the_inbox(runtime: Runtime, client: Client, co
         deliver(session, session.get_one(Report, uuid.UUID(report_id)), pdf_sha256=SHA, now=NOW)
 
     assert client("radiographer").get("/api/v1/returns").json()["items"][0]["report_id"] == report_id
+
+
+def test_a_correction_after_the_signature_is_seen_by_everybody_concerned(
+    runtime: Runtime, client: Client, county: County
+) -> None:
+    with runtime.sessions.begin() as session:
+        report = signed_report(session, county)
+    radiographer, wang = client("radiographer"), client("wang")
+    route, flag = f"{ROUTE}/{report.examination_id}", "identity_changed_after_signing"
+    assert radiographer.get(route).json()[flag] is False
+    before = _told(runtime)
+    body = {"name": "李四", "sex": "M", "birth_date": "1979-03-04", "patient_id": "P001", "reason": "写错"}
+    assert radiographer.post(f"{route}/identity", json=body).json()[flag] is True
+
+    assert _told(runtime) > before
+    assert wang.get(f"/api/v1/reports/{report.id}").json()[flag] is True
+    assert wang.get(f"/api/v1/tasks/{report.task_id}").json()["task"][flag] is True
+    (item,) = wang.get("/api/v1/worklist", params={"state": "signed"}).json()["items"]
+    assert (item[flag], item["patient"]["name"]) == (True, "李四")
+    assert wang.get(f"/api/v1/reports/{report.id}").json()["patient"]["name"] == "仇明"

@@ -27,6 +27,9 @@ export const common: Same<typeof zh> = {
   delivery: { pending: 'Pending', delivered: 'Delivered', opened: 'Opened', acknowledged: 'Acknowledged', failed: 'Failed' },
   reportState: { signed: 'Valid', superseded: 'Amended since', void: 'Void' },
   word: {
+    identityChanged: 'Identity corrected after signing',
+    identityChangedNow: 'The patient is now: {now}.',
+    identityChangedWhy: 'The report still names the patient as before; consider an amended report.',
     examination: 'Examination',
     patient: 'Patient',
     name: 'Name',

@@ -25,6 +25,9 @@ export const common = {
   delivery: { pending: '待送达', delivered: '已送达', opened: '已查看', acknowledged: '已确认', failed: '送达失败' },
   reportState: { signed: '有效', superseded: '已被修订', void: '已作废' },
   word: {
+    identityChanged: '签发后身份已更正',
+    identityChangedNow: '现在的身份：{now}。',
+    identityChangedWhy: '报告上仍是更正前的患者；请核对是否需要出具修订报告。',
     examination: '检查',
     patient: '患者',
     name: '姓名',
