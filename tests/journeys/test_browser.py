@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Frame, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Frame, Page, Response, expect, sync_playwright
 
 from tests.journeys.gateways import PASSWORD, Gateway, run_dcmtk, wait_for
 from tests.synthetic import write_study
@@ -129,9 +129,12 @@ def test_the_township_opens_the_report_and_acknowledges_it(sign_in: SignIn) -> N
     page.goto("/app/returns")
     row = page.locator("li.row", has_text=PATIENT)
     expect(row).to_contain_text("明河县HR", timeout=SLOW_MS)
-    pdf = page.request.get(row.get_by_role("link", name="打开 PDF").get_attribute("href") or "")
-    assert pdf.body().startswith(b"%PDF")
-    row.get_by_role("button", name="确认收到").click()
+    with (
+        page.context.expect_event("response", is_document) as answered,
+        page.expect_popup(),
+    ):
+        row.get_by_role("button", name="打开并确认").click()
+    assert answered.value.headers["content-type"] == "application/pdf"
     expect(row).to_contain_text("已确认", timeout=SLOW_MS)
 
 
@@ -141,6 +144,10 @@ def test_the_it_person_sees_listeners_and_devices_and_no_names(sign_in: SignIn) 
     expect(page.get_by_text("柳溪镇卫生院").first).to_be_visible(timeout=SLOW_MS)
     expect(page.get_by_text("DICOM").first).to_be_visible(timeout=SLOW_MS)
     assert PATIENT not in page.content()
+
+
+def is_document(answer: Response) -> bool:
+    return answer.url.endswith("/pdf") and answer.status == 200
 
 
 def find_images(page: Page) -> Frame | None:
