@@ -217,14 +217,6 @@ def test_held_originals_are_filed_too(wire: Wire, clock: Clock) -> None:
     assert file_all(wire) == 1
 
 
-def test_what_another_node_received_is_not_filed_here(wire: Wire, clock: Clock) -> None:
-    wire.send(wire.image())
-    wire.index()
-    clock.advance(minutes=1)
-
-    assert file_all(wire, node="another") == 0
-
-
 def test_what_was_received_under_the_nodes_former_name_is_filed_and_told_until_then(
     wire: Wire, clock: Clock
 ) -> None:
