@@ -71,9 +71,10 @@ TABLE: dict[tuple[str, str], tuple[int, ...]] = {
     ("GET", "/api/v1/held/{held_id}"): (200, 404, *(403,) * 5, 404, 403, 403),
     ("POST", "/api/v1/held/{held_id}/resolve"): (200, 404, *(403,) * 5, 404, 403, 403),
     ("GET", "/api/v1/held/{held_id}/file"): (503, 404, *(403,) * 5, 404, 403, 403),  # its bytes are nowhere
+    ("GET", "/api/v1/verifications/authority.pem"): (404,) * 10,  # there is none before the first signature
     ("GET", "/api/v1/verifications/{code}"): (200,) * 10,
 }
-OPEN_TO_ANYBODY = {("GET", "/api/v1/verifications/{code}")}
+OPEN_TO_ANYBODY = {("GET", "/api/v1/verifications/authority.pem"), ("GET", "/api/v1/verifications/{code}")}
 BODIES: dict[str, dict[str, Any]] = {
     "send-back": {"reason": "x"}, "reject": {"reason": "x"}, "report": TEXT, "identity": IDENTITY,
     "{examination_id}": {"priority": "urgent"}, "resolve": {"action": "discard", "reason": "x"},
