@@ -1,75 +1,18 @@
-"""The object store: originals by key, kept whole or not at all, in a folder or on any S3 server.
-
-Keys are relative paths of letters, digits, dots, dashes and underscores; no part begins with a dot.
-What is stored is durable when `put` returns. S3: objects_s3.py.
-Layout of keys and why originals go in packs: docs/decisions/0002-object-layout.md.
-"""
+"""Objects as files in a folder of a local disk: written apart, synced, renamed."""
 
 import contextlib
 import os
-import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO
 from uuid import uuid4
 
 from adapters.errors import Unavailable
-
-CHUNK_BYTES = 1024 * 1024
-KEY_LIMIT = 512  # characters; S3 allows 1,024, file systems less for a whole path
-
-_KEY = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
-
-
-class ObjectMissing(LookupError):
-    """There is no object with this key."""
-
-
-class Source(Protocol):
-    """What an object is read from: a file, a body of the journal, a pack being made."""
-
-    def read(self, size: int = -1, /) -> bytes:
-        """Up to so many bytes; none at the end."""
-
-
-class ObjectStore(Protocol):
-    """Where originals are kept. Every call may raise Unavailable; a source that ends early is a ValueError."""
-
-    def put(self, key: str, source: Source, size: int) -> None:
-        """Keep `size` bytes of the source under the key, replacing what was there."""
-
-    def read(self, key: str, *, offset: int = 0, length: int | None = None) -> bytes:
-        """The object, or as much of the range as it has; ObjectMissing."""
-
-    def chunks(self, key: str, *, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
-        """The same in pieces of about CHUNK_BYTES, for what should not be in memory whole."""
-
-    def size(self, key: str) -> int | None:
-        """How many bytes the object has; None when there is none."""
-
-    def delete(self, key: str) -> None:
-        """Remove the object; removing what is not there changes nothing."""
-
-    def keys(self, prefix: str = "") -> Iterator[str]:
-        """Every key that begins with the prefix, in no promised order."""
-
-    def check(self) -> None:
-        """Unavailable when nothing can be stored now."""
-
-
-def open_object_store(place: str | Path) -> ObjectStore:
-    """A store for `s3+http(s)://KEY:SECRET@HOST:PORT/BUCKET[?region=…]` or for a folder. Does not connect yet."""
-    if isinstance(place, str) and place.startswith(("s3+http://", "s3+https://")):
-        from gateway.objects_s3 import open_s3  # noqa: PLC0415 (a folder needs no S3 client: half a second to load)
-
-        return open_s3(place)
-    if isinstance(place, str) and "://" in place:
-        raise ValueError("an object store is a folder or s3+http(s)://KEY:SECRET@HOST:PORT/BUCKET")
-    return FolderStore(Path(place))
+from gateway.objects.store import CHUNK_BYTES, ObjectMissing, Source, check_range, checked_key
 
 
 class FolderStore:
-    """Objects as files in a folder of a local disk."""
+    """A store in a folder."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -146,13 +89,6 @@ class FolderStore:
         return self._root / checked_key(key)
 
 
-def checked_key(key: str) -> str:
-    """The key itself, or ValueError."""
-    if len(key) > KEY_LIMIT or not _KEY.fullmatch(key):
-        raise ValueError("an object key is a relative path of letters, digits, '.', '-' and '_'")
-    return key
-
-
 @contextlib.contextmanager
 def _disk_errors() -> Iterator[None]:
     try:
@@ -168,11 +104,6 @@ def _exactly(source: Source, size: int) -> Iterator[bytes]:
             raise ValueError(f"the source ended {size} bytes early")
         size -= len(chunk)
         yield chunk
-
-
-def check_range(offset: int, length: int | None) -> None:
-    if offset < 0 or (length is not None and length < 0):
-        raise ValueError("a range begins and ends inside the object")
 
 
 def _make_folders(folder: Path) -> None:

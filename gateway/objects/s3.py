@@ -14,7 +14,7 @@ from minio import Minio
 from minio.error import MinioException, S3Error
 
 from adapters.errors import Unavailable
-from gateway.objects import CHUNK_BYTES, ObjectMissing, Source, check_range, checked_key
+from gateway.objects.store import CHUNK_BYTES, ObjectMissing, Source, check_range, checked_key
 
 PART_BYTES = 16 * 1024 * 1024  # held in memory while it is sent; S3 asks for 5 MiB at least
 CONNECT_TIMEOUT_S = 5.0
