@@ -5,6 +5,7 @@ Nobody can be recognised then; an IT person whom this process knew shortly befor
 
 import threading
 from collections import OrderedDict
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from typing import Annotated
@@ -56,10 +57,8 @@ def get_onlooker(request: Request, runtime: RuntimeDep) -> Caller:
         raise NotSignedIn
     token_hash = hash_token(secret)
     if probes.database.ask().up:
-        try:
+        with suppress(*DATABASE_AWAY):  # it may go just now: then by what is remembered
             return _recognise(request, runtime, onlookers, token_hash)
-        except DATABASE_AWAY:  # it went just now
-            pass
     known = onlookers.find(token_hash, runtime.now())
     if known is None:
         raise Unavailable("database")
