@@ -27,7 +27,8 @@ servers: ## install the peers and servers that the tests talk to (Debian package
 
 test: setup servers ## all tests, with real peers
 	@cd viewer && npm run --silent test
-	@$(BIN)/pytest -n 2 --dist loadgroup $(PYTEST_ARGS)
+	@$(BIN)/pytest -n 2 --dist loadgroup --ignore tests/journeys/test_browser.py $(PYTEST_ARGS)
+	@$(BIN)/pytest -n 0 tests/journeys/test_browser.py # one story in its order; xdist would deal its steps out
 
 check: setup ## ruff, mypy, import-linter, type check of the viewer
 	@echo "ruff";           $(BIN)/ruff check . && $(BIN)/ruff format --check .
