@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 from rich.console import Console
 
-from gateway import __version__
+from gateway import __version__, fault_points
 from gateway.logs import set_up_logging
 from gateway.settings import PREFIX, Settings, unknown_variables
 from worklists.directory import InstitutionKind
@@ -259,7 +259,7 @@ def _settings() -> Settings:
     for name in unknown_variables(os.environ):
         typer.echo(f"warning: {name} is no setting; see docs/operations.md", err=True)
     try:
-        return Settings()
+        settings = Settings()
     except ValidationError as error:
         for problem in error.errors():
             name = _name_of(problem)
@@ -268,6 +268,8 @@ def _settings() -> Settings:
     except OSError as error:
         console.print(f"[red]GATEWAY_CONFIG[/red] {os.environ.get('GATEWAY_CONFIG')}: {error.strerror}")
         raise typer.Exit(2) from error
+    fault_points.arm(settings.faults)
+    return settings
 
 
 def _name_of(problem: ErrorDetails) -> str:

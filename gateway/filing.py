@@ -16,6 +16,7 @@ from sqlalchemy import ColumnElement, and_, delete, or_, select, update
 
 from adapters.errors import Unavailable
 from gateway import journal
+from gateway.fault_points import reach
 from gateway.index import DrainMark, Instance, Pack, Record, RecordState, SegmentCursor
 from gateway.journal import BodyDamaged, JournalState, RecordId, SegmentGone, SegmentState
 from gateway.originals import location_of
@@ -87,6 +88,7 @@ class Filing:
         ]
         stream = PackStream(members)
         try:
+            reach("file.putting")
             self.runtime.objects.put(key, stream, stream.size)
         except BodyDamaged as error:
             log.error("pack_failed", key=key, reason=str(error))
@@ -95,6 +97,7 @@ class Filing:
         except SegmentGone:
             self._note_gone(records)
             return 0
+        reach("file.put")
         if self.runtime.objects.size(key) != stream.size:
             raise Unavailable("the object store did not keep the whole pack")
         self._point_to_pack(key, stream, records)
@@ -112,6 +115,8 @@ class Filing:
             mark = session.get(DrainMark, self.runtime.settings.node)
             if mark is not None:
                 mark.filed_at = now
+            reach("file.pointed")
+        reach("file.committed")
 
     def _quarantine_damaged(self, records: Sequence[Record]) -> None:
         """The bytes of at least one are no longer those that were accepted: set it apart, so that the others go on."""
@@ -137,6 +142,7 @@ class Filing:
             for segment in state.segments:
                 if segment.ended and not segment.filed and self._is_filed(state, segment):
                     journal.mark_filed(self.runtime.journal_dir, state.id, segment.number)
+                    reach("file.marked")
             if not state.alive and not state.segments:
                 with self.runtime.sessions.begin() as session:
                     session.execute(delete(SegmentCursor).where(SegmentCursor.journal == state.id))
@@ -176,6 +182,7 @@ class Filing:
                 .where(Record.journal == state.id, Record.segment == segment.number)
                 .values(local=False)
             )
+        reach("evict.noted")
         journal.remove_segment(self.runtime.journal_dir, state.id, segment.number)
         log.info("segment_evicted", journal=state.id, segment=segment.number, size_bytes=segment.size_bytes)
 

@@ -21,6 +21,7 @@ from sqlalchemy.orm import Session
 from adapters.dicom.header import read_header
 from adapters.errors import Malformed
 from gateway import indexing, journal, live
+from gateway.fault_points import reach
 from gateway.index import DrainMark, Record, RecordState, Refusal, SegmentCursor
 from gateway.indexing import Incoming
 from gateway.journal import BodyDamaged, Damaged, JournalRecord, JournalState, Location
@@ -106,6 +107,7 @@ class Drain:
             known = known_sequences(session, state.id, [record.sequence for record in records])
         new = [record for record in records if record.sequence not in known]
         digests = digests_of(self.runtime, new)  # gigabytes perhaps: nobody's writing waits for it
+        reach("index.indexing")
         with self.runtime.sessions.begin() as session:
             index_records(self.runtime, session, new, digests)
             for item in damaged:
@@ -113,6 +115,8 @@ class Drain:
             _move_cursors(session, state, cursors)
             if records:
                 live.bump(session, "worklist", "system")
+            reach("index.indexed")
+        reach("index.committed")
 
     def _quarantine(self, record: JournalRecord, error: Exception) -> None:
         with self.runtime.sessions.begin() as session:

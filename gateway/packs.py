@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from gateway.fault_points import reach
 from gateway.journal import Location, RecordId, open_body
 from gateway.objects import CHUNK_BYTES, checked_key
 
@@ -121,6 +122,7 @@ def _padded(length: int) -> int:
 
 def _body(member: Member) -> Iterator[bytes]:
     left = member.length
+    reach("file.packing")
     with member.open() as source:
         while left:
             chunk = source.read(min(CHUNK_BYTES, left))

@@ -18,6 +18,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from gateway.fault_points import read_faults
 from gateway.working_time import WorkingTime, read_working_time
 
 MEBIBYTE = 1 << 20
@@ -71,12 +72,21 @@ class Settings(BaseSettings):
     )
     demo_password: str | None = None
     ingest_workers: int = 1
+    faults: str = Field(
+        default="", description="for tests: what goes wrong where, see gateway/fault_points.py"
+    )
 
     @field_validator("object_store")
     @classmethod
     def _check_object_store(cls, stated: str | None) -> str | None:
         if stated and "://" in stated and not stated.startswith(("s3+http://", "s3+https://")):
             raise ValueError("a folder or s3+http(s)://KEY:SECRET@HOST:PORT/BUCKET is expected")
+        return stated
+
+    @field_validator("faults")
+    @classmethod
+    def _check_faults(cls, stated: str) -> str:
+        read_faults(stated)
         return stated
 
     @model_validator(mode="after")

@@ -15,6 +15,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from gateway import work
+from gateway.fault_points import reach
 from gateway.runtime import Runtime
 from gateway.work import Work
 
@@ -52,7 +53,10 @@ def lease_due(runtime: Runtime, *, limit: int = BATCH) -> list[Leased]:
     """Take the rows that are due, so that nobody else does."""
     with runtime.sessions.begin() as session:
         now = runtime.now()
-        return [_lease(row, now) for row in work.due(session, now, limit=limit)]
+        leased = [_lease(row, now) for row in work.due(session, now, limit=limit)]
+    if leased:
+        reach("sweep.leased")
+    return leased
 
 
 def run_leased(runtime: Runtime, leased: Leased, tasks: Mapping[str, Task]) -> None:
@@ -130,6 +134,7 @@ def _lease(row: Work, now: datetime) -> Leased:
 
 
 def _write_outcome(runtime: Runtime, leased: Leased, outcome: Callable[[Work], None]) -> None:
+    reach("sweep.worked")
     with runtime.sessions.begin() as session:
         row = session.get(Work, leased.id)
         if row is not None:

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from gateway.fault_points import reach
 from gateway.journal.format import MARK_BYTES, Broken, Mark, UnknownFormat, read_mark, write_mark
 from gateway.journal.scan import FoundRecord, SegmentScan
 from gateway.journal.segment import segment_path, sync_folder
@@ -92,6 +93,7 @@ def remove_segment(root: Path, journal: str, number: int) -> None:
     path = _ended_segment(root, journal, number)
     if path is not None:
         path.unlink(missing_ok=True)
+        reach("evict.removing")
         path.with_suffix(".mark").unlink(missing_ok=True)
 
 
@@ -104,7 +106,9 @@ def remove_journal(root: Path, journal: str) -> None:
     if state.alive or state.segments:
         raise ValueError("the journal is still written or still has segments")
     gone = root / f".gone-{journal}"
+    reach("journal.removing")
     folder.rename(gone)  # in one step it is no journal any more; the rest may be repeated
+    reach("journal.renamed")
     shutil.rmtree(gone)
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from google_crc32c import extend, value
 
+from gateway.fault_points import reach
 from gateway.journal.format import (
     RECORD_HEADER_BYTES,
     SEGMENT_HEADER_BYTES,
@@ -82,6 +83,7 @@ class SharedSegment:
         self.synced_to = 0
         try:
             self._end = write_all(self._handle, [write_segment_header(header)], 0)
+            reach("journal.segment_made")
             sync_folder(folder)
         except OSError:
             self.retire()
@@ -100,17 +102,22 @@ class SharedSegment:
         for record in records:
             buffers += record.buffers(self._marker, offset)
             offset += record.length
+        reach("journal.writing")
         self._end = write_all(self._handle, buffers, self._end)
 
     def sync(self) -> None:
         """Make what was appended durable, then let other processes read it."""
+        reach("journal.written")
         os.fdatasync(self._handle)
+        reach("journal.synced")
         self.synced_to = self._end
         self._publish(ended=False)
+        reach("journal.marked")
 
     def end(self) -> None:
         """No more records: say so durably, so that nobody needs to search for the end later."""
         try:
+            reach("journal.ending")
             self._publish(ended=True)
             os.fsync(self._mark_handle)
         finally:
@@ -202,6 +209,7 @@ class SingleSegment:
     def write(self, chunks: Sequence[bytes]) -> None:
         for chunk in chunks:
             self._body_crc = int(extend(self._body_crc, chunk))
+        reach("single.writing")
         self._end = write_all(self._handle, chunks, self._end)
 
     def start_write_back(self) -> None:
@@ -226,8 +234,11 @@ class SingleSegment:
                 [write_record_header(self._marker, SEGMENT_HEADER_BYTES, header)],
                 SEGMENT_HEADER_BYTES,
             )
+            reach("single.written")
             os.fdatasync(self._handle)
+            reach("single.synced")
             self._part.rename(self._final)
+            reach("single.renamed")
             sync_folder(self._folder)
         except OSError:
             self.discard()

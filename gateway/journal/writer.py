@@ -23,6 +23,7 @@ import structlog
 from google_crc32c import extend
 
 from adapters.errors import Unavailable
+from gateway.fault_points import reach
 from gateway.journal.catalogue import DESCRIPTION_NAME, LOCK_NAME
 from gateway.journal.commit import GroupCommit, unavailable
 from gateway.journal.format import FORMAT_VERSION, write_head
@@ -123,6 +124,7 @@ class Journal:
         except JournalFull:
             self._group.end_large_segment()
             raise
+        reach("journal.opened")
         return Entry(self, write_head(kind, origin), streamed=(size_hint or 0) > COLLECT_BYTES)
 
     def note(self, kind: str, origin: Mapping[str, Any]) -> None:
@@ -191,7 +193,9 @@ def _make_folder(root: Path, node: str) -> tuple[Path, int]:
             file.flush()
             os.fsync(file.fileno())
         sync_folder(making)
+        reach("journal.making")
         making.rename(folder)
+        reach("journal.made")
         sync_folder(root)
         sync_folder(root.parent)
     except OSError:

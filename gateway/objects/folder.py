@@ -8,6 +8,7 @@ from typing import BinaryIO
 from uuid import uuid4
 
 from adapters.errors import Unavailable
+from gateway.fault_points import reach
 from gateway.objects.store import CHUNK_BYTES, ObjectMissing, Source, check_range, checked_key
 
 
@@ -29,6 +30,7 @@ class FolderStore:
                 file.flush()
                 os.fsync(file.fileno())
             with _disk_errors():
+                reach("folder.written")
                 temporary.replace(path)
                 _sync_folder(path.parent)
         finally:
