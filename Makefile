@@ -40,7 +40,7 @@ format: setup ## put the code in its form
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
 
 bench: setup servers ## speed against dcmtk and Orthanc, printed as ratios of one run
-	@$(BIN)/python -m tests.bench.store
+	@$(BIN)/python -m tests.bench
 
 lock: ## renew the lock files from pyproject.toml
 	@for extra in "" dev; do \

@@ -1,0 +1,160 @@
+"""Who receives: an ingest node of ours without its drain, dcmtk's storescp, and Orthanc, each on a port of its own.
+
+What they write is cut to nothing between measurements, and removed only at the very end: ext4 makes creating files
+slow for minutes after many were removed. `nagle`: as Debian ships a peer, which then waits 40 ms for each answer's
+acknowledgement; all others have TCP_NODELAY=1, as ours always has.
+
+Run as a program this module is the ingest node: settings from the environment.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+import psutil
+
+from gateway.ingest import ingest_children
+from gateway.journal import journals
+from gateway.processes import Supervisor
+from gateway.settings import Settings
+from tests.bench.blast import CALLING
+from tests.journeys.gateways import dcmtk, listens, wait_for
+from tests.servers import find_program, free_ports
+
+_WARM_LIMIT = 64 << 30  # bytes in the journal: never reached here
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receiver:
+    """A program that listens on a port."""
+
+    name: str
+    port: int
+    process: psutil.Process
+    outputs: Callable[[], list[Path]]  # files that nobody needs any more
+
+    def tidy(self) -> None:
+        for path in self.outputs():
+            os.truncate(path, 0)
+
+    def cpu_s(self) -> float:
+        """Processor time of everything that it runs, so far."""
+        return sum(sum(one.cpu_times()[:2]) for one in self._workers())
+
+    def peak_bytes(self) -> int:
+        """The most memory that any one of its processes had."""
+        return max(_peak_bytes(one.pid) for one in self._workers())
+
+    def _workers(self) -> list[psutil.Process]:
+        return self.process.children() or [self.process]
+
+
+@contextmanager
+def ingest_node(folder: Path, **settings: object) -> Iterator[Receiver]:
+    """The listeners of `gateway ingest`, as many as it runs unless told otherwise, and nothing behind them."""
+    folder.mkdir(parents=True)
+    (port,) = free_ports(1)
+    values = {"data_dir": folder, "dicom_port": port, "journal_bytes": _WARM_LIMIT, **settings}
+    configured = Settings(**values)  # type: ignore[arg-type]
+    configured.directory_snapshot.write_text(json.dumps(_directory()))
+    command = [sys.executable, "-m", "tests.bench.receivers"]
+    with _running(command, port, folder, {**os.environ, **configured.environment()}) as process:
+        yield Receiver(
+            name="this gateway",
+            port=port,
+            process=process,
+            outputs=lambda: list(_ended_segments(configured.journal_dir)),
+        )
+
+
+@contextmanager
+def storescp(folder: Path, *, options: tuple[str, ...] = ()) -> Iterator[Receiver]:
+    """dcmtk's own receiver, a process for each association, writing what it hears and syncing nothing."""
+    (folder / "out").mkdir(parents=True)
+    (port,) = free_ports(1)
+    command = [dcmtk("storescp"), "--fork", "+B", "-od", str(folder / "out"), *options, str(port)]
+    with _running(command, port, folder, _environment(nagle=False)) as process:
+        yield Receiver(name="storescp +B", port=port, process=process, outputs=lambda: _files(folder / "out"))
+
+
+@contextmanager
+def orthanc(folder: Path, *, nagle: bool = False, threads: int = 4) -> Iterator[Receiver]:
+    """Orthanc with its defaults: SQLite, a file for each instance, each synced."""
+    program = find_program("Orthanc")
+    if program is None:
+        raise SystemExit("Orthanc is not installed; it is Debian's package orthanc")
+    (folder / "out").mkdir(parents=True)
+    port, http_port = free_ports(2)
+    settings = {
+        "Name": "bench", "StorageDirectory": str(folder / "out"), "IndexDirectory": str(folder),
+        "DicomPort": port, "HttpPort": http_port, "DicomAlwaysAllowStore": True, "RemoteAccessAllowed": False,
+        "Plugins": [], "DicomThreadsCount": threads,
+    }  # fmt: skip
+    (folder / "orthanc.json").write_text(json.dumps(settings))
+    with _running([program, str(folder / "orthanc.json")], port, folder, _environment(nagle)) as process:
+        name = "Orthanc as shipped" if nagle else "Orthanc"
+        yield Receiver(name=name, port=port, process=process, outputs=lambda: _files(folder / "out"))
+
+
+@contextmanager
+def _running(
+    command: list[str], port: int, folder: Path, environment: dict[str, str]
+) -> Iterator[psutil.Process]:
+    with (folder / "log").open("ab") as log:
+        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+    try:
+        wait_for(lambda: listens(port) or process.poll() is not None, 30, f"{command[0]} listens")
+        if process.poll() is not None:
+            raise RuntimeError(f"{command[0]} ended: {(folder / 'log').read_text()[-2000:]}")
+        yield psutil.Process(process.pid)
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def _environment(nagle: bool) -> dict[str, str]:
+    own = {key: value for key, value in os.environ.items() if key != "TCP_NODELAY"}
+    return own if nagle else {**own, "TCP_NODELAY": "1"}
+
+
+def _files(folder: Path) -> list[Path]:
+    return [Path(where) / name for where, _, names in os.walk(folder) for name in names]
+
+
+def _ended_segments(root: Path) -> Iterator[Path]:
+    for state in journals(root):
+        for segment in state.segments:
+            if segment.ended:
+                yield root / state.id / f"{segment.number:08d}.{'single' if segment.single else 'seg'}"
+
+
+def _peak_bytes(pid: int) -> int:
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    return 0
+
+
+def _directory() -> dict[str, object]:
+    """One device that may send, as the directory's snapshot says it."""
+    device = {
+        "ae_title": CALLING, "device_id": str(uuid4()), "institution_id": str(uuid4()), "address": None,
+        "character_set": None, "enabled": True, "institution_enabled": True,
+    }  # fmt: skip
+    return {"format": 1, "version": 0, "accept_unknown_devices": [], "devices": [device]}
+
+
+def _serve() -> None:
+    children = ingest_children(Settings())
+    del children["drain"]
+    Supervisor(children=children).run()
+
+
+if __name__ == "__main__":
+    _serve()
