@@ -19,6 +19,7 @@ from gateway.index import Held, HeldReason, Instance, Record, RecordState, Serie
 from gateway.settings import Settings
 from worklists import examinations, patients, routing
 from worklists.base import COUNTY_TIME, new_id
+from worklists.cards import find_card_number
 from worklists.directory import Kind
 from worklists.examinations import Arrival, Examination
 from worklists.patients import PatientIdentity
@@ -44,7 +45,7 @@ class Incoming:
             name=header.patient_name,
             sex=header.patient_sex or None,
             birth_date=header.patient_birth_date,
-            national_id=header.national_id or None,
+            national_id=find_card_number([header.patient_id, *header.other_patient_ids]),
         )
 
 

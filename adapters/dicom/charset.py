@@ -1,16 +1,16 @@
-"""Text out of DICOM bytes, Chinese first: declared character sets, code extensions, and wrong declarations.
+"""Text out of DICOM bytes: declared character sets, code extensions, a device's override.
 
 A value is decoded as a whole and split afterwards: the second byte of a GBK character can be 5CH (backslash), 5EH
-or 3DH. Nothing is replaced silently: a value that the declared set cannot read is tried as UTF-8 and as GB18030,
-and the outcome carries a problem; what no set can read comes out byte by byte (as Latin-1), marked undecodable.
+or 3DH. Nothing is repaired here: a value is read as declared, or as the override says, and what that cannot read
+comes out byte by byte (as Latin-1), marked undecodable. `doubt` proposes what may have been meant; a person decides.
 
-ISO_IR 100 (written by habit) is doubted when the bytes are UTF-8 or look like Chinese, and GB18030 when they are
-UTF-8 of common characters; a device's override is believed.
+A character that a device cut in half at the end of a value is shown as U+FFFD, and the value marked cut.
 
 Character sets: PS3.3 C.12.1.1.2; code extensions and their resets: PS3.5 6.1.2.5.
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 UTF_8, GB18030 = "utf_8", "gb18030"
@@ -35,17 +35,25 @@ _BY_ESCAPE = {
 # In these every byte is below 80H: 5CH, 5EH and 3DH in them are no delimiters.
 _SEVEN_BIT = {b"$B": "iso2022_jp", b"$(D": "iso2022_jp_2"}
 _ESCAPE = re.compile(rb"\x1b(\$B|\$\(D|\$\)A|\$\)C|\([BJ]|\)I|-[A-DFGHLMTb])")
-_RESET = re.compile(rb"[\\^=\r\n\f\t]")
+_RESET = re.compile(rb"([\\^=\r\n\f\t])")
+# The same outside of two-byte characters: devices send GBK under the escape sequence of GB2312.
+_RESET_IN_GBK = re.compile(rb"(?:[\x81-\xfe][\x40-\xfe]|[^\x81-\xfe\\^=\r\n\f\t])*([\\^=\r\n\f\t])")
 
-_CHINESE = re.compile(r"[\u00b7\u2010-\u203b\u2103\u2160-\u217b\u2460-\u249b\u3000-\u303f\u3400-\u9fff\uf900-\ufaff"
-                      r"\uff00-\uffef\U00020000-\U0003ffff]+")  # fmt: skip
-_HIGH = re.compile(r"[^\x00-\x7f]+")
-_LETTER = re.compile(r"[A-Za-z]")
+UNDECODABLE, CUT, NOT_AS_OVERRIDDEN = "undecodable", "cut", "not in the device's character set"
+_BROKEN = "\ufffd"
+
+# No terms of DICOM, but what senders do: text read with a wrong set and written again as UTF-8. Only an override
+# can name them. Term: the set that it was wrongly read with (None: Latin-1 or Windows-1252), the true set.
+REWRITTEN: Mapping[str, tuple[str | None, str]] = {
+    "GB18030 IN UTF-8": (None, GB18030),
+    "UTF-8 IN UTF-8": (None, UTF_8),
+    "UTF-8 VIA GB18030": (GB18030, UTF_8),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Text:
-    """A decoded value, without its padding; `problem` is empty, "read as …" or "undecodable"."""
+    """A decoded value, without its padding; `problem` is empty or one of those named above."""
 
     text: str
     problem: str = ""
@@ -61,24 +69,76 @@ def decode(raw: bytes, declared: str = "", *, override: str | None = None) -> Te
     raw = raw.rstrip(b"\0 ")
     if raw.isascii() and b"\x1b" not in raw:
         return Text(text=raw.decode(_ASCII))
-    codec = _initial_codec(override if override is not None else declared)
-    text = None if codec is None else _decode_as(raw, codec)
-    if text is not None and (override is not None or not _is_doubtful(raw, codec)):
-        return Text(text=text)
-    for other in (UTF_8, GB18030):
-        guess = _strictly(raw, other)
-        if (
-            other != codec
-            and guess is not None
-            and _is_plausible(guess, other, declared_reads=text is not None)
-        ):
-            return Text(text=guess, problem=f"read as {'UTF-8' if other == UTF_8 else 'GB18030'}")
+    text = read_as(raw, declared if override is None else override)
+    if text is not None:
+        return text
+    if override is not None:  # the device may have learned to declare what it sends
+        text = read_as(raw, declared)
+        if text is not None:
+            return Text(text=text.text, problem=NOT_AS_OVERRIDDEN)
+    return Text(text=raw.decode("latin_1"), problem=UNDECODABLE)
+
+
+def read_as(raw: bytes, term: str) -> Text | None:
+    """A value, without its padding, as one character set reads it: whole, else cut; None when it cannot be that set."""
+    if term in REWRITTEN:
+        text = _unwind(raw, *REWRITTEN[term])
+        return None if text is None else Text(text=text)
+    codec = codec_of(term)
+    if codec is None:
+        return None
+    text = _decode_as(raw, codec)
     if text is not None:
         return Text(text=text)
-    return Text(text=raw.decode("latin_1"), problem="undecodable")
+    text = _decode_cut(raw, codec)
+    return None if text is None else Text(text=text, problem=CUT)
 
 
-def _initial_codec(declared: str) -> str | None:
+def _unwind(raw: bytes, wrongly: str | None, truly: str) -> str | None:
+    """Go the way back: as UTF-8, to the bytes of the set it was wrongly read with, and read those rightly."""
+    text = _strictly(raw, UTF_8)
+    if text is None:
+        return None
+    try:
+        first = text.encode(wrongly) if wrongly else b"".join(_western_byte(character) for character in text)
+        return first.decode(truly)
+    except UnicodeError:
+        return None
+
+
+def _western_byte(character: str) -> bytes:
+    return character.encode("latin_1" if character <= "\xff" else "cp1252")
+
+
+def _decode_cut(raw: bytes, codec: str) -> str | None:
+    """A value of which only characters at the end of a component (in GB18030: of the value) are incomplete."""
+    if b"\x1b" in raw:
+        return None
+    if codec == GB18030:  # a half character before a delimiter is another character there: nobody can tell
+        return _without_half(raw, GB18030, _HALF_GB18030)
+    if codec == UTF_8:
+        parts = [_without_half(part, UTF_8, _HALF_UTF_8) for part in re.split(rb"([\\^=])", raw)]
+        known = [part for part in parts if part is not None]
+        return "".join(known) if len(known) == len(parts) else None
+    return None
+
+
+_HALF_GB18030 = re.compile(rb"[\x81-\xfe](?:[0-9][\x81-\xfe]?)?\Z")
+_HALF_UTF_8 = re.compile(rb"(?:[\xc2-\xf4]|[\xe0-\xf4][\x80-\xbf]|[\xf0-\xf4][\x80-\xbf]{2})\Z")
+
+
+def _without_half(raw: bytes, codec: str, half: re.Pattern[bytes]) -> str | None:
+    text = _strictly(raw, codec)
+    if text is not None:
+        return text
+    for length in (1, 2, 3):
+        text = _strictly(raw[:-length], codec) if half.fullmatch(raw[-length:]) else None
+        if text is not None:
+            return text + _BROKEN
+    return None
+
+
+def codec_of(declared: str) -> str | None:
     """The codec of the first value; ASCII when it is empty, None for a term that nobody defined."""
     term = re.sub(r"[ _-]", "", declared.split("\\", maxsplit=1)[0].upper())
     if not term:
@@ -109,14 +169,20 @@ def _decode_run(run: bytes, codec: str, designation: bytes, initial: str) -> str
     """Decode what follows an escape sequence; after a delimiter the initial set is back (PS3.5 6.1.2.5.3)."""
     if designation in _SEVEN_BIT:
         return _strictly(b"\x1b" + designation + run + b"\x1b(B", codec)
-    reset = _RESET.search(run)
-    if not designation or not reset:
+    reset = _reset_at(run, codec)
+    if not designation or reset < 0:
         return _strictly(run, codec)
-    before, after = _strictly(run[: reset.start()], codec), _strictly(run[reset.start() :], initial)
+    before, after = _strictly(run[:reset], codec), _strictly(run[reset:], initial)
     if before is not None and after is None:
         # Some senders never repeat the escape sequence; their text still has one reading.
-        after = _strictly(run[reset.start() :], codec)
+        after = _strictly(run[reset:], codec)
     return None if before is None or after is None else before + after
+
+
+def _reset_at(run: bytes, codec: str) -> int:
+    """Where the first delimiter stands; -1 without one."""
+    found = _RESET_IN_GBK.match(run) if codec == GB18030 else _RESET.search(run)
+    return found.start(1) if found else -1
 
 
 def _strictly(raw: bytes, codec: str) -> str | None:
@@ -124,32 +190,3 @@ def _strictly(raw: bytes, codec: str) -> str | None:
         return raw.decode(codec)
     except UnicodeDecodeError:
         return None
-
-
-def _is_doubtful(raw: bytes, codec: str | None) -> bool:
-    """Whether a reading by the declared set asks for a second look."""
-    if b"\x1b" in raw:
-        return False
-    if codec == GB18030:  # UTF-8 read as GB18030 gives rare characters, which GB2312 has not
-        return _strictly(raw, "gb2312") is None
-    return codec == "latin_1"
-
-
-def _is_plausible(guess: str, codec: str, *, declared_reads: bool) -> bool:
-    """Whether a guess is believed, against a declaration that cannot be right or only may be wrong."""
-    if "\x1b" in guess:  # neither knows escape sequences
-        return False
-    if codec == UTF_8:
-        return not declared_reads or all(_CHINESE.fullmatch(run) for run in _HIGH.findall(guess))
-    return all(_is_chinese(guess, run) for run in _HIGH.finditer(guess))
-
-
-def _is_chinese(text: str, run: re.Match[str]) -> bool:
-    """Chinese, and not a Latin word with accents: there a high byte stands between letters, or swallows one."""
-    if not _CHINESE.fullmatch(run[0]):
-        return False
-    before = _LETTER.match(text[run.start() - 1 : run.start()]) if run.start() else None
-    after = _LETTER.match(text[run.end() : run.end() + 1])
-    if min(run[0].encode(GB18030)) < 0x80:
-        return not before and not after
-    return len(run[0]) > 1 or not (before and after)

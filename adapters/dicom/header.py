@@ -5,6 +5,7 @@ what the head does not reach is empty. pydicom reads the few sequences. What is 
 None and is named in `problems`; only bytes that are no data set at all raise Malformed.
 
 Value representations: PS3.5 6.2. Text is decoded by `charset`; a device's character set overrides the data set's.
+Where that makes no sense, `doubt` proposes another one; the text stays as declared until a person confirms it.
 """
 
 import re
@@ -14,9 +15,11 @@ from datetime import date, datetime, time
 from io import BytesIO
 from typing import Any
 
+from pydicom.dataset import Dataset
 from pydicom.filereader import read_sequence
 
 from adapters.dicom.charset import decode
+from adapters.dicom.doubt import propose_character_set
 from adapters.dicom.structure import Walker
 from adapters.dicom.transfer_syntaxes import ENCODINGS, Encoding
 from adapters.errors import Malformed
@@ -34,6 +37,8 @@ _TEXTS = {
     "station_name": 0x00081010, "manufacturer": 0x00080070, "manufacturer_model_name": 0x00081090,
     "referring_physician_name": 0x00080090, "requested_procedure_description": 0x00321060,
 }  # fmt: skip
+# PS3.5 Table 6.2-1, in characters and not in bytes: SH 16, the others (LO, and PN in each component group) 64.
+_SHORT_TEXTS, _SHORT_LIMIT, _TEXT_LIMIT = ("accession_number", "study_id", "station_name"), 16, 64
 _NAMES = ("patient_name", "referring_physician_name")
 _CODES = {"modality": 0x00080060, "body_part_examined": 0x00180015}
 _INTEGERS = {
@@ -41,7 +46,8 @@ _INTEGERS = {
     "images_in_study": 0x00201208, "images_in_series": 0x00201209,
 }  # fmt: skip
 _SHORTS = {"rows": 0x00280010, "columns": 0x00280011}
-_CHARACTER_SET, _OTHER_PATIENT_IDS = 0x00080005, 0x00101000
+_CHARACTER_SET, _OTHER_PATIENT_IDS, _OTHER_PATIENT_IDS_SEQUENCE = 0x00080005, 0x00101000, 0x00101002
+_PATIENT_ID, _TELEPHONE = 0x00100020, 0x00102154
 _BIRTH_DATE, _SEX, _AGE = 0x00100030, 0x00100040, 0x00101010
 _LATERALITY, _IMAGE_LATERALITY = 0x00200060, 0x00200062
 _STUDY_DATE, _STUDY_TIME, _ACQUISITION_DATETIME = 0x00080020, 0x00080030, 0x0008002A
@@ -57,8 +63,9 @@ _CODE_VALUES = (0x00080100, 0x00080119, 0x00080120)  # short, long, URN (PS3.3 8
 
 _WANTED = frozenset((
     *_IDENTIFIERS.values(), *_TEXTS.values(), *_CODES.values(), *_INTEGERS.values(), *_SHORTS.values(),
-    _CHARACTER_SET, _OTHER_PATIENT_IDS, _BIRTH_DATE, _SEX, _AGE, _LATERALITY, _IMAGE_LATERALITY,
-    _ACQUISITION_DATETIME, *(tag for pair in _MOMENTS for tag in pair), *_PROCEDURE_CODES,
+    _CHARACTER_SET, _OTHER_PATIENT_IDS, _OTHER_PATIENT_IDS_SEQUENCE, _TELEPHONE, _BIRTH_DATE, _SEX, _AGE,
+    _LATERALITY, _IMAGE_LATERALITY, _ACQUISITION_DATETIME, *(tag for pair in _MOMENTS for tag in pair),
+    *_PROCEDURE_CODES,
 ))  # fmt: skip
 
 _UID = re.compile(r"[0-9]+(\.[0-9]+)*")
@@ -67,8 +74,6 @@ _DATE = re.compile(r"(\d{4})(\d{2})(\d{2})|(\d{4})\.(\d{2})\.(\d{2})")  # the se
 _TIME = re.compile(r"(\d{2})(?::?(\d{2})(?::?(\d{2})(?:\.(\d{1,6}))?)?)?")
 _SEX_FORM = re.compile("[MFO]")
 _AGE_FORM = re.compile(r"\d{3}[DWMY]")
-_RESIDENT_ID = re.compile(r"\d{6}((?:18|19|20)\d{6})\d{3}[\dX]")
-_ID_WEIGHTS, _ID_CHECKS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2), "10X98765432"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +90,8 @@ class InstanceHeader:
     patient_birth_date: date | None
     patient_sex: str  # M, F or O
     patient_age: str  # 045Y
-    national_id: str  # a resident identity number with a right check digit, from Other Patient IDs
+    other_patient_ids: tuple[str, ...]  # whatever other numbers are said, not checked
+    telephone: str  # as typed
     study_date: str  # as received, even when it is no date
     study_time: str
     studied_at_local: datetime | None  # by the device's clock, without a zone
@@ -112,7 +118,9 @@ class InstanceHeader:
     specific_character_set: str
     images_in_study: int | None
     images_in_series: int | None
-    problems: tuple[str, ...]
+    proposed_character_set: str = ""  # when the text makes no sense as declared; see `doubt`
+    proposed_patient_name: str = ""  # the name as that set reads it
+    problems: tuple[str, ...] = ()
 
 
 def read_header(head: bytes, *, transfer_syntax_uid: str, character_set: str | None = None) -> InstanceHeader:
@@ -153,18 +161,22 @@ class _Reading:
         }
         for name in _NAMES:
             fields[name] = _without_empty_parts(fields[name])
+        proposed = self._proposed_character_set()
         return InstanceHeader(
             **fields,
             patient_birth_date=self._date(_BIRTH_DATE, "patient_birth_date"),
             patient_sex=self._one_of(_SEX, "patient_sex", _SEX_FORM),
             patient_age=self._one_of(_AGE, "patient_age", _AGE_FORM),
-            national_id=self._national_id(),
+            other_patient_ids=self._other_patient_ids(),
+            telephone=self._plain(_TELEPHONE),
             study_date=self._plain(_STUDY_DATE),
             study_time=self._plain(_STUDY_TIME),
             studied_at_local=self._studied_at(),
             laterality=self._plain(_LATERALITY) or self._plain(_IMAGE_LATERALITY),
             procedure_code=self._procedure_code(),
             specific_character_set=self._declared,
+            proposed_character_set=proposed,
+            proposed_patient_name=self._name_as(proposed),
             problems=tuple(self.problems),
         )
 
@@ -177,9 +189,25 @@ class _Reading:
         decoded = decode(self._values.get(tag, b""), self._declared, override=self._override)
         if decoded.problem:
             self.problems.append(f"{name} {decoded.problem}")
+        limit = _SHORT_LIMIT if name in _SHORT_TEXTS else _TEXT_LIMIT
+        if any(len(group) > limit for group in decoded.text.split("=" if name in _NAMES else "\0")):
+            self.problems.append(f"{name} longer than {limit} characters")
         # All of these have one value. A backslash in one of them is text that a device got wrong, and stays;
         # a zero byte is no text at all, and a database may refuse it.
         return decoded.text.replace("\0", "").strip(" ")
+
+    def _proposed_character_set(self) -> str:
+        texts = [self._values.get(tag, b"") for tag in _TEXTS.values()]
+        if all(raw.isascii() for raw in texts):
+            return ""
+        return propose_character_set(texts, self._declared, override=self._override)
+
+    def _name_as(self, term: str) -> str:
+        """The patient's name as another character set reads it."""
+        if not term:
+            return ""
+        decoded = decode(self._values.get(_TEXTS["patient_name"], b""), self._declared, override=term)
+        return _without_empty_parts(decoded.text.replace("\0", "").strip(" "))
 
     def _identifier(self, tag: int, name: str) -> str:
         uid = self._plain(tag)
@@ -237,11 +265,13 @@ class _Reading:
             return datetime.combine(stamp_day, stamp_time)
         return datetime.combine(day, time()) if day else None
 
-    def _national_id(self) -> str:
-        for value in self._plain_values(_OTHER_PATIENT_IDS):
-            if _is_resident_id(value):
-                return value
-        return ""
+    def _other_patient_ids(self) -> tuple[str, ...]:
+        """Of the attribute that is retired and of the sequence that took its place (PS3.3 C.2.2)."""
+        items = self._items(_OTHER_PATIENT_IDS_SEQUENCE, "other patient ids")
+        ids = [str(item[_PATIENT_ID].value).strip() for item in items if _PATIENT_ID in item]
+        return tuple(
+            dict.fromkeys(value for value in [*self._plain_values(_OTHER_PATIENT_IDS), *ids] if value)
+        )
 
     def _plain_values(self, tag: int) -> list[str]:
         text = self._values.get(tag, b"").decode("latin_1")
@@ -249,30 +279,27 @@ class _Reading:
 
     def _procedure_code(self) -> str:
         for tag in _PROCEDURE_CODES:
-            start, end = self._spans.get(tag, (0, 0))
-            code = self._first_code(self._head[start:end] or self._values.get(tag, b""))
-            if code:
-                return code
+            for item in self._items(tag, "procedure code")[:1]:
+                codes = [str(item[value].value).strip() for value in _CODE_VALUES if value in item]
+                if codes and codes[0]:
+                    return codes[0]
         return ""
 
-    def _first_code(self, items: bytes) -> str:
-        if not items:
-            return ""
+    def _items(self, tag: int, name: str) -> list[Dataset]:
+        """The items of a sequence; none, and a problem, when it cannot be read."""
+        start, end = self._spans.get(tag, (0, 0))
+        raw = self._head[start:end] or self._values.get(tag, b"")
+        if not raw:
+            return []
+        order = not self._encoding.big_endian
         try:
-            sequence = read_sequence(
-                BytesIO(items),
-                self._encoding.implicit_vr,
-                not self._encoding.big_endian,
-                len(items),
-                "iso8859",
-            )
-            codes = [str(item[tag].value) for item in sequence[:1] for tag in _CODE_VALUES if tag in item]
-        except (
-            Exception
-        ):  # pydicom raises what it likes on a broken item; without a code we lose nothing else
-            self.problems.append("procedure code unreadable")
-            return ""
-        return codes[0].strip() if codes else ""
+            items = list(read_sequence(BytesIO(raw), self._encoding.implicit_vr, order, len(raw), "iso8859"))
+            for item in items:
+                item.decode()
+        except Exception:  # pydicom raises what it likes on a broken item; without it we lose nothing else
+            self.problems.append(f"{name} unreadable")
+            return []
+        return items
 
 
 def _without_empty_parts(name: str) -> str:
@@ -307,12 +334,3 @@ def _read_time(text: str) -> time | None:
         return time(int(hour), int(minute or 0), seconds, int((fraction or "").ljust(6, "0")))
     except ValueError:
         return None
-
-
-def _is_resident_id(text: str) -> bool:
-    """A resident identity number of 18 places with a real date and the right check (GB 11643-1999)."""
-    form = _RESIDENT_ID.fullmatch(text)
-    if not form or _read_date(form[1]) is None:
-        return False
-    total = sum(weight * int(digit) for weight, digit in zip(_ID_WEIGHTS, text[:17], strict=True))
-    return _ID_CHECKS[total % 11] == text[17]
