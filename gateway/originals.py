@@ -3,16 +3,21 @@
 A segment may be evicted at any moment; whoever meets that reads on from the pack.
 """
 
+import errno
 import io
+import os
+import uuid
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import structlog
 
 from adapters.errors import Unavailable
 from gateway.index import Record
-from gateway.journal import BodyDamaged, Location, SegmentGone, read_body
+from gateway.journal import BodyDamaged, Location, SegmentGone, find_segment, read_body
 from gateway.objects import ObjectMissing
 from gateway.runtime import Runtime
 
@@ -22,18 +27,52 @@ CHUNK_BYTES = 1 << 20  # what is in memory of a large original while it is passe
 SEEK_BUFFER_BYTES = 1 << 16  # a header without large values fits
 
 
-def read_original(runtime: Runtime, record: Record, *, offset: int = 0, length: int | None = None) -> bytes:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Original:
+    """Where the bytes of one record lie; its row without the rest."""
+
+    record_id: uuid.UUID
+    node: str
+    journal: str
+    sequence: int
+    segment: int
+    offset: int
+    size_bytes: int
+    local: bool
+    pack_key: str | None
+    pack_offset: int | None
+
+
+def original_of(record: Record) -> Original:
+    return Original(
+        record_id=record.id,
+        node=record.node,
+        journal=record.journal,
+        sequence=record.sequence,
+        segment=record.segment,
+        offset=record.offset,
+        size_bytes=record.size_bytes,
+        local=record.local,
+        pack_key=record.pack.key if record.pack is not None else None,
+        pack_offset=record.pack_offset,
+    )
+
+
+def read_original(
+    runtime: Runtime, record: Record | Original, *, offset: int = 0, length: int | None = None
+) -> bytes:
     """Bytes of a record, all of them or as much of the range as there is; Unavailable when they are nowhere."""
-    wanted = _clipped(record, offset, length)
-    if record.local:
+    original = record if isinstance(record, Original) else original_of(record)
+    wanted = _clipped(original, offset, length)
+    if original.local:
         try:
-            return read_body(runtime.journal_dir, location_of(record), offset=offset, length=wanted)
+            return read_body(runtime.journal_dir, location_of(original), offset=offset, length=wanted)
         except (SegmentGone, BodyDamaged):
-            log.info("original_not_in_segment", journal=record.journal, sequence=record.sequence)
-    if record.pack is None or record.pack_offset is None:
+            log.info("original_not_in_segment", journal=original.journal, sequence=original.sequence)
+    if original.pack_key is None or original.pack_offset is None:
         raise Unavailable("the original is not on this node and not filed yet")
     try:
-        data = runtime.objects.read(record.pack.key, offset=record.pack_offset + offset, length=wanted)
+        data = runtime.objects.read(original.pack_key, offset=original.pack_offset + offset, length=wanted)
     except ObjectMissing as error:
         raise Unavailable("the pack of the original is not in the object store") from error
     if len(data) != wanted:
@@ -41,8 +80,18 @@ def read_original(runtime: Runtime, record: Record, *, offset: int = 0, length: 
     return data
 
 
+def read_at_hand(
+    runtime: Runtime, original: Original, offset: int, length: int, *, head: bytes = b"", tail: bytes = b""
+) -> bytearray | None:
+    """The bytes between `head` and `tail`, if they can be had without waiting for a disk; None otherwise."""
+    path = find_segment(runtime.journal_dir, original.journal, original.segment) if original.local else None
+    if path is None or offset + length > original.size_bytes:
+        return None
+    return _read_cached(path, original.offset + offset, length, head, tail)
+
+
 def open_original(
-    runtime: Runtime, record: Record, *, offset: int = 0, length: int | None = None
+    runtime: Runtime, record: Record | Original, *, offset: int = 0, length: int | None = None
 ) -> Iterator[bytes]:
     """The same in chunks. The first one is read at once, so that an absent original is known before any is sent."""
     end = offset + _clipped(record, offset, length)
@@ -56,14 +105,14 @@ def open_original(
     return chunks()
 
 
-def seek_original(runtime: Runtime, record: Record) -> BinaryIO:
+def seek_original(runtime: Runtime, record: Record | Original) -> BinaryIO:
     """A record as a readable, seekable stream that holds no file open."""
     return io.BufferedReader(
         _Ranges(partial(read_original, runtime, record), record.size_bytes), SEEK_BUFFER_BYTES
     )
 
 
-def location_of(record: Record) -> Location:
+def location_of(record: Record | Original) -> Location:
     return Location(
         node=record.node,
         journal=record.journal,
@@ -73,7 +122,28 @@ def location_of(record: Record) -> Location:
     )
 
 
-def _clipped(record: Record, offset: int, length: int | None) -> int:
+def _read_cached(path: Path, offset: int, length: int, head: bytes, tail: bytes) -> bytearray | None:
+    body = bytearray(len(head) + length + len(tail))
+    body[: len(head)], body[len(head) + length :] = head, tail
+    try:
+        handle = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return None
+    try:
+        with memoryview(body) as view:
+            read = os.preadv(handle, [view[len(head) : len(head) + length]], offset, os.RWF_NOWAIT)
+    except BlockingIOError:  # not in the page cache
+        return None
+    except OSError as error:
+        if error.errno != errno.EOPNOTSUPP:  # a file system that cannot say so
+            raise
+        return None
+    finally:
+        os.close(handle)
+    return body if read == length else None
+
+
+def _clipped(record: Record | Original, offset: int, length: int | None) -> int:
     if offset < 0 or (length is not None and length < 0):
         raise ValueError("a range begins and ends inside the record")
     rest = max(0, record.size_bytes - offset)

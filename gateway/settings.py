@@ -51,6 +51,10 @@ class Settings(BaseSettings):
 
     journal_bytes: int = Field(default=64 * 1024 * MEBIBYTE, description="unfiled bytes before A700")
     cache_bytes: int = Field(default=16 * 1024 * MEBIBYTE, description="filed segments kept for reading")
+    read_cache_bytes: int = Field(
+        default=4 * 1024 * MEBIBYTE,
+        description="what can be made again, kept for reading: cache/ in the data dir",
+    )
     pack_bytes: int = Field(default=48 * MEBIBYTE, description="a pack is closed when it reaches this size")
     file_after_s: float = Field(default=20.0, description="a record is filed at the latest after this time")
 
@@ -120,6 +124,11 @@ class Settings(BaseSettings):
     @property
     def journal_dir(self) -> Path:
         return self.data_dir / "journal"
+
+    @property
+    def cache_dir(self) -> Path:
+        """What can be made again at any time."""
+        return self.data_dir / "cache"
 
     @property
     def directory_snapshot(self) -> Path:

@@ -44,6 +44,11 @@ class Openings:
                 audit.record(session, "images_opened", actor=actor, now=now, examination_id=examination_id)
             opening.at = now
 
+    def stands(self, session_key: str, study_id: uuid.UUID, now: datetime) -> bool:
+        """The row of this opening is written and still counts."""
+        opening = self._openings.get((session_key, study_id))
+        return opening is not None and opening.at is not None and now - opening.at < OPENING
+
     def _find(self, session_key: str, study_id: uuid.UUID) -> _Opening:
         with self._lock:
             if len(self._openings) > REMEMBERED_LIMIT:

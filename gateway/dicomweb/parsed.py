@@ -28,6 +28,18 @@ _BULK_MARK = (
 )
 _FRAGMENT_WEIGHT_BYTES = 150  # what a span in a tuple of tuples takes
 
+ParsedKey = tuple[str, str, str, str]
+
+
+def parsed_key(served: Served, patient: Mapping[str, Any] | None = None) -> ParsedKey:
+    """What `parse` goes by: the record, the UIDs it is served by, and who its patient is said to be."""
+    return (
+        served.original.record_id.hex,
+        served.study_instance_uid,
+        served.series_instance_uid,
+        json.dumps(patient, sort_keys=True) if patient else "",
+    )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parsed:
@@ -57,7 +69,7 @@ def parse(runtime: Runtime, served: Served, patient: Mapping[str, Any] | None = 
     try:
         description = describe(runtime, served)
     except Malformed as error:
-        log.warning("instance_not_parsed", record=str(served.record.id), reason=str(error))
+        log.warning("instance_not_parsed", record=str(served.original.record_id), reason=str(error))
         return Parsed(
             json=_dump(_known_of(served)),
             frames=None,
@@ -82,9 +94,9 @@ def parse(runtime: Runtime, served: Served, patient: Mapping[str, Any] | None = 
 
 def describe(runtime: Runtime, served: Served) -> Description:
     return read_description(
-        seek_original(runtime, served.record),
+        seek_original(runtime, served.original),
         served.transfer_syntax_uid,
-        data_set_offset=served.record.data_set_offset,
+        data_set_offset=served.data_set_offset,
     )
 
 
@@ -92,7 +104,7 @@ def open_stream(runtime: Runtime, served: Served, parsed: Parsed) -> BinaryIO:
     """Where the offsets of its frames count."""
     if parsed.inflated is not None:
         return io.BytesIO(parsed.inflated)
-    return seek_original(runtime, served.record)
+    return seek_original(runtime, served.original)
 
 
 def _frames_of(description: Description) -> tuple[Frames | None, str]:

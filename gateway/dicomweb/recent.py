@@ -18,6 +18,14 @@ class Recent(Generic[K, V]):
         self._weight = 0
         self._lock = Lock()
 
+    def peek(self, key: K) -> V | None:
+        """The kept thing, if there is one."""
+        with self._lock:
+            if key not in self._kept:
+                return None
+            self._kept.move_to_end(key)
+            return self._kept[key][0]
+
     def get(self, key: K, make: Callable[[], tuple[V, int]]) -> V:
         """The kept thing, or a new one; `make` answers it with its weight in bytes."""
         with self._lock:

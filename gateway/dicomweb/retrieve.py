@@ -95,7 +95,7 @@ def frame_parts(
     for number in numbers:
         span = native_span(frames, number - 1) if parsed.inflated is None else None
         if span is not None:
-            data = read_original(runtime, served.record, offset=span[0], length=span[1])
+            data = read_original(runtime, served.original, offset=span[0], length=span[1])
             if len(data) < span[1]:
                 raise Malformed(f"the pixel data ends before frame {number} does")
         elif form.decode:
@@ -131,7 +131,7 @@ def open_bulk(runtime: Runtime, served: Served, parsed: Parsed, path: str, range
         whole = min(size or span[1], span[1])
         part = read_range(range_header, whole)
         first, length = (part.first, part.last - part.first + 1) if part else (0, whole)
-        chunks = open_original(runtime, served.record, offset=span[0] + first, length=length)
+        chunks = open_original(runtime, served.original, offset=span[0] + first, length=length)
         return Bulk(media_type=media_type, size=length, chunks=chunks, range=part)
     value = find_value(description, steps)
     if value is None:
@@ -166,11 +166,11 @@ def _pixel_bulk(runtime: Runtime, served: Served, parsed: Parsed, range_header: 
             b"".join(read_stream(open_stream(runtime, served, parsed), frames)), media_type, range_header
         )
     else:
-        size = min(frames.element.length or 0, served.record.size_bytes - frames.element.offset)
+        size = min(frames.element.length or 0, served.original.size_bytes - frames.element.offset)
     part = read_range(range_header, size)
     first, length = (part.first, part.last - part.first + 1) if part else (0, size)
     if frames.fragments is None:
-        chunks = open_original(runtime, served.record, offset=frames.element.offset + first, length=length)
+        chunks = open_original(runtime, served.original, offset=frames.element.offset + first, length=length)
     else:
         chunks = _fragment_bytes(runtime, served, chain.from_iterable(frames.fragments), first, length)
     return Bulk(media_type=media_type, size=length, chunks=chunks, range=part)
@@ -184,7 +184,7 @@ def _fragment_bytes(
             skip -= length
             continue
         taken = min(length - skip, wanted)
-        yield from open_original(runtime, served.record, offset=offset + skip, length=taken)
+        yield from open_original(runtime, served.original, offset=offset + skip, length=taken)
         skip, wanted = 0, wanted - taken
         if not wanted:
             return
@@ -220,7 +220,7 @@ def _must_transcode(wanted: Wanted, stored: str) -> bool:
 
 def _file_chunks(runtime: Runtime, served: Served) -> Iterator[bytes]:
     """The instance as a Part 10 file: what came as a bare data set, or without its preamble, gets the beginning it lacks."""
-    chunks = open_original(runtime, served.record)
+    chunks = open_original(runtime, served.original)
     head = next(chunks, b"")
     if head[_PREFIX_AT:_PREFIX_END] != b"DICM":
         start = find_data_set(io.BytesIO(head[:_HEAD_BYTES]))
@@ -228,7 +228,7 @@ def _file_chunks(runtime: Runtime, served: Served) -> Iterator[bytes]:
             sop_class_uid=served.sop_class_uid,
             sop_instance_uid=served.sop_instance_uid,
             transfer_syntax_uid=served.transfer_syntax_uid,
-            source_ae_title=str(served.record.origin.get("calling_ae_title", "")),
+            source_ae_title=served.source_ae_title,
         )
         head = meta + head[start:]
     return chain((head,), chunks)

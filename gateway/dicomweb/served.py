@@ -1,22 +1,37 @@
 """What a caller may retrieve: current instances, reached through an examination whose images they may see."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session, contains_eager
+from sqlalchemy.orm import Session
 
-from gateway.index import Instance, Record, RecordState, Series, Study
+from gateway.index import Instance, Pack, Record, RecordState, Series, Study
+from gateway.originals import Original
 from worklists.access import Sight, Subject, visible_to
 from worklists.errors import NotFound
 from worklists.examinations import Examination, IdentityChange
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """A study whose images somebody may see, and who a person said that its patient is."""
+
+    study_id: uuid.UUID
+    examination_id: uuid.UUID
+    study_instance_uid: str
+    corrected_patient: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Served:
-    """One instance under the UIDs it is served by; the data set may carry others (a person separated it)."""
+    """One instance under the UIDs it is served by; the data set may carry others (a person separated it).
+
+    `character_set` is the override of the device that sent it.
+    """
 
     study_instance_uid: str
     series_instance_uid: str
@@ -24,9 +39,11 @@ class Served:
     sop_class_uid: str
     transfer_syntax_uid: str
     has_pixels: bool
-    study_id: uuid.UUID
-    examination_id: uuid.UUID
-    record: Record
+    sha256: str
+    data_set_offset: int
+    character_set: str | None
+    source_ae_title: str
+    original: Original
 
     @property
     def path(self) -> str:
@@ -35,31 +52,63 @@ class Served:
             f"/instances/{self.sop_instance_uid}"
         )
 
-    @property
-    def character_set(self) -> str | None:
-        """The override of the device that sent it."""
-        stated = self.record.origin.get("character_set")
-        return str(stated) if stated else None
+
+@dataclass(frozen=True, kw_only=True)
+class Listing:
+    """The instances of a study or of one of its series, in reading order."""
+
+    served: Sequence[Served]
+
+    @cached_property
+    def by_uid(self) -> Mapping[str, Served]:
+        return {one.sop_instance_uid: one for one in self.served}
 
 
-def get_served(
-    session: Session,
-    subject: Subject,
-    study_instance_uid: str,
-    series_instance_uid: str | None = None,
-    sop_instance_uid: str | None = None,
-) -> Sequence[Served]:
-    """The instances of a study, series or instance, in reading order. NotFound when there is none to be known of."""
-    query = (
-        select(Instance, Series.series_instance_uid, Study.id, Study.examination_id)
-        .join(Series, Series.id == Instance.series_id)
-        .join(Study, Study.id == Series.study_id)
+def get_opened(session: Session, subject: Subject, study_instance_uid: str) -> Opened:
+    """The study, if the subject may see its images. NotFound when there is none to be known of."""
+    found = session.execute(
+        select(Study.id, Study.examination_id)
         .join(Examination, Examination.id == Study.examination_id)
+        .where(Study.study_instance_uid == study_instance_uid, visible_to(subject, Sight.IMAGES))
+    ).first()
+    if found is None:
+        raise NotFound("instances")
+    return Opened(
+        study_id=found.id,
+        examination_id=found.examination_id,
+        study_instance_uid=study_instance_uid,
+        corrected_patient=find_corrected_patient(session, found.examination_id),
+    )
+
+
+def list_served(session: Session, opened: Opened, series_instance_uid: str | None = None) -> Listing:
+    """The current instances of an opened study, or of one series. NotFound when there are none."""
+    query = (
+        select(
+            Series.series_instance_uid,
+            Instance.sop_instance_uid,
+            Instance.sop_class_uid,
+            Instance.transfer_syntax_uid,
+            Instance.rows,
+            Record.id,
+            Record.node,
+            Record.journal,
+            Record.sequence,
+            Record.segment,
+            Record.offset,
+            Record.size_bytes,
+            Record.local,
+            Record.data_set_offset,
+            Record.sha256,
+            Record.origin,
+            Record.pack_offset,
+            Pack.key,
+        )
+        .select_from(Instance)
+        .join(Series, Series.id == Instance.series_id)
         .join(Record, Record.id == Instance.record_id)
-        .where(Study.study_instance_uid == study_instance_uid, Instance.current)
-        .where(Record.state == RecordState.INDEXED)
-        .options(contains_eager(Instance.record))
-        .where(visible_to(subject, Sight.IMAGES))
+        .outerjoin(Pack, Pack.id == Record.pack_id)
+        .where(Series.study_id == opened.study_id, Instance.current, Record.state == RecordState.INDEXED)
         .order_by(
             Series.series_number.nulls_last(),
             Series.series_instance_uid,
@@ -69,25 +118,10 @@ def get_served(
     )
     if series_instance_uid is not None:
         query = query.where(Series.series_instance_uid == series_instance_uid)
-    if sop_instance_uid is not None:
-        query = query.where(Instance.sop_instance_uid == sop_instance_uid)
-    found = [
-        Served(
-            study_instance_uid=study_instance_uid,
-            series_instance_uid=series_uid,
-            sop_instance_uid=instance.sop_instance_uid,
-            sop_class_uid=instance.sop_class_uid,
-            transfer_syntax_uid=instance.transfer_syntax_uid,
-            has_pixels=instance.rows is not None,
-            study_id=study_id,
-            examination_id=examination_id,
-            record=instance.record,
-        )
-        for instance, series_uid, study_id, examination_id in session.execute(query)
-    ]
-    if not found:
+    served = [_served(opened.study_instance_uid, row) for row in session.execute(query)]
+    if not served:
         raise NotFound("instances")
-    return found
+    return Listing(served=served)
 
 
 def find_corrected_patient(session: Session, examination_id: uuid.UUID) -> dict[str, Any] | None:
@@ -99,3 +133,31 @@ def find_corrected_patient(session: Session, examination_id: uuid.UUID) -> dict[
         .limit(1)
     ).first()
     return change.after if change is not None else None
+
+
+def _served(study_instance_uid: str, row: Any) -> Served:
+    character_set = row.origin.get("character_set")
+    return Served(
+        study_instance_uid=study_instance_uid,
+        series_instance_uid=row.series_instance_uid,
+        sop_instance_uid=row.sop_instance_uid,
+        sop_class_uid=row.sop_class_uid,
+        transfer_syntax_uid=row.transfer_syntax_uid,
+        has_pixels=row.rows is not None,
+        sha256=row.sha256,
+        data_set_offset=row.data_set_offset,
+        character_set=str(character_set) if character_set else None,
+        source_ae_title=str(row.origin.get("calling_ae_title", "")),
+        original=Original(
+            record_id=row.id,
+            node=row.node,
+            journal=row.journal,
+            sequence=row.sequence,
+            segment=row.segment,
+            offset=row.offset,
+            size_bytes=row.size_bytes,
+            local=row.local,
+            pack_key=row.key,
+            pack_offset=row.pack_offset,
+        ),
+    )

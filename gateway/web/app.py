@@ -9,6 +9,7 @@ from anyio.to_thread import current_default_thread_limiter
 from fastapi import FastAPI
 
 from gateway import __version__
+from gateway.dicomweb.shelf import Shelf
 from gateway.live import Feed
 from gateway.probes import Probes
 from gateway.runtime import Runtime
@@ -33,7 +34,9 @@ from gateway.web import (
     verifications,
     worklist,
 )
+from gateway.web.deps import remember_callers
 from gateway.web.edge import BodyLimit, SecurityHeaders
+from gateway.web.frames import KnownFrames
 from gateway.web.onlookers import Onlookers
 
 THREADS = 20  # as many as the database pool has connections (10 kept, 10 more): a thread never waits for one
@@ -75,10 +78,13 @@ def create_app(runtime: Runtime) -> FastAPI:
     app.state.started_at = runtime.now()
     app.state.probes = Probes(runtime)
     app.state.onlookers = Onlookers()
+    app.state.callers = remember_callers()
+    app.state.shelf = Shelf(runtime)
     app.state.prepared = lambda: True
     app.state.overseer = Overseer(runtime, app.state.probes)
     errors.install(app)
     # The last added is the outermost: headers stand on every answer, also on a refusal.
+    app.add_middleware(KnownFrames, state=app.state)
     app.add_middleware(BodyLimit, upload_limit_bytes=runtime.settings.upload_limit_bytes)
     app.add_middleware(errors.UnforeseenErrors)
     app.add_middleware(SecurityHeaders)

@@ -5,13 +5,12 @@ before a byte is sent. Answers carry an ETag over the originals' SHA-256 and wha
 """
 
 import gzip
-import hashlib
 import json
-from collections.abc import Callable, Coroutine, Iterator, Sequence
-from dataclasses import dataclass, field
+import zlib
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import chain
-from threading import Lock
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.routing import APIRoute
@@ -35,22 +34,24 @@ from gateway.dicomweb.media import (
     require_json,
     stream_type,
 )
-from gateway.dicomweb.openings import Openings
-from gateway.dicomweb.parsed import Parsed, parse
 from gateway.dicomweb.parts import Part, multipart_type, new_boundary, write_parts
-from gateway.dicomweb.recent import Recent
 from gateway.dicomweb.rendered import THUMBNAIL, Look, read_look, render_frame, representative
 from gateway.dicomweb.retrieve import Bulk, frame_parts, instance_part, open_bulk
 from gateway.dicomweb.search import read_query, search
-from gateway.dicomweb.served import Served, find_corrected_patient, get_served
+from gateway.dicomweb.served import Listing, Served
+from gateway.dicomweb.shelf import Shelf
 from gateway.runtime import Runtime
-from gateway.web.deps import Caller, CallerDep, RuntimeDep
+from gateway.web.deps import Caller, OnlookingCallerDep, RuntimeDep
 from gateway.web.errors import problem_response
+from gateway.web.tags import cached, is_named, make_tag
+from worklists.errors import NotFound
 
-PARSED_LIMIT_BYTES = 128 << 20  # some ten thousand CT slices
-THUMBNAILS_LIMIT_BYTES = 16 << 20
+T = TypeVar("T")
+
 WHOLE_BODY_BYTES = 8 << 20  # frames below it are sent in one piece, which is faster
 GZIP_FROM_BYTES = 4096
+WHOLE_INSTANCES = 400  # metadata of more is sent while it is made
+CHUNK_BYTES = 256 << 10
 PDF_CLASS = "1.2.840.10008.5.1.4.1.1.104.1"
 PIXEL_DATA = "7FE00010"
 
@@ -78,22 +79,6 @@ class DicomwebRoute(APIRoute):
 
 
 @dataclass(slots=True)
-class Shelf:
-    """What this process remembers of instances and of who opened them."""
-
-    parsed: Recent[tuple[str, ...], Parsed] = field(
-        default_factory=lambda: Recent(limit_bytes=PARSED_LIMIT_BYTES)
-    )
-    thumbnails: Recent[tuple[str, ...], bytes] = field(
-        default_factory=lambda: Recent(limit_bytes=THUMBNAILS_LIMIT_BYTES)
-    )
-    openings: Openings = field(default_factory=Openings)
-
-
-_shelf_lock = Lock()
-
-
-@dataclass(slots=True)
 class Retrieval:
     """One request for what is stored: who asks, of whom, and where it is remembered."""
 
@@ -111,53 +96,46 @@ class Retrieval:
         """The query's `accept` stands for the header (PS3.18 8.3.3.1): a browser cannot set that of an image."""
         return read_accept(self.request.query_params.get("accept") or self.request.headers.get("accept"))
 
-    def open(self, study: str, series: str | None = None, instance: str | None = None) -> Sequence[Served]:
+    def open(self, study: str, series: str | None = None) -> Listing:
         """The instances, if the caller may see them; that they were opened is in the audit."""
-        with self.runtime.reading() as session:
-            served = get_served(session, self.caller.subject, study, series, instance)
+        opened = self.shelf.open(self.caller.token_hash, self.caller.subject, study)
+        listing = self.shelf.list(opened, series)
         self.shelf.openings.note(
             self.runtime,
             self.caller.token_hash,
             self.caller.actor(),
-            study_id=served[0].study_id,
-            examination_id=served[0].examination_id,
+            study_id=opened.study_id,
+            examination_id=opened.examination_id,
         )
+        return listing
+
+    def open_one(self, study: str, series: str, instance: str) -> Served:
+        """One instance of them. Raises NotFound."""
+        served = self.open(study, series).by_uid.get(instance)
+        if served is None:
+            raise NotFound("instances")
         return served
 
-    def parsed(self, served: Served, patient: dict[str, Any] | None = None) -> Parsed:
-        key = (
-            str(served.record.id),
-            served.study_instance_uid,
-            served.series_instance_uid,
-            json.dumps(patient, sort_keys=True) if patient else "",
-        )
+    def open_all(self, study: str, series: str | None, instance: str | None) -> Sequence[Served]:
+        """Those of a study, of a series, or one. Raises NotFound."""
+        if series is not None and instance is not None:
+            return [self.open_one(study, series, instance)]
+        return self.open(study, series).served
 
-        def make() -> tuple[Parsed, int]:
-            made = parse(self.runtime, served, patient)
-            return made, made.weight_bytes
-
-        return self.shelf.parsed.get(key, make)
+    def patient_of(self, study: str) -> Mapping[str, Any] | None:
+        """Who a person said that the patient is, after the device had said otherwise."""
+        return self.shelf.open(self.caller.token_hash, self.caller.subject, study).corrected_patient
 
     def tag(self, served: Sequence[Served], *asked: object) -> str:
-        seen = hashlib.sha256()
-        for one in served:
-            seen.update(f"{one.record.sha256}{one.path}".encode())
-        seen.update(repr((asked, self.base_url)).encode())
-        return f'"{seen.hexdigest()[:32]}"'
+        return make_tag(served, self.base_url, *asked)
 
     def unchanged(self, tag: str) -> bool:
-        stated = self.request.headers.get("if-none-match", "")
-        return stated == "*" or tag in [one.strip().removeprefix("W/") for one in stated.split(",")]
+        return is_named(tag, self.request.headers.get("if-none-match", ""))
 
 
-async def get_retrieval(request: Request, runtime: RuntimeDep, caller: CallerDep) -> Retrieval:
+async def get_retrieval(request: Request, runtime: RuntimeDep, caller: OnlookingCallerDep) -> Retrieval:
     # Not blocking, so on the loop: a plain function would cost a hop to a thread and back.
-    state = request.app.state
-    if not hasattr(state, "dicomweb"):
-        with _shelf_lock:
-            if not hasattr(state, "dicomweb"):
-                state.dicomweb = Shelf()
-    return Retrieval(request=request, runtime=runtime, caller=caller, shelf=state.dicomweb)
+    return Retrieval(request=request, runtime=runtime, caller=caller, shelf=request.app.state.shelf)
 
 
 RetrievalDep = Annotated[Retrieval, Depends(get_retrieval)]
@@ -248,7 +226,7 @@ def retrieve_frames(
     study: str, series: str, instance: str, numbers: str, retrieval: RetrievalDep
 ) -> Response:
     wanted_frames = _read_numbers(numbers)
-    (served,) = retrieval.open(study, series, instance)
+    served = retrieval.open_one(study, series, instance)
     return _frames(retrieval, served, wanted_frames)
 
 
@@ -256,8 +234,8 @@ def retrieve_frames(
 def retrieve_bulk_data(
     study: str, series: str, instance: str, path: str, retrieval: RetrievalDep
 ) -> Response:
-    (served,) = retrieval.open(study, series, instance)
-    parsed = retrieval.parsed(served)
+    served = retrieval.open_one(study, series, instance)
+    parsed = retrieval.shelf.parse(served)
     compressed = is_compressed(served.transfer_syntax_uid) and not stream_type(served.transfer_syntax_uid)
     if path.upper() == PIXEL_DATA and compressed and parsed.frames is not None and parsed.frames.encapsulated:
         return _frames(retrieval, served, range(1, parsed.frames.count + 1))
@@ -270,14 +248,14 @@ def retrieve_bulk_data(
 
 @router.get(_INSTANCE + "/rendered")
 def render_instance(study: str, series: str, instance: str, retrieval: RetrievalDep) -> Response:
-    (served,) = retrieval.open(study, series, instance)
+    served = retrieval.open_one(study, series, instance)
     whole = PDF if served.sop_class_uid == PDF_CLASS else stream_type(served.transfer_syntax_uid)
     if whole is None:
         return _rendered(retrieval, served, 1)
     choose_single(retrieval.wanted, [whole])
     path = "00420011" if whole == PDF else PIXEL_DATA
     range_header = retrieval.request.headers.get("range")
-    bulk = open_bulk(retrieval.runtime, served, retrieval.parsed(served), path, range_header)
+    bulk = open_bulk(retrieval.runtime, served, retrieval.shelf.parse(served), path, range_header)
     return _single(retrieval, served, bulk, whole, path)
 
 
@@ -286,23 +264,23 @@ def render_one_frame(
     study: str, series: str, instance: str, number: str, retrieval: RetrievalDep
 ) -> Response:
     (wanted_frame, *_) = _read_numbers(number)
-    (served,) = retrieval.open(study, series, instance)
+    served = retrieval.open_one(study, series, instance)
     return _rendered(retrieval, served, wanted_frame)
 
 
 @router.get(_STUDY + "/thumbnail")
 def retrieve_study_thumbnail(study: str, retrieval: RetrievalDep) -> Response:
-    return _thumbnail(retrieval, representative(retrieval.open(study)))
+    return _thumbnail(retrieval, representative(retrieval.open(study).served))
 
 
 @router.get(_SERIES + "/thumbnail")
 def retrieve_series_thumbnail(study: str, series: str, retrieval: RetrievalDep) -> Response:
-    return _thumbnail(retrieval, representative(retrieval.open(study, series)))
+    return _thumbnail(retrieval, representative(retrieval.open(study, series).served))
 
 
 @router.get(_INSTANCE + "/thumbnail")
 def retrieve_instance_thumbnail(study: str, series: str, instance: str, retrieval: RetrievalDep) -> Response:
-    return _thumbnail(retrieval, representative(retrieval.open(study, series, instance)))
+    return _thumbnail(retrieval, representative([retrieval.open_one(study, series, instance)]))
 
 
 @router.get(_INSTANCE + "/frames/{number}/thumbnail")
@@ -310,7 +288,7 @@ def retrieve_frame_thumbnail(
     study: str, series: str, instance: str, number: str, retrieval: RetrievalDep
 ) -> Response:
     (wanted_frame, *_) = _read_numbers(number)
-    return _thumbnail(retrieval, representative(retrieval.open(study, series, instance)), wanted_frame)
+    return _thumbnail(retrieval, representative([retrieval.open_one(study, series, instance)]), wanted_frame)
 
 
 # How an answer is made
@@ -335,32 +313,37 @@ def _metadata(
     retrieval: Retrieval, study: str, series: str | None = None, instance: str | None = None
 ) -> Response:
     require_json(retrieval.request.query_params.get("accept") or retrieval.request.headers.get("accept"))
-    served = retrieval.open(study, series, instance)
-    with retrieval.runtime.reading() as session:
-        patient = find_corrected_patient(session, served[0].examination_id)
+    served = retrieval.open_all(study, series, instance)
+    patient = retrieval.patient_of(study)
     tag = retrieval.tag(served, "metadata", patient)
     if retrieval.unchanged(tag):
         return _not_modified(tag)
+    if instance is None:
+        described = retrieval.shelf.describe(served, patient)
+    else:
+        described = iter([retrieval.shelf.parse(served[0], patient)])
     base = retrieval.base_url
-    written = (retrieval.parsed(one, patient).json_at(f"{base}/{one.path}") for one in served)
-    return _json(retrieval, b"[" + b",".join(written) + b"]", _cached(tag))
+    written = (parsed.json_at(f"{base}/{one.path}") for one, parsed in zip(served, described, strict=True))
+    if len(served) <= WHOLE_INSTANCES:
+        return _json(retrieval, b"[" + b",".join(written) + b"]", cached(tag))
+    return _streamed_json(retrieval, _begun(written), cached(tag))
 
 
 def _instances(
     retrieval: Retrieval, study: str, series: str | None = None, instance: str | None = None
 ) -> Response:
     wanted = choose_instance(retrieval.wanted)
-    served = retrieval.open(study, series, instance)
+    served = retrieval.open_all(study, series, instance)
     tag = retrieval.tag(served, "instances", wanted.transfer_syntax)
     if retrieval.unchanged(tag):
         return _not_modified(tag)
     parts = (
-        instance_part(retrieval.runtime, one, retrieval.parsed(one), wanted, retrieval.base_url)
+        instance_part(retrieval.runtime, one, retrieval.shelf.parse(one), wanted, retrieval.base_url)
         for one in served
     )
     if not wanted.multipart and wanted.media_type == DICOM and len(served) == 1:
         part = next(parts)
-        return StreamingResponse(iter(part.chunks), headers=_cached(tag), media_type=part.content_type)
+        return StreamingResponse(iter(part.chunks), headers=cached(tag), media_type=part.content_type)
     return _multipart(_begun(parts), DICOM, tag)
 
 
@@ -369,7 +352,7 @@ def _frames(retrieval: Retrieval, served: Served, numbers: Sequence[int]) -> Res
     tag = retrieval.tag([served], "frames", tuple(numbers), form)
     if retrieval.unchanged(tag):
         return _not_modified(tag)
-    parsed = retrieval.parsed(served)
+    parsed = retrieval.shelf.parse(served)
     url = f"{retrieval.base_url}/{served.path}"
     parts = _begun(frame_parts(retrieval.runtime, served, parsed, numbers, form, url))
     if form.multipart:
@@ -377,7 +360,7 @@ def _frames(retrieval: Retrieval, served: Served, numbers: Sequence[int]) -> Res
         return _multipart(parts, form.media_type, tag, whole=frame_bytes * len(numbers) <= WHOLE_BODY_BYTES)
     if len(numbers) > 1:
         raise NotAcceptable(f'multipart/related; type="{form.media_type}"')
-    return Response(b"".join(next(parts).chunks), headers=_cached(tag), media_type=form.content_type)
+    return Response(b"".join(next(parts).chunks), headers=cached(tag), media_type=form.content_type)
 
 
 def _bulk(retrieval: Retrieval, served: Served, bulk: Bulk, path: str) -> Response:
@@ -399,7 +382,7 @@ def _single(retrieval: Retrieval, served: Served, bulk: Bulk, media_type: str, p
     tag = retrieval.tag([served], "bulkdata", path, media_type)
     if retrieval.unchanged(tag):
         return _not_modified(tag)
-    headers = {**_cached(tag), "Content-Length": str(bulk.size), "Accept-Ranges": "bytes"}
+    headers = {**cached(tag), "Content-Length": str(bulk.size), "Accept-Ranges": "bytes"}
     if bulk.range is not None:
         headers["Content-Range"] = bulk.range.header
     return StreamingResponse(bulk.chunks, 206 if bulk.range else 200, headers, media_type)
@@ -411,8 +394,8 @@ def _rendered(retrieval: Retrieval, served: Served, number: int) -> Response:
     tag = retrieval.tag([served], "rendered", number, look)
     if retrieval.unchanged(tag):
         return _not_modified(tag)
-    image = render_frame(retrieval.runtime, served, retrieval.parsed(served), number, look)
-    return Response(image, headers=_cached(tag), media_type=media_type)
+    image = render_frame(retrieval.runtime, served, retrieval.shelf.parse(served), number, look)
+    return Response(image, headers=cached(tag), media_type=media_type)
 
 
 def _thumbnail(retrieval: Retrieval, served: Served, number: int | None = None) -> Response:
@@ -423,13 +406,13 @@ def _thumbnail(retrieval: Retrieval, served: Served, number: int | None = None) 
         return _not_modified(tag)
 
     def make() -> tuple[bytes, int]:
-        parsed = retrieval.parsed(served)
+        parsed = retrieval.shelf.parse(served)
         count = parsed.frames.count if parsed.frames is not None else 1
         image = render_frame(retrieval.runtime, served, parsed, number or (count + 1) // 2, look)
         return image, len(image)
 
-    image = retrieval.shelf.thumbnails.get((str(served.record.id), repr((number, look))), make)
-    return Response(image, headers=_cached(tag), media_type=media_type)
+    image = retrieval.shelf.thumbnails.get((served.original.record_id.hex, repr((number, look))), make)
+    return Response(image, headers=cached(tag), media_type=media_type)
 
 
 def _multipart(
@@ -439,14 +422,48 @@ def _multipart(
     content_type = multipart_type(media_type, boundary)
     chunks = write_parts(parts, boundary)
     if whole:
-        return Response(b"".join(chunks), status, _cached(tag), content_type)
-    return StreamingResponse(chunks, status, _cached(tag), content_type)
+        return Response(b"".join(chunks), status, cached(tag), content_type)
+    return StreamingResponse(chunks, status, cached(tag), content_type)
 
 
-def _begun(parts: Iterator[Part]) -> Iterator[Part]:
+def _begun(parts: Iterator[T]) -> Iterator[T]:
     """The parts, the first of them made already: what is wrong with the request is known before the answer begins."""
     first = next(parts)
     return chain((first,), parts)
+
+
+def _streamed_json(retrieval: Retrieval, written: Iterator[bytes], headers: dict[str, str]) -> Response:
+    """The same for thousands of instances, sent while they are read: never cut short without being seen to be."""
+    chunks = _gathered(chain((b"[",), _separated(written), (b"]",)))
+    if "gzip" in retrieval.request.headers.get("accept-encoding", ""):
+        chunks, headers = _compressed(chunks), {**headers, "Content-Encoding": "gzip"}
+    return StreamingResponse(chunks, headers=headers, media_type=DICOM_JSON)
+
+
+def _separated(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    for place, piece in enumerate(pieces):
+        yield b"," + piece if place else piece
+
+
+def _gathered(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """In chunks that are worth a turn of the thread that makes them."""
+    waiting: list[bytes] = []
+    size = 0
+    for piece in pieces:
+        waiting.append(piece)
+        size += len(piece)
+        if size >= CHUNK_BYTES:
+            yield b"".join(waiting)
+            waiting, size = [], 0
+    yield b"".join(waiting)
+
+
+def _compressed(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    squeezer = zlib.compressobj(1, zlib.DEFLATED, 16 + zlib.MAX_WBITS)  # with the head and tail of gzip
+    for chunk in chunks:
+        if squeezed := squeezer.compress(chunk):
+            yield squeezed
+    yield squeezer.flush()
 
 
 def _json(retrieval: Retrieval, body: bytes, headers: dict[str, str]) -> Response:
@@ -456,13 +473,8 @@ def _json(retrieval: Retrieval, body: bytes, headers: dict[str, str]) -> Respons
     return Response(body, headers={"Vary": "Accept, Accept-Encoding", **headers}, media_type=DICOM_JSON)
 
 
-def _cached(tag: str) -> dict[str, str]:
-    """A browser may keep it, but asks each time: the right to see it may have ended."""
-    return {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Accept, Accept-Encoding"}
-
-
 def _not_modified(tag: str) -> Response:
-    return Response(status_code=304, headers=_cached(tag))
+    return Response(status_code=304, headers=cached(tag))
 
 
 def _read_numbers(text: str) -> list[int]:

@@ -102,6 +102,7 @@ def sign_out(caller: PersonDep, request: Request, response: Response, runtime: R
     secret, _ = find_secret(request)
     accounts.sign_out(runtime, secret or "", address=caller.address)
     request.app.state.onlookers.forget(caller.token_hash)
+    request.app.state.callers.forget(caller.token_hash)
     response.delete_cookie(COOKIE, path="/", httponly=True, samesite="strict")
 
 
