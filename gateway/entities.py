@@ -15,6 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstr
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
+from gateway.connecting import read_certificate_name
 from worklists.base import Base
 from worklists.directory import (
     Agreement,
@@ -26,6 +27,7 @@ from worklists.directory import (
     Person,
     PersonRole,
     Role,
+    TlsException,
 )
 from worklists.recognition import (
     ItemMapping,
@@ -57,9 +59,20 @@ def _none_if_blank(value: object) -> object:
     return None if isinstance(value, str) and not value.strip() else value
 
 
+def _tidy_certificate_name(value: object) -> object:
+    try:
+        return read_certificate_name(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
+
+
 Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200)]
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 OptionalText = Annotated[Text | None, BeforeValidator(_none_if_blank)]
+# Whether it names a certificate is checked with the row, so that the answer is about the field.
+CertificateName = Annotated[
+    str, StringConstraints(strip_whitespace=True, max_length=1000), BeforeValidator(_tidy_certificate_name)
+]
 
 
 class Fields(BaseModel):
@@ -93,6 +106,10 @@ class DeviceFields(Fields):
     modality: Text = ""
     address: OptionalText = None
     character_set: OptionalText = None
+    certificates: Annotated[list[CertificateName], Field(max_length=20)] = Field(default_factory=list)
+    tls_exception: TlsException = TlsException.NONE
+    tls_exception_reason: Text = ""
+    tls_exception_until: date | None = None
     enabled: bool = True
 
 
@@ -237,6 +254,13 @@ def _check_device(session: Session, row: Device) -> Reasons:
         reasons["address"] = "address"
     if row.character_set is not None and not set(row.character_set.split("\\")) <= _CHARACTER_SETS:
         reasons["character_set"] = "character_set"
+    if not all(map(_names_certificate, row.certificates)):
+        reasons["certificates"] = "certificate"
+    if row.tls_exception is not TlsException.NONE:
+        if not row.tls_exception_reason:
+            reasons["tls_exception_reason"] = "required"
+        if row.tls_exception_until is None:
+            reasons["tls_exception_until"] = "required"
     return reasons
 
 
@@ -396,6 +420,13 @@ def _is_address(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _names_certificate(text: str) -> bool:
+    try:
+        return bool(read_certificate_name(text))
+    except ValueError:
+        return False
 
 
 def _is_admin(person: Person) -> bool:

@@ -174,12 +174,15 @@ class Refusal(Base):
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
     refused_at: Mapped[datetime] = mapped_column(index=True)
-    what: Mapped[str]  # association, instance, file
+    what: Mapped[str]  # connection, association, instance, file
     institution_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("institution.id"), index=True)
     device_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("device.id"), index=True)
     peer_address: Mapped[str] = mapped_column(default="")
     calling_ae_title: Mapped[str] = mapped_column(default="")
     reason: Mapped[str]
+    cause: Mapped[str] = mapped_column(
+        default=""
+    )  # our word for it, where the standard's reason says too little
     detail: Mapped[str] = mapped_column(default="")
     sop_instance_uid: Mapped[str] = mapped_column(default="")
 

@@ -1,12 +1,13 @@
 """The ingest processes: listeners that accept from inherited sockets, each with its journal, and the drain beside them."""
 
 import asyncio
+import ipaddress
 import json
 import os
 import signal
 import socket
-from collections.abc import Callable
-from dataclasses import asdict
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -16,6 +17,10 @@ import uvloop
 
 from adapters.dicom.acceptor import Acceptor
 from adapters.dicom.association import Config
+from adapters.dicom.counters import Counters
+from adapters.dicom.tally import ProcessTally, Tally
+from adapters.dicom.tls import TlsFiles, TlsServer, Unusable
+from gateway.connecting import Policy
 from gateway.drain import run_drain
 from gateway.ingest_health import run_health
 from gateway.journal import Journal, measure_usage
@@ -42,12 +47,60 @@ def ingest_children(
 ) -> dict[str, Callable[[], None]]:
     """The processes of an ingest node. Binds the ports now, so that an occupied one is heard of at once."""
     settings.journal_dir.mkdir(parents=True, exist_ok=True)
-    listener = listen(settings.bind, settings.dicom_port)
+    doors, tally = open_doors(settings), Tally(settings.ingest_workers)
     workers = {
-        f"ingest-{number}": partial(_run_worker, settings, listener)
-        for number in range(1, settings.ingest_workers + 1)
+        f"ingest-{number + 1}": partial(_run_worker, settings, doors, tally, number)
+        for number in range(settings.ingest_workers)
     }
     return {**workers, "drain": lambda: run_drain(open_runtime(settings), prepared=prepared)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Door:
+    """A port where devices knock, and the TLS that is spoken there."""
+
+    name: str
+    listener: socket.socket
+    tls: TlsServer | None = None
+
+    @property
+    def port(self) -> int:
+        return int(self.listener.getsockname()[1])
+
+
+def open_doors(settings: Settings) -> tuple[Door, ...]:
+    """The DICOM ports. Ends the command with a sentence when one cannot be had, or its TLS files cannot serve."""
+    tls = _open_tls(settings)
+    plain = Door(name="dicom", listener=listen(settings.bind, settings.dicom_port))
+    if not settings.dicom_require_tls and not is_loopback(settings.bind):
+        log.warning("plain_dicom_on_network", address=settings.bind, port=plain.port)
+    if tls is None:
+        return (plain,)
+    secured = Door(name="dicom-tls", listener=listen(settings.bind, settings.dicom_tls_port), tls=tls)
+    return plain, secured
+
+
+def _open_tls(settings: Settings) -> TlsServer | None:
+    if settings.tls_certificate is None or settings.tls_key is None:
+        return None
+    try:
+        return TlsServer(
+            TlsFiles(
+                certificate=settings.tls_certificate,
+                key=settings.tls_key,
+                client_authorities=settings.tls_client_ca,
+                revocation_list=settings.tls_revocation_list,
+            )
+        )
+    except Unusable as error:
+        raise SystemExit(f"TLS cannot be offered: {error}") from error
+
+
+def is_loopback(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return address == "localhost"
 
 
 def listen(address: str, port: int) -> socket.socket:
@@ -64,21 +117,38 @@ def listen(address: str, port: int) -> socket.socket:
     return listener
 
 
-def _run_worker(settings: Settings, listener: socket.socket) -> None:
-    uvloop.run(_serve(settings, listener))
+def _run_worker(settings: Settings, doors: Sequence[Door], tally: Tally, number: int) -> None:
+    uvloop.run(_serve(settings, doors, tally.of(number)))
 
 
-async def _serve(settings: Settings, listener: socket.socket) -> None:
+async def _serve(settings: Settings, doors: Sequence[Door], tally: ProcessTally) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     journal = Journal.create(settings.journal_dir, node=settings.node, limit_bytes=settings.journal_bytes)
-    acceptor = Acceptor(
-        listener,
+    acceptors = [_make_acceptor(settings, door, journal, tally) for door in doors]
+    for door, acceptor in zip(doors, acceptors, strict=True):
+        acceptor.start()
+        log.info("listener_started", wire=door.name, address=settings.bind, port=door.port)
+    status = asyncio.create_task(_publish_status(settings, doors, acceptors, journal))
+    await stop.wait()
+    await asyncio.gather(*(acceptor.close() for acceptor in acceptors))
+    await journal.close()
+    status.cancel()
+    _status_path(settings).unlink(missing_ok=True)
+
+
+def _make_acceptor(settings: Settings, door: Door, journal: Journal, tally: ProcessTally) -> Acceptor:
+    return Acceptor(
+        door.listener,
         intake=journal,
         admission=DeviceDirectory(
             settings.directory_snapshot,
             called_ae_title=settings.dicom_ae_title if settings.dicom_check_called_ae_title else None,
+            policy=Policy(
+                require_tls=settings.dicom_require_tls,
+                asks_for_certificates=settings.tls_client_ca is not None,
+            ),
         ),
         config=Config(
             accept_unknown_storage=settings.dicom_accept_unknown_storage,
@@ -86,25 +156,19 @@ async def _serve(settings: Settings, listener: socket.socket) -> None:
             max_associations=settings.dicom_max_associations,
             max_associations_per_peer=settings.dicom_max_associations_per_peer,
         ),
+        tls=door.tls,
+        tally=tally,
     )
-    acceptor.start()
-    log.info("listener_started", wire="dicom", address=settings.bind, port=listener.getsockname()[1])
-    status = asyncio.create_task(_publish_status(settings, listener, acceptor, journal))
-    await stop.wait()
-    await acceptor.close()
-    await journal.close()
-    status.cancel()
-    _status_path(settings).unlink(missing_ok=True)
 
 
 async def _publish_status(
-    settings: Settings, listener: socket.socket, acceptor: Acceptor, journal: Journal
+    settings: Settings, doors: Sequence[Door], acceptors: Sequence[Acceptor], journal: Journal
 ) -> None:
     """Say each second what this process does; others read the file and see a dead one by its age."""
     path, away = _status_path(settings), False
     while True:
         try:
-            status = _status(settings, listener, acceptor, journal)
+            status = _status(settings, doors, acceptors, journal)
             await asyncio.to_thread(_write_whole, path, json.dumps(status))
             away = False
         except OSError as error:  # a full disk, or a folder that the drain removed while we looked
@@ -115,33 +179,49 @@ async def _publish_status(
 
 
 def _status(
-    settings: Settings, listener: socket.socket, acceptor: Acceptor, journal: Journal
+    settings: Settings, doors: Sequence[Door], acceptors: Sequence[Acceptor], journal: Journal
 ) -> dict[str, object]:
-    counters = acceptor.counters
     usage = measure_usage(settings.journal_dir)
     return {
         "pid": os.getpid(),
         "node": settings.node,
         "at": datetime.now(UTC).isoformat(),
         "listeners": [
-            {
-                "name": "dicom",
-                "address": settings.bind,
-                "port": listener.getsockname()[1],
-                "associations": counters.associations_open,
-                "accepted": counters.associations_accepted,
-                "refused": sum(counters.associations_rejected.values()),
-                "instances": counters.instances,
-                "bytes": counters.bytes,
-                "refused_by_reason": dict(counters.associations_rejected),
-                "refused_instances_by_status": dict(counters.refusals),
-            }
+            _describe_listener(settings, door, acceptor.counters)
+            for door, acceptor in zip(doors, acceptors, strict=True)
         ],
         "journal": {
             **asdict(usage),
             "limit_bytes": settings.journal_bytes,
             "dropped_notes": journal.dropped_notes,
         },
+    }
+
+
+def _describe_listener(settings: Settings, door: Door, counters: Counters) -> dict[str, object]:
+    return {
+        "name": door.name,
+        "address": settings.bind,
+        "port": door.port,
+        "associations": counters.associations_open,
+        "accepted": counters.associations_accepted,
+        "refused": sum((counters.associations_rejected + counters.connections_refused).values()),
+        "instances": counters.instances,
+        "bytes": counters.bytes,
+        "refused_by_reason": dict(counters.associations_rejected + counters.connections_refused),
+        "refused_instances_by_status": dict(counters.refusals),
+        **({"tls": _describe_tls(door.tls)} if door.tls else {}),
+    }
+
+
+def _describe_tls(tls: TlsServer) -> dict[str, object]:
+    tls.refresh()
+    lists = tls.material.lists.values()
+    return {
+        "subject": tls.material.certificate.subject,
+        "expires_at": tls.material.expires_at.isoformat(),
+        "error": tls.error,
+        "lists": {one.issuer: one.next_update.isoformat() for one in lists if one.next_update},
     }
 
 

@@ -36,7 +36,12 @@ log = structlog.get_logger()
 
 BATCH_RECORDS = 200
 ORIGINAL_KINDS = ("dicom.instance", "report.pdf")
-NOTE_KINDS = ("dicom.association", "dicom.rejection", "dicom.refusal")  # records without a row of their own
+NOTE_KINDS = (
+    "dicom.association",
+    "dicom.connection",
+    "dicom.rejection",
+    "dicom.refusal",
+)  # records without a row of their own
 TRIES_BEFORE_QUARANTINE = 3
 HASH_CHUNK_BYTES = 1 << 20
 DATABASE_AWAY = (OperationalError, InterfaceError)
@@ -154,6 +159,7 @@ def index_records(
     """Make a batch of new records findable, each kind in its way, in the order in which they were accepted."""
     notes = {
         "dicom.association": _index_association,
+        "dicom.connection": _index_refusal,
         "dicom.rejection": _index_refusal,
         "dicom.refusal": _index_refusal,
     }
@@ -296,19 +302,23 @@ def _settle_again(runtime: Runtime, session: Session, association_id: str) -> No
         indexing.schedule_settling(session, examination, settings=runtime.settings)
 
 
+_REFUSED = {"dicom.connection": "connection", "dicom.rejection": "association", "dicom.refusal": "instance"}
+
+
 def _index_refusal(runtime: Runtime, session: Session, record: JournalRecord) -> None:
     origin = record.origin
     session.add(
         Refusal(
             id=new_id(),
             refused_at=_time(origin.get("at") or origin.get("received_at")) or runtime.now(),
-            what="association" if record.kind == "dicom.rejection" else "instance",
+            what=_REFUSED[record.kind],
             institution_id=_uuid(origin.get("institution_id")),
             device_id=_uuid(origin.get("device_id")),
             peer_address=str(origin.get("peer_address", "")),
             calling_ae_title=str(origin.get("calling_ae_title", "")),
             reason=_reason(origin),
-            detail=str(origin.get("comment") or origin.get("explanation") or ""),
+            cause=str(origin.get("cause", "")),
+            detail=str(origin.get("comment") or origin.get("certificate") or origin.get("explanation") or ""),
             sop_instance_uid=str(origin.get("sop_instance_uid") or ""),
         )
     )
@@ -316,9 +326,14 @@ def _index_refusal(runtime: Runtime, session: Session, record: JournalRecord) ->
 
 
 def _reason(origin: Mapping[str, Any]) -> str:
-    """The status of C-STORE, or result/source/reason of A-ASSOCIATE-RJ: a reason means nothing without its source."""
+    """The status of C-STORE, or result/source/reason of A-ASSOCIATE-RJ: a reason means nothing without its source.
+
+    Of a connection that never came to that, our own word.
+    """
     if "status" in origin:
         return str(origin["status"])
+    if "result" not in origin:
+        return str(origin.get("cause", ""))
     return "/".join(str(origin[name]) for name in ("result", "source", "reason") if name in origin)
 
 

@@ -42,12 +42,19 @@ class Settings(BaseSettings):
     http_port: int = 8080
     ingest_http_port: int = Field(default=8081, description="health of `gateway ingest`")
     dicom_port: int = 11112
+    dicom_tls_port: int = Field(default=2762, description="listens once there is a certificate")
+    dicom_require_tls: bool = Field(default=False, description="the plain port takes exceptions only")
     dicom_ae_title: str = "GATEWAY"
     dicom_check_called_ae_title: bool = False
     dicom_max_associations: int = 500
     dicom_max_associations_per_peer: int = 100
     dicom_accept_unknown_storage: bool = True
     dicom_idle_timeout_s: float = 300.0
+
+    tls_certificate: Path | None = Field(default=None, description="of this gateway, with its chain (PEM)")
+    tls_key: Path | None = None
+    tls_client_ca: Path | None = Field(default=None, description="who certifies devices (PEM)")
+    tls_revocation_list: Path | None = Field(default=None, description="of the client CA (PEM or DER)")
 
     journal_bytes: int = Field(default=64 * 1024 * MEBIBYTE, description="unfiled bytes before A700")
     cache_bytes: int = Field(default=16 * 1024 * MEBIBYTE, description="filed segments kept for reading")
@@ -96,6 +103,16 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _check_working_time(self) -> Self:
         read_working_time(self.working_hours, self.working_days)
+        return self
+
+    @model_validator(mode="after")
+    def _check_tls(self) -> Self:
+        needs = (("tls_certificate", "tls_key"), ("tls_key", "tls_certificate"),
+                 ("tls_client_ca", "tls_certificate"), ("tls_revocation_list", "tls_client_ca"),
+                 ("dicom_require_tls", "tls_certificate"))  # fmt: skip
+        for name, needed in needs:
+            if getattr(self, name) and getattr(self, needed) is None:
+                raise ValueError(f"{PREFIX}{name.upper()} needs {PREFIX}{needed.upper()}")
         return self
 
     @classmethod

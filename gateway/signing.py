@@ -13,7 +13,8 @@ from pathlib import Path
 
 from sqlalchemy import Select, select, text
 
-from adapters.reports.authority import Credentials, LocalAuthority
+from adapters.authority import Credentials
+from adapters.reports.authority import LocalAuthority
 from adapters.reports.signature import Signer, SoftwareSigner
 from gateway.keys import SigningKey
 from gateway.runtime import Runtime

@@ -10,6 +10,7 @@ import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,9 @@ from adapters.dicom.admission import (
     TRANSIENT,
     USER,
 )
-from adapters.dicom.ports import AssociationRefused
+from adapters.dicom.ports import AssociationRefused, Tls
 from gateway import live
+from gateway.connecting import Policy, check_connection
 from gateway.runtime import Runtime
 from worklists.directory import Device, Institution
 
@@ -73,29 +75,43 @@ class _Known:
 
 
 class DeviceDirectory:
-    """The listeners' door: who calls, by AE title and address. Follows its file; a bad one changes nothing."""
+    """The listeners' door: who calls, by AE title, address and certificate. Follows its file; a bad one changes nothing."""
 
-    def __init__(self, path: Path, *, called_ae_title: str | None = None, look_again_s: float = LOOK_AGAIN_S):
+    def __init__(
+        self,
+        path: Path,
+        *,
+        called_ae_title: str | None = None,
+        policy: Policy | None = None,
+        look_again_s: float = LOOK_AGAIN_S,
+    ):
         """With `called_ae_title`, who calls us by another name is refused."""
         self._path, self._called_ae_title, self._look_again_s = path, called_ae_title, look_again_s
+        self._policy = policy or Policy()
         self._known: _Known | None = None
         self._stamp: tuple[int, ...] | None = None
         self._look_again_at = 0.0
 
-    def admit(self, *, calling_ae_title: str, called_ae_title: str, peer_address: str) -> Mapping[str, Any]:
+    def admit(
+        self, *, calling_ae_title: str, called_ae_title: str, peer_address: str, tls: Tls | None
+    ) -> Mapping[str, Any]:
         """The origin fields of the device that calls. Raises AssociationRefused."""
         known = self._read()
         if self._called_ae_title is not None and called_ae_title != self._called_ae_title:
             raise AssociationRefused(PERMANENT, USER, CALLED_UNKNOWN, "called AE title is not ours")
         if known is None:
             raise AssociationRefused(TRANSIENT, USER, NO_REASON, "the list of devices is not there yet")
-        device = known.devices.get(calling_ae_title)
+        device, now = known.devices.get(calling_ae_title), datetime.now(UTC)
         if device is None:
-            return _admit_unknown(known)
+            origin = _admit_unknown(known)
+            check_connection(calling_ae_title, {}, tls, self._policy, now=now)
+            return origin
         if device["address"] and not _same_address(device["address"], peer_address):
+            words = "calling AE title is not known at this address"
             raise AssociationRefused(
-                PERMANENT, USER, CALLING_UNKNOWN, "calling AE title is not known at this address"
+                PERMANENT, USER, CALLING_UNKNOWN, words, cause="address_wrong", device=device
             )
+        check_connection(calling_ae_title, device, tls, self._policy, now=now)
         allowed = device["enabled"] and device["institution_enabled"]
         return {
             "device_id": device["device_id"],
@@ -153,6 +169,9 @@ def _describe_device(device: Device, institution: Institution) -> dict[str, Any]
         "institution_id": str(device.institution_id),
         "address": device.address,
         "character_set": device.character_set,
+        "certificates": device.certificates,
+        "tls_exception": device.tls_exception,
+        "tls_exception_until": str(device.tls_exception_until or ""),
         "enabled": device.enabled,
         "institution_enabled": institution.enabled,
     }
@@ -171,7 +190,9 @@ def _understand(content: Mapping[str, Any]) -> _Known:
 def _admit_unknown(known: _Known) -> Mapping[str, Any]:
     """Where the county lets unknown devices in, what they send is held until a person says whose it is."""
     if not known.accepting:
-        raise AssociationRefused(PERMANENT, USER, CALLING_UNKNOWN, "calling AE title is not known")
+        raise AssociationRefused(
+            PERMANENT, USER, CALLING_UNKNOWN, "calling AE title is not known", cause="ae_title_unknown"
+        )
     only = known.accepting[0] if len(known.accepting) == 1 else None
     return {
         "device_id": None,
@@ -220,7 +241,16 @@ def _sync_folder(folder: Path) -> None:
 
 # Whoever changes these rows, by the web, the command line or a demonstration: the listeners must hear of it.
 _FOLLOWED = {
-    Device: ("ae_title", "institution_id", "address", "character_set", "enabled"),
+    Device: (
+        "ae_title",
+        "institution_id",
+        "address",
+        "character_set",
+        "certificates",
+        "tls_exception",
+        "tls_exception_until",
+        "enabled",
+    ),
     Institution: ("enabled", "accept_unknown_devices"),
 }
 

@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Iterable
 from datetime import date, datetime
 from enum import StrEnum
+from typing import Any
 
 from sqlalchemy import ForeignKey, UniqueConstraint, or_, select
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
@@ -34,6 +35,14 @@ class Role(StrEnum):
     IT = "it"
     ADMIN = "admin"
     AUDITOR = "auditor"
+
+
+class TlsException(StrEnum):
+    """What a device is let off, until a day, because it cannot do better."""
+
+    NONE = "none"
+    PLAIN = "plain"  # it cannot do TLS
+    NO_CERTIFICATE = "no_certificate"  # it cannot present a certificate
 
 
 class Institution(Base):
@@ -69,7 +78,7 @@ class Centre(Base):
 
 
 class Device(Base):
-    """Something in an institution that sends: known by its AE title and, when given, its address."""
+    """Something in an institution that sends: known by its AE title and, when given, its address and certificates."""
 
     __tablename__ = "device"
 
@@ -80,6 +89,10 @@ class Device(Base):
     modality: Mapped[str] = mapped_column(default="")
     address: Mapped[str | None]
     character_set: Mapped[str | None]
+    certificates: Mapped[list[Any]] = mapped_column(default=list)  # SHA-256 fingerprints or subjects
+    tls_exception: Mapped[TlsException] = mapped_column(default=TlsException.NONE)
+    tls_exception_reason: Mapped[str] = mapped_column(default="")
+    tls_exception_until: Mapped[date | None]  # its last day
     enabled: Mapped[bool] = mapped_column(default=True)
     last_heard_at: Mapped[datetime | None]
     last_sop_instance_uid: Mapped[str | None]

@@ -9,18 +9,24 @@ import asyncio
 import errno
 import socket
 import ssl
-from collections import Counter
+from collections.abc import Mapping
+from typing import Any
 
 import structlog
 
 from adapters.dicom.admission import LOCAL_LIMIT_EXCEEDED, PRESENTATION, TRANSIENT
 from adapters.dicom.association import Association, Config
 from adapters.dicom.counters import Counters
-from adapters.dicom.ports import Admission, AssociationRefused, Intake
+from adapters.dicom.notes import keep_note
+from adapters.dicom.ports import Admission, AssociationRefused, ConnectionRefused, Intake, Tls
+from adapters.dicom.tally import ProcessTally, Tally
+from adapters.dicom.tls import TlsServer, find_cause
 
 log = structlog.get_logger()
 
 SPARE_CONNECTIONS = 64  # beyond the associations: peers that are still asking, or being told no
+NOTE_AGAIN_S = 60.0  # a peer that is turned away before it could say who it is leaves so few notes
+_NOTED = 1024  # peers of which that is known; more than ever try at once, but for an attack
 _PAUSE_S = 1.0  # before accepting again when the system has no more descriptors
 _OUT_OF_DESCRIPTORS = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
@@ -35,16 +41,19 @@ class Acceptor:
         intake: Intake,
         admission: Admission,
         config: Config | None = None,
-        tls: ssl.SSLContext | None = None,
+        tls: TlsServer | None = None,
         counters: Counters | None = None,
+        tally: ProcessTally | None = None,
     ) -> None:
+        """With a tally, its limits hold over all acceptors and processes that share it."""
         self.counters = counters or Counters()
         self.config = config or Config()
         self._listener, self._tls = listener, tls
         self._intake, self._admission = intake, admission
         self._connections: set[Association] = set()
         self._established: set[Association] = set()
-        self._per_peer: Counter[str] = Counter()
+        self._tally = tally or Tally().of(0)
+        self._noted: dict[tuple[str, str], float] = {}
         self._handshakes: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
         self._accepting = False
@@ -72,27 +81,52 @@ class Acceptor:
 
     # the registry of associations
 
-    def check_limits(self, peer_address: str) -> None:
-        """Raise AssociationRefused when there are too many associations, in all or of this peer."""
-        if len(self._established) >= self.config.max_associations:
-            raise AssociationRefused(TRANSIENT, PRESENTATION, LOCAL_LIMIT_EXCEEDED, "too many associations")
-        if self._per_peer[peer_address] >= self.config.max_associations_per_peer:
-            raise AssociationRefused(
-                TRANSIENT, PRESENTATION, LOCAL_LIMIT_EXCEEDED, "too many associations from this address"
-            )
+    def check_limits(self, peer: str, device: Mapping[str, Any]) -> None:
+        """Raise AssociationRefused when there are too many associations, in all or of this device or address."""
+        if self._tally.total() >= self.config.max_associations:
+            explanation, cause = "too many associations", "limit"
+        elif self._tally.of(peer) >= self.config.max_associations_per_peer:
+            explanation, cause = "too many associations of this device", "limit_of_device"
+        else:
+            return
+        raise AssociationRefused(
+            TRANSIENT, PRESENTATION, LOCAL_LIMIT_EXCEEDED, explanation, cause=cause, device=device
+        )
+
+    def identify(self, connection: ssl.SSLObject) -> Tls:
+        """Who is at the other end of a TLS connection. Raises ConnectionRefused."""
+        assert self._tls is not None  # only its connections are asked about
+        return self._tls.identify(connection)
+
+    def turned_away(self, address: str, refusal: ConnectionRefused) -> None:
+        """A connection was closed before there was an association: kept as a note, at most one a minute of a kind."""
+        certificate = refusal.certificate
+        facts = {
+            "peer_address": address,
+            "cause": refusal.cause,
+            "explanation": refusal.explanation,
+            "certificate": certificate.subject if certificate else "",
+        }
+        self.counters.connections_refused[refusal.cause] += 1
+        log.warning("connection_refused", **facts)
+        now, kind = self._loop.time(), (address, refusal.cause + facts["certificate"])
+        if now - self._noted.get(kind, float("-inf")) < NOTE_AGAIN_S:
+            return
+        if len(self._noted) >= _NOTED:
+            self._noted.clear()
+        self._noted[kind] = now
+        keep_note(self._intake, "dicom.connection", facts)
 
     def opened(self, association: Association) -> None:
         """An association was accepted."""
         self._established.add(association)
-        self._per_peer[association.peer_address] += 1
+        self._tally.add(association.limited_as)
         self.counters.associations_open = len(self._established)
 
     def ended(self, association: Association) -> None:
         """It is no longer established."""
         self._established.discard(association)
-        self._per_peer[association.peer_address] -= 1
-        if not self._per_peer[association.peer_address]:
-            del self._per_peer[association.peer_address]
+        self._tally.add(association.limited_as, -1)
         self.counters.associations_open = len(self._established)
 
     def closed(self, association: Association) -> None:
@@ -116,7 +150,7 @@ class Acceptor:
 
     def _accept_one(self) -> None:
         try:
-            connection, _ = self._listener.accept()
+            connection, peer = self._listener.accept()
         except (BlockingIOError, InterruptedError, ConnectionAbortedError):
             return  # another process was quicker, or the peer is gone again
         except OSError as error:
@@ -135,22 +169,27 @@ class Acceptor:
             counters=self.counters,
         )
         self._connections.add(association)
-        handshake = self._loop.create_task(self._connect(association, connection))
+        handshake = self._loop.create_task(self._connect(association, connection, str(peer[0])))
         self._handshakes.add(handshake)
         handshake.add_done_callback(self._handshakes.discard)
         if len(self._connections) >= self.config.max_associations + SPARE_CONNECTIONS:
             self._pause()
 
-    async def _connect(self, association: Association, connection: socket.socket) -> None:
+    async def _connect(self, association: Association, connection: socket.socket, address: str) -> None:
+        context = self._tls.context() if self._tls else None
         try:
             await self._loop.connect_accepted_socket(
                 lambda: association,
                 connection,
-                ssl=self._tls,
-                ssl_handshake_timeout=self.config.artim_s if self._tls else None,
+                ssl=context,
+                ssl_handshake_timeout=self.config.artim_s if context else None,
             )
         except (OSError, ssl.SSLError) as error:  # a failed handshake is the peer's, or it is gone
-            log.info("connection_failed", error=str(error))
+            cause = find_cause(error)
+            if cause is None:
+                log.info("connection_failed", peer_address=address, error=str(error))
+            else:
+                self.turned_away(address, ConnectionRefused(cause, str(error)))
             connection.close()
             self.closed(association)
 

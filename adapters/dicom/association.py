@@ -8,7 +8,8 @@ Timers: ARTIM (PS3.8 9.1.5) runs before the request and after the end; the idle 
 """
 
 import asyncio
-from collections.abc import Callable
+import ssl
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import uuid4
@@ -24,7 +25,7 @@ from adapters.dicom.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATI
 from adapters.dicom.negotiation import ACCEPTED, negotiate
 from adapters.dicom.notes import keep_note
 from adapters.dicom.pdu import AbortReason, AssociateRequest, PduType
-from adapters.dicom.ports import Admission, AssociationRefused, Intake
+from adapters.dicom.ports import Admission, AssociationRefused, ConnectionRefused, Intake, Tls
 from adapters.dicom.states import TABLE, Action, Event, State
 from adapters.dicom.store import Context
 from adapters.errors import Malformed
@@ -54,14 +55,20 @@ class Config:
     buffer_bytes: int = 1 << 20  # only pages that were written to are resident
     accept_unknown_storage: bool = False
     max_associations: int = 200
-    max_associations_per_peer: int = 50
+    max_associations_per_peer: int = 50  # of one device, or of one address when no device is known
 
 
 class Registry(Protocol):
     """Who else is connected."""
 
-    def check_limits(self, peer_address: str) -> None:
-        """Raise AssociationRefused when there are too many associations."""
+    def identify(self, connection: ssl.SSLObject) -> Tls:
+        """Who is at the other end of a TLS connection. Raises ConnectionRefused."""
+
+    def turned_away(self, address: str, refusal: ConnectionRefused) -> None:
+        """A connection was closed before there was an association."""
+
+    def check_limits(self, peer: str, device: Mapping[str, Any]) -> None:
+        """Raise AssociationRefused when there are too many associations, in all or of this device or address."""
 
     def opened(self, association: "Association") -> None:
         """An association was accepted."""
@@ -81,6 +88,8 @@ class Association(Framing):
     ) -> None:
         super().__init__(buffer_bytes=config.buffer_bytes, maximum_length=config.maximum_length)
         self.peer_address = ""
+        self.limited_as = ""  # the device, or the address, that this association counts for
+        self._tls: Tls | None = None
         self._config, self._registry = config, registry
         self._admission, self._intake, self._counters = admission, intake, counters
         self._state = State.IDLE
@@ -102,7 +111,13 @@ class Association(Framing):
         super().connection_made(transport)
         self._connected = True
         self.peer_address = str((transport.get_extra_info("peername") or ("",))[0])
-        self._happen(Event.TRANSPORT_OPENED)
+        try:
+            secured = transport.get_extra_info("ssl_object")
+            self._tls = self._registry.identify(secured) if secured is not None else None
+        except ConnectionRefused as refusal:
+            self._turn_away(refusal)
+        else:
+            self._happen(Event.TRANSPORT_OPENED)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone."""
@@ -169,11 +184,19 @@ class Association(Framing):
     def violated(self, error: Malformed) -> None:
         """The peer broke the protocol."""
         log.warning("protocol_violated", peer_address=self.peer_address, what=str(error))
+        if self._state is State.AWAITING_REQUEST and self.hears_tls():
+            refusal = ConnectionRefused("tls_on_plain_port", "TLS was spoken on the plain port")
+            self._registry.turned_away(self.peer_address, refusal)
         if isinstance(error, Violation) or self._exchange is None:
             self._reason = error.reason if isinstance(error, Violation) else AbortReason.INVALID_PARAMETER
             self._happen(Event.INVALID_PDU)
         else:
             self._happen(Event.ABORT)  # DIMSE is the service user's
+
+    def _turn_away(self, refusal: ConnectionRefused) -> None:
+        self._registry.turned_away(self.peer_address, refusal)
+        self.deaf = True
+        self._transport.close()
 
     async def _answer(self, context_id: int, operation: Operation) -> None:
         """Answer one message; its association may be gone by then."""
@@ -239,11 +262,18 @@ class Association(Framing):
         assert self._request is not None  # the request is what is being considered
         calling, called = check_request(self._request)
         device = self._admission.admit(
-            calling_ae_title=calling, called_ae_title=called, peer_address=self.peer_address
+            calling_ae_title=calling,
+            called_ae_title=called,
+            peer_address=self.peer_address,
+            tls=self._tls,
         )
-        self._registry.check_limits(self.peer_address)
+        self.limited_as = str(device.get("device_id") or self.peer_address)
+        self._registry.check_limits(self.limited_as, device)
+        certificate = self._tls.certificate if self._tls else None
         return {
             **device,
+            **({"tls": self._tls.version} if self._tls else {}),
+            **({"certificate": certificate.fingerprint} if certificate else {}),
             "association_id": uuid4().hex,
             "calling_ae_title": calling,
             "called_ae_title": called,
@@ -253,7 +283,9 @@ class Association(Framing):
 
     def _reject(self, refusal: AssociationRefused) -> None:
         assert self._request is not None  # the request is what is being refused
+        certificate = self._tls.certificate if self._tls else None
         facts = {
+            **{name: refusal.device.get(name) for name in ("device_id", "institution_id")},
             "calling_ae_title": self._request.calling_ae_title.decode("latin-1").strip(),
             "called_ae_title": self._request.called_ae_title.decode("latin-1").strip(),
             "peer_address": self.peer_address,
@@ -261,6 +293,8 @@ class Association(Framing):
             "source": refusal.source,
             "reason": refusal.reason,
             "explanation": refusal.explanation,
+            "cause": refusal.cause,
+            "certificate": certificate.subject if certificate else "",
         }
         self._counters.associations_rejected[f"{refusal.result}/{refusal.source}/{refusal.reason}"] += 1
         keep_note(self._intake, "dicom.rejection", facts)

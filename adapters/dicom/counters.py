@@ -10,6 +10,7 @@ class Counters:
 
     associations_open: int = 0
     associations_accepted: int = 0
+    connections_refused: Counter[str] = field(default_factory=Counter)  # before any association, by cause
     associations_rejected: Counter[str] = field(default_factory=Counter)  # by reason
     associations_ended: Counter[str] = field(default_factory=Counter)  # released, aborted, lost, timeout
     instances: int = 0

@@ -131,6 +131,10 @@ class Framing(asyncio.BufferedProtocol):
         if not self.held and not self._transport.is_closing():
             self._transport.resume_reading()
 
+    def hears_tls(self) -> bool:
+        """Whether what cannot be read begins like a TLS handshake (RFC 8446 5.1)."""
+        return bytes(self._view[self._read_at : min(self._read_at + 2, self._written_to)]) == b"\x16\x03"
+
     def consume(self) -> None:
         """Take as much out of the buffer as there is."""
         try:

@@ -23,12 +23,12 @@ def test_a_listener_that_could_not_write_its_status_writes_it_again_later(tmp_pa
 
 async def _published(settings: Settings) -> dict[str, list[dict[str, object]]]:
     settings.journal_dir.mkdir()
-    listener = ingest.listen(settings.bind, 0)
+    door = ingest.Door(name="dicom", listener=ingest.listen(settings.bind, 0))
     journal = Journal.create(settings.journal_dir, node="n", limit_bytes=1 << 30)
     acceptor = Acceptor(
-        listener, intake=journal, admission=DeviceDirectory(settings.directory_snapshot), config=Config()
+        door.listener, intake=journal, admission=DeviceDirectory(settings.directory_snapshot), config=Config()
     )
-    publishing = asyncio.create_task(ingest._publish_status(settings, listener, acceptor, journal))
+    publishing = asyncio.create_task(ingest._publish_status(settings, [door], [acceptor], journal))
     await asyncio.sleep(0.3)
     (settings.data_dir / "run").unlink()
     for _ in range(200):
@@ -37,6 +37,6 @@ async def _published(settings: Settings) -> dict[str, list[dict[str, object]]]:
         await asyncio.sleep(0.05)
     publishing.cancel()
     await journal.close()
-    listener.close()
+    door.listener.close()
     status: dict[str, list[dict[str, object]]] = json.loads(found[0].read_text())
     return status

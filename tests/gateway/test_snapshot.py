@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from adapters.dicom.ports import AssociationRefused
+from adapters.dicom.ports import AssociationRefused, Tls
 from gateway.runtime import Runtime
 from gateway.snapshot import DeviceDirectory, refresh_snapshot
 from worklists.directory import Device, Institution, InstitutionKind
@@ -34,8 +34,15 @@ def directory(runtime: Runtime, called: str | None = None) -> DeviceDirectory:
     return DeviceDirectory(runtime.settings.directory_snapshot, called_ae_title=called, look_again_s=0)
 
 
-def admit(door: DeviceDirectory, calling: str, *, called: str = "GATEWAY", peer: str = "127.0.0.1"):
-    return door.admit(calling_ae_title=calling, called_ae_title=called, peer_address=peer)
+def admit(
+    door: DeviceDirectory,
+    calling: str,
+    *,
+    called: str = "GATEWAY",
+    peer: str = "127.0.0.1",
+    tls: Tls | None = None,
+):
+    return door.admit(calling_ae_title=calling, called_ae_title=called, peer_address=peer, tls=tls)
 
 
 def refused(door: DeviceDirectory, calling: str, **other: str) -> tuple[int, int, int]:

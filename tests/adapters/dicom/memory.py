@@ -12,7 +12,9 @@ import uvloop
 
 from adapters.dicom.acceptor import Acceptor
 from adapters.dicom.association import Config
-from adapters.dicom.ports import AssociationRefused
+from adapters.dicom.ports import AssociationRefused, Tls
+from adapters.dicom.tally import ProcessTally
+from adapters.dicom.tls import TlsServer
 from adapters.errors import Unavailable
 
 
@@ -92,8 +94,12 @@ class Directory:
     devices: dict[str | None, dict[str, Any]] = field(
         default_factory=lambda: {None: {"device_id": "d1", "institution_id": "township"}}
     )
+    heard_over: list[Tls | None] = field(default_factory=list)
 
-    def admit(self, *, calling_ae_title: str, called_ae_title: str, peer_address: str) -> Mapping[str, Any]:
+    def admit(
+        self, *, calling_ae_title: str, called_ae_title: str, peer_address: str, tls: Tls | None
+    ) -> Mapping[str, Any]:
+        self.heard_over.append(tls)
         if called_ae_title != self.called:
             raise AssociationRefused(1, 1, 7, f"called AE title {called_ae_title} is not ours")
         device = self.devices.get(calling_ae_title, self.devices.get(None))
@@ -109,7 +115,8 @@ class Server:
         self.intake = MemoryIntake()
         self.directory = Directory()
         self.config = Config(**{"artim_s": 5.0, **config})
-        self.tls: Any = None
+        self.tls: TlsServer | None = None
+        self.tally: ProcessTally | None = None
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
         self.loop = uvloop.new_event_loop() if on_uvloop else asyncio.new_event_loop()
@@ -148,8 +155,9 @@ class Server:
 
     def _start(self) -> Acceptor:
         acceptor = Acceptor(
-            self.listener, intake=self.intake, admission=self.directory, config=self.config, tls=self.tls
-        )
+            self.listener, intake=self.intake, admission=self.directory, config=self.config, tls=self.tls,
+            tally=self.tally,
+        )  # fmt: skip
         acceptor.start()
         return acceptor
 

@@ -1,8 +1,6 @@
 """Real senders against the acceptor: dcmtk's programs, pynetdicom, our own client; plain and over TLS."""
 
 import socket
-import ssl
-import subprocess
 import threading
 from io import BytesIO
 from pathlib import Path
@@ -165,31 +163,6 @@ def test_our_client_tells_its_errors_apart(server, ct, tmp_path):
     server.intake.open_error = Unavailable("journal is full")
     [result] = scu.store([ct], "127.0.0.1", server.port, calling_ae_title="A", called_ae_title="GATEWAY")
     assert (result.accepted, result.status, result.comment) == (False, 0xA700, "journal is full")
-
-
-def test_association_over_tls_and_a_plain_peer_on_the_tls_port(tmp_path, ct):
-    key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost", "-days", "1",
-         "-keyout", key, "-out", certificate], check=True, capture_output=True,
-    )  # fmt: skip
-    server = Server(artim_s=2)
-    server.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    server.tls.load_cert_chain(certificate, key)
-    client = ssl.create_default_context(cafile=certificate)
-    with server:
-        with server.connect() as plain:
-            plain.sendall(b"\x01\x00\x00\x00\x00\x46" + bytes(70))
-            assert plain.recv(100)[:1] in (b"", b"\x15")  # at most a TLS alert
-        entity = AE(ae_title="DEMO_CT")
-        entity.add_requested_context(dcmread(ct).SOPClassUID, dcmread(ct).file_meta.TransferSyntaxUID)
-        association = entity.associate(
-            "127.0.0.1", server.port, ae_title="GATEWAY", tls_args=(client, "localhost")
-        )
-        assert association.is_established
-        assert association.send_c_store(ct).Status == 0
-        association.release()
-        assert len(server.intake.records) == 1
 
 
 def _closed_port() -> int:
