@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 
 from adapters.dicom.header import read_header
 from adapters.errors import Malformed
-from gateway import indexing, journal, live
+from gateway import audit, indexing, journal, live
 from gateway.fault_points import reach
 from gateway.index import DrainMark, Record, RecordState, Refusal, SegmentCursor
 from gateway.indexing import Incoming
@@ -36,6 +36,7 @@ log = structlog.get_logger()
 
 BATCH_RECORDS = 200
 ORIGINAL_KINDS = ("dicom.instance", "report.pdf")
+STOW = "stow"  # the wire of instances that came by STOW-RS
 NOTE_KINDS = (
     "dicom.association",
     "dicom.connection",
@@ -288,7 +289,24 @@ def _index_association(runtime: Runtime, session: Session, record: JournalRecord
         row.stored, row.refused = int(origin.get("stored", 0)), int(origin.get("refused", 0))
         session.flush()
         _settle_again(runtime, session, row.id)
+        if origin.get("wire") == STOW:
+            _note_submission(session, origin, at)
     _note_device(session, row.device_id, at)
+
+
+def _note_submission(session: Session, origin: Mapping[str, Any], at: datetime) -> None:
+    """Who stored over HTTP: it went past the database, so the audit hears of it here."""
+    actor = audit.Actor(
+        name=str(origin.get("uploaded_by", "")),
+        person_id=_uuid(origin.get("uploaded_by_id")),
+        institution_id=_uuid(origin.get("institution_id")),
+        address=str(origin.get("peer_address", "")),
+    )
+    stored, refused = int(origin.get("stored", 0)), int(origin.get("refused", 0))
+    audit.record(
+        session, "instances_stored", actor=actor, now=at, outcome="success" if stored else "failure",
+        detail={"wire": STOW, "stored": stored, "refused": refused, "how": str(origin.get("how", ""))},
+    )  # fmt: skip
 
 
 def _settle_again(runtime: Runtime, session: Session, association_id: str) -> None:
@@ -311,7 +329,7 @@ def _index_refusal(runtime: Runtime, session: Session, record: JournalRecord) ->
         Refusal(
             id=new_id(),
             refused_at=_time(origin.get("at") or origin.get("received_at")) or runtime.now(),
-            what=_REFUSED[record.kind],
+            what=str(origin.get("what") or _REFUSED[record.kind]),
             institution_id=_uuid(origin.get("institution_id")),
             device_id=_uuid(origin.get("device_id")),
             peer_address=str(origin.get("peer_address", "")),

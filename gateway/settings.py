@@ -73,6 +73,7 @@ class Settings(BaseSettings):
     quiet_period_s: float = 5.0
     unreleased_quiet_period_s: float = 60.0
     upload_limit_bytes: int = 2048 * MEBIBYTE
+    stow_limit_bytes: int = Field(default=16 * 1024 * MEBIBYTE, description="one store request of STOW-RS")
     print_community_mark: bool = False
 
     public_url: str | None = Field(default=None, description="what the QR code on a report points to")

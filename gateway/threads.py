@@ -2,12 +2,14 @@
 
 import asyncio
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from concurrent.futures import Future
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from gateway.journal import Journal
+
+T = TypeVar("T")
 
 
 class JournalThread:
@@ -38,6 +40,13 @@ class JournalThread:
         """Append a record without payload; nobody waits for it."""
         journal, loop = self._open()
         loop.call_soon_threadsafe(journal.note, kind, dict(origin))
+
+    async def run(self, work: Callable[[Journal], Coroutine[Any, Any, T]]) -> T:
+        """Do something with the journal on its own loop, awaited from another. Raises Unavailable."""
+        if self._journal is None:
+            await asyncio.to_thread(self._open)
+        journal, loop = self._open()
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work(journal), loop))
 
     def close(self) -> None:
         with self._lock:

@@ -1,4 +1,7 @@
-"""Why an instance is not kept, and what C-STORE answers then (PS3.4 Table B.2-1, PS3.7 Annex C)."""
+"""Why an instance is not kept, and what C-STORE (PS3.4 Table B.2-1, PS3.7 Annex C) and STOW-RS (PS3.18 I.2.2) answer then.
+
+A901 and C122 of STOW-RS are of the ranges A9xx and Cxxx; A901 (another study than the request's) is our own choice.
+"""
 
 from adapters.dicom.dimse import Status
 from adapters.errors import Malformed, Refused, Unavailable
@@ -28,6 +31,14 @@ class Contradiction(Malformed):
         self.offending = offending
 
 
+class StudyMismatch(Contradiction):
+    """The instance is of another study than the one that the request stores into."""
+
+
+class UnsupportedSyntax(Malformed):
+    """The data set is in a transfer syntax that we do not know."""
+
+
 class CannotUnderstand(Malformed):
     """The data set does not parse; `offending` is the element where it stops."""
 
@@ -36,16 +47,19 @@ class CannotUnderstand(Malformed):
         self.offending = offending
 
 
-_OUT_OF_RESOURCES = 0xA700
+OUT_OF_RESOURCES = 0xA700
+_PROCESSING_FAILURE = 0x0110
 # The first class that fits; whatever else happens is ours, and the sender may try again.
 _STATUS_OF: tuple[tuple[type[Exception], int], ...] = (
     (UnsupportedClass, 0x0122),
     (InvalidInstanceUid, 0x0117),
     (NotAuthorised, 0x0124),
     (Refused, 0x0124),
+    (StudyMismatch, 0xA901),
     (Contradiction, 0xA900),
+    (UnsupportedSyntax, 0xC122),
     (Malformed, 0xC000),
-    (Unavailable, _OUT_OF_RESOURCES),
+    (Unavailable, OUT_OF_RESOURCES),
 )
 
 
@@ -54,7 +68,14 @@ def status_of(error: Exception) -> Status:
     for kind, code in _STATUS_OF:
         if isinstance(error, kind):
             return Status(code=code, comment=_comment(error), offending=getattr(error, "offending", None))
-    return Status(code=_OUT_OF_RESOURCES, comment="cannot store now, try again later")
+    return Status(code=OUT_OF_RESOURCES, comment="cannot store now, try again later")
+
+
+def reason_of(error: Exception) -> Status:
+    """The failure reason of STOW-RS: as for C-STORE, but what nobody foresaw is a processing failure."""
+    if isinstance(error, Malformed | Refused | Unavailable):
+        return status_of(error)
+    return Status(code=_PROCESSING_FAILURE, comment="cannot store now, try again later")
 
 
 def _comment(error: Exception) -> str:

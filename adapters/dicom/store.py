@@ -24,16 +24,36 @@ from adapters.dicom.status import (
     UnsupportedClass,
     status_of,
 )
-from adapters.dicom.structure import open_walker
+from adapters.dicom.structure import Walker, open_walker
 from adapters.dicom.transfer_syntaxes import ENCODINGS
 from adapters.errors import Malformed, Refused, Unavailable
 
 log = structlog.get_logger()
 
-_SOP_CLASS_UID, _SOP_INSTANCE_UID = 0x00080016, 0x00080018
-_NAMED = (_SOP_CLASS_UID, _SOP_INSTANCE_UID)
+SOP_CLASS_UID, SOP_INSTANCE_UID = 0x00080016, 0x00080018
+_NAMED = (SOP_CLASS_UID, SOP_INSTANCE_UID)
+_KEYWORDS = {SOP_CLASS_UID: "SOP Class UID", SOP_INSTANCE_UID: "SOP Instance UID"}
 # What names an instance at all. Whether it is a UID (PS3.5 9.1) is looked at later: one that is none is kept, and held.
 _NAME = re.compile(r"[0-9A-Za-z.-]{1,64}")
+
+
+def is_name(text: str) -> bool:
+    """Whether an instance can be called so."""
+    return _NAME.fullmatch(text) is not None
+
+
+def name_in(walker: Walker, tag: int) -> str:
+    """A UID of the data set that was walked; empty when there is none."""
+    return walker.values.get(tag, b"").rstrip(b"\0 ").decode("latin-1")
+
+
+def check_name(walker: Walker, tag: int, asked: str) -> None:
+    """The data set must be of the SOP class, or be the instance, that was asked for. Raises Contradiction."""
+    found = name_in(walker, tag)
+    if not found:
+        raise Contradiction(f"{_KEYWORDS[tag]} is missing in the data set", tag)
+    if found != asked:
+        raise Contradiction(f"{_KEYWORDS[tag]} in the data set is not the request's", tag)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +104,8 @@ class Store:
         try:
             if self._entry is not None:
                 self._walker.finish()
-                self._check_names()
+                check_name(self._walker, SOP_CLASS_UID, self.request.sop_class_uid)
+                check_name(self._walker, SOP_INSTANCE_UID, self.request.sop_instance_uid)
                 await self._entry.commit()
                 self._entry = None
         except Exception as error:  # every outcome is an answer
@@ -96,7 +117,7 @@ class Store:
             raise NotAuthorised("this device may not store")
         if self.request.sop_class_uid != context.abstract_syntax:
             raise UnsupportedClass("SOP class is not that of the presentation context")
-        if not _NAME.fullmatch(self.request.sop_instance_uid):
+        if not is_name(self.request.sop_instance_uid):
             raise InvalidInstanceUid("Affected SOP Instance UID is not a UID")
         if not self.request.has_data_set:
             raise CannotUnderstand("C-STORE without a data set", 0x00000800)
@@ -123,17 +144,6 @@ class Store:
             entry.abort()
             raise
         return entry
-
-    def _check_names(self) -> None:
-        for tag, asked, name in (
-            (_SOP_CLASS_UID, self.request.sop_class_uid, "SOP Class UID"),
-            (_SOP_INSTANCE_UID, self.request.sop_instance_uid, "SOP Instance UID"),
-        ):
-            found = self._walker.values.get(tag, b"").rstrip(b"\0 ").decode("latin-1")
-            if not found:
-                raise Contradiction(f"{name} is missing in the data set", tag)
-            if found != asked:
-                raise Contradiction(f"{name} in the data set is not the request's", tag)
 
     def _fail(self, error: Exception) -> None:
         self._error = error

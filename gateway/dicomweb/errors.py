@@ -23,3 +23,11 @@ class BadRange(Exception):
     def __init__(self, size: int):
         super().__init__(size)
         self.size = size
+
+
+class UnsupportedMediaType(Exception):
+    """What is stored comes in a form that is not taken; says which."""
+
+
+class NothingSent(Exception):
+    """A store request without an instance."""

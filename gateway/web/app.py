@@ -28,6 +28,7 @@ from gateway.web import (
     reports,
     returns,
     session,
+    stow,
     system,
     tasks,
     tokens,
@@ -52,6 +53,7 @@ _PARTS: tuple[ModuleType, ...] = (
     held,
     verifications,
     dicomweb,
+    stow,
     admin,
     tokens,
     system,
@@ -85,7 +87,11 @@ def create_app(runtime: Runtime) -> FastAPI:
     errors.install(app)
     # The last added is the outermost: headers stand on every answer, also on a refusal.
     app.add_middleware(KnownFrames, state=app.state)
-    app.add_middleware(BodyLimit, upload_limit_bytes=runtime.settings.upload_limit_bytes)
+    app.add_middleware(
+        BodyLimit,
+        upload_limit_bytes=runtime.settings.upload_limit_bytes,
+        store_limit_bytes=runtime.settings.stow_limit_bytes,
+    )
     app.add_middleware(errors.UnforeseenErrors)
     app.add_middleware(SecurityHeaders)
     for part in _PARTS:

@@ -132,6 +132,17 @@ AdminDep = Annotated[Caller, Depends(require(Role.ADMIN))]
 AuditorDep = Annotated[Caller, Depends(require(Role.AUDITOR))]
 
 
+def get_uploader(caller: CallerDep) -> Caller:
+    """Whoever may send files: a radiographer, or a machine that was given this wire."""
+    wires = caller.subject.wires
+    if (Wire.UPLOAD not in wires) if wires is not None else Role.RADIOGRAPHER not in caller.subject.roles:
+        raise NotAllowed("upload")
+    return caller
+
+
+UploaderDep = Annotated[Caller, Depends(get_uploader)]
+
+
 def get_person(session: Session, caller: Caller) -> Person:
     """The caller's own row in this transaction. Raises NotAllowed for a machine."""
     person = session.get(Person, caller.person_id) if caller.person_id else None

@@ -71,16 +71,17 @@ class SecurityHeaders:
 
 
 class BodyLimit:
-    """Refuses a body that is too large, as stated or as counted. Uploads have a limit of their own."""
+    """Refuses a body that is too large, as stated or as counted. Uploads and STOW-RS have limits of their own."""
 
-    def __init__(self, app: ASGIApp, *, upload_limit_bytes: int):
-        self.app, self.upload_limit_bytes = app, upload_limit_bytes
+    def __init__(self, app: ASGIApp, *, upload_limit_bytes: int, store_limit_bytes: int):
+        self.app = app
+        self.upload_limit_bytes, self.store_limit_bytes = upload_limit_bytes, store_limit_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
         headers = Headers(scope=scope)
-        limit = self.upload_limit_bytes if _is_upload(scope, headers) else JSON_LIMIT_BYTES
+        limit = self._limit_for(scope, headers)
         stated = headers.get("content-length", "0")
         if not stated.isdigit() or int(stated) > limit:
             response = answer_error(Request(scope), TooLarge(limit))
@@ -98,6 +99,11 @@ class BodyLimit:
 
         await self.app(scope, receive_counted, send)
         return None
+
+    def _limit_for(self, scope: Scope, headers: Headers) -> int:
+        if scope["path"].startswith("/dicomweb/"):
+            return self.store_limit_bytes
+        return self.upload_limit_bytes if _is_upload(scope, headers) else JSON_LIMIT_BYTES
 
 
 def _policy(path: str, content_type: str) -> str:

@@ -17,7 +17,7 @@ from gateway.index import Held, Refusal
 from gateway.reading import Who
 from gateway.runtime import Runtime
 from gateway.uploading import File, NothingAccepted, RefusedFile
-from gateway.web.deps import Caller, CallerDep, RuntimeDep, require
+from gateway.web.deps import Caller, CallerDep, RuntimeDep, UploaderDep, require
 from gateway.web.errors import Detailed
 from gateway.web.paging import CursorDep, LimitDep, read_cursor, write_cursor
 from gateway.web.refusals import explain
@@ -35,7 +35,7 @@ from gateway.web.shapes import (
 )
 from gateway.web.showing import show_device, show_examination, show_examination_detail, show_site
 from gateway.web.tasks import who_is
-from worklists.access import Wire, visible_to
+from worklists.access import visible_to
 from worklists.base import local_date
 from worklists.directory import Device, Role
 from worklists.errors import NotAllowed, NotFound
@@ -63,15 +63,7 @@ def get_examination_caller(caller: CallerDep) -> Caller:
     return caller
 
 
-def get_uploader(caller: CallerDep) -> Caller:
-    wires = caller.subject.wires
-    if (Wire.UPLOAD not in wires) if wires is not None else Role.RADIOGRAPHER not in caller.subject.roles:
-        raise NotAllowed("upload")
-    return caller
-
-
 ExaminationCallerDep = Annotated[Caller, Depends(get_examination_caller)]
-UploaderDep = Annotated[Caller, Depends(get_uploader)]
 
 
 async def get_form(_caller: UploaderDep, request: Request) -> AsyncIterator[FormData]:

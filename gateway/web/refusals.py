@@ -7,6 +7,7 @@ from collections.abc import Mapping
 _Pair = tuple[str, str]
 _CHECK_FILE: _Pair = ("请在设备上重新导出该文件。", "Export the file again on the device.")
 _ASK_MAKER: _Pair = ("请联系设备厂家检查网络设置。", "Ask the device's maker to check its network settings.")
+_SEND_LATER: _Pair = ("请稍后再发送。", "Send it again later.")
 _WAIT: _Pair = (
     "设备会自动重发；若持续出现请联系信息科。",
     "The device will try again; if it goes on, tell the IT staff.",
@@ -83,6 +84,32 @@ EXPLANATIONS: Mapping[tuple[str, str], tuple[_Pair, _Pair]] = {
     ),
     ("file", "not_dicom"): (("不是 DICOM 文件", "It is not a DICOM file"), _CHECK_FILE),
     ("file", "malformed"): (("文件内容不完整或已损坏", "The file is cut short or damaged"), _CHECK_FILE),
+    ("file", "0110"): (("网关处理时出错", "The gateway failed at it"), _SEND_LATER),
+    ("file", "0117"): (
+        ("文件的 SOP 实例 UID 缺失或不合格", "The file's SOP Instance UID is missing or not valid"),
+        _CHECK_FILE,
+    ),
+    ("file", "0122"): (
+        (
+            "不是影像一类的 DICOM 文件（如 DICOMDIR）",
+            "It is no DICOM object that is stored (a DICOMDIR, say)",
+        ),
+        ("不必上传。", "It need not be uploaded."),
+    ),
+    ("file", "A700"): (("网关暂时没有空间", "The gateway had no room"), _SEND_LATER),
+    ("file", "A900"): (
+        ("文件头与内容不是同一幅图像", "The file's header and its content are not the same instance"),
+        _CHECK_FILE,
+    ),
+    ("file", "A901"): (
+        ("属于另一项检查", "It belongs to another study than the one it was sent to"),
+        ("请把它发送到它自己的检查。", "Send it to the study that it belongs to."),
+    ),
+    ("file", "C000"): (("不是完整的 DICOM 文件", "It is not a whole DICOM file"), _CHECK_FILE),
+    ("file", "C122"): (
+        ("文件的传输语法不受支持", "The file's transfer syntax is not known here"),
+        ("请在设备上以标准格式重新导出。", "Export it again in a transfer syntax of the standard."),
+    ),
     ("file", "unavailable"): (
         ("网关暂时无法接收", "The gateway cannot take it just now"),
         ("请稍后再上传。", "Upload it again later."),
