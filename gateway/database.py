@@ -1,10 +1,19 @@
 """The database: one engine per process, SQLite in WAL mode or PostgreSQL, the same rows on both."""
 
+import sqlite3
 from typing import Any
 
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.orm.exc import StaleDataError
+
+DATABASE_AWAY = (OperationalError, InterfaceError)
+# PostgreSQL's classes of errors (appendix A) that lie in what was asked, though drivers call them operational:
+# a value that no index takes is one.
+_OUR_FAULT = ("21", "22", "23", "26", "34", "42", "54")
+_CROSSED = ("40", "55P03")  # two that met: deadlock, serialization, a lock that was not to be had
 
 BUSY_TIMEOUT_S = 20  # SQLite lets one writer in at a time; the others wait this long before they are told
 
@@ -46,3 +55,26 @@ def _begin_sqlite(connection: Any) -> None:
     # (SQLITE_BUSY_SNAPSHOT); one that says what it is going to do waits its turn instead.
     read_only = connection.get_execution_options().get("read_only", False)
     connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+
+
+def is_away(error: Exception) -> bool:
+    """The database cannot be worked with now, whatever is asked of it."""
+    if not isinstance(error, DATABASE_AWAY) or is_crossed(error):
+        return False
+    if isinstance(error.orig, sqlite3.Error):  # too big a value, say: SQLITE_ERROR and such of what was asked
+        code = getattr(error.orig, "sqlite_errorcode", None)
+        return code is None or code & 0xFF not in {sqlite3.SQLITE_ERROR, sqlite3.SQLITE_TOOBIG}
+    return not _state(error).startswith(_OUR_FAULT)
+
+
+def is_crossed(error: Exception) -> bool:
+    """Somebody else did the same at the same time: done again, it finds what they left."""
+    if isinstance(error, StaleDataError):
+        return True
+    if not isinstance(error, DBAPIError):
+        return False
+    return isinstance(error, IntegrityError) or _state(error).startswith(_CROSSED)
+
+
+def _state(error: DBAPIError) -> str:
+    return str(getattr(error.orig, "sqlstate", None) or "")

@@ -6,7 +6,7 @@ wrong was accepted already, so it is held here, never refused.
 
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -15,38 +15,21 @@ from sqlalchemy.orm import Session
 
 from adapters.dicom.header import InstanceHeader
 from gateway import work
-from gateway.index import Held, HeldReason, Instance, Record, RecordState, Series, Study
+from gateway.index import HeldReason, Instance, Record, RecordState, Series, Study
+from gateway.known import Incoming, Known, KnownInstance, NewInstance, NewRecord
 from gateway.settings import Settings
 from worklists import examinations, patients, routing
 from worklists.base import COUNTY_TIME, new_id
-from worklists.cards import find_card_number
 from worklists.directory import Kind
 from worklists.examinations import Arrival, Examination
 from worklists.patients import PatientIdentity
+
+__all__ = ["Hold", "Incoming", "Known", "find_hold", "index_instances", "is_known", "place"]
 
 SETTLE = "settle_examination"
 
 # Modality (PS3.3 C.7.3.1.1.1) → the kind of centre that reads it; everything else is imaging.
 _KINDS = {"ECG": Kind.ECG, "HD": Kind.ECG, "SM": Kind.PATHOLOGY, "GM": Kind.PATHOLOGY}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Incoming:
-    """An accepted instance: its record, and what its header says."""
-
-    record: Record
-    header: InstanceHeader
-
-    @property
-    def patient(self) -> PatientIdentity:
-        header = self.header
-        return PatientIdentity(
-            patient_id=header.patient_id,
-            name=header.patient_name,
-            sex=header.patient_sex or None,
-            birth_date=header.patient_birth_date,
-            national_id=find_card_number([header.patient_id, *header.other_patient_ids]),
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,52 +41,32 @@ class Hold:
     examination_id: uuid.UUID | None = None
 
 
-class Known:
-    """What the database knows of the studies and instances of one batch, kept current while the batch is placed."""
-
-    def __init__(self, session: Session, incoming: Sequence[Incoming]):
-        self.session = session
-        study_uids = {item.header.study_instance_uid for item in incoming}
-        sop_uids = {item.header.sop_instance_uid for item in incoming}
-        self._lock_examinations(study_uids)
-        studies = session.scalars(select(Study).where(Study.study_instance_uid.in_(study_uids)))
-        self.studies = {study.study_instance_uid: study for study in studies}
-        rows = session.scalars(
-            select(Series).where(Series.study_id.in_([study.id for study in self.studies.values()]))
-        )
-        self.series = {(row.study_id, row.series_instance_uid): row for row in rows}
-        instances = session.scalars(
-            select(Instance).where(Instance.sop_instance_uid.in_(sop_uids), Instance.current)
-        )
-        self.instances = {instance.sop_instance_uid: instance for instance in instances}
-
-    def _lock_examinations(self, study_uids: Iterable[str]) -> None:
-        """Drains of two nodes, or a drain and a person who decides, must not count the same study at once.
-
-        Always in one order; on SQLite there is one writer anyway.
-        """
-        query = select(Examination.id).where(Examination.study_instance_uid.in_(study_uids))
-        self.session.execute(query.order_by(Examination.id).with_for_update())
-
-
 def index_instances(
     session: Session, incoming: Sequence[Incoming], *, settings: Settings, now: datetime
 ) -> None:
-    """Give every instance of a batch its place. Records are new and already in the session."""
-    known = Known(session, incoming)
-    placed: dict[str, list[Incoming]] = defaultdict(list)
-    for item in incoming:
-        session.add(item.record)
-        hold = find_hold(known, item)
-        if hold is not None:
-            keep_held(session, item, hold, now=now)
-        elif is_known(known, item):
-            item.record.state = RecordState.DUPLICATE
-        else:
-            add_instance(known, item, _study_of(known, item))
-            placed[item.header.study_instance_uid].append(item)
-    for study_uid, items in placed.items():
-        note_arrivals(session, known.studies[study_uid], items, settings=settings, now=now)
+    """Give every instance of a batch its place, by a number of queries that does not grow with it.
+
+    Records are new; they are written here.
+    """
+    session.flush()
+    with session.no_autoflush:
+        known = Known(session, incoming)
+        placed: dict[str, list[Incoming]] = defaultdict(list)
+        held: list[tuple[Incoming, Hold]] = []
+        for item in incoming:
+            assert isinstance(item.record, NewRecord)
+            known.unwritten.records.append(item.record)
+            hold = find_hold(known, item)
+            if hold is not None:
+                held.append((item, hold))
+            elif is_known(known, item):
+                item.record.state = RecordState.DUPLICATE
+            else:
+                add_instance(known, item, _study_of(known, item))
+                placed[item.header.study_instance_uid].append(item)
+        keep_held(known, held, now=now)
+        note_arrivals(known, placed, settings=settings, now=now)
+        known.write()
 
 
 def find_hold(known: Known, item: Incoming, *, same_patient: bool = False) -> Hold | None:
@@ -118,18 +81,18 @@ def find_hold(known: Known, item: Incoming, *, same_patient: bool = False) -> Ho
     if bad_uids:
         return Hold(reason=HeldReason.UID_MALFORMED, detail="; ".join(bad_uids))
     same = known.instances.get(header.sop_instance_uid)
-    if same is not None and same.record.institution_id != record.institution_id:
-        return _beside(HeldReason.STUDY_OF_ANOTHER_INSTITUTION, same.series.study)
-    if same is not None and same.record.sha256 != record.sha256:
+    if same is not None and same.institution_id != record.institution_id:
+        return _beside(HeldReason.STUDY_OF_ANOTHER_INSTITUTION, same.study)
+    if same is not None and same.sha256 != record.sha256:
         # Whose it is comes first: nobody should be asked whether another patient's image replaces this one.
-        another = None if same_patient else _study_hold(same.series.study, item)
-        return another or _beside(HeldReason.SAME_UID_OTHER_BYTES, same.series.study)
+        another = None if same_patient else _study_hold(known, same.study, item)
+        return another or _beside(HeldReason.SAME_UID_OTHER_BYTES, same.study)
     study = known.studies.get(header.study_instance_uid)
     if same is not None:
         return None
     if study is not None:
-        return None if same_patient else _study_hold(study, item)
-    return _patient_hold(known.session, item)
+        return None if same_patient else _study_hold(known, study, item)
+    return _patient_hold(known, item)
 
 
 def is_known(known: Known, item: Incoming) -> bool:
@@ -137,33 +100,31 @@ def is_known(known: Known, item: Incoming) -> bool:
     return item.header.sop_instance_uid in known.instances
 
 
-def keep_held(session: Session, item: Incoming, hold: Hold, *, now: datetime) -> None:
-    """Keep an instance off every list until a person decides. A further copy of what was held is a duplicate."""
-    known = session.scalars(
-        select(Held)
-        .join(Record, Record.id == Held.record_id)
-        .where(Record.sha256 == item.record.sha256, Record.kind == item.record.kind)
-        .where(Record.institution_id == item.record.institution_id)
-    ).first()
-    if known is not None:
-        item.record.state = RecordState.DUPLICATE
-        return
-    item.record.state, item.record.reason = RecordState.HELD, hold.reason.value
-    session.add(
-        Held(
-            id=new_id(),
-            record_id=item.record.id,
-            institution_id=item.record.institution_id,
-            examination_id=hold.examination_id,
-            reason=hold.reason,
-            detail=hold.detail,
-            header=_as_it_was_named(item),
-            held_at=now,
-            resolution="",
-            resolution_reason="",
+def keep_held(known: Known, held: Sequence[tuple[Incoming, Hold]], *, now: datetime) -> None:
+    """Keep instances off every list until a person decides. A further copy of what was held is a duplicate."""
+    already = known.held_already(item for item, _ in held) if held else set()
+    for item, hold in held:
+        record = item.record
+        copy_of = (record.sha256, record.kind, record.institution_id)
+        if copy_of in already:
+            record.state = RecordState.DUPLICATE
+            continue
+        already.add(copy_of)
+        record.state, record.reason = RecordState.HELD, hold.reason.value
+        known.unwritten.held.append(
+            {
+                "id": new_id(),
+                "record_id": record.id,
+                "institution_id": record.institution_id,
+                "examination_id": hold.examination_id,
+                "reason": hold.reason,
+                "detail": hold.detail,
+                "header": _as_it_was_named(item),
+                "held_at": now,
+                "resolution": "",
+                "resolution_reason": "",
+            }
         )
-    )
-    session.flush()
 
 
 def _as_it_was_named(item: Incoming) -> dict[str, object]:
@@ -172,56 +133,68 @@ def _as_it_was_named(item: Incoming) -> dict[str, object]:
     return {**header_as_json(item.header), "sop_instance_uid": named}
 
 
-def add_instance(known: Known, item: Incoming, study: Study, *, version: int = 1) -> Instance:
-    """The row of an instance in its series; makes the series when it is the first."""
+def add_instance(known: Known, item: Incoming, study: Study, *, version: int = 1) -> Series:
+    """Make the row of an instance in its series, and the series when it is the first; `Known.write` writes it."""
     series = _series_of(known, item.header, study)
     header = item.header
-    instance = Instance(
-        id=new_id(),
-        series=series,
-        series_id=series.id,
-        record=item.record,
-        record_id=item.record.id,
-        sop_instance_uid=header.sop_instance_uid,
-        sop_class_uid=header.sop_class_uid,
-        transfer_syntax_uid=str(item.record.origin["transfer_syntax_uid"]),
-        version=version,
-        current=True,
-        instance_number=header.instance_number,
-        rows=header.rows,
-        columns=header.columns,
-        number_of_frames=header.number_of_frames,
-        specific_character_set=header.specific_character_set,
+    known.unwritten.instances.append(
+        NewInstance(
+            id=new_id(),
+            series_id=series.id,
+            record_id=item.record.id,
+            sop_instance_uid=header.sop_instance_uid,
+            sop_class_uid=header.sop_class_uid,
+            transfer_syntax_uid=str(item.record.origin["transfer_syntax_uid"]),
+            version=version,
+            current=True,
+            instance_number=header.instance_number,
+            rows=header.rows,
+            columns=header.columns,
+            number_of_frames=header.number_of_frames,
+            specific_character_set=header.specific_character_set,
+        )
     )
-    known.session.add(instance)
-    known.instances[header.sop_instance_uid] = instance
+    known.instances[header.sop_instance_uid] = KnownInstance(
+        institution_id=item.record.institution_id, sha256=item.record.sha256, study=study
+    )
     series.instances += 1
     item.record.state = RecordState.INDEXED
-    return instance
+    return series
 
 
 def note_arrivals(
-    session: Session, study: Study, items: Sequence[Incoming], *, settings: Settings, now: datetime
-) -> Examination:
-    """Tell the worklists what arrived for one study, and when to judge whether it is whole."""
-    examination = examinations.note_arrival(session, _arrival_of(study, items), study.examination)
-    routing.route_arrival(session, examination, instances=len(items), now=now)
-    for minted in {item.record.origin.get("examination_id") for item in items} - {None, str(examination.id)}:
-        examinations.add_alias(session, uuid.UUID(str(minted)), examination)
-    schedule_settling(session, examination, settings=settings)
-    return examination
+    known: Known, placed: Mapping[str, Sequence[Incoming]], *, settings: Settings, now: datetime
+) -> list[Examination]:
+    """Tell the worklists what arrived for each study, and when to judge whether it is whole."""
+    session = known.session
+    studies = [(known.studies[study_uid], items) for study_uid, items in placed.items()]
+    examinations.note_arrivals(
+        session, [(_arrival_of(study, items), study.examination) for study, items in studies]
+    )
+    routing.route_arrivals(session, [(study.examination, len(items)) for study, items in studies], now=now)
+    for study, items in studies:
+        minted = {item.record.origin.get("examination_id") for item in items}
+        for alias in minted - {None, str(study.examination_id)}:
+            examinations.add_alias(session, uuid.UUID(str(alias)), study.examination)
+    found = [study.examination for study, _ in studies]
+    schedule_settling(session, found, settings=settings)
+    return found
 
 
-def schedule_settling(session: Session, examination: Examination, *, settings: Settings) -> None:
-    """Judge completeness when the examination's quiet period is over, in receive time."""
-    session.flush()
-    work.schedule(session, SETTLE, examination.id, due_at=settles_at(session, examination, settings))
+def schedule_settling(session: Session, found: Sequence[Examination], *, settings: Settings) -> None:
+    """Judge completeness when an examination's quiet period is over, in receive time."""
+    if found:
+        session.flush()
+        times = settle_times(session, found, settings)
+        work.schedule_all(session, SETTLE, {str(one): at for one, at in times.items()})
 
 
-def settles_at(session: Session, examination: Examination, settings: Settings) -> datetime:
-    return examinations.settles_at(
+def settle_times(
+    session: Session, found: Sequence[Examination], settings: Settings
+) -> dict[uuid.UUID, datetime]:
+    return examinations.settle_times(
         session,
-        examination,
+        found,
         quiet_period=timedelta(seconds=settings.quiet_period_s),
         unreleased_quiet_period=timedelta(seconds=settings.unreleased_quiet_period_s),
     )
@@ -277,21 +250,23 @@ def place(
     study = _study_of(known, item)
     version = _next_version(session, item.header.sop_instance_uid)
     add_instance(known, item, study, version=version)
-    return note_arrivals(session, study, [item], settings=settings, now=now)
+    [examination] = note_arrivals(known, {item.header.study_instance_uid: [item]}, settings=settings, now=now)
+    known.write()
+    return examination
 
 
 def _replace(known: Known, item: Incoming, *, settings: Settings, now: datetime) -> Examination:
-    old = known.instances[item.header.sop_instance_uid]
+    session, uid = known.session, item.header.sop_instance_uid
+    old = session.scalars(select(Instance).where(Instance.sop_instance_uid == uid, Instance.current)).one()
     old.current = False
     old.series.instances -= 1
-    known.session.flush()
-    instance = add_instance(
-        known, item, old.series.study, version=_next_version(known.session, old.sop_instance_uid)
-    )
-    examination = instance.series.study.examination
+    session.flush()
+    add_instance(known, item, old.series.study, version=_next_version(session, uid))
+    known.write()
+    examination = old.series.study.examination
     examination.last_received_at = max(examination.last_received_at, item.record.received_at)
-    routing.route_arrival(known.session, examination, instances=1, now=now)
-    schedule_settling(known.session, examination, settings=settings)
+    routing.route_arrival(session, examination, instances=1, now=now)
+    schedule_settling(session, [examination], settings=settings)
     return examination
 
 
@@ -308,7 +283,7 @@ def _under_free_uids(known: Known, item: Incoming) -> Incoming:
         header.sop_instance_uid,
     )
     study = known.studies.get(study_uid)
-    if not study_uid or (study is not None and _study_hold(study, item) is not None):
+    if not study_uid or (study is not None and _study_hold(known, study, item) is not None):
         of = study_uid or header.study_date  # those of one day, where nothing else says what belongs together
         study_uid = _uid_for(record.institution_id, of, header.patient_id, header.patient_name)
     series_uid = series_uid or _uid_for(study_uid, "series")
@@ -335,13 +310,15 @@ def _beside(reason: HeldReason, study: Study) -> Hold:
     return Hold(reason=reason, examination_id=study.examination_id)
 
 
-def _study_hold(study: Study, item: Incoming) -> Hold | None:
+def _study_hold(known: Known, study: Study, item: Incoming) -> Hold | None:
     examination = study.examination
     if examination.institution_id != item.record.institution_id:
         return _beside(HeldReason.STUDY_OF_ANOTHER_INSTITUTION, study)
-    if not any(_same_patient(known, item.patient) for known in _identities(examination)):
-        return _beside(HeldReason.STUDY_OF_ANOTHER_PATIENT, study)
-    return None
+    same = known.same_patient.get((study.id, item.patient))
+    if same is None:
+        same = any(_same_patient(one, item.patient) for one in _identities(examination))
+        known.same_patient[study.id, item.patient] = same
+    return None if same else _beside(HeldReason.STUDY_OF_ANOTHER_PATIENT, study)
 
 
 def _identities(examination: Examination) -> Iterable[PatientIdentity]:
@@ -361,12 +338,12 @@ def _same_patient(known: PatientIdentity, claimed: PatientIdentity) -> bool:
     return known.patient_id == claimed.patient_id and not patients.contradictions(known, claimed)
 
 
-def _patient_hold(session: Session, item: Incoming) -> Hold | None:
+def _patient_hold(known: Known, item: Incoming) -> Hold | None:
     """The same issuer's number with a contradicting name, sex or birth date is not merged by itself."""
     institution_id = item.record.institution_id
     if institution_id is None:
         return None
-    found = patients.find(session, institution_id, item.header.patient_id)
+    found = known.patients.get((institution_id, item.header.patient_id), [])
     differing = [patients.contradictions(patient.identity, item.patient) for patient in found]
     if found and all(differing):
         return Hold(reason=HeldReason.PATIENT_CONTRADICTS, detail=", ".join(differing[0]))
@@ -389,12 +366,12 @@ def _study_of(known: Known, item: Incoming) -> Study:
         referring_physician_name=header.referring_physician_name,
     )
     arrival = _arrival_of(study, [item])
-    if examinations.is_taken(known.session, arrival.examination_id):
+    if known.is_taken(item):
         arrival = replace(arrival, examination_id=new_id())  # minted for files that turned out to be of two
-    study.examination = examinations.begin(known.session, arrival)
+    issued = known.patients[arrival.institution_id, header.patient_id]
+    study.examination = examinations.begin(known.session, arrival, issued)
     study.examination_id = study.examination.id
     known.session.add(study)
-    known.session.flush()
     known.studies[header.study_instance_uid] = study
     return study
 

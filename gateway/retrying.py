@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from adapters.errors import Unavailable
 from gateway import audit, intake, live
+from gateway.digests import Digests
 from gateway.index import Record, RecordState
 from gateway.journal import JournalRecord
 from gateway.originals import location_of, read_original
@@ -96,7 +97,8 @@ def _index_again(runtime: Runtime, session: Session, record_id: uuid.UUID, actor
     pack_id, pack_offset, local = row.pack_id, row.pack_offset, row.local
     session.delete(row)
     session.flush()  # its number in the journal is free for the row that takes its place
-    intake.index_records(runtime, session, [again], intake.digests_of(runtime, [again]))
+    with Digests(runtime.journal_dir) as digests:
+        intake.index_records(runtime, session, [intake.read_record(runtime, again, digests)])
     session.flush()
     for new in session.scalars(
         select(Record).where(Record.journal == again.journal, Record.sequence == again.sequence)

@@ -31,7 +31,7 @@ def settle_examination(runtime: Runtime, leased: Leased) -> None:
         examination = session.get(Examination, uuid.UUID(leased.subject), with_for_update={"of": Examination})
         if examination is None or examination.complete:
             return
-        due_at = indexing.settles_at(session, examination, runtime.settings)
+        due_at = indexing.settle_times(session, [examination], runtime.settings)[examination.id]
         indexed_until = _indexed_until(session, examination)
         now = runtime.now()
         if not is_whole(examination):

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import Index, UniqueConstraint, or_, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from gateway import bulk
 from worklists.base import Base, new_id
 
 LEASE = timedelta(minutes=2)
@@ -83,6 +84,30 @@ def schedule(
     row.due_at, row.done_at, row.generation = due_at, None, row.generation + 1
     row.arguments = dict(arguments or {})
     return row
+
+
+def schedule_all(session: Session, task: str, due_at: Mapping[str, datetime]) -> None:
+    """The same for many subjects, without arguments."""
+    rows = [
+        {
+            "id": new_id(),
+            "task": task,
+            "subject": subject,
+            "arguments": {},
+            "due_at": at,
+            "attempts": 0,
+            "last_error": "",
+            "generation": 1,
+        }
+        for subject, at in sorted(due_at.items())  # in one order, so that no two wait for each other
+    ]
+    bulk.insert_rows(
+        session,
+        Work,
+        rows,
+        on_conflict="ON CONFLICT (task, subject) DO UPDATE SET due_at = excluded.due_at, done_at = NULL, "
+        "arguments = excluded.arguments, generation = work.generation + 1",
+    )
 
 
 def due(session: Session, now: datetime, *, limit: int) -> list[Work]:

@@ -179,7 +179,7 @@ def arrive(session: Session, county: County, **fields: Any) -> Examination:
 
 def more(session: Session, examination: Examination, what: Arrival, *, now: datetime = NOW) -> ReadingTask:
     """Objects of a known examination arrived."""
-    examinations.note_arrival(session, what, examination)
+    examinations.note_arrivals(session, [(what, examination)])
     task = routing.route_arrival(session, examination, instances=what.instances, now=now)
     session.flush()
     return task

@@ -1,22 +1,24 @@
 """Examinations: what a township made of one patient, from its first arrived object to its last."""
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, UniqueConstraint, select
+from sqlalchemy import ForeignKey, Index, UniqueConstraint, case, func, select
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
-from worklists.base import Base, new_id
+from worklists.base import Base, UtcDateTime, new_id
 from worklists.directory import Device, Institution, Kind, Person
 from worklists.errors import Invalid, NotFound
 from worklists.names import display_name
 from worklists.patients import (
     Patient,
     PatientIdentity,
+    choose_or_create,
     contradictions,
     create,
     find,
@@ -160,39 +162,53 @@ class Arrival:
     association_ids: frozenset[str]
 
 
-def note_arrival(session: Session, arrival: Arrival, examination: Examination) -> Examination:
-    """Record that more objects of an examination arrived."""
-    examination.note_arrival(instances=arrival.instances, received_at=arrival.last_received_at)
-    for name in ("accession_number", "body_part", "description", "procedure_code", "studied_at"):
-        if not getattr(examination, name):
-            setattr(examination, name, getattr(arrival, name))
-    examination.modality = _joined_modalities(examination.modality, arrival.modality)
-    if arrival.expected_instances:
-        examination.expected_instances = max(examination.expected_instances or 0, arrival.expected_instances)
-    _link_associations(session, examination.id, arrival.association_ids)
-    return examination
+def note_arrivals(session: Session, arrived: Sequence[tuple[Arrival, Examination]]) -> None:
+    """Record that more objects of examinations arrived."""
+    for arrival, examination in arrived:
+        examination.note_arrival(instances=arrival.instances, received_at=arrival.last_received_at)
+        for name in ("accession_number", "body_part", "description", "procedure_code", "studied_at"):
+            if not getattr(examination, name):
+                setattr(examination, name, getattr(arrival, name))
+        examination.modality = _joined_modalities(examination.modality, arrival.modality)
+        if arrival.expected_instances:
+            examination.expected_instances = max(
+                examination.expected_instances or 0, arrival.expected_instances
+            )
+    session.flush()
+    _link_associations(
+        session,
+        [(examination.id, one) for arrival, examination in arrived for one in arrival.association_ids],
+    )
 
 
-def settles_at(
-    session: Session, examination: Examination, *, quiet_period: timedelta, unreleased_quiet_period: timedelta
-) -> datetime:
+def settle_times(
+    session: Session,
+    found: Sequence[Examination],
+    *,
+    quiet_period: timedelta,
+    unreleased_quiet_period: timedelta,
+) -> dict[uuid.UUID, datetime]:
     """When nothing more is to be expected, in receive time: a quiet period after the last release, a longer one otherwise."""
-    rows = session.scalars(
-        select(Association)
-        .join(ExaminationAssociation, ExaminationAssociation.association_id == Association.id)
-        .where(ExaminationAssociation.examination_id == examination.id)
-    ).all()
-    linked = session.scalars(
-        select(ExaminationAssociation.association_id).where(
-            ExaminationAssociation.examination_id == examination.id
+    link = ExaminationAssociation
+    released = case((Association.how == "released", Association.closed_at))
+    rows = session.execute(
+        select(
+            link.examination_id, func.count(), func.count(released), func.max(released, type_=UtcDateTime())
         )
-    ).all()
-    ends = [row.closed_at for row in rows if row.closed_at is not None and row.how == "released"]
-    if linked and len(ends) == len(linked):
-        return max([examination.last_received_at, *ends]) + quiet_period
-    if not linked:
-        return examination.last_received_at + quiet_period
-    return examination.last_received_at + unreleased_quiet_period
+        .outerjoin(Association, Association.id == link.association_id)
+        .where(link.examination_id.in_([examination.id for examination in found]))
+        .group_by(link.examination_id)
+    )
+    carried = {examination_id: counts for examination_id, *counts in rows}
+    times = {}
+    for examination in found:
+        linked, ended, last_release = carried.get(examination.id, (0, 0, None))
+        last = examination.last_received_at
+        if linked > ended:
+            times[examination.id] = last + unreleased_quiet_period
+        else:
+            times[examination.id] = max(last, last_release or last) + quiet_period
+    return times
 
 
 def is_whole(examination: Examination) -> bool:
@@ -302,12 +318,21 @@ def age_text(birth_date: date | None, on: date) -> str | None:
     return f"{days}天" if days < 60 else f"{months}月"
 
 
-def begin(session: Session, arrival: Arrival) -> Examination:
-    """A new examination of which nothing is counted yet; `note_arrival` follows."""
+def begin(session: Session, arrival: Arrival, issued: list[Patient] | None = None) -> Examination:
+    """A new examination of which nothing is counted yet; `note_arrivals` follows.
+
+    `issued`: everybody whom the issuer calls by the arrival's number, if that was asked before; a new patient is
+    added to them.
+    """
+    patient = (
+        get_or_create(session, arrival.institution_id, arrival.patient)
+        if issued is None
+        else choose_or_create(session, arrival.institution_id, arrival.patient, issued)
+    )
     examination = Examination(
         id=arrival.examination_id,
         institution_id=arrival.institution_id,
-        patient=get_or_create(session, arrival.institution_id, arrival.patient),
+        patient=patient,
         device_id=arrival.device_id,
         kind=arrival.kind,
         study_instance_uid=arrival.study_instance_uid,
@@ -324,7 +349,6 @@ def begin(session: Session, arrival: Arrival) -> Examination:
         patient_as_received=arrival.patient.as_json(),
     )
     session.add(examination)
-    session.flush()
     return examination
 
 
@@ -332,7 +356,10 @@ def _joined_modalities(known: str, arrived: str) -> str:
     return "\\".join(sorted({part for text in (known, arrived) for part in text.split("\\") if part}))
 
 
-def _link_associations(session: Session, examination_id: uuid.UUID, association_ids: Iterable[str]) -> None:
-    for association_id in association_ids:
-        if session.get(ExaminationAssociation, (examination_id, association_id)) is None:
-            session.add(ExaminationAssociation(examination_id=examination_id, association_id=association_id))
+def _link_associations(session: Session, links: Sequence[tuple[uuid.UUID, str]]) -> None:
+    if links:
+        dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
+        session.execute(
+            dialect.insert(ExaminationAssociation).on_conflict_do_nothing(),
+            [{"examination_id": examination, "association_id": one} for examination, one in sorted(links)],
+        )

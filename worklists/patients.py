@@ -1,6 +1,7 @@
 """Patients as their institution knows them: an id is qualified by its issuer, and nobody is merged by likeness."""
 
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -80,15 +81,37 @@ def contradictions(known: PatientIdentity, claimed: PatientIdentity) -> tuple[st
 
 
 def get_or_create(session: Session, institution_id: uuid.UUID, identity: PatientIdentity) -> Patient:
-    """The patient of this issuer whom the identity does not contradict, or a new one.
+    """The patient of this issuer whom the identity does not contradict, or a new one."""
+    issued = find(session, institution_id, identity.patient_id)
+    return choose_or_create(session, institution_id, identity, issued)
+
+
+def choose_or_create(
+    session: Session, institution_id: uuid.UUID, identity: PatientIdentity, issued: list[Patient]
+) -> Patient:
+    """The one whom the identity does not contradict of those who have this number, or a new one, added to them.
 
     Without a patient id nobody can be known again: always a new row.
     """
-    for patient in find(session, institution_id, identity.patient_id):
+    for patient in issued if identity.patient_id else ():
         if not contradictions(patient.identity, identity):
             _complete(patient, identity)
             return patient
-    return create(session, institution_id, identity)
+    issued.append(create(session, institution_id, identity))
+    return issued[-1]
+
+
+def find_all(session: Session, keys: Iterable[tuple[uuid.UUID, str]]) -> list[Patient]:
+    """Everybody whom one of these issuers calls by its number."""
+    if not (wanted := set(keys)):
+        return []
+    issuers, numbers = {key[0] for key in wanted}, {key[1] for key in wanted}
+    found = session.scalars(
+        select(Patient)
+        .where(Patient.institution_id.in_(issuers), Patient.patient_id.in_(numbers))
+        .order_by(Patient.id)
+    )
+    return [patient for patient in found if (patient.institution_id, patient.patient_id) in wanted]
 
 
 def find(session: Session, institution_id: uuid.UUID, patient_id: str) -> list[Patient]:
@@ -116,7 +139,6 @@ def create(session: Session, institution_id: uuid.UUID, identity: PatientIdentit
         search_text=search_text(identity),
     )
     session.add(patient)
-    session.flush()
     return patient
 
 

@@ -356,8 +356,8 @@ def save_draft(
     return draft
 
 
-def tasks_of(examination_id: uuid.UUID) -> Select[ReadingTask]:
-    return select(ReadingTask).where(ReadingTask.examination_id == examination_id).order_by(ReadingTask.id)
+def tasks_of(*examination_ids: uuid.UUID) -> Select[ReadingTask]:
+    return select(ReadingTask).where(ReadingTask.examination_id.in_(examination_ids)).order_by(ReadingTask.id)
 
 
 def get_task(session: Session, task_id: uuid.UUID) -> ReadingTask:

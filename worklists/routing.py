@@ -1,12 +1,15 @@
 """Routing: which centre reads an examination, and when it is due. A task exists from the first object on."""
 
+import uuid
+from collections import defaultdict
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from worklists.base import COUNTY_TIME, local_date, new_id
-from worklists.directory import Centre, InstitutionKind, Kind, find_agreement
+from worklists.directory import Centre, Institution, InstitutionKind, Kind, find_agreement
 from worklists.examinations import Examination, Priority
 from worklists.reading import OPEN_STATES, Purpose, ReadingTask, TaskState, tasks_of
 from worklists.reports import Report, ReportState
@@ -18,6 +21,7 @@ __all__ = [
     "local_date",
     "note_complete",
     "route_arrival",
+    "route_arrivals",
     "set_priority",
 ]
 
@@ -34,7 +38,43 @@ def route_arrival(
     session: Session, examination: Examination, *, instances: int, now: datetime
 ) -> ReadingTask:
     """See to it that the examination has its task, and that whoever is reading hears of late objects."""
-    tasks = list(session.scalars(tasks_of(examination.id)))
+    [task] = route_arrivals(session, [(examination, instances)], now=now)
+    return task
+
+
+def route_arrivals(
+    session: Session, arrived: Sequence[tuple[Examination, int]], *, now: datetime
+) -> list[ReadingTask]:
+    """The same for many examinations, each with the number of its objects; the tasks in their order."""
+    ids = [examination.id for examination, _ in arrived]
+    tasks: dict[uuid.UUID, list[ReadingTask]] = defaultdict(list)
+    for known in session.scalars(tasks_of(*ids)):
+        tasks[known.examination_id].append(known)
+    signed = {
+        report.examination_id: report
+        for report in session.scalars(
+            select(Report).where(Report.examination_id.in_(ids), Report.state == ReportState.SIGNED)
+        )
+    }
+    desk = _Desk(session, local_date(now))
+    routed = []
+    for examination, instances in arrived:
+        task = _open_task(tasks[examination.id], examination, instances, now)
+        if task is None:
+            report = signed.get(examination.id)
+            task = (
+                _additional_images(examination, report, instances, now) if report else _new_task(examination)
+            )
+            session.add(task)
+            desk.assign(task)
+        routed.append(task)
+    return routed
+
+
+def _open_task(
+    tasks: Sequence[ReadingTask], examination: Examination, instances: int, now: datetime
+) -> ReadingTask | None:
+    """The task that the objects join, told of them."""
     open_task = next((task for task in reversed(tasks) if task.state in OPEN_STATES), None)
     if open_task is not None:
         open_task.note_late_instances(instances, now)
@@ -44,14 +84,7 @@ def route_arrival(
     if sent_back is not None:
         sent_back.note_arriving(now)
         sent_back.due_at = now + TURNAROUND[examination.priority]
-        return sent_back
-    signed = session.scalars(
-        select(Report).where(Report.examination_id == examination.id, Report.state == ReportState.SIGNED)
-    ).first()
-    task = _additional_images(examination, signed, instances, now) if signed else _new_task(examination)
-    session.add(task)
-    assign_centre(session, task, now)
-    return task
+    return sent_back
 
 
 def assign_centre(session: Session, task: ReadingTask, now: datetime) -> None:
@@ -59,8 +92,7 @@ def assign_centre(session: Session, task: ReadingTask, now: datetime) -> None:
 
     Otherwise it waits without a centre, and `waiting_reason` says why.
     """
-    task.centre, task.waiting_reason = _find_centre(session, task.examination, local_date(now))
-    task.centre_id = task.centre.id if task.centre else None
+    _Desk(session, local_date(now)).assign(task)
 
 
 def assign_waiting(session: Session, now: datetime) -> int:
@@ -68,8 +100,9 @@ def assign_waiting(session: Session, now: datetime) -> int:
     waiting = session.scalars(
         select(ReadingTask).where(ReadingTask.centre_id.is_(None), ReadingTask.state.in_(OPEN_STATES))
     ).all()
+    desk = _Desk(session, local_date(now))
     for task in waiting:
-        assign_centre(session, task, now)
+        desk.assign(task)
     return sum(task.centre_id is not None for task in waiting)
 
 
@@ -90,20 +123,36 @@ def note_complete(session: Session, examination: Examination, now: datetime) -> 
         task.note_complete()
 
 
-def _find_centre(session: Session, examination: Examination, on: date) -> tuple[Centre | None, str]:
-    lead_id = examination.institution.lead_id
-    if examination.institution.kind is InstitutionKind.LEAD_HOSPITAL:
-        lead_id = examination.institution_id
-    if lead_id is None:
-        return None, "no_lead_hospital"
-    centre = _centre_of(session, lead_id, examination.kind)
-    if centre is None:
-        return None, "no_centre"
-    if lead_id != examination.institution_id and not find_agreement(
-        session, lead_id=lead_id, member_id=examination.institution_id, kind=examination.kind, on=on
-    ):
-        return None, "no_agreement"
-    return centre, ""
+class _Desk:
+    """Which centre takes what on one day; asked once for each institution and kind."""
+
+    def __init__(self, session: Session, on: date) -> None:
+        self._session, self._on = session, on
+        self._found: dict[tuple[uuid.UUID, Kind], tuple[Centre | None, str]] = {}
+
+    def assign(self, task: ReadingTask) -> None:
+        examination = task.examination
+        key = (examination.institution_id, examination.kind)
+        if key not in self._found:
+            self._found[key] = self._find(*key)
+        task.centre, task.waiting_reason = self._found[key]
+        task.centre_id = task.centre.id if task.centre else None
+
+    def _find(self, institution_id: uuid.UUID, kind: Kind) -> tuple[Centre | None, str]:
+        institution = self._session.get_one(Institution, institution_id)
+        lead_id = institution.lead_id
+        if institution.kind is InstitutionKind.LEAD_HOSPITAL:
+            lead_id = institution_id
+        if lead_id is None:
+            return None, "no_lead_hospital"
+        centre = _centre_of(self._session, lead_id, kind)
+        if centre is None:
+            return None, "no_centre"
+        if lead_id != institution_id and not find_agreement(
+            self._session, lead_id=lead_id, member_id=institution_id, kind=kind, on=self._on
+        ):
+            return None, "no_agreement"
+        return centre, ""
 
 
 def _centre_of(session: Session, institution_id: object, kind: Kind) -> Centre | None:

@@ -30,8 +30,8 @@ from worklists.examinations import (
     age_text,
     get_examination,
     is_whole,
-    note_arrival,
-    settles_at,
+    note_arrivals,
+    settle_times,
 )
 from worklists.reading import DraftState, Purpose, ReadingTask, ReportIncomplete, TaskState
 from worklists.reports import ReportState
@@ -40,8 +40,8 @@ QUIET, LONG_QUIET = timedelta(seconds=5), timedelta(seconds=60)
 
 
 def _settles_in(session: Session, examination: Examination) -> timedelta:
-    at = settles_at(session, examination, quiet_period=QUIET, unreleased_quiet_period=LONG_QUIET)
-    return at - examination.last_received_at
+    times = settle_times(session, [examination], quiet_period=QUIET, unreleased_quiet_period=LONG_QUIET)
+    return times[examination.id] - examination.last_received_at
 
 
 def _association(session: Session, name: str, *, how: str = "", closed_after_s: float | None = None) -> str:
@@ -189,7 +189,7 @@ def test_modalities_of_a_study_are_joined_and_blanks_are_filled_later(
 ) -> None:
     examination = arrive(session, county, modality="CT", description="")
     late_arrival = arrival(county, modality="SR\\CT", description="胸部平扫")
-    note_arrival(session, late_arrival, examination)
+    note_arrivals(session, [(late_arrival, examination)])
 
     assert (examination.modality, examination.description) == ("CT\\SR", "胸部平扫")
 

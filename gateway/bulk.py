@@ -1,0 +1,117 @@
+"""Many rows in one statement: arrays through `unnest` on PostgreSQL, one prepared statement run many times on SQLite.
+
+Nothing here flushes the session: rows that these ones point to must be in the database before.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
+from hashlib import blake2b
+from typing import Any
+
+from sqlalchemy import JSON, Column, Dialect, Table, text
+from sqlalchemy.orm import Session
+
+from worklists.base import Base
+
+NOTHING_ON_CONFLICT = "ON CONFLICT DO NOTHING"
+
+_Convert = Callable[[Any], Any] | None
+
+
+def insert_rows(
+    session: Session, row: type[Base], rows: Sequence[Mapping[str, Any]], *, on_conflict: str = ""
+) -> None:
+    """Insert rows that all name the same columns. `on_conflict` is the statement's clause, the same on both databases."""
+    if not rows:
+        return
+    table, dialect = _table(row), session.get_bind().dialect
+    columns = [table.c[name] for name in rows[0]]
+    names = ", ".join(f'"{column.name}"' for column in columns)
+    values = _converted(columns, rows, dialect)
+    if dialect.name == "postgresql":
+        reads = ", ".join(_read(column, n) for n, column in enumerate(columns, start=1))
+        arrays = _arrays(columns, dialect)
+        statement = f'INSERT INTO "{table.name}" ({names}) SELECT {reads} FROM {arrays} {on_conflict}'  # noqa: S608 (names are our own tables)
+        session.connection().exec_driver_sql(statement, tuple(values))
+    else:
+        marks = ", ".join("?" for _ in columns)
+        statement = f'INSERT INTO "{table.name}" ({names}) VALUES ({marks}) {on_conflict}'  # noqa: S608
+        session.connection().exec_driver_sql(statement, list(zip(*values, strict=True)))
+
+
+def update_rows(
+    session: Session, row: type[Base], rows: Sequence[Mapping[str, Any]], *, key: str = "id"
+) -> None:
+    """Set the named columns of the rows with these keys; a row that is gone changes nothing."""
+    if not rows:
+        return
+    table, dialect = _table(row), session.get_bind().dialect
+    changed = [table.c[name] for name in rows[0] if name != key]
+    columns = [*changed, table.c[key]]
+    values = _converted(columns, rows, dialect)
+    if dialect.name == "postgresql":
+        sets = ", ".join(f'"{column.name}" = {_read(column, n)}' for n, column in enumerate(changed, start=1))
+        statement = (
+            f'UPDATE "{table.name}" SET {sets} FROM {_arrays(columns, dialect)} '  # noqa: S608
+            f'WHERE "{table.name}"."{key}" = v.c{len(columns)}'
+        )
+        session.connection().exec_driver_sql(statement, tuple(values))
+    else:
+        sets = ", ".join(f'"{column.name}" = ?' for column in changed)
+        statement = f'UPDATE "{table.name}" SET {sets} WHERE "{key}" = ?'  # noqa: S608
+        session.connection().exec_driver_sql(statement, list(zip(*values, strict=True)))
+
+
+def take_turns(session: Session, keys: Iterable[str]) -> None:
+    """Until this transaction ends nobody else has any of these keys. On SQLite there is one writer anyway.
+
+    They are taken in one order, whoever asks, so that two never wait for each other.
+    """
+    if session.get_bind().dialect.name != "postgresql":
+        return
+    numbers = {
+        int.from_bytes(blake2b(key.encode(), digest_size=8).digest(), "big", signed=True) for key in keys
+    }
+    session.execute(
+        text("SELECT pg_advisory_xact_lock(n) FROM unnest(CAST(:numbers AS bigint[])) AS n"),
+        {"numbers": sorted(numbers)},
+    )
+
+
+def _table(row: type[Base]) -> Table:
+    table = row.__table__
+    assert isinstance(table, Table)
+    return table
+
+
+def _converted(
+    columns: Sequence[Column[Any]], rows: Sequence[Mapping[str, Any]], dialect: Dialect
+) -> list[list[Any]]:
+    """The values of each column as the driver takes them."""
+    return [
+        [row[column.name] for row in rows]
+        if (convert := _converter(column, dialect)) is None
+        else [convert(row[column.name]) for row in rows]
+        for column in columns
+    ]
+
+
+@lru_cache(maxsize=1024)
+def _converter(column: Column[Any], dialect: Dialect) -> _Convert:
+    convert: _Convert = column.type.dialect_impl(dialect).bind_processor(dialect)
+    return convert
+
+
+def _arrays(columns: Sequence[Column[Any]], dialect: Dialect) -> str:
+    """A table `v` of array parameters, a column c1, c2 … for each of these."""
+    types = ("text" if _is_json(column) else column.type.compile(dialect) for column in columns)
+    names = ", ".join(f"c{n}" for n in range(1, len(columns) + 1))
+    return f"unnest({', '.join(f'%s::{kind}[]' for kind in types)}) AS v({names})"
+
+
+def _read(column: Column[Any], number: int) -> str:
+    return f"v.c{number}::jsonb" if _is_json(column) else f"v.c{number}"
+
+
+def _is_json(column: Column[Any]) -> bool:
+    return isinstance(column.type, JSON)
