@@ -151,6 +151,53 @@ def check() -> None:
 
 
 @app.command()
+def backup(
+    target: Annotated[
+        str | None,
+        typer.Argument(
+            help="A folder, or s3+http(s)://KEY:SECRET@HOST:PORT/BUCKET; else GATEWAY_BACKUP_STORE."
+        ),
+    ] = None,
+    originals: Annotated[bool, typer.Option(help="Also copy the packs, each once for all backups.")] = False,
+    verify: Annotated[bool, typer.Option(help="Read everything back.")] = True,
+    keep: Annotated[
+        int | None, typer.Option(min=1, help="Remove all but so many backups afterwards.")
+    ] = None,
+    every_h: Annotated[float | None, typer.Option(min=0.01, help="Go on: one each so many hours.")] = None,
+) -> None:
+    """Back up database, list of packs, unfiled journal, keys and settings while everything runs.
+
+    Keys are sealed with GATEWAY_BACKUP_PASSPHRASE, or a passphrase that is asked for. Ends with 1 when something is
+    wrong with the backup.
+    """
+    from gateway.backups.commands import run_backup
+
+    run_backup(_settings(), console, target, originals=originals, verify=verify, keep=keep, every_h=every_h)
+
+
+@app.command()
+def restore(
+    source: Annotated[
+        str | None, typer.Argument(help="Where the backups are; else GATEWAY_BACKUP_STORE.")
+    ] = None,
+    stamp: Annotated[str | None, typer.Option(help="Which backup; else the newest.")] = None,
+    verify_only: Annotated[
+        bool, typer.Option("--verify", help="Only say whether the backup is whole.")
+    ] = False,
+    show: Annotated[bool, typer.Option("--list", help="Only list the backups.")] = False,
+) -> None:
+    """Bring a backup back into an installation whose database is empty."""
+    from gateway.backups.commands import list_backups, run_restore, verify_backup
+
+    if show:
+        list_backups(_settings(), console, source)
+    elif verify_only:
+        verify_backup(_settings(), console, source, stamp)
+    else:
+        run_restore(_settings(), console, source, stamp)
+
+
+@app.command()
 def authority() -> None:
     """Print the root certificate (PEM) by which anybody verifies a signed report; it is made when there is none."""
     from gateway.runtime import open_runtime
@@ -266,7 +313,7 @@ def _settings() -> Settings:
             console.print(f"[red]{name}[/red]: {problem['msg']}", highlight=False)
         raise typer.Exit(2) from error
     except OSError as error:
-        console.print(f"[red]GATEWAY_CONFIG[/red] {os.environ.get('GATEWAY_CONFIG')}: {error.strerror}")
+        console.print(f"[red]settings[/red] {error.filename}: {error.strerror}")
         raise typer.Exit(2) from error
     fault_points.arm(settings.faults)
     return settings

@@ -33,6 +33,7 @@ class Pack(Base):
     key: Mapped[str] = mapped_column(unique=True)
     size_bytes: Mapped[int] = mapped_column(BigInteger)
     filed_at: Mapped[datetime] = mapped_column(index=True)
+    sha256: Mapped[str | None]  # of the whole object, from its first backup on
 
 
 class Record(Base):

@@ -1,12 +1,14 @@
 """Every module that declares rows, so that the metadata is whole once this one is imported."""
 
 from gateway import accounts, audit, directory, index, keys, live, work
+from gateway.backups import rows as backups
 from worklists import directory as community
 from worklists import examinations, patients, phrases, reading, recognition, reports
 
 MODULES = (
     accounts,
     audit,
+    backups,
     community,
     directory,
     examinations,

@@ -1,19 +1,22 @@
-"""Settings: read once, from the environment (`GATEWAY_…`) or a TOML file, and passed on.
+"""Settings: read once, from the environment (`GATEWAY_…`), a folder of secrets or a TOML file, and passed on.
 
-`GATEWAY_CONFIG` names the TOML file; the environment wins over it.
+`GATEWAY_SECRETS_DIR` names a folder with one file for each secret (`gateway_database_url`, …), `GATEWAY_CONFIG` the
+TOML file. The environment wins over the secrets, and these over the file.
 """
 
+import errno
 import os
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, LiteralString, Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
+    SecretsSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
@@ -24,7 +27,16 @@ from gateway.working_time import WorkingTime, read_working_time
 MEBIBYTE = 1 << 20
 PREFIX = "GATEWAY_"
 # Of the environment alone: where the file is, and what the tests go by.
-_NO_SETTINGS = frozenset({"GATEWAY_CONFIG", "GATEWAY_SAMPLES", "GATEWAY_LONG_TESTS", "GATEWAY_FONTS"})
+_NO_SETTINGS = frozenset(
+    {"GATEWAY_CONFIG", "GATEWAY_SECRETS_DIR", "GATEWAY_SAMPLES", "GATEWAY_LONG_TESTS", "GATEWAY_FONTS"}
+)
+# Never printed, never in a backup; in production they come from GATEWAY_SECRETS_DIR.
+SECRETS = frozenset(
+    {
+        "database_url", "object_store", "broker_url", "demo_password", "metrics_token", "backup_store",
+        "backup_passphrase",
+    }
+)  # fmt: skip
 
 
 class Settings(BaseSettings):
@@ -88,7 +100,16 @@ class Settings(BaseSettings):
         default="", description="for tests: what goes wrong where, see gateway/fault_points.py"
     )
 
-    @field_validator("object_store")
+    metrics_token: str | None = Field(
+        default=None, description="bearer token for /metrics that needs no database; for Prometheus"
+    )
+    backup_store: str | None = Field(default=None, description="where `gateway backup` writes unless told")
+    backup_passphrase: str | None = Field(
+        default=None, description="what the keys in a backup are sealed with"
+    )
+    backup_max_age_h: float = Field(default=26.0, gt=0, description="IT is told of an older last backup")
+
+    @field_validator("object_store", "backup_store")
     @classmethod
     def _check_object_store(cls, stated: str | None) -> str | None:
         if stated and "://" in stated and not stated.startswith(("s3+http://", "s3+https://")):
@@ -125,9 +146,10 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        file = os.environ.get("GATEWAY_CONFIG")
+        folder, file = os.environ.get("GATEWAY_SECRETS_DIR"), os.environ.get("GATEWAY_CONFIG")
+        secrets = (_KnownSecrets(settings_cls, Path(folder)),) if folder else ()
         toml = (_KnownToml(settings_cls, Path(file)),) if file else ()
-        return (init_settings, env_settings, *toml)
+        return (init_settings, env_settings, *secrets, *toml)
 
     @cached_property
     def database(self) -> str:
@@ -156,6 +178,10 @@ class Settings(BaseSettings):
     @cached_property
     def working_time(self) -> WorkingTime:
         return read_working_time(self.working_hours, self.working_days)
+
+    def without_secrets(self) -> dict[str, Any]:
+        """What may be shown or kept anywhere, as JSON and TOML can say it."""
+        return self.model_dump(mode="json", exclude_none=True, exclude=set(SECRETS))
 
     @property
     def base_url(self) -> str:
@@ -186,6 +212,28 @@ class _KnownToml(TomlConfigSettingsSource):
         return found
 
 
-def _unknown(name: str) -> InitErrorDetails:
-    error = PydanticCustomError("unknown_setting", "there is no such setting in GATEWAY_CONFIG")
+class _KnownSecrets(SecretsSettingsSource):
+    """The folder, of which every file that is meant for us must be a setting and say something."""
+
+    def __call__(self) -> dict[str, Any]:
+        folder = Path(str(self.secrets_dir))
+        if not folder.is_dir():
+            raise FileNotFoundError(errno.ENOENT, "GATEWAY_SECRETS_DIR is not a folder", str(folder))
+        found = super().__call__()
+        meant = {name.lower() for path in folder.iterdir() if (name := path.name).upper().startswith(PREFIX)}
+        known = {f"{PREFIX}{name}".lower(): name for name in self.settings_cls.model_fields}
+        wrong = [_unknown(name, "GATEWAY_SECRETS_DIR") for name in sorted(meant - set(known))]
+        wrong += [_empty(name) for name in sorted(meant & set(known)) if not found.get(known[name])]
+        if wrong:
+            raise ValidationError.from_exception_data("Settings", wrong)
+        return found
+
+
+def _unknown(name: str, where: LiteralString = "GATEWAY_CONFIG") -> InitErrorDetails:
+    error = PydanticCustomError("unknown_setting", "there is no such setting in {where}", {"where": where})
+    return InitErrorDetails(type=error, loc=(name,), input=None)
+
+
+def _empty(name: str) -> InitErrorDetails:
+    error = PydanticCustomError("empty_secret", "the file of this secret is empty")
     return InitErrorDetails(type=error, loc=(name,), input=None)

@@ -17,7 +17,7 @@ def migrate(engine: Engine) -> None:
     """Bring the database to the newest revision; nothing happens when it is there already."""
     with engine.begin() as connection:
         wait_for_turn(connection)
-        config = _config()
+        config = alembic_config()
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
 
@@ -32,10 +32,11 @@ def is_current(engine: Engine) -> bool:
     """Whether the database stands at the newest revision."""
     with engine.connect() as connection:
         found = MigrationContext.configure(connection).get_current_revision()
-    return found == ScriptDirectory.from_config(_config()).get_current_head()
+    return found == ScriptDirectory.from_config(alembic_config()).get_current_head()
 
 
-def _config() -> Config:
+def alembic_config() -> Config:
+    """Where the revisions are."""
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent))
     return config
