@@ -106,7 +106,8 @@ def check_originals(runtime: Runtime) -> Iterator[Fault]:
 def check_packs(runtime: Runtime) -> Iterator[Fault]:
     """Every pack is in the store with its size, and the store holds no other."""
     with runtime.reading() as session:
-        packs = {pack.key: pack.size_bytes for pack in session.scalars(select(Pack))}
+        rows = session.execute(select(Pack.key, Pack.size_bytes, Pack.filed_at)).all()
+    packs = {key: size for key, size, filed_at in rows if filed_at is not None}
     try:
         stored = set(runtime.objects.keys("packs/"))
         for key, size in packs.items():
@@ -115,7 +116,7 @@ def check_packs(runtime: Runtime) -> Iterator[Fault]:
     except Unavailable as error:
         yield Fault(where="object store", what=str(error))
         return
-    for key in stored - set(packs):
+    for key in stored - {key for key, _, _ in rows}:  # one that is being put has its row already
         yield Fault(where=key, what="no row points to this pack")
 
 

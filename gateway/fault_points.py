@@ -135,6 +135,7 @@ def _act(point: str) -> None:
 
 
 def _let_happen(fault: Fault) -> None:
+    log.warning("fault_happened", point=fault.point, action=fault.action)  # standard error: written at once
     if fault.action == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
     elif fault.action == "delay":

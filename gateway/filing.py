@@ -4,6 +4,7 @@ The instances of a series go together. A pack is written and checked before a ro
 point to the segment, so the store may be away for any time. Filed segments stay as a cache up to a bound.
 """
 
+import itertools
 import re
 import uuid
 from collections import defaultdict
@@ -15,7 +16,7 @@ import structlog
 from sqlalchemy import ColumnElement, and_, delete, or_, select, update
 
 from adapters.errors import Unavailable
-from gateway import journal
+from gateway import journal, leftovers
 from gateway.fault_points import reach
 from gateway.index import DrainMark, Instance, Pack, Record, RecordState, SegmentCursor
 from gateway.journal import BodyDamaged, JournalState, RecordId, SegmentGone, SegmentState
@@ -43,13 +44,23 @@ class Filing:
 
     runtime: Runtime
     gone: set[tuple[str, int]] = field(default_factory=set)  # segments that were looked for in vain
+    cleared: bool = False  # what the drain before this one left behind
 
     def file_ready(self) -> int:
         """File every group that is large or old enough, then let segments go; answers how many records were filed."""
+        self._clear_leftovers()
         filed = sum(self._file(group) for group in self._ready_groups())
         self._release_segments()
         self._evict()
         return filed
+
+    def _clear_leftovers(self) -> None:
+        journals = [state.id for state in journal.journals(self.runtime.journal_dir)]
+        if self.cleared:
+            leftovers.drop_interrupted(self.runtime, journals)
+            return
+        leftovers.clear(self.runtime, journals)
+        self.cleared = True
 
     def _ready_groups(self) -> list[list[Record]]:
         settings = self.runtime.settings
@@ -81,12 +92,12 @@ class Filing:
 
     def _file(self, records: Sequence[Record]) -> int:
         """Write one pack and point the rows to it."""
-        key = pack_key(RecordId(journal=records[0].journal, sequence=records[0].sequence))
         members = [
             journal_member(self.runtime.journal_dir, _member_name(number, record), location_of(record))
             for number, record in enumerate(records, start=1)
         ]
         stream = PackStream(members)
+        key = self._announce(records[0], stream.size)
         try:
             reach("file.putting")
             self.runtime.objects.put(key, stream, stream.size)
@@ -104,12 +115,21 @@ class Filing:
         log.info("pack_filed", key=key, records=len(records), size_bytes=stream.size)
         return len(records)
 
+    def _announce(self, first: Record, size: int) -> str:
+        """Say in a row which pack will be put: one that never gets its records is removed by this row."""
+        with self.runtime.sessions.begin() as session:
+            for revision in itertools.count():
+                key = pack_key(RecordId(journal=first.journal, sequence=first.sequence), revision=revision)
+                if session.scalars(select(Pack.id).where(Pack.key == key)).first() is None:
+                    break  # never over a pack that records point to
+            session.add(Pack(id=new_id(), key=key, size_bytes=size))
+            return key
+
     def _point_to_pack(self, key: str, stream: PackStream, records: Sequence[Record]) -> None:
         with self.runtime.sessions.begin() as session:
             now = self.runtime.now()
-            pack = Pack(id=new_id(), key=key, size_bytes=stream.size, filed_at=now)
-            session.add(pack)
-            session.flush()
+            pack = session.scalars(select(Pack).where(Pack.key == key)).one()
+            pack.filed_at = now
             for record, packed in zip(records, stream.packed, strict=True):
                 session.execute(update(Record).where(Record.id == record.id).values(_packed_at(pack, packed)))
             mark = session.get(DrainMark, self.runtime.settings.node)
@@ -144,6 +164,7 @@ class Filing:
                     journal.mark_filed(self.runtime.journal_dir, state.id, segment.number)
                     reach("file.marked")
             if not state.alive and not state.segments:
+                leftovers.clear(self.runtime, [state.id])  # nobody would look there again
                 with self.runtime.sessions.begin() as session:
                     session.execute(delete(SegmentCursor).where(SegmentCursor.journal == state.id))
                 journal.remove_journal(self.runtime.journal_dir, state.id)

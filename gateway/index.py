@@ -25,14 +25,14 @@ class RecordState(StrEnum):
 
 
 class Pack(Base):
-    """A plain tar of originals in the object store, never rewritten."""
+    """A plain tar of originals in the object store, never rewritten. Without a time it is being put just now."""
 
     __tablename__ = "pack"
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
     key: Mapped[str] = mapped_column(unique=True)
     size_bytes: Mapped[int] = mapped_column(BigInteger)
-    filed_at: Mapped[datetime] = mapped_column(index=True)
+    filed_at: Mapped[datetime | None] = mapped_column(index=True)
     sha256: Mapped[str | None]  # of the whole object, from its first backup on
 
 

@@ -48,6 +48,8 @@ def ingest_children(
     """The processes of an ingest node. Binds the ports now, so that an occupied one is heard of at once."""
     settings.journal_dir.mkdir(parents=True, exist_ok=True)
     doors, tally = open_doors(settings), Tally(settings.ingest_workers)
+    for left in (settings.data_dir / "run").glob("ingest-*"):
+        left.unlink(missing_ok=True)  # of processes that were killed; who lives writes it again
     workers = {
         f"ingest-{number + 1}": partial(_run_worker, settings, doors, tally, number)
         for number in range(settings.ingest_workers)

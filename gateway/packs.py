@@ -49,7 +49,12 @@ def journal_member(root: Path, name: str, location: Location) -> Member:
 def pack_key(first: RecordId, *, revision: int = 0) -> str:
     """The key of the pack that begins with this record; a repack without deleted members counts up."""
     revised = f"-r{revision}" if revision else ""
-    return f"packs/{first.journal}/{first.sequence:010d}{revised}.tar"
+    return f"{pack_folder(first.journal)}{first.sequence:010d}{revised}.tar"
+
+
+def pack_folder(journal_id: str) -> str:
+    """What the keys of all packs begin with whose first record is of this journal; its node alone writes there."""
+    return f"packs/{journal_id}/"
 
 
 def pack_size(members: Sequence[Member]) -> int:

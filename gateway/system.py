@@ -130,7 +130,9 @@ class Overseer:
         waiting = select(func.count(), func.coalesce(func.sum(Record.size_bytes), 0))
         records, size = session.execute(waiting.where(waiting_to_be_filed())).one()
         packs, packed = session.execute(
-            select(func.count(), func.coalesce(func.sum(Pack.size_bytes), 0)).select_from(Pack)
+            select(func.count(), func.coalesce(func.sum(Pack.size_bytes), 0)).where(
+                Pack.filed_at.is_not(None)
+            )
         ).one()
         settings = self._runtime.settings
         return Rows(

@@ -128,7 +128,11 @@ def _add_database(archive: Archive, snapshot: Snapshot, path: Path, steps: Steps
 
 def _digest_packs(runtime: Runtime, session: Session, steps: Steps) -> list[PackEntry]:
     """The packs of the snapshot. One that was never backed up is read once; its digest is kept in its row."""
-    rows = session.execute(select(Pack.id, Pack.key, Pack.size_bytes, Pack.sha256).order_by(Pack.key)).all()
+    rows = session.execute(
+        select(Pack.id, Pack.key, Pack.size_bytes, Pack.sha256)
+        .where(Pack.filed_at.is_not(None))
+        .order_by(Pack.key)
+    ).all()
     digests = {row.id: row.sha256 for row in rows}
     for row in steps.each("packs read for the first time", [row for row in rows if row.sha256 is None]):
         digest = _digest_pack(runtime.objects, row.key, row.size_bytes)

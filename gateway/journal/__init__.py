@@ -11,6 +11,7 @@ from gateway.journal.catalogue import (
     journals,
     mark_filed,
     remove_journal,
+    remove_leftovers,
     remove_segment,
     unfiled_nodes,
 )
@@ -53,6 +54,7 @@ __all__ = [
     "read_body",
     "read_new",
     "remove_journal",
+    "remove_leftovers",
     "remove_segment",
     "unfiled_nodes",
     "verify_body",

@@ -112,6 +112,32 @@ def remove_journal(root: Path, journal: str) -> None:
     shutil.rmtree(gone)
 
 
+def remove_leftovers(root: Path) -> None:
+    """Remove what was left by processes that were killed while they made or removed a journal's folder."""
+    if not root.is_dir():
+        return
+    for gone in root.glob(".gone-*"):
+        shutil.rmtree(gone, ignore_errors=True)  # perhaps another drain is at it; else the next time
+    with making_journals(root, alone=True) as nobody_is:
+        for half in root.glob(".new-*") if nobody_is else ():
+            shutil.rmtree(half, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def making_journals(root: Path, *, alone: bool = False) -> Iterator[bool]:
+    """Held while a journal's folder is being made. `alone`: false instead of a wait when somebody is making one."""
+    lock = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB if alone else fcntl.LOCK_SH)
+            locked = True
+        except BlockingIOError:
+            locked = False
+        yield locked
+    finally:
+        os.close(lock)
+
+
 def _journal_state(folder: Path) -> JournalState:
     alive = _has_writer(folder)
     if not alive:

@@ -11,6 +11,7 @@ import fcntl
 import itertools
 import json
 import os
+import shutil
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ from google_crc32c import extend
 
 from adapters.errors import Unavailable
 from gateway.fault_points import reach
-from gateway.journal.catalogue import DESCRIPTION_NAME, LOCK_NAME
+from gateway.journal.catalogue import DESCRIPTION_NAME, LOCK_NAME, making_journals
 from gateway.journal.commit import GroupCommit, unavailable
 from gateway.journal.format import FORMAT_VERSION, write_head
 from gateway.journal.room import DISK_FLOOR_BYTES, JournalFull, Room, Usage, measure_usage
@@ -183,6 +184,11 @@ def _make_folder(root: Path, node: str) -> tuple[Path, int]:
     folder = root / uuid4().hex
     making = root / f".new-{folder.name}"
     root.mkdir(mode=0o750, parents=True, exist_ok=True)
+    with making_journals(root):
+        return folder, _make_under_name(root, making, folder, node)
+
+
+def _make_under_name(root: Path, making: Path, folder: Path, node: str) -> int:
     making.mkdir(mode=0o750)
     lock_handle = os.open(making / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o640)
     try:
@@ -200,8 +206,9 @@ def _make_folder(root: Path, node: str) -> tuple[Path, int]:
         sync_folder(root.parent)
     except OSError:
         os.close(lock_handle)
+        shutil.rmtree(making, ignore_errors=True)
         raise
-    return folder, lock_handle
+    return lock_handle
 
 
 class Entry:

@@ -69,6 +69,11 @@ class FolderStore:
                 if not name.startswith(".") and key.startswith(prefix):
                     yield key
 
+    def tidy(self, prefix: str) -> None:
+        with _disk_errors():
+            for half in (self._root / prefix).rglob(".put-*"):
+                half.unlink(missing_ok=True)
+
     def check(self) -> None:
         probe = self._root / f".check-{uuid4().hex}"
         with _disk_errors():

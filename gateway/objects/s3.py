@@ -119,6 +119,13 @@ class S3Store:
                 if found.object_name is not None and not found.is_dir:
                     yield found.object_name
 
+    def tidy(self, prefix: str) -> None:
+        """Ends the multipart uploads that nobody will end: their parts fill the disk and are in no listing."""
+        with contextlib.suppress(ObjectMissing), _s3_errors(prefix):
+            for upload in self._client._list_multipart_uploads(self._bucket, prefix=prefix).uploads:
+                if upload.object_name.startswith(prefix) and upload.upload_id:
+                    self._client._abort_multipart_upload(self._bucket, upload.object_name, upload.upload_id)
+
     def check(self) -> None:
         self._bucket_seen = False
         self._need_bucket()

@@ -45,6 +45,9 @@ class ObjectStore(Protocol):
     def keys(self, prefix: str = "") -> Iterator[str]:
         """Every key that begins with the prefix, in no promised order."""
 
+    def tidy(self, prefix: str) -> None:
+        """Remove what interrupted puts left under a prefix that ends with '/'; nobody may be putting there."""
+
     def check(self) -> None:
         """Unavailable when nothing can be stored now."""
 

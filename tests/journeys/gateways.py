@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import IO, Any, Self, TypeVar
 
 import httpx
+import psutil
 from sqlalchemy import Engine, select
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
@@ -69,12 +70,7 @@ class Gateway:
         """Start the trees and wait until they are ready."""
         for command in commands or self.commands:
             with self.log_path.open("ab") as log:
-                self._trees.append(
-                    subprocess.Popen(
-                        [PROGRAM, *command.split()], env=self.environment, stdin=subprocess.DEVNULL,
-                        stdout=log, stderr=log, start_new_session=True, cwd=self.data_dir,
-                    )
-                )  # fmt: skip
+                self._trees.append(self._spawn(command.split(), log))
         wait_for(self._is_ready, READY_TIMEOUT_S, "the gateway is ready", self.log)
         return self
 
@@ -137,6 +133,12 @@ class Gateway:
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
         self.close()
 
+    def _spawn(self, words: list[str], log: IO[bytes]) -> "subprocess.Popen[bytes]":
+        return subprocess.Popen(
+            [PROGRAM, *words], env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            start_new_session=True, cwd=self.data_dir,
+        )  # fmt: skip
+
     def _end(self, how: signal.Signals) -> None:
         for tree in self._trees:
             if how is signal.SIGKILL:
@@ -146,7 +148,7 @@ class Gateway:
                 tree.send_signal(how)  # to the supervisor, which ends the others
         for tree in self._trees:
             tree.wait(STOP_TIMEOUT_S)
-            wait_for(lambda: not _group_exists(tree.pid), STOP_TIMEOUT_S, "no process is left", self.log)  # noqa: B023
+            wait_for(lambda: not processes_of(tree.pid), STOP_TIMEOUT_S, "no process is left", self.log)  # noqa: B023
         self._trees.clear()
 
     def _is_ready(self) -> bool:
@@ -225,9 +227,11 @@ def listens(port: int) -> bool:
         return any(line.split()[3] == "0A" and line.split()[1].endswith(f":{port:04X}") for line in table)
 
 
-def _group_exists(group: int) -> bool:
-    try:
-        os.killpg(group, 0)
-    except ProcessLookupError:
-        return False
-    return True
+def processes_of(group: int) -> list[psutil.Process]:
+    """Those that live in a process group, its leader first; what ended and was not fetched yet does not count."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(ProcessLookupError, psutil.NoSuchProcess):
+            if os.getpgid(process.pid) == group and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+    return sorted(found, key=lambda one: (one.pid != group, one.pid))

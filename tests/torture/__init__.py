@@ -1,0 +1,1 @@
+"""Ingest is killed, starved and damaged in every way that is known, and must have lost nothing afterwards."""

@@ -1,0 +1,81 @@
+"""What the tortures share: a prepared county to copy, on files and SQLite or on SeaweedFS and PostgreSQL."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import psycopg
+import pytest
+from sqlalchemy.engine import make_url
+
+from gateway.accounts import hash_password
+from gateway.demo_county import make_county
+from gateway.preparation import prepare
+from gateway.runtime import utc_now
+from gateway.settings import Settings
+from tests.journeys.gateways import PASSWORD, dcmtk
+from tests.servers import Postgres, SeaweedFs
+from tests.torture.installation import Installation, copy_of
+
+LONG = os.environ.get("GATEWAY_LONG_TESTS") == "1"
+STACKS = ("files+sqlite", "seaweedfs+postgresql")
+NewInstallation = Callable[..., Installation]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _dcmtk_is_there() -> None:
+    try:
+        dcmtk("storescu")
+    except FileNotFoundError:
+        pytest.skip("storescu is not installed; it comes with Debian's package dcmtk")
+
+
+@pytest.fixture(scope="session")
+def county(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data dir with the demonstration county in SQLite."""
+    folder = tmp_path_factory.mktemp("county") / "data"
+    _make_county(Settings(data_dir=folder))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def county_database(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A PostgreSQL database with the demonstration county, to be copied."""
+    url = postgres.url()
+    _make_county(Settings(data_dir=tmp_path_factory.mktemp("county"), database_url=url))
+    return url
+
+
+@pytest.fixture
+def new_installation(
+    county: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> Iterator[NewInstallation]:
+    """Makes an installation of its own for a test, on one of the stacks, not yet started; ended with the test."""
+    with ExitStack() as ends:
+
+        def make(stack: str = STACKS[0], **settings: object) -> Installation:
+            folder = copy_of(county, tmp_path / f"data-{stack}")
+            if stack == STACKS[1]:
+                store: SeaweedFs = request.getfixturevalue("seaweedfs")
+                template: str = request.getfixturevalue("county_database")
+                settings = {"object_store": store.url(), "database_url": _copy_database(template), **settings}
+            return ends.enter_context(Installation(folder, ("ingest",), **settings))
+
+        yield make
+
+
+def _make_county(settings: Settings) -> None:
+    password = hash_password(PASSWORD)
+    prepare(settings, lambda session: make_county(session, password=password, now=utc_now()))
+    shutil.rmtree(settings.journal_dir, ignore_errors=True)
+
+
+def _copy_database(template: str) -> str:
+    url = make_url(template)
+    name = f"copy_{os.urandom(6).hex()}"
+    maintenance = url.set(drivername="postgresql", database="postgres").render_as_string(hide_password=False)
+    with psycopg.connect(maintenance, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {url.database}")  # type: ignore[call-overload]
+    return url.set(database=name).render_as_string(hide_password=False)

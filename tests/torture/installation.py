@@ -1,0 +1,111 @@
+"""A gateway that can be killed hundreds of times: its processes are forked from one that has loaded everything.
+
+Each is what the `gateway` command runs, with an environment and a process group of its own. Installations are copies
+of one that was prepared once: the demonstration county, without studies.
+"""
+
+import multiprocessing
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from multiprocessing.context import ForkServerProcess
+from pathlib import Path
+from typing import IO, Any, cast
+
+import psutil
+
+from gateway.fault_points import POINTS
+from tests.journeys.gateways import Gateway, listens, processes_of, wait_for
+
+_FORKS = multiprocessing.get_context("forkserver")
+_FORKS.set_forkserver_preload(
+    [
+        *("gateway.cli", "gateway.serve", "gateway.ingest", "gateway.celery_app", "gateway.objects.s3"),
+        *("psycopg", "sqlalchemy.dialects.postgresql.psycopg", "tests.torture.installation"),
+    ]
+)
+HAPPENED = "fault_happened"
+
+
+class Installation(Gateway):
+    """One that starts in a fraction of a second."""
+
+    def arm(self, faults: str = "") -> None:
+        """What goes wrong from the next start on; nothing when it is empty."""
+        self.set(faults=faults)
+
+    @property
+    def is_armed(self) -> bool:
+        return bool(self.environment.get("GATEWAY_FAULTS"))
+
+    def happened(self, point: str) -> bool:
+        """Whether an armed point was reached, in any process since the installation was made."""
+        assert point in POINTS
+        return any(HAPPENED in line and f'"{point}"' in line for line in self.log().splitlines())
+
+    def processes(self) -> list[psutil.Process]:
+        """Every process that runs now, supervisors first of their trees."""
+        return [process for tree in self._trees for process in processes_of(tree.pid)]
+
+    def start_what_ended(self) -> None:
+        """A supervisor that was killed takes its children with it; whoever watches it starts it again."""
+        ended = [tree for tree in self._trees if tree.poll() is not None]
+        for tree in ended:
+            wait_for(lambda: not processes_of(tree.pid), 20, "its children are gone", self.log)  # noqa: B023
+            self._trees.remove(tree)
+        if ended:
+            self.start([" ".join(map(str, list(cast(Any, tree.args))[1:])) for tree in ended])
+
+    def _is_ready(self) -> bool:
+        return (
+            listens(self.dicom_port) if self.is_armed else super()._is_ready()
+        )  # an armed one may die at once
+
+    def _spawn(self, words: list[str], log: IO[bytes]) -> "subprocess.Popen[bytes]":
+        return cast("subprocess.Popen[bytes]", _Forked(words, dict(self.environment), Path(log.name)))
+
+
+class _Forked:
+    """As much of Popen as `Gateway` uses."""
+
+    def __init__(self, words: list[str], environment: dict[str, str], log: Path) -> None:
+        self.args = ["gateway", *words]
+        self._process: ForkServerProcess = _FORKS.Process(
+            target=_run, args=(self.args, environment, str(log))
+        )
+        self._process.start()
+        assert self._process.pid is not None
+        self.pid: int = self._process.pid
+
+    def poll(self) -> int | None:
+        return self._process.exitcode
+
+    def wait(self, timeout: float | None = None) -> int | None:
+        self._process.join(timeout)
+        return self._process.exitcode
+
+    def send_signal(self, how: signal.Signals) -> None:
+        if self._process.is_alive():
+            os.kill(self.pid, how)
+
+
+def _run(arguments: list[str], environment: dict[str, str], log: str) -> None:
+    os.setsid()
+    handle = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    os.dup2(handle, 1)
+    os.dup2(handle, 2)
+    os.environ.clear()
+    os.environ.update(environment)
+    os.chdir(Path(log).parent)
+    sys.argv = arguments
+
+    from gateway.cli import main  # loaded in the fork server already
+
+    main()
+
+
+def copy_of(template: Path, folder: Path) -> Path:
+    """A data dir as it was when the county had just been made."""
+    return Path(shutil.copytree(template, folder))

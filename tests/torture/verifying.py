@@ -1,0 +1,95 @@
+"""What must hold after every torture: nothing that was acknowledged is gone, changed or there twice; nothing is left over."""
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
+
+from sqlalchemy import func, select
+
+from gateway import journal
+from gateway.filing import waiting_to_be_filed
+from gateway.index import Instance, Pack, Record, RecordState
+from gateway.objects import open_object_store
+from gateway.originals import read_original
+from gateway.runtime import open_runtime
+from tests.journeys.gateways import wait_for
+from tests.torture.installation import Installation
+
+DRAINED_S = 120.0
+
+
+def assert_nothing_lost(
+    installation: Installation,
+    accepted: Collection[str],
+    originals: Mapping[str, bytes],
+    *,
+    commands: Collection[str] = ("ingest",),
+) -> None:
+    """Drain, file and evict everything, then look at it out of the packs alone; leaves the installation stopped."""
+    installation.arm()
+    installation.set(cache_bytes=0, file_after_s=0)
+    installation.stop()
+    installation.start(commands)
+    installation.wait_until_drained(DRAINED_S)
+    wait_for(lambda: not unfiled(installation), DRAINED_S, "all is filed", installation.log)
+    installation.stop()  # its journal ends with it, so that the next drain may remove it
+    installation.start(commands)
+    wait_for(lambda: not segments(installation), DRAINED_S, "all segments are gone", installation.log)
+    installation.stop()
+    assert_kept_once(installation, accepted, originals)
+    assert_nothing_left_over(installation)
+    done = installation.check()
+    assert done.returncode == 0, done.stdout
+
+
+def assert_kept_once(
+    installation: Installation, accepted: Collection[str], originals: Mapping[str, bytes]
+) -> None:
+    """Every acknowledged instance is there once, with the bytes that were sent."""
+    runtime = open_runtime(installation.settings)
+    try:
+        with installation.session() as session:
+            instances = session.scalars(select(Instance)).all()
+            counted = Counter(instance.sop_instance_uid for instance in instances)
+            assert not [uid for uid, count in counted.items() if count > 1], "instances are there twice"
+            gone = set(accepted) - set(counted)
+            assert not gone, f"{len(gone)} of {len(set(accepted))} accepted instances are gone"
+            odd = select(Record.state, Record.reason, Record.kind).where(
+                Record.state.in_([RecordState.QUARANTINED, RecordState.HELD])
+            )
+            assert not session.execute(odd).all()
+            for instance in instances:
+                kept = read_original(runtime, instance.record, offset=instance.record.data_set_offset)
+                assert kept == originals[instance.sop_instance_uid], instance.sop_instance_uid
+    finally:
+        runtime.engine.dispose()
+
+
+def assert_nothing_left_over(installation: Installation) -> None:
+    """No object that no row points to, no half-written file, no folder of a journal that never was or is gone."""
+    left = sorted(left_over(installation))
+    assert not left, left
+
+
+def left_over(installation: Installation) -> Iterator[str]:
+    root = installation.settings.journal_dir
+    for state in journal.journals(root):
+        if state.alive or state.segments:
+            yield f"journal {state.id}"
+    yield from (f"journal/{path.name}" for path in root.glob(".*"))
+    yield from (f"journal/{path.name}" for path in root.glob("*/*.part"))
+    objects = installation.settings.data_dir / "objects"
+    yield from (str(path.relative_to(objects)) for path in objects.rglob(".put-*"))
+    yield from (f"run/{path.name}" for path in (installation.settings.data_dir / "run").glob("*.tmp"))
+    with installation.session() as session:
+        known = set(session.scalars(select(Pack.key)))
+    yield from set(open_object_store(installation.settings.objects).keys()) ^ known
+
+
+def unfiled(installation: Installation) -> int:
+    with installation.session() as session:
+        return session.scalar(select(func.count(Record.id)).where(waiting_to_be_filed())) or 0
+
+
+def segments(installation: Installation) -> list[str]:
+    root = installation.settings.journal_dir
+    return [str(path) for pattern in ("*/*.seg", "*/*.single") for path in root.glob(pattern)]
