@@ -1,13 +1,15 @@
 """Group commit: one sync is under way at a time, and all who come meanwhile share the next.
 
-The queue lives on the event loop; the shared segment belongs to one thread, so its file has one user.
+The queue lives on the event loop; the shared segment belongs to one thread, so its file has one user. The thread is
+ours and not an executor's: handing a group over and back would cost more than writing a small one.
 """
 
 import asyncio
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+import threading
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from queue import SimpleQueue
 
 import structlog
 
@@ -29,23 +31,27 @@ class GroupCommit:
         self._folder = folder
         self._segment_bytes = segment_bytes
         self._numbers = numbers
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="journal-commit")
+        self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._thread = threading.Thread(target=self._work, name="journal-commit", daemon=True)
+        self._thread.start()
         self._shared: SharedSegment | None = None
         self._waiting: list[_Waiting] = []
-        self._group: asyncio.Task[None] | None = None
+        self._quiet: asyncio.Event | None = None  # while a group is under way
         self._note_timer: asyncio.TimerHandle | None = None
 
     async def commit(self, record: PendingRecord) -> None:
         """Durable when it returns; Unavailable when it cannot be made so."""
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Waiting(record=record, done=done))
-        self._start_group()
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[None] = loop.create_future()
+        self._waiting.append((record, done))
+        if self._quiet is None:
+            loop.call_soon(self._start_group)  # with all whose last bytes came in the same turn
         await done
 
     def note(self, record: PendingRecord) -> None:
         """Goes with the next commit, or by itself after NOTE_DELAY_S."""
-        self._waiting.append(_Waiting(record=record, done=None))
-        if self._group is None and self._note_timer is None:
+        self._waiting.append((record, None))
+        if self._quiet is None and self._note_timer is None:
             self._note_timer = asyncio.get_running_loop().call_later(NOTE_DELAY_S, self._start_group)
 
     def drop_notes(self, count: int) -> None:
@@ -55,15 +61,16 @@ class GroupCommit:
 
     def end_large_segment(self) -> None:
         """There is no room: end the segment if it holds much, so that the drain can file it and give its room back."""
-        self._thread.submit(self._end_shared, self._segment_bytes // 2)
+        self._jobs.put(partial(self._end_shared, self._segment_bytes // 2))
 
     async def close(self) -> None:
         """Commit what waits and end the segment."""
         self._start_group()
-        while self._group is not None:
-            await asyncio.wait([self._group])
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._end_shared)
-        self._thread.shutdown()
+        while self._quiet is not None:
+            await self._quiet.wait()
+        self._jobs.put(self._end_shared)
+        self._jobs.put(None)
+        await asyncio.to_thread(self._thread.join)
 
     # On the loop.
 
@@ -71,31 +78,39 @@ class GroupCommit:
         if self._note_timer is not None:
             self._note_timer.cancel()
             self._note_timer = None
-        if self._group is None and self._waiting:
-            self._group = asyncio.get_running_loop().create_task(self._commit_groups())
+        if self._quiet is None and self._waiting:
+            group, self._waiting = self._waiting, []
+            self._quiet = asyncio.Event()
+            self._jobs.put(partial(self._commit_group, asyncio.get_running_loop(), group))
 
-    async def _commit_groups(self) -> None:
-        loop = asyncio.get_running_loop()
-        try:
-            while self._waiting:
-                group, self._waiting = self._waiting, []
-                records = [one.record for one in group]
-                durable, error = await loop.run_in_executor(self._thread, self._write_group, records)
-                self.records += durable
-                for one in group[:durable]:
-                    one.answer(None)
-                if error is not None:
-                    self._refuse(group[durable:], error)
-        finally:
-            self._group = None
+    def _answer_group(self, group: "list[_Waiting]", durable: int, error: Exception | None) -> None:
+        assert self._quiet is not None  # a group was under way
+        quiet, self._quiet = self._quiet, None
+        self._start_group()  # before the answers: the disk is slower than they are
+        self.records += durable
+        for _, done in group[:durable]:
+            if done is not None and not done.done():  # done: whoever waited has given up
+                done.set_result(None)
+        if error is not None:
+            self._refuse(group[durable:], error)
+        quiet.set()
 
     def _refuse(self, group: "list[_Waiting]", error: Exception) -> None:
         log.error("journal_commit_failed", journal=self._folder.name, records=len(group), error=str(error))
-        for one in group:
-            one.answer(unavailable(error))
-        self.drop_notes(sum(one.done is None for one in group))
+        for _, done in group:
+            if done is not None and not done.done():
+                done.set_exception(unavailable(error))
+        self.drop_notes(sum(done is None for _, done in group))
 
     # In the thread.
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            job()
+
+    def _commit_group(self, loop: asyncio.AbstractEventLoop, group: "list[_Waiting]") -> None:
+        durable, error = self._write_group([record for record, _ in group])
+        loop.call_soon_threadsafe(self._answer_group, group, durable, error)
 
     def _write_group(self, records: list[PendingRecord]) -> tuple[int, Exception | None]:
         """Append and sync; how many records are durable, and why the others are not.
@@ -146,20 +161,8 @@ class GroupCommit:
             )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Waiting:
-    """A record in the queue; `done` is None for a note, which nobody waits for."""
-
-    record: PendingRecord
-    done: asyncio.Future[None] | None
-
-    def answer(self, error: Exception | None) -> None:
-        if self.done is None or self.done.done():  # done: whoever waited has given up
-            return
-        if error is None:
-            self.done.set_result(None)
-        else:
-            self.done.set_exception(error)
+# A record in the queue, and who waits for it; nobody waits for a note.
+_Waiting = tuple[PendingRecord, asyncio.Future[None] | None]
 
 
 def unavailable(error: Exception) -> Unavailable:

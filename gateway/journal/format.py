@@ -13,7 +13,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy
 from google_crc32c import extend, value
+
+Buffer = bytes | bytearray | memoryview
 
 FORMAT_VERSION = 1
 SEGMENT_MAGIC = b"SCGJRNL\n"
@@ -72,6 +75,12 @@ class Mark:
 
     offset: int
     ended: bool
+
+
+def extend_crc(crc: int, data: Buffer) -> int:
+    """The CRC of what came before and of this."""
+    # google_crc32c takes no memoryview; seen through numpy it needs no copy.
+    return int(extend(crc, data if isinstance(data, bytes) else numpy.asarray(data)))
 
 
 def new_marker() -> bytes:

@@ -6,7 +6,6 @@ segment counts as free room, because the drain evicts it before anybody is told 
 
 import os
 import stat
-import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -69,21 +68,21 @@ class Room:
         self._floor_bytes = floor_bytes
         self._measure = measure
         self._pool = pool
-        self._lock = threading.Lock()
-        self._added = 0  # by this process since the last sample began
-        self._usage = measure()
+        self._taken = 0  # by this process, ever; changed on the event loop only
+        self._sample = measure(), 0  # what was found, and what this process had taken when the look began
         self._sampled_at = time.monotonic()
         self._sampling = False
 
     def check(self, size_bytes: int = 0) -> None:
         """JournalFull when so many bytes more would not fit."""
         self._renew()
-        usage = self._usage
-        if usage.unfiled_bytes + self._added + size_bytes > self._limit_bytes:
+        usage, taken = self._sample
+        added = self._taken - taken + size_bytes
+        if usage.unfiled_bytes + added > self._limit_bytes:
             raise JournalFull(
                 f"{usage.unfiled_bytes} bytes wait to be filed; the limit is {self._limit_bytes}"
             )
-        free = usage.free_bytes - self._added - size_bytes
+        free = usage.free_bytes - added
         # Filed segments are free room, but only as fast as the drain removes them: a quarter of the floor stays.
         if free + usage.filed_bytes < self._floor_bytes or free < self._floor_bytes // 4:
             raise JournalFull(
@@ -91,22 +90,18 @@ class Room:
             )
 
     def take(self, size_bytes: int) -> None:
-        with self._lock:
-            self._added += size_bytes
+        self._taken += size_bytes
 
     def _renew(self) -> None:
         if self._sampling or time.monotonic() - self._sampled_at < SAMPLE_S:
             return
         self._sampling = True
-        self._pool.submit(self._sample)
+        self._pool.submit(self._measure_again)
 
-    def _sample(self) -> None:
-        before = self._added
+    def _measure_again(self) -> None:
+        taken = self._taken
         try:
-            usage = self._measure()
-            with self._lock:
-                self._usage = usage
-                self._added -= before
+            self._sample = self._measure(), taken
         except OSError as error:  # the last sample and what was added since still bound us
             log.error("journal_usage_not_measured", error=str(error))
         finally:

@@ -13,12 +13,13 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from google_crc32c import extend, value
+from google_crc32c import value
 
 from gateway.fault_points import reach
 from gateway.journal.format import (
     RECORD_HEADER_BYTES,
     SEGMENT_HEADER_BYTES,
+    Buffer,
     Mark,
     RecordHeader,
     SegmentHeader,
@@ -48,7 +49,7 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def write_all(handle: int, buffers: Sequence[bytes], offset: int) -> int:
+def write_all(handle: int, buffers: Sequence[Buffer], offset: int) -> int:
     """Write every buffer, in as few calls as the kernel allows; returns the offset behind the last byte."""
     pending = [memoryview(buffer) for buffer in buffers if buffer]
     while pending:
@@ -97,7 +98,7 @@ class SharedSegment:
         return self._end + size_bytes <= self._limit_bytes
 
     def append(self, records: Sequence["PendingRecord"]) -> None:
-        buffers: list[bytes] = []
+        buffers: list[Buffer] = []
         offset = self._end
         for record in records:
             buffers += record.buffers(self._marker, offset)
@@ -149,34 +150,28 @@ class SharedSegment:
 class PendingRecord:
     """A record with a collected body, waiting for the next group commit."""
 
-    __slots__ = ("_body", "_body_crc", "_body_length", "_head", "_sequence", "length")
+    __slots__ = ("_body", "_body_crc", "_body_length", "_head", "_header", "length")
 
     def __init__(
-        self, *, sequence: int, head: bytes, body: list[bytes], body_length: int, body_crc: int
+        self, *, sequence: int, head: bytes, body: Sequence[Buffer], body_length: int, body_crc: int
     ) -> None:
-        self._sequence = sequence
         self._head = head
         self._body = body
         self._body_length = body_length
         self._body_crc = body_crc
-        self.length = self._header().record_length
+        self._header = RecordHeader(
+            sequence=sequence, head_length=len(head), head_crc=value(head), body_length=body_length
+        )
+        self.length = self._header.record_length
 
-    def buffers(self, marker: bytes, offset: int) -> list[bytes]:
+    def buffers(self, marker: bytes, offset: int) -> list[Buffer]:
         body_offset = offset + RECORD_HEADER_BYTES + len(self._head)
         return [
-            write_record_header(marker, offset, self._header()),
+            write_record_header(marker, offset, self._header),
             self._head,
             *self._body,
             write_trailer(marker, body_offset, self._body_length, self._body_crc),
         ]
-
-    def _header(self) -> RecordHeader:
-        return RecordHeader(
-            sequence=self._sequence,
-            head_length=len(self._head),
-            head_crc=value(self._head),
-            body_length=self._body_length,
-        )
 
 
 class SingleSegment:
@@ -199,16 +194,13 @@ class SingleSegment:
         except OSError:
             self.discard()
             raise
-        self._body_crc = 0
         self._end = self._body_offset
 
     @property
     def body_length(self) -> int:
         return self._end - self._body_offset
 
-    def write(self, chunks: Sequence[bytes]) -> None:
-        for chunk in chunks:
-            self._body_crc = int(extend(self._body_crc, chunk))
+    def write(self, chunks: Sequence[Buffer]) -> None:
         reach("single.writing")
         self._end = write_all(self._handle, chunks, self._end)
 
@@ -218,7 +210,7 @@ class SingleSegment:
             self._handle, ctypes.c_int64(0), ctypes.c_int64(0), ctypes.c_uint(_SYNC_FILE_RANGE_WRITE)
         )
 
-    def finish(self, sequence: int) -> None:
+    def finish(self, sequence: int, body_crc: int) -> None:
         """Durable and visible when it returns; nothing is left of it when it raises."""
         header = RecordHeader(
             sequence=sequence,
@@ -227,7 +219,7 @@ class SingleSegment:
             body_length=self.body_length,
         )
         try:
-            trailer = write_trailer(self._marker, self._body_offset, self.body_length, self._body_crc)
+            trailer = write_trailer(self._marker, self._body_offset, self.body_length, body_crc)
             write_all(self._handle, [trailer], self._end)
             write_all(
                 self._handle,

@@ -12,7 +12,7 @@ import itertools
 import json
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,13 +21,12 @@ from typing import Any, Self
 from uuid import uuid4
 
 import structlog
-from google_crc32c import extend
 
 from adapters.errors import Unavailable
 from gateway.fault_points import reach
 from gateway.journal.catalogue import DESCRIPTION_NAME, LOCK_NAME, making_journals
 from gateway.journal.commit import GroupCommit, unavailable
-from gateway.journal.format import FORMAT_VERSION, write_head
+from gateway.journal.format import FORMAT_VERSION, Buffer, extend_crc, write_head
 from gateway.journal.room import DISK_FLOOR_BYTES, JournalFull, Room, Usage, measure_usage
 from gateway.journal.segment import (
     SEGMENT_BYTES,
@@ -168,12 +167,12 @@ class Journal:
             self._singles.remove(single)
             single.discard()
 
-    async def _commit_single(self, single: SingleSegment, sequence: int) -> None:
+    async def _commit_single(self, single: SingleSegment, sequence: int, body_crc: int) -> None:
         self._check_open()
         self._singles.remove(single)
         loop = asyncio.get_running_loop()
         try:
-            await loop.run_in_executor(self._pool, single.finish, sequence)
+            await loop.run_in_executor(self._pool, single.finish, sequence, body_crc)
         except OSError as error:
             raise unavailable(error) from error
         self._committed_singles += 1
@@ -232,7 +231,7 @@ class Entry:
         self.size = 0
         self._journal = journal
         self._head = head
-        self._chunks: list[bytes] = []
+        self._chunks: list[Buffer] = []
         self._crc = 0
         self._single: SingleSegment | None = None
         self._unasked = 0  # bytes streamed since the kernel was last asked to write back
@@ -241,36 +240,43 @@ class Entry:
         if streamed:
             self._start_streaming()
 
-    def write(self, view: bytes | bytearray | memoryview) -> None:
+    def write(self, view: Buffer) -> None:
         """Add to the body; the view may be reused afterwards. What goes wrong here is raised by the commit."""
         if self._done:
             raise RuntimeError("the record is committed or aborted")
         if self._error is not None:
             return
-        chunk = bytes(view)
-        self.size += len(chunk)
-        self._journal._room.take(len(chunk))
-        if self._single is not None:
-            self._stream([chunk])
-            return
-        self._chunks.append(chunk)
-        self._crc = int(extend(self._crc, chunk))
-        if self.size > COLLECT_BYTES:
+        if self._single is None and self.size + len(view) > COLLECT_BYTES:
             self._start_streaming()
+        if self._single is not None:
+            self._take([view])
+            self._stream([view])
+        elif self._error is None:
+            chunk = bytes(view)
+            self._take([chunk])
+            self._chunks.append(chunk)
 
-    async def commit(self) -> None:
-        """Durable when it returns; Unavailable, and nothing kept, when it does not."""
+    async def commit(self, rest: Sequence[Buffer] = ()) -> None:
+        """Durable when it returns; Unavailable, and nothing kept, when it does not.
+
+        `rest` is the end of the body. It is not copied: it must stay as it is until this returns.
+        """
         if self._done:
             raise RuntimeError("the record is committed or aborted")
-        if self._error is not None:
-            self._done = True
-            raise unavailable(self._error)
+        if self._single is not None or self.size + sum(map(len, rest)) > COLLECT_BYTES:
+            for view in rest:
+                self.write(view)
+        elif self._error is None:
+            self._take(rest)
+            self._chunks += rest
         self._done = True
+        if self._error is not None:
+            raise unavailable(self._error)
         sequence = next(self._journal._sequences)
         chunks, self._chunks = self._chunks, []
         try:
             if self._single is not None:
-                await self._journal._commit_single(self._single, sequence)
+                await self._journal._commit_single(self._single, sequence, self._crc)
             else:
                 await self._journal._commit(
                     PendingRecord(
@@ -292,6 +298,16 @@ class Entry:
             self._done = True
             self._discard()
 
+    def _take(self, views: Sequence[Buffer]) -> None:
+        """Count them, against the room and into the CRC."""
+        crc, size = self._crc, 0
+        for view in views:
+            crc = extend_crc(crc, view)
+            size += len(view)
+        self._crc = crc
+        self.size += size
+        self._journal._room.take(size)
+
     def _start_streaming(self) -> None:
         try:
             self._single = self._journal._new_single(self._head)
@@ -301,7 +317,7 @@ class Entry:
         chunks, self._chunks = self._chunks, []
         self._stream(chunks)
 
-    def _stream(self, chunks: list[bytes]) -> None:
+    def _stream(self, chunks: Sequence[Buffer]) -> None:
         assert self._single is not None
         try:
             self._single.write(chunks)
