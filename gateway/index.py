@@ -9,7 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKey, Index, UniqueConstraint
+from sqlalchemy import BigInteger, ColumnElement, ForeignKey, Index, String, UniqueConstraint, cast
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from worklists.base import Base, new_id
@@ -71,19 +71,25 @@ class Record(Base):
     pack: Mapped[Pack | None] = relationship(lazy="joined")
 
 
+def is_indexed() -> ColumnElement[bool]:
+    """A predicate over `Record`. Not by its index: nearly every record is, and SQLite would begin there."""
+    return cast(Record.state, String) == RecordState.INDEXED.value
+
+
 class Study(Base):
     """A DICOM study: the imaging examination as its instances know it."""
 
     __tablename__ = "study"
+    __table_args__ = (Index("ix_study_newest", "study_date", "study_time", "id"),)
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
     examination_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("examination.id"), unique=True)
     study_instance_uid: Mapped[str] = mapped_column(unique=True)
     study_id: Mapped[str] = mapped_column(default="")
-    study_date: Mapped[str] = mapped_column(default="", index=True)
+    study_date: Mapped[str] = mapped_column(default="")
     study_time: Mapped[str] = mapped_column(default="")
     study_description: Mapped[str] = mapped_column(default="")
-    accession_number: Mapped[str] = mapped_column(default="")
+    accession_number: Mapped[str] = mapped_column(default="", index=True)
     referring_physician_name: Mapped[str] = mapped_column(default="")
 
     examination: Mapped[Examination] = relationship()
@@ -208,3 +214,13 @@ class DrainMark(Base):
     indexed_until: Mapped[datetime]
     filed_at: Mapped[datetime | None]
     figures: Mapped[dict[str, Any]] = mapped_column(default=dict)
+
+
+class Node(Base):
+    """Where a machine serves the segments of its journals to the others."""
+
+    __tablename__ = "node"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    url: Mapped[str]
+    seen_at: Mapped[datetime]

@@ -1,13 +1,15 @@
-"""Everything in one process tree, and the web process by itself."""
+"""Everything in one process tree, and the web processes by themselves."""
 
+import socket
 import threading
 from collections.abc import Callable
+from functools import partial
 
-import structlog
 import uvicorn
 from fastapi import FastAPI
 
 from gateway import tasks
+from gateway.hints import Hint
 from gateway.ingest import ingest_children, listen
 from gateway.preparation import Fill, Preparation
 from gateway.processes import Supervisor
@@ -16,8 +18,7 @@ from gateway.runtime import open_runtime
 from gateway.settings import Settings
 from gateway.sweep import SweepThread
 from gateway.web.app import create_app
-
-log = structlog.get_logger()
+from gateway.web.server import Shares, WebServer
 
 
 def serve(
@@ -26,41 +27,61 @@ def serve(
     """Run listeners, drain and web under one supervisor until told to stop; the database is prepared before, or once
     it is there.
     """
-    listen(
-        settings.bind, settings.http_port
-    ).close()  # uvicorn binds it later; an occupied one is heard of now
     preparation = Preparation(settings, fill)
+    web = Web(settings, preparation)
     preparation.begin()
-    children = ingest_children(settings, prepared=preparation.is_done)
-    children["web"] = lambda: run_web(settings, preparation)
+    children = {**ingest_children(settings, prepared=preparation.is_done), **web.children()}
     Supervisor(children=children, on_tick=once(on_ready)).run()
 
 
-def run_web(settings: Settings, preparation: Preparation | None = None) -> None:
-    """FastAPI on uvicorn; without a broker the sweep runs here in a thread, once the database is prepared."""
-    runtime = open_runtime(settings)
-    sweep = None if settings.broker_url else SweepThread(runtime, tasks.TASKS)
-    app = create_app(runtime)
-    app.state.wake_sweep = sweep.wake if sweep else (lambda: None)
-    app.state.prepared = preparation.is_done if preparation else (lambda: True)
-    stop = threading.Event()
+def run_web(settings: Settings) -> None:
+    """The web processes until told to stop; without a broker the first of them sweeps."""
+    Supervisor(children=Web(settings).children()).run()
 
-    def begin_work() -> None:
-        if preparation:
-            preparation.finish(stop)
-        if sweep and not stop.is_set():
-            sweep.start()
-        if not stop.wait(DRAIN_DUE_S):
-            warn_without_drain(settings.data_dir / "run", now=runtime.now())
 
-    beginning = threading.Thread(target=begin_work, name="preparation", daemon=True)
-    beginning.start()
-    uvicorn.Server(web_config(app, settings)).run()
-    stop.set()
-    beginning.join()
-    if sweep:
-        sweep.stop()
-    runtime.journal.close()
+class Web:
+    """The web processes of one supervisor: they accept from one socket, which is bound now. The first does what only
+    one may do: it finishes the preparation of the database and, without a broker, runs the sweep in a thread.
+    """
+
+    def __init__(self, settings: Settings, preparation: Preparation | None = None) -> None:
+        self._settings, self._preparation = settings, preparation
+        self._listener: socket.socket = listen(settings.bind, settings.http_port)
+        self._shares = Shares(settings.web_workers)
+        self._hint = Hint()
+
+    def children(self) -> dict[str, Callable[[], None]]:
+        names = ["web", *(f"web-{number}" for number in range(2, self._settings.web_workers + 1))]
+        return {name: partial(self._run, place) for place, name in enumerate(names)}
+
+    def _run(self, place: int) -> None:
+        """FastAPI on uvicorn, in one process."""
+        runtime = open_runtime(self._settings)
+        app = create_app(runtime)
+        app.state.wake_sweep = self._hint.set
+        app.state.prepared = self._preparation.is_done if self._preparation else (lambda: True)
+        sweeps = place == 0 and not self._settings.broker_url
+        sweep = SweepThread(runtime, tasks.TASKS, self._hint) if sweeps else None
+        stop = threading.Event()
+
+        def begin_work() -> None:
+            if self._preparation:
+                self._preparation.finish(stop)
+            if sweep and not stop.is_set():
+                sweep.start()
+            if not stop.wait(DRAIN_DUE_S):
+                warn_without_drain(self._settings.data_dir / "run", now=runtime.now())
+
+        beginning = threading.Thread(target=begin_work, name="preparation", daemon=True)
+        if place == 0:
+            beginning.start()
+        WebServer(web_config(app, self._settings), self._listener, self._shares, place).run()
+        stop.set()
+        if place == 0:
+            beginning.join()
+        if sweep:
+            sweep.stop()
+        runtime.journal.close()
 
 
 def web_config(app: FastAPI, settings: Settings) -> uvicorn.Config:

@@ -96,6 +96,7 @@ class Settings(BaseSettings):
     )
     demo_password: str | None = None
     ingest_workers: int = 1
+    web_workers: int = Field(default=1, ge=1, description="web processes that accept from one socket")
     faults: str = Field(
         default="", description="for tests: what goes wrong where, see gateway/fault_points.py"
     )

@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from gateway import work
 from gateway.fault_points import reach
+from gateway.hints import Hint
 from gateway.runtime import Runtime
 from gateway.work import Work
 
@@ -87,11 +88,11 @@ def sweep_once(runtime: Runtime, tasks: Mapping[str, Task]) -> int:
 
 
 class SweepThread:
-    """The sweep of a gateway without a broker."""
+    """The sweep of a gateway without a broker. The hint comes from any process of its tree."""
 
-    def __init__(self, runtime: Runtime, tasks: Mapping[str, Task]):
+    def __init__(self, runtime: Runtime, tasks: Mapping[str, Task], hint: Hint | None = None):
         self._runtime, self._tasks = runtime, tasks
-        self._stop, self._hint = threading.Event(), threading.Event()
+        self._stop, self._hint = threading.Event(), hint or Hint()
         self._thread = threading.Thread(target=self._run, name="sweep", daemon=True)
 
     def start(self) -> None:
@@ -119,7 +120,6 @@ class SweepThread:
                 busy, away = False, True
             if not busy:
                 self._hint.wait(AWAY_S if away else INTERVAL_S)
-                self._hint.clear()
 
 
 def _lease(row: Work, now: datetime) -> Leased:

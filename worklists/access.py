@@ -14,6 +14,7 @@ Every row that is shown anywhere is reached through an examination and this pred
 import uuid
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 from sqlalchemy import ColumnElement, exists, false, or_, select
 from sqlalchemy.orm import aliased
@@ -68,6 +69,7 @@ _WIRES_FOR = {
 }
 
 
+@lru_cache(maxsize=1000)  # building it costs more than asking it; the subject is all that it goes by
 def visible_to(subject: Subject, sight: Sight = Sight.EXAMINATION) -> ColumnElement[bool]:
     """A predicate over `Examination`: true where the subject may see this much of it."""
     if subject.wires is not None:

@@ -40,7 +40,7 @@ class Patient(Base):
     """One person under one issuer's number. The same number with a contradicting identity is another row."""
 
     __tablename__ = "patient"
-    __table_args__ = (Index("ix_patient_issuer", "institution_id", "patient_id"),)
+    __table_args__ = (Index("ix_patient_issuer", "patient_id", "institution_id"),)
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
     institution_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("institution.id"))

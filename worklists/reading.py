@@ -84,10 +84,11 @@ class ReadingTask(Base):
     __table_args__ = (
         Index("ix_reading_task_next", "centre_id", "state", "rank", "waiting_since"),
         Index("ix_reading_task_holder", "claimed_by_id", "state"),
+        Index("ix_reading_task_examination", "examination_id", "centre_id"),
     )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
-    examination_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("examination.id"), index=True)
+    examination_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("examination.id"))
     centre_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("centre.id"))
     purpose: Mapped[Purpose] = mapped_column(default=Purpose.READ)
     state: Mapped[TaskState] = mapped_column(default=TaskState.ARRIVING)

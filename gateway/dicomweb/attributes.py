@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from enum import IntEnum
+from functools import cached_property
 from typing import Any
 
 from pydicom.datadict import tag_for_keyword
@@ -30,7 +31,7 @@ class Level(IntEnum):
     INSTANCE = 3
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Attribute:
     """One attribute: where it lives, how it is matched, how it is written."""
 
@@ -40,13 +41,20 @@ class Attribute:
     column: Any
     match: Matcher
 
-    @property
+    @cached_property
     def tag(self) -> str:
         return f"{tag_for_keyword(self.keyword):08X}"
 
-    def write(self, value: Any) -> dict[str, Any]:
-        written = _WRITERS.get(self.vr, _write_text)(value)
-        return {"vr": self.vr, "Value": written} if written else {"vr": self.vr}
+    @cached_property
+    def write(self) -> Callable[[Any], dict[str, Any]]:
+        """What turns a value of the column into the attribute's JSON."""
+        vr, write_values = self.vr, _WRITERS.get(self.vr, _write_text)
+
+        def write(value: Any) -> dict[str, Any]:
+            written = write_values(value)
+            return {"vr": vr, "Value": written} if written else {"vr": vr}
+
+        return write
 
 
 def match_birth_date(column: Any, value: str, name: str) -> ColumnElement[bool]:

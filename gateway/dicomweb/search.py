@@ -7,15 +7,16 @@ keep cannot be matched (400, naming them); asked for in `includefield` they are 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from pydicom.datadict import dictionary_has_tag, keyword_dict
-from sqlalchemy import ColumnElement, Row, Select, func, select
+from sqlalchemy import ColumnElement, Integer, Row, Select, Uuid, bindparam, cast, func, select
 from sqlalchemy.orm import Session
 
 from gateway.dicomweb.attributes import ATTRIBUTES, BY_KEYWORD, BY_TAG, MODALITIES_IN_STUDY, Attribute, Level
 from gateway.dicomweb.errors import BadQuery
-from gateway.index import Instance, Record, RecordState, Series, Study
+from gateway.index import Instance, Record, Series, Study, is_indexed
 from worklists.access import Sight, Subject, visible_to
 from worklists.examinations import Examination
 from worklists.patients import Patient
@@ -23,6 +24,12 @@ from worklists.patients import Patient
 RESULTS_LIMIT = 5000  # studies, or series or instances across studies; those of one study are never cut
 _KEYS = {"StudyInstanceUID", "SeriesInstanceUID"}  # always said, so that a result can be followed
 _PARAMETERS = {"limit", "offset", "fuzzymatching", "includefield", "accept", "charset", "emptyvaluematching"}
+
+_TOTALS = (
+    select(Series.study_id, Series.modality, func.count(), func.sum(Series.instances))
+    .where(Series.study_id.in_(bindparam("studies", expanding=True)), Series.instances > 0)
+    .group_by(Series.study_id, Series.modality)
+)
 
 Json = dict[str, Any]
 
@@ -45,6 +52,11 @@ class Query:
         if self.study_instance_uid is not None:
             return self.limit
         return min(self.limit if self.limit is not None else RESULTS_LIMIT, RESULTS_LIMIT)
+
+    @property
+    def is_wide(self) -> bool:
+        """Nothing below the studies narrows it."""
+        return self.series_instance_uid is None and all(one.level is Level.STUDY for one, _ in self.matches)
 
     @property
     def lowest_shown(self) -> Level:
@@ -92,38 +104,52 @@ def read_query(
 
 def search(session: Session, subject: Subject, query: Query, base_url: str) -> Found:
     """What matches and the caller may see, as DICOM JSON."""
-    attributes = [
-        one for one in ATTRIBUTES if query.lowest_shown <= one.level <= query.level or one.keyword in _KEYS
-    ]
-    statement = _statement(subject, query, attributes)
+    shown = _shown(query.level, query.lowest_shown)
+    statement = _columns(query.level, query.lowest_shown, study_first=query.is_wide)
+    statement = statement.where(visible_to(subject, Sight.IMAGES), *_conditions(query))
     if query.page is not None:
         statement = statement.limit(query.page + 1)
     rows = session.execute(statement.offset(query.offset)).all()
     more = query.page is not None and len(rows) > query.page
     rows = rows[: query.page]
-    results = [_write(row, attributes, base_url, query.level) for row in rows]
+    results = [_write(row, shown, base_url, query.level) for row in rows]
     if query.level is Level.STUDY:
         _add_study_totals(session, results, rows)
     ordered = [dict(sorted(result.items())) for result in results]
     return Found(results=ordered, warnings=_warnings(query, more))
 
 
-def _statement(subject: Subject, query: Query, attributes: Sequence[Attribute]) -> Select[Any]:
-    columns = [one.column.label(one.keyword) for one in attributes if one.level <= query.level]
+@cache
+def _shown(level: Level, lowest: Level) -> tuple[Attribute, ...]:
+    return tuple(
+        one for one in ATTRIBUTES if one.level <= level and (one.level >= lowest or one.keyword in _KEYS)
+    )
+
+
+@cache
+def _columns(level: Level, lowest: Level, *, study_first: bool) -> Select[Any]:
+    """The columns of an answer in their order: the study's row, the attributes, the instances of the series.
+
+    With `study_first` the studies are walked, the newest first, until the page is full: SQLite knows no statistics
+    and would sort all instances instead, so it is kept from beginning at the series or at the current instances.
+    """
+    study_id = cast(Study.id, Uuid) if study_first else Study.id
+    current = cast(Instance.current, Integer) == 1 if study_first else Instance.current
+    columns = [one.column.label(one.keyword) for one in _shown(level, lowest)]
     statement = select(Study.id.label("study_row"), *columns).select_from(Study)
     statement = statement.join(Examination, Examination.id == Study.examination_id)
     statement = statement.join(Patient, Patient.id == Examination.patient_id)
-    order: list[Any] = [Study.study_date.desc(), Study.study_time.desc(), Study.id]
-    if query.level >= Level.SERIES:
-        statement = statement.join(Series, Series.study_id == Study.id).where(Series.instances > 0)
+    order: list[Any] = [Study.study_date.desc(), Study.study_time.desc(), Study.id.desc()]
+    if level >= Level.SERIES:
+        statement = statement.join(Series, Series.study_id == study_id).where(Series.instances > 0)
         statement = statement.add_columns(Series.instances.label("instances_in_series"))
         order += [Series.series_number.nulls_last(), Series.series_instance_uid]
-    if query.level is Level.INSTANCE:
+    if level is Level.INSTANCE:
         statement = statement.join(Instance, Instance.series_id == Series.id)
         statement = statement.join(Record, Record.id == Instance.record_id)
-        statement = statement.where(Instance.current, Record.state == RecordState.INDEXED)
+        statement = statement.where(current, is_indexed())
         order += [Instance.instance_number.nulls_last(), Instance.sop_instance_uid]
-    return statement.where(visible_to(subject, Sight.IMAGES), *_conditions(query)).order_by(*order)
+    return statement.order_by(*order)
 
 
 def _conditions(query: Query) -> list[ColumnElement[bool]]:
@@ -139,26 +165,24 @@ def _condition(one: Attribute, value: str) -> ColumnElement[bool]:
     """A patient's attribute is looked up among the patients first: few of them match, and all studies would be walked."""
     condition = one.match(one.column, value, one.keyword)
     if one.keyword.startswith("Patient"):
-        of = select(Examination.id).join(Patient, Patient.id == Examination.patient_id).where(condition)
-        return Study.examination_id.in_(of.correlate(None))
+        return Examination.patient_id.in_(select(Patient.id).where(condition).correlate(None))
     return condition
 
 
-def _write(row: Row[Any], attributes: Sequence[Attribute], base_url: str, level: Level) -> Json:
-    values = row._mapping
+def _write(row: Row[Any], shown: Sequence[Attribute], base_url: str, level: Level) -> Json:
     written: Json = {
         "00080005": {"vr": "CS", "Value": ["ISO_IR 192"]},
         "00080056": {"vr": "CS", "Value": ["ONLINE"]},
     }
-    for one in attributes:
-        if one.level <= level:
-            written[one.tag] = one.write(values[one.keyword])
-    path = f"{base_url}/studies/{values['StudyInstanceUID']}"
+    value: Any
+    for one, value in zip(shown, row[1:], strict=False):
+        written[one.tag] = one.write(value)
+    path = f"{base_url}/studies/{row.StudyInstanceUID}"
     if level >= Level.SERIES:
-        path += f"/series/{values['SeriesInstanceUID']}"
-        written["00201209"] = {"vr": "IS", "Value": [values["instances_in_series"]]}
+        path += f"/series/{row.SeriesInstanceUID}"
+        written["00201209"] = {"vr": "IS", "Value": [row.instances_in_series]}
     if level is Level.INSTANCE:
-        path += f"/instances/{values['SOPInstanceUID']}"
+        path += f"/instances/{row.SOPInstanceUID}"
     written["00081190"] = {"vr": "UR", "Value": [path]}
     return written
 
@@ -168,12 +192,7 @@ def _add_study_totals(session: Session, results: list[Json], rows: Sequence[Row[
     totals: dict[Any, list[tuple[str, int, int]]] = defaultdict(list)
     for start in range(0, len(rows), 500):  # SQLite takes a bounded number of parameters
         ids = [row.study_row for row in rows[start : start + 500]]
-        query = (
-            select(Series.study_id, Series.modality, func.count(), func.sum(Series.instances))
-            .where(Series.study_id.in_(ids), Series.instances > 0)
-            .group_by(Series.study_id, Series.modality)
-        )
-        for study, modality, series, instances in session.execute(query):
+        for study, modality, series, instances in session.execute(_TOTALS, {"studies": ids}):
             totals[study].append((modality, series, int(instances)))
     for result, row in zip(results, rows, strict=True):
         found = totals[row.study_row]

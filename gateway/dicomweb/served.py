@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from gateway.index import Instance, Pack, Record, RecordState, Series, Study
+from gateway.index import Instance, Pack, Record, Series, Study, is_indexed
 from gateway.originals import Original
 from worklists.access import Sight, Subject, visible_to
 from worklists.errors import NotFound
@@ -108,7 +108,7 @@ def list_served(session: Session, opened: Opened, series_instance_uid: str | Non
         .join(Series, Series.id == Instance.series_id)
         .join(Record, Record.id == Instance.record_id)
         .outerjoin(Pack, Pack.id == Record.pack_id)
-        .where(Series.study_id == opened.study_id, Instance.current, Record.state == RecordState.INDEXED)
+        .where(Series.study_id == opened.study_id, Instance.current, is_indexed())
         .order_by(
             Series.series_number.nulls_last(),
             Series.series_instance_uid,

@@ -79,7 +79,7 @@ def create_app(runtime: Runtime) -> FastAPI:
     app.state.feed = Feed(runtime)
     app.state.started_at = runtime.now()
     app.state.probes = Probes(runtime)
-    app.state.onlookers = Onlookers()
+    app.state.onlookers = Onlookers(runtime.settings.data_dir / "run" / "onlookers")
     app.state.callers = remember_callers()
     app.state.shelf = Shelf(runtime)
     app.state.prepared = lambda: True
