@@ -5,13 +5,15 @@ A message only names a row that is leased already; lost with the broker, its lea
 
 from datetime import datetime
 from functools import cache
+from pathlib import Path
 from threading import Timer
 from typing import Any
 from uuid import UUID
 
 from celery import Celery
-from celery.signals import worker_ready
+from celery.signals import beat_init, worker_ready, worker_shutdown
 
+from gateway.presence import Presence
 from gateway.pulse import DRAIN_DUE_S, warn_without_drain
 from gateway.runtime import Runtime, open_runtime, utc_now
 from gateway.settings import Settings
@@ -46,8 +48,15 @@ def make_celery(settings: Settings) -> Celery:
         },
     )
 
+    @beat_init.connect(weak=False)
+    def say_beat(**_: Any) -> None:
+        Presence(settings.data_dir / "run", role="beat", node=settings.node, now=utc_now).start()
+
     @worker_ready.connect(weak=False)
     def warn(**_: Any) -> None:
+        presence = Presence(settings.data_dir / "run", role="worker", node=settings.node, now=utc_now)
+        presence.start()
+        worker_shutdown.connect(lambda **_: presence.stop(), weak=False)
         timer = Timer(DRAIN_DUE_S, lambda: warn_without_drain(settings.data_dir / "run", now=utc_now()))
         timer.daemon = True
         timer.start()
@@ -66,6 +75,13 @@ def make_celery(settings: Settings) -> Celery:
         run_leased(runtime(), _from_message(message), TASKS)
 
     return app
+
+
+def schedule_path(settings: Settings) -> Path:
+    """Where beat keeps when it last said something; its folder is made."""
+    folder = settings.data_dir / "run"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / "celerybeat-schedule"
 
 
 def _as_message(leased: Leased) -> dict[str, Any]:

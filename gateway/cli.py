@@ -122,15 +122,35 @@ def worker(
     beat: Annotated[bool, typer.Option(help="Also say when to look for due work; one worker must.")] = True,
 ) -> None:
     """Run a Celery worker for due work. Needs GATEWAY_BROKER_URL."""
-    from gateway.celery_app import make_celery
+    from gateway.celery_app import make_celery, schedule_path
 
     settings = _settings()
     arguments = ["worker", "-c", str(concurrency), "--loglevel=warning"]
     arguments += ["--without-gossip", "--without-mingle", "--without-heartbeat"]
     if beat:
-        arguments += ["-B", "-s", str(settings.data_dir / "run" / "celerybeat-schedule")]
-        (settings.data_dir / "run").mkdir(parents=True, exist_ok=True)
+        arguments += ["-B", "-s", str(schedule_path(settings))]
     make_celery(settings).worker_main(arguments)
+
+
+@app.command()
+def beat() -> None:
+    """Say each second when to look for due work, beside workers with --no-beat. One is enough. Needs GATEWAY_BROKER_URL."""
+    from gateway.celery_app import make_celery, schedule_path
+
+    settings = _settings()
+    make_celery(settings).start(
+        ["beat", "--loglevel=warning", "-s", str(schedule_path(settings)), "--pidfile="]
+    )
+
+
+@app.command()
+def status(
+    watch: Annotated[bool, typer.Option(help="Look again every two seconds until interrupted.")] = False,
+) -> None:
+    """Say what is up, behind, full. No names of patients. Ends with 1 when something needs somebody now."""
+    from gateway.status import run_status
+
+    sys.exit(0 if run_status(_settings(), console, watch=watch) else 1)
 
 
 @app.command()

@@ -4,7 +4,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from gateway.certificates import CertificateFigures
 from gateway.figures import (
+    BackupFigures,
     DatabaseFigures,
     DrainFigures,
     JournalFigures,
@@ -17,6 +19,8 @@ from gateway.listeners import Status
 
 SILENT_DRAIN, SLOW_DRAIN = timedelta(seconds=30), timedelta(minutes=5)
 LATE_SWEEP = timedelta(minutes=5)
+LATE_RETURN = timedelta(minutes=10)  # typesetting, signing, journal and index take seconds
+CERTIFICATE_WARNING, CERTIFICATE_URGENT = timedelta(days=30), timedelta(days=7)
 NEARLY_FULL = 0.8
 NAMED_SITES = 5
 
@@ -44,12 +48,19 @@ class Findings:
     silent: Sequence[SilentSite]
     other_nodes: frozenset[str]
     disk_low_bytes: int
+    certificates: Sequence[CertificateFigures]
+    backup: BackupFigures | None
+    backup_max_age: timedelta
+    oldest_record_at: datetime | None
+    oldest_undelivered_at: datetime | None
     now: datetime
 
 
 def find_faults(found: Findings) -> list[Fault]:
     """What is wrong now, the worst first."""
-    parts = (_away, _listeners, _journal, _node, _disk, _drain, _work, _records, _silent)
+    parts = (
+        _away, _listeners, _journal, _node, _disk, _drain, _work, _returns, _certificates, _records, _backup, _silent
+    )  # fmt: skip
     faults = [fault for part in parts for fault in part(found)]
     return sorted(faults, key=lambda fault: fault.severity, reverse=True)
 
@@ -111,6 +122,31 @@ def _work(found: Findings) -> Iterator[Fault]:
         yield Fault(code="sweep_late", where=sweep.kind, severity="red", since=sweep.oldest_due_at)
     if sweep.failing:
         yield Fault(code="work_failing", where=str(sweep.failing), severity="amber")
+
+
+def _returns(found: Findings) -> Iterator[Fault]:
+    oldest = found.oldest_undelivered_at
+    if oldest is not None and found.now - oldest > LATE_RETURN:
+        yield Fault(code="report_undelivered", where="returns", severity="red", since=oldest)
+
+
+def _certificates(found: Findings) -> Iterator[Fault]:
+    for one in found.certificates:
+        left = one.ends_at - found.now
+        if left < CERTIFICATE_WARNING:
+            severity = "red" if left < CERTIFICATE_URGENT else "amber"
+            where = f"{one.name}, {one.ends_at:%Y-%m-%d}"
+            yield Fault(code="certificate_ending", where=where, severity=severity)
+
+
+def _backup(found: Findings) -> Iterator[Fault]:
+    """An installation that never had one is told once its first record is as old as a backup may be."""
+    backup, since = found.backup, found.backup.ended_at if found.backup else found.oldest_record_at
+    if since is not None and found.now - since > found.backup_max_age:
+        code = "backup_old" if backup else "backup_never"
+        yield Fault(code=code, where=backup.stamp if backup else "", severity="amber", since=since)
+    if backup is not None and backup.problems:
+        yield Fault(code="backup_unsound", where=backup.stamp, severity="red", since=backup.ended_at)
 
 
 def _records(found: Findings) -> Iterator[Fault]:

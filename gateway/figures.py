@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from gateway.certificates import CertificateFigures
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JournalFigures:
@@ -18,6 +20,7 @@ class JournalFigures:
     free_bytes: int = 0
     not_filed_records: int | None = None
     not_filed_bytes: int | None = None
+    oldest_unfiled_at: datetime | None = None
     unindexed_records: int | None = None
     oldest_unindexed_at: datetime | None = None
     quarantined: int | None = None
@@ -76,6 +79,38 @@ class SilentSite:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SiteHeard:
+    """When an institution with devices was last heard, and whether that is too long ago."""
+
+    code: str
+    name: str
+    last_heard_at: datetime
+    silent: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackupFigures:
+    """The last backup that was made."""
+
+    stamp: str
+    ended_at: datetime
+    size_bytes: int
+    originals: bool
+    verified: bool
+    problems: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeFigures:
+    """How far the drain of one node is, as its row says."""
+
+    node: str
+    indexed_until: datetime
+    filed_at: datetime | None
+    told_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rows:
     """What the database says, all at one time."""
 
@@ -88,6 +123,13 @@ class Rows:
     packed_bytes: int
     sweep: SweepFigures
     silent: tuple[SilentSite, ...]
+    oldest_unfiled_at: datetime | None = None
+    oldest_undelivered_at: datetime | None = None
+    oldest_record_at: datetime | None = None
+    heard: tuple[SiteHeard, ...] = ()
+    nodes: tuple[NodeFigures, ...] = ()
+    backup: BackupFigures | None = None
+    authority: CertificateFigures | None = None
     tasks: dict[str, int] = field(default_factory=dict)
     returns: dict[str, int] = field(default_factory=dict)
 

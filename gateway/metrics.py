@@ -1,6 +1,8 @@
 """The figures of the system in Prometheus' terms, looked up when they are asked for."""
 
+from collections import Counter
 from collections.abc import Iterator
+from datetime import datetime
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -42,6 +44,8 @@ class SystemCollector(Collector):
             up.add_metric(["drain"], float(system.drain.alive))
         yield up
         yield from _figures(system, self._runtime.now().timestamp())
+        yield from _standing(system)
+        yield from _sites(system)
 
 
 def _listeners(status: Status) -> Iterator[Metric]:
@@ -106,7 +110,23 @@ def _figures(system: System, now: float) -> Iterator[Metric]:
         ("gateway_drain_filed_per_minute", "Records filed in the last minute", drain.filed_per_minute),
         ("gateway_store_packs", "Packs in the object store", system.store.packs),
         ("gateway_store_bytes", "Bytes of packs in the object store", system.store.bytes),
+        (
+            "gateway_journal_oldest_unfiled_seconds",
+            "Age of the oldest record not yet in the object store",
+            _age(figures.oldest_unfiled_at, now) if system.database.up else None,
+        ),
+        ("gateway_disk_low_bytes", "Free bytes below which somebody should act", system.disk_low_bytes),
         ("gateway_work_due", "Due work", sweep.due),
+        (
+            "gateway_work_oldest_due_seconds",
+            "For how long the oldest due work has waited",
+            _age(sweep.oldest_due_at, now) if system.database.up else None,
+        ),
+        (
+            "gateway_reports_oldest_undelivered_seconds",
+            "For how long a signed report has not reached its inbox",
+            _age(system.oldest_undelivered_at, now) if system.database.up else None,
+        ),
         ("gateway_work_failing", "Due work that keeps failing", sweep.failing),
     )
     for name, text, value in gauges:
@@ -114,6 +134,67 @@ def _figures(system: System, now: float) -> Iterator[Metric]:
             yield GaugeMetricFamily(name, text, value=float(value))
     yield _by_state("gateway_reading_tasks", "Reading tasks", system.tasks)
     yield _by_state("gateway_report_returns", "Signed reports on their way back", system.returns)
+
+
+def _age(since: datetime | None, now: float) -> float:
+    return max(0.0, now - since.timestamp()) if since else 0.0
+
+
+def _standing(system: System) -> Iterator[Metric]:
+    """What a person should hear of before it hurts: processes, certificates, backups, all that the IT page says."""
+    processes = GaugeMetricFamily(
+        "gateway_processes", "Processes of this node that are alive", labels=["role"]
+    )
+    alive = Counter(one.role for one in system.processes if one.alive)
+    for role in sorted({one.role for one in system.processes}):
+        processes.add_metric([role], alive[role])
+    yield processes
+    ends = GaugeMetricFamily(
+        "gateway_certificate_end_timestamp_seconds", "When a certificate ends", labels=["certificate"]
+    )
+    for certificate in system.certificates:
+        ends.add_metric([certificate.name], certificate.ends_at.timestamp())
+    yield ends
+    if system.backup is not None:
+        last, sound = system.backup, system.backup.verified and not system.backup.problems
+        yield GaugeMetricFamily(
+            "gateway_backup_last_timestamp_seconds",
+            "When the last backup ended",
+            value=last.ended_at.timestamp(),
+        )
+        yield GaugeMetricFamily("gateway_backup_last_size_bytes", "Its size", value=last.size_bytes)
+        yield GaugeMetricFamily(
+            "gateway_backup_last_sound", "Whether it was read back and found whole", value=float(sound)
+        )
+    faults = GaugeMetricFamily(
+        "gateway_faults", "What the system page says is wrong now", labels=["code", "severity"]
+    )
+    for (code, severity), count in sorted(Counter((f.code, f.severity) for f in system.faults).items()):
+        faults.add_metric([code, severity], count)
+    yield faults
+
+
+def _sites(system: System) -> Iterator[Metric]:
+    """Institutions by their codes; the drains of all nodes."""
+    heard = GaugeMetricFamily(
+        "gateway_site_last_heard_timestamp_seconds", "When a site was last heard", labels=["site"]
+    )
+    silent = GaugeMetricFamily(
+        "gateway_site_silent",
+        "Whether nothing was heard of a site for too much working time",
+        labels=["site"],
+    )
+    for site in system.heard:
+        heard.add_metric([site.code], site.last_heard_at.timestamp())
+        silent.add_metric([site.code], float(site.silent))
+    indexed = GaugeMetricFamily(
+        "gateway_node_indexed_until_timestamp_seconds",
+        "Up to when a node's arrivals are indexed",
+        labels=["node"],
+    )
+    for node in system.nodes:
+        indexed.add_metric([node.node], node.indexed_until.timestamp())
+    yield from (heard, silent, indexed)
 
 
 def _by_state(name: str, text: str, counts: dict[str, int]) -> Metric:

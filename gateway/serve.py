@@ -12,6 +12,7 @@ from gateway import tasks
 from gateway.hints import Hint
 from gateway.ingest import ingest_children, listen
 from gateway.preparation import Fill, Preparation
+from gateway.presence import Presence
 from gateway.processes import Supervisor
 from gateway.pulse import DRAIN_DUE_S, warn_without_drain
 from gateway.runtime import open_runtime
@@ -73,10 +74,15 @@ class Web:
                 warn_without_drain(self._settings.data_dir / "run", now=runtime.now())
 
         beginning = threading.Thread(target=begin_work, name="preparation", daemon=True)
+        presence = Presence(
+            self._settings.data_dir / "run", role="web", node=self._settings.node, now=runtime.now
+        )
+        presence.start()
         if place == 0:
             beginning.start()
         WebServer(web_config(app, self._settings), self._listener, self._shares, place).run()
         stop.set()
+        presence.stop()
         if place == 0:
             beginning.join()
         if sweep:

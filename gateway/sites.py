@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
-from gateway.figures import SilentSite
+from gateway.figures import SiteHeard
 from gateway.index import Held, Refusal
 from gateway.settings import Settings
 from gateway.working_time import WorkingTime
@@ -113,16 +113,20 @@ def look_at_sites(session: Session, now: datetime, rule: SilenceRule) -> list[Si
     ]
 
 
-def find_silent_sites(session: Session, now: datetime, rule: SilenceRule) -> list[SilentSite]:
-    """Of which enabled institutions with enabled devices nothing was heard for too long, by name."""
+def hear_sites(session: Session, now: datetime, rule: SilenceRule) -> list[SiteHeard]:
+    """Every enabled institution with enabled devices of which something was ever heard."""
     heard = session.execute(
-        select(Institution.name, func.max(Device.last_heard_at))
+        select(Institution.code, Institution.name, func.max(Device.last_heard_at))
         .join(Device, Device.institution_id == Institution.id)
         .where(Institution.enabled, Device.enabled, Device.last_heard_at.is_not(None))
         .group_by(Institution.id, Institution.code, Institution.name)
         .order_by(Institution.code)
     )
-    return [SilentSite(name=name, last_heard_at=at) for name, at in heard if at and rule.applies(at, now)]
+    return [
+        SiteHeard(code=code, name=name, last_heard_at=at, silent=rule.applies(at, now))
+        for code, name, at in heard
+        if at
+    ]
 
 
 def look_at_devices(session: Session, institution_id: uuid.UUID) -> list[Device]:

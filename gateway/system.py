@@ -16,13 +16,19 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
 from gateway import journal, sites
+from gateway.backups.rows import BackupRun
+from gateway.certificates import CertificateFigures, authority_of, certificates_of
 from gateway.faults import Fault, Findings, find_faults
 from gateway.figures import (
+    BackupFigures,
     DatabaseFigures,
     DrainFigures,
     JournalFigures,
+    NodeFigures,
     PartFigures,
     Rows,
+    SilentSite,
+    SiteHeard,
     StoreFigures,
     SweepFigures,
     Unindexed,
@@ -32,17 +38,19 @@ from gateway.index import DrainMark, Pack, Record, RecordState, SegmentCursor
 from gateway.intake import DATABASE_AWAY
 from gateway.journal import JournalState
 from gateway.listeners import Status, read_status
+from gateway.presence import ProcessFigures, read_processes
 from gateway.probes import Answer, Probes
 from gateway.pulse import PulseReading, read_pulse
 from gateway.runtime import Runtime
 from gateway.work import Work
 from worklists.reading import ReadingTask
-from worklists.reports import ReportReturn
+from worklists.reports import Report, ReportReturn, ReturnState
 
 T = TypeVar("T")
 
 COUNT_RECORDS = 200  # looked at one by one; beyond, the number of unindexed records is reckoned from bytes
 JOURNAL_LOOK_S = 2.0
+CERTIFICATES_LOOK_S = 60.0
 FAILING_AFTER = 3  # attempts; one or two failures are what retries are for
 FIGURES_VALID = timedelta(seconds=15)  # three times as long as a drain leaves them
 
@@ -57,6 +65,13 @@ class System:
     sweep: SweepFigures
     tasks: dict[str, int]
     returns: dict[str, int]
+    oldest_undelivered_at: datetime | None
+    processes: tuple[ProcessFigures, ...]
+    nodes: tuple[NodeFigures, ...]
+    heard: tuple[SiteHeard, ...]
+    certificates: tuple[CertificateFigures, ...]
+    backup: BackupFigures | None
+    disk_low_bytes: int
     faults: tuple[Fault, ...]
 
 
@@ -83,6 +98,7 @@ class Overseer:
     def __init__(self, runtime: Runtime, probes: Probes):
         self._runtime, self._probes = runtime, probes
         self._journals = Kept(lambda: journal.journals(runtime.journal_dir), for_s=JOURNAL_LOOK_S)
+        self._certificates = Kept(lambda: certificates_of(runtime.settings), for_s=CERTIFICATES_LOOK_S)
         self._unindexed = Kept(self._look_for_unindexed, for_s=JOURNAL_LOOK_S)
 
     def look(self) -> System:
@@ -91,6 +107,7 @@ class Overseer:
         folder = runtime.settings.data_dir / "run"
         status, pulse = read_status(folder, now=now), read_pulse(folder, now=now)
         rows, database = self._ask_database(now)
+        certificates = [*self._certificates.get(), *([rows.authority] if rows and rows.authority else [])]
         found = Findings(
             status=status,
             journal=self._journal(status, rows),
@@ -101,6 +118,11 @@ class Overseer:
             silent=rows.silent if rows else (),
             other_nodes=journal.unfiled_nodes(self._journals.get()) - {runtime.settings.node},
             disk_low_bytes=runtime.settings.disk_low_bytes,
+            certificates=certificates,
+            backup=rows.backup if rows else None,
+            backup_max_age=timedelta(hours=runtime.settings.backup_max_age_h),
+            oldest_record_at=rows.oldest_record_at if rows else None,
+            oldest_undelivered_at=rows.oldest_undelivered_at if rows else None,
             now=now,
         )
         return System(
@@ -112,6 +134,13 @@ class Overseer:
             sweep=found.sweep,
             tasks=rows.tasks if rows else {},
             returns=rows.returns if rows else {},
+            oldest_undelivered_at=found.oldest_undelivered_at,
+            processes=tuple(read_processes(folder, node=runtime.settings.node, now=now)),
+            nodes=rows.nodes if rows else (),
+            heard=rows.heard if rows else (),
+            certificates=tuple(certificates),
+            backup=found.backup,
+            disk_low_bytes=runtime.settings.disk_low_bytes,
             faults=tuple(find_faults(found)),
         )
 
@@ -127,14 +156,16 @@ class Overseer:
 
     def _read_rows(self, session: Session, now: datetime) -> Rows:
         quarantined = select(func.count()).where(Record.state == RecordState.QUARANTINED)
-        waiting = select(func.count(), func.coalesce(func.sum(Record.size_bytes), 0))
-        records, size = session.execute(waiting.where(waiting_to_be_filed())).one()
+        waiting = select(
+            func.count(), func.coalesce(func.sum(Record.size_bytes), 0), func.min(Record.received_at)
+        )
+        records, size, oldest_unfiled = session.execute(waiting.where(waiting_to_be_filed())).one()
         packs, packed = session.execute(
             select(func.count(), func.coalesce(func.sum(Pack.size_bytes), 0)).where(
                 Pack.filed_at.is_not(None)
             )
         ).one()
-        settings = self._runtime.settings
+        heard = tuple(sites.hear_sites(session, now, sites.SilenceRule.of(self._runtime.settings)))
         return Rows(
             quarantined=session.scalar(quarantined) or 0,
             not_filed_records=records,
@@ -144,7 +175,18 @@ class Overseer:
             packs=packs,
             packed_bytes=int(packed),
             sweep=_read_work(session, now),
-            silent=tuple(sites.find_silent_sites(session, now, sites.SilenceRule.of(settings))),
+            silent=tuple(SilentSite(name=s.name, last_heard_at=s.last_heard_at) for s in heard if s.silent),
+            oldest_unfiled_at=oldest_unfiled,
+            oldest_undelivered_at=session.scalar(
+                select(func.min(Report.signed_at))
+                .join(ReportReturn, ReportReturn.report_id == Report.id)
+                .where(ReportReturn.state == ReturnState.PENDING)
+            ),
+            oldest_record_at=session.scalar(select(func.min(Record.received_at))),
+            heard=heard,
+            nodes=_read_nodes(session),
+            backup=_read_backup(session),
+            authority=authority_of(session),
             tasks=_count(session, ReadingTask.state),
             returns=_count(session, ReportReturn.state),
         )
@@ -165,6 +207,9 @@ class Overseer:
             figures,
             not_filed_records=rows.not_filed_records + rows.unindexed.records,
             not_filed_bytes=rows.not_filed_bytes + rows.unindexed.bytes,
+            oldest_unfiled_at=min(
+                filter(None, (rows.oldest_unfiled_at, rows.unindexed.oldest_at)), default=None
+            ),
             unindexed_records=rows.unindexed.records,
             oldest_unindexed_at=rows.unindexed.oldest_at,
             quarantined=rows.quarantined,
@@ -260,6 +305,33 @@ def _told(told: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "last_error": last["last_error"],
         "last_error_at": datetime.fromisoformat(at) if at else None,
     }
+
+
+def _read_nodes(session: Session) -> tuple[NodeFigures, ...]:
+    marks = session.scalars(select(DrainMark).order_by(DrainMark.node)).all()
+    return tuple(
+        NodeFigures(
+            node=mark.node,
+            indexed_until=mark.indexed_until,
+            filed_at=mark.filed_at,
+            told_at=datetime.fromisoformat(mark.figures["at"]) if "at" in mark.figures else None,
+        )
+        for mark in marks
+    )
+
+
+def _read_backup(session: Session) -> BackupFigures | None:
+    run = session.scalars(select(BackupRun).order_by(BackupRun.ended_at.desc()).limit(1)).first()
+    if run is None:
+        return None
+    return BackupFigures(
+        stamp=run.stamp,
+        ended_at=run.ended_at,
+        size_bytes=run.size_bytes,
+        originals=run.originals,
+        verified=run.verified,
+        problems=len(run.problems),
+    )
 
 
 def _read_work(session: Session, now: datetime) -> SweepFigures:

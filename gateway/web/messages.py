@@ -132,6 +132,17 @@ FAULTS: Mapping[str, tuple[str, str]] = {
         "Data received under another name ({where}) is not filed yet: GATEWAY_NODE was changed; it is filed all the same.",
     ),
     "sweep_late": ("后台任务没有按时执行（{where}）。", "Due work is not being done ({where})."),
+    "report_undelivered": (
+        "已签发的报告未送达乡镇收件箱。",
+        "A signed report has not reached its inbox.",
+    ),
+    "certificate_ending": ("证书即将到期：{where}。", "A certificate is about to end: {where}."),
+    "backup_never": ("从未做过备份。", "There has never been a backup."),
+    "backup_old": ("最近一次备份（{where}）已过时。", "The last backup ({where}) is too old."),
+    "backup_unsound": (
+        "最近一次备份（{where}）不完整，不能依靠。",
+        "The last backup ({where}) is not whole.",
+    ),
     "work_failing": ("{where} 项后台任务反复失败。", "Due work that keeps failing: {where}."),
     "quarantine": ("{where} 条记录被隔离，需人工处理。", "Records in quarantine: {where}."),
     "notes_dropped": ("丢弃了 {where} 条非影像记录。", "Notes that could not be kept: {where}."),

@@ -62,6 +62,7 @@ class JournalShape(Shape):
     free_bytes: int
     not_filed_records: int | None
     not_filed_bytes: int | None
+    oldest_unfiled_at: datetime | None
     oldest_unindexed_at: datetime | None
     unindexed_records: int | None
     quarantined: int | None
@@ -102,6 +103,43 @@ class SweepShape(Shape):
     failing: int | None
 
 
+class ProcessShape(Shape):
+    role: str
+    node: str
+    host: str
+    pid: int | None
+    started_at: datetime | None
+    seen_at: datetime
+    alive: bool
+
+
+class NodeShape(Shape):
+    node: str
+    indexed_until: datetime
+    filed_at: datetime | None
+    told_at: datetime | None
+
+
+class CertificateShape(Shape):
+    name: str
+    ends_at: datetime
+
+
+class BackupShape(Shape):
+    stamp: str
+    ended_at: datetime
+    size_bytes: int
+    originals: bool
+    verified: bool
+    problems: int
+
+
+class SilentSiteShape(Shape):
+    code: str
+    name: str
+    last_heard_at: datetime
+
+
 class SystemShape(Shape):
     version: str
     started_at: datetime
@@ -112,6 +150,11 @@ class SystemShape(Shape):
     store: StoreShape
     database: DatabaseShape
     sweep: SweepShape
+    processes: list[ProcessShape]
+    nodes: list[NodeShape]
+    certificates: list[CertificateShape]
+    backup: BackupShape | None
+    silent_sites: list[SilentSiteShape]
 
 
 class ItSite(Shape):
@@ -216,6 +259,11 @@ def show_system(caller: OnlookerDep, request: Request, overseer: OverseerDep) ->
         store=StoreShape.model_validate(found.store),
         database=DatabaseShape.model_validate(found.database),
         sweep=SweepShape.model_validate(found.sweep),
+        processes=[ProcessShape.model_validate(one) for one in found.processes],
+        nodes=[NodeShape.model_validate(one) for one in found.nodes],
+        certificates=[CertificateShape.model_validate(one) for one in found.certificates],
+        backup=BackupShape.model_validate(found.backup) if found.backup else None,
+        silent_sites=[SilentSiteShape.model_validate(one) for one in found.heard if one.silent],
     )
 
 

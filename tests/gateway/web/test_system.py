@@ -7,15 +7,23 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
+from prometheus_client import generate_latest
 from sqlalchemy import select
 
 from gateway import accounts, work
 from gateway.audit import AuditEvent
+from gateway.backups.rows import BackupRun
 from gateway.database import open_engine, open_sessions
 from gateway.index import Held, HeldReason, Record, RecordState, Refusal
 from gateway.intake import Drain
+from gateway.metrics import registry_of
+from gateway.presence import Presence
+from gateway.probes import Probes
 from gateway.pulse import Pulse
-from gateway.runtime import Runtime
+from gateway.runtime import Runtime, open_runtime
+from gateway.settings import Settings
+from gateway.signing import authority_certificate
+from gateway.system import Overseer
 from gateway.web.app import create_app
 from gateway.work import Work
 from tests.conftest import Clock
@@ -350,3 +358,87 @@ def test_metrics_are_for_loopback_or_a_machine_with_that_wire(
     assert 'reason="calling AE title is not known"' in text
     assert 'gateway_up{part="database"} 1.0' in text
     assert "process_cpu_seconds_total" in text
+
+
+def test_processes_backup_and_certificates_are_shown_and_measured(
+    it: TestClient, runtime: Runtime, anybody: TestClient, clock: Clock
+):
+    Presence(runtime.settings.data_dir / "run", role="worker", node="local", now=runtime.now).say()
+    authority_certificate(runtime)
+    keep_backup(runtime, age_h=3)
+
+    system = it.get("/api/v1/system").json()
+
+    assert [(one["role"], one["alive"]) for one in system["processes"]] == [("worker", True)]
+    assert [one["name"] for one in system["certificates"]] == ["authority"]
+    assert (system["backup"]["stamp"], system["backup"]["verified"]) == ("20261121T033000Z", True)
+    measured = metrics_of(runtime)
+    assert 'gateway_processes{role="worker"} 1.0' in measured
+    assert 'gateway_certificate_end_timestamp_seconds{certificate="authority"}' in measured
+    assert "\ngateway_backup_last_timestamp_seconds 1.795" in measured
+    assert "gateway_backup_last_sound 1.0" in measured
+
+
+def test_a_backup_that_is_too_old_or_not_whole_is_a_fault(it: TestClient, runtime: Runtime, clock: Clock):
+    assert fault_codes(it) == set()
+    keep_backup(runtime, age_h=27)
+    assert fault_codes(it) == {"backup_old"}
+
+    keep_backup(runtime, age_h=1, problems=["packs/x.tar is missing or of another size"])
+
+    assert fault_codes(it) == {"backup_unsound"}
+
+
+def test_an_installation_with_records_and_no_backup_is_told_after_a_day(
+    it: TestClient, runtime: Runtime, county: County, clock: Clock
+):
+    keep_record(runtime, county, state=RecordState.DISCARDED, pack_id=None, kind="damaged")
+    assert "backup_never" not in fault_codes(it)
+
+    clock.advance(hours=27)
+
+    assert "backup_never" in faults_of(runtime)
+
+
+def test_a_certificate_about_to_end_is_a_fault(it: TestClient, runtime: Runtime, clock: Clock):
+    authority_certificate(runtime)
+    assert fault_codes(it) == set()
+
+    clock.advance(days=365 * 20 - 20)
+
+    assert "certificate_ending" in faults_of(runtime)
+
+
+def test_prometheus_reads_with_a_token_that_needs_no_database(runtime: Runtime, tmp_path: Path):
+    away = Settings(
+        data_dir=tmp_path / "away", viewer_dir=tmp_path, metrics_token="scrape",
+        database_url="postgresql+psycopg://gateway@127.0.0.1:1/none",
+    )  # fmt: skip
+    client = TestClient(create_app(open_runtime(away)), client=("10.0.0.9", 1), raise_server_exceptions=False)
+
+    measured = client.get("/metrics", headers={"Authorization": "Bearer scrape"})
+
+    assert measured.status_code == 200
+    assert 'gateway_up{part="database"} 0.0' in measured.text
+    assert 'gateway_faults{code="database_away",severity="red"} 1.0' in measured.text
+    assert client.get("/metrics", headers={"Authorization": "Bearer guess"}).status_code == 401
+
+
+def keep_backup(runtime: Runtime, *, age_h: float, problems: list[str] | None = None) -> None:
+    ended = runtime.now() - timedelta(hours=age_h)
+    with runtime.sessions.begin() as session:
+        session.add(
+            BackupRun(
+                stamp=f"{ended:%Y%m%dT%H%M%SZ}", began_at=ended, ended_at=ended, size_bytes=5, packs=0,
+                originals=False, verified=True, problems=problems or [],
+            )
+        )  # fmt: skip
+
+
+def faults_of(runtime: Runtime) -> set[str]:
+    """What is wrong, also when everybody's session has long ended."""
+    return {fault.code for fault in Overseer(runtime, Probes(runtime)).look().faults}
+
+
+def metrics_of(runtime: Runtime) -> str:
+    return generate_latest(registry_of(runtime, Overseer(runtime, Probes(runtime)))).decode()

@@ -43,6 +43,9 @@ export interface System {
   store: { kind: string; up: boolean; packs: number | null; bytes: number | null; detail: string | null }
   database: { kind: string; up: boolean; detail: string | null }
   sweep: { kind: string; due: number | null; oldest_due_at: Time | null; failing: number | null }
+  backup?: { stamp: string; ended_at: Time; size_bytes: number; originals: boolean; verified: boolean; problems: number } | null
+  certificates?: { name: string; ends_at: Time }[]
+  processes?: { role: string; node: string; host: string; alive: boolean; seen_at: Time }[]
 }
 
 export interface Township {

@@ -1,0 +1,50 @@
+"""Which certificates this installation stands on, and when they end."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import structlog
+from cryptography import x509
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from gateway.keys import SigningKey
+from gateway.settings import Settings
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CertificateFigures:
+    """`name`: authority (of all who sign), tls (of this gateway), client_ca (of devices)."""
+
+    name: str
+    ends_at: datetime
+
+
+def certificates_of(settings: Settings) -> list[CertificateFigures]:
+    """Of the files that the settings name. One that cannot be read is the listener's to complain about."""
+    named = (("tls", settings.tls_certificate), ("client_ca", settings.tls_client_ca))
+    return [one for name, path in named if path is not None and (one := _of_file(name, path)) is not None]
+
+
+def authority_of(session: Session) -> CertificateFigures | None:
+    """The root that reports are verified with. Those of people are renewed when they sign."""
+    newest = select(SigningKey.certificate_pem).where(SigningKey.person_id.is_(None))
+    pem = session.scalars(newest.order_by(SigningKey.made_at.desc()).limit(1)).first()
+    if pem is None:
+        return None
+    return CertificateFigures(
+        name="authority", ends_at=x509.load_pem_x509_certificate(pem).not_valid_after_utc
+    )
+
+
+def _of_file(name: str, path: Path) -> CertificateFigures | None:
+    """The one that ends first of a file: a chain holds as long as its shortest."""
+    try:
+        ends = [one.not_valid_after_utc for one in x509.load_pem_x509_certificates(path.read_bytes())]
+    except (OSError, ValueError) as error:
+        log.warning("certificate_unreadable", what=name, error=type(error).__name__)
+        return None
+    return CertificateFigures(name=name, ends_at=min(ends))

@@ -1,0 +1,125 @@
+"""Which processes of this node are there: web, worker and beat say so every second in a file of their own.
+
+Host and process id name the file: containers that share a data folder have the same ids. What the listeners and the
+drain write anyway is read along.
+"""
+
+import json
+import os
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from gateway.pulse import FILE_NAME as DRAIN_FILE
+
+log = structlog.get_logger()
+
+INTERVAL_S = 1.0
+GONE_AFTER = timedelta(seconds=5)
+FORGOTTEN_AFTER = timedelta(
+    minutes=10
+)  # a process that died and has not come back; then it is no news any more
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessFigures:
+    """One process as it last said of itself."""
+
+    role: str  # ingest, drain, web, worker, beat
+    node: str
+    host: str
+    pid: int | None
+    started_at: datetime | None
+    seen_at: datetime
+    alive: bool
+
+
+class Presence:
+    """Says that this process is there, until it ends in order. One that is killed is missed by the age of its file."""
+
+    def __init__(self, folder: Path, *, role: str, node: str, now: Callable[[], datetime]):
+        self._folder, self._now = folder, now
+        self._path = folder / f"process-{role}-{socket.gethostname()}-{os.getpid()}.json"
+        self._facts = {
+            "role": role, "node": node, "host": socket.gethostname(), "pid": os.getpid(),
+            "started_at": now().isoformat(),
+        }  # fmt: skip
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="presence", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._thread.join()
+        self._path.unlink(missing_ok=True)
+
+    def say(self) -> None:
+        """Write the file, whole."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        temporary = self._path.with_suffix(".tmp")
+        temporary.write_text(json.dumps({**self._facts, "at": self._now().isoformat()}), encoding="utf-8")
+        temporary.replace(self._path)
+
+    def _run(self) -> None:
+        said = True
+        self._forget_the_dead()
+        while not self._stop.is_set():
+            try:
+                self.say()
+                said = True
+            except OSError as error:  # a full disk
+                if said:
+                    log.warning("presence_not_written", error=error.strerror)
+                said = False
+            self._stop.wait(INTERVAL_S)
+
+    def _forget_the_dead(self) -> None:
+        for path in self._folder.glob("process-*.json"):
+            found = _read(path)
+            if found is None or self._now() - found["at"] > FORGOTTEN_AFTER:
+                path.unlink(missing_ok=True)
+
+
+def read_processes(folder: Path, *, node: str, now: datetime) -> list[ProcessFigures]:
+    """Every process that was heard lately, in the order of roles."""
+    found = [_figures(content, now) for path in folder.glob("process-*.json") if (content := _read(path))]
+    found += list(_of_ingest(folder, node, now))
+    known = [one for one in found if one.alive or now - one.seen_at <= FORGOTTEN_AFTER]
+    return sorted(known, key=lambda one: (one.role, one.host, one.pid or 0))
+
+
+def _of_ingest(folder: Path, node: str, now: datetime) -> Iterator[ProcessFigures]:
+    for role, pattern in (("ingest", "ingest-*.json"), ("drain", DRAIN_FILE)):
+        for path in folder.glob(pattern):
+            if content := _read(path):
+                yield _figures({"node": node, "host": "", "pid": None, **content, "role": role}, now)
+
+
+def _figures(content: dict[str, Any], now: datetime) -> ProcessFigures:
+    started = content.get("started_at")
+    return ProcessFigures(
+        role=str(content["role"]),
+        node=str(content["node"]),
+        host=str(content["host"]),
+        pid=content["pid"],
+        started_at=datetime.fromisoformat(started) if started else None,
+        seen_at=content["at"],
+        alive=now - content["at"] <= GONE_AFTER,
+    )
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        content["at"] = datetime.fromisoformat(content["at"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None  # gone between the listing and now, or not written by one of ours
+    return content
