@@ -10,10 +10,11 @@ from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from gateway.index import Held
+from worklists.access import Subject, visible_to
 from worklists.base import COUNTY_TIME
 from worklists.errors import Invalid
 from worklists.examinations import Examination
-from worklists.patients import Patient
+from worklists.patients import Patient, matches_word
 from worklists.reading import Purpose, ReadingTask
 from worklists.reports import Report, ReportReturn, ReportState, ReturnState, find_renamed
 
@@ -37,12 +38,22 @@ def on_days(
     return conditions
 
 
-def typed(q: str) -> list[ColumnElement[bool]]:
-    """Every word typed is in the patient's name, pinyin, initials or number, or in the accession number."""
+def typed(q: str, subject: Subject) -> list[ColumnElement[bool]]:
+    """Every word typed is in the patient's name, pinyin, initials or number, ends their card's, or is in the
+    accession number.
+
+    What another institution calls the same person finds them too, where the caller may see an examination of it.
+    """
+    if not q.split():
+        return []
+    other = aliased(Patient)
+    seen = select(Examination.patient_id).where(visible_to(subject)).correlate(None)
+    masters = select(other.master_id).where(other.id.in_(seen)).correlate(None)
     return [
         or_(
-            Patient.search_text.contains(word, autoescape=True),
+            matches_word(word),
             func.lower(Examination.accession_number).contains(word, autoescape=True),
+            Patient.master_id.in_(masters.where(matches_word(word, other))),
         )
         for word in q.lower().split()
     ]

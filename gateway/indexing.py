@@ -343,7 +343,8 @@ def _patient_hold(known: Known, item: Incoming) -> Hold | None:
     institution_id = item.record.institution_id
     if institution_id is None:
         return None
-    found = known.patients.get((institution_id, item.header.patient_id), [])
+    issued = known.patients.get((institution_id, item.header.patient_id), [])
+    found = [patient for patient in issued if patients.same_issuer(patient.issuer, item.patient.issuer)]
     differing = [patients.contradictions(patient.identity, item.patient) for patient in found]
     if found and all(differing):
         return Hold(reason=HeldReason.PATIENT_CONTRADICTS, detail=", ".join(differing[0]))

@@ -81,6 +81,9 @@ class Incoming:
             sex=header.patient_sex or None,
             birth_date=header.patient_birth_date,
             national_id=find_card_number([header.patient_id, *header.other_patient_ids]),
+            issuer=header.issuer_of_patient_id,
+            phone=header.telephone,
+            proposed_name=header.proposed_patient_name,
         )
 
 

@@ -3,7 +3,7 @@
 from gateway import accounts, audit, directory, index, keys, live, work
 from gateway.backups import rows as backups
 from worklists import directory as community
-from worklists import examinations, patients, phrases, reading, recognition, reports
+from worklists import examinations, patient_index, patients, phrases, reading, recognition, reports
 
 MODULES = (
     accounts,
@@ -15,6 +15,7 @@ MODULES = (
     index,
     keys,
     live,
+    patient_index,
     patients,
     phrases,
     reading,

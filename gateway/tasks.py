@@ -7,7 +7,7 @@ import structlog
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from gateway import audit, indexing, live, work
+from gateway import audit, indexing, live, matching, work
 from gateway.index import DrainMark, Instance, Record, Series, Study
 from gateway.runtime import Runtime
 from gateway.sweep import Leased, NotYet, Task
@@ -20,6 +20,7 @@ log = structlog.get_logger()
 SEAL_INTERVAL = timedelta(seconds=1)
 EXPIRY_INTERVAL = timedelta(seconds=15)
 ROUTING_INTERVAL = timedelta(seconds=10)
+MATCHING_INTERVAL = timedelta(seconds=1)
 BEHIND_INTERVAL = timedelta(seconds=1)
 RENDER = "render_report"
 
@@ -102,14 +103,21 @@ def route_waiting(runtime: Runtime, _leased: Leased) -> None:
     raise NotYet(runtime.now() + ROUTING_INTERVAL)
 
 
+def match_patients(runtime: Runtime, _leased: Leased) -> None:
+    """Look which patients are one person: those who came or changed, and after a migration all of them."""
+    matching.match_new(runtime)
+    raise NotYet(runtime.now() + MATCHING_INTERVAL)
+
+
 TASKS: dict[str, Task] = {
     indexing.SETTLE: settle_examination,
     RENDER: render_report,
     "seal_audit": seal_audit,
     "release_expired_claims": release_expired_claims,
     "route_waiting": route_waiting,
+    "match_patients": match_patients,
 }
-STANDING = ("seal_audit", "release_expired_claims", "route_waiting")
+STANDING = ("seal_audit", "release_expired_claims", "route_waiting", "match_patients")
 
 
 def schedule_standing(session: Session, runtime: Runtime) -> None:

@@ -7,8 +7,11 @@ Every row that is shown anywhere is reached through an examination and this pred
 | township | what it made, and what is addressed to it |
 | village | reports addressed to it; no images |
 | reader, reviewer | examinations of their own centre; a patient's priors of every kind while holding a task of that patient |
+| reviewer, besides | for the patient index: who somebody is, no more, where their hospital reads an examination of them |
 | IT, administrator, auditor | no examinations |
 | machine token | its own institution, for the wires it was given |
+
+A patient is everybody whom the patient index links: a link opens priors to who holds a task, and nothing else.
 """
 
 import uuid
@@ -19,8 +22,9 @@ from functools import lru_cache
 from sqlalchemy import ColumnElement, exists, false, or_, select
 from sqlalchemy.orm import aliased
 
-from worklists.directory import Person, Role
+from worklists.directory import Centre, Person, Role
 from worklists.examinations import Examination
+from worklists.patients import Patient
 from worklists.reading import ReadingTask, TaskState
 from worklists.reports import Report, ReportReturn, ReturnState
 
@@ -109,12 +113,38 @@ def _read_at_centres(subject: Subject) -> ColumnElement[bool]:
 
 
 def _prior_of_a_held_task(subject: Subject) -> ColumnElement[bool]:
-    held = aliased(Examination)
-    return exists(
-        select(ReadingTask.id)
-        .join(held, held.id == ReadingTask.examination_id)
-        .where(held.patient_id == Examination.patient_id)
+    """Of the same person as a task that they hold: by the institution's own number or by the patient index."""
+    held, theirs, linked = aliased(Examination), aliased(Patient), aliased(Patient)
+    masters = (
+        select(theirs.master_id)
+        .join(held, held.patient_id == theirs.id)
+        .join(ReadingTask, ReadingTask.examination_id == held.id)
         .where(ReadingTask.claimed_by_id == subject.person_id)
         .where(ReadingTask.state == TaskState.CLAIMED)
-        .correlate(Examination)
+        .correlate(None)
     )
+    return Examination.patient_id.in_(select(linked.id).where(linked.master_id.in_(masters)).correlate(None))
+
+
+def identities_visible_to(subject: Subject) -> ColumnElement[bool]:
+    """A predicate over `Patient`: of whom the subject may see who they are, to say who is one person.
+
+    Names, birth dates and numbers only; examinations are reached through `visible_to` alone.
+    """
+    if subject.wires is not None:
+        return false()
+    ways: list[ColumnElement[bool]] = []
+    if Role.RADIOGRAPHER in subject.roles:
+        ways.append(Patient.institution_id == subject.institution_id)
+    if Role.REVIEWER in subject.roles and subject.centre_ids:
+        read = aliased(Examination)
+        ways.append(
+            exists(
+                select(ReadingTask.id)
+                .join(read, read.id == ReadingTask.examination_id)
+                .join(Centre, Centre.id == ReadingTask.centre_id)
+                .where(read.patient_id == Patient.id, Centre.institution_id == subject.institution_id)
+                .correlate(Patient)
+            )
+        )
+    return or_(*ways) if ways else false()

@@ -295,8 +295,14 @@ def _patient_said(session: Session, examination: Examination, said: PatientIdent
     if same_person and not _is_shared(session, examination):
         rewrite(current, said)
         return current
-    national_id = said.national_id or (current.national_id if same_person else None)
-    return create(session, examination.institution_id, replace(said, national_id=national_id))
+    if same_person:
+        said = replace(
+            said,
+            national_id=said.national_id or current.national_id,
+            issuer=said.issuer or current.issuer,
+            phone=said.phone or current.phone,
+        )
+    return create(session, examination.institution_id, said)
 
 
 def _is_shared(session: Session, examination: Examination) -> bool:

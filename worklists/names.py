@@ -3,8 +3,10 @@
 A surname is often read otherwise than the same character in a word: 仇 is Qiu, not Chou.
 """
 
+import re
 import unicodedata
 from collections.abc import Iterable
+from enum import StrEnum
 
 from pypinyin import Style, lazy_pinyin, pinyin
 
@@ -25,6 +27,41 @@ _DOUBLE_SURNAMES = {
     "澹台": ("tan", "tai"), "长孙": ("zhang", "sun"), "長孫": ("zhang", "sun"), "令狐": ("ling", "hu"),
     "夏侯": ("xia", "hou"), "皇甫": ("huang", "fu"), "公冶": ("gong", "ye"), "宗政": ("zong", "zheng"),
 }  # fmt: skip
+
+# How a child is entered who has no name yet: 王芳之子, 王芳之大女, 王芳双A.
+_NEWBORN = re.compile(
+    r".+之(?:长|大|次|小|双|[一二三])?(?:子|女|婴|儿)[甲乙一二三A-Ca-c1-3]?|.+(?:婴|婴儿|新生儿|双)[甲乙一二三A-Ca-c1-3]?"
+)
+
+
+class NameAgreement(StrEnum):
+    """How two names stand to each other."""
+
+    SAME = "same"  # the same characters, or the same letters where neither has characters
+    ALIKE = "alike"  # the letters can be a reading of the characters
+    DIFFERENT = "different"
+    UNKNOWN = "unknown"  # one of them is empty
+
+
+def compare_names(one: str, other: str) -> NameAgreement:
+    """Characters weigh more than their sound: many people share a reading."""
+    one_han, one_latin = _written(one)
+    other_han, other_latin = _written(other)
+    if not (one_han or one_latin) or not (other_han or other_latin):
+        return NameAgreement.UNKNOWN
+    if one_han and other_han:
+        return NameAgreement.SAME if one_han & other_han else NameAgreement.DIFFERENT
+    if one_han or other_han:
+        alike = bool(one_latin & other_latin) or _sounds_like(
+            one_han | other_han, one_latin if other_han else other_latin
+        )
+        return NameAgreement.ALIKE if alike else NameAgreement.DIFFERENT
+    return NameAgreement.SAME if one_latin & other_latin else NameAgreement.DIFFERENT
+
+
+def is_unnamed_newborn(name: str) -> bool:
+    """The name says whose child it is, and not yet what it is called."""
+    return _NEWBORN.fullmatch(display_name(name)) is not None
 
 
 def display_name(name: str) -> str:
@@ -54,18 +91,8 @@ def pinyin_of(name: str) -> tuple[str, ...]:
 
 
 def names_contradict(known: str, claimed: str) -> bool:
-    """Whether two names cannot be one person's. Characters weigh more than their sound; nothing contradicts nothing."""
-    known_han, known_latin = _written(known)
-    claimed_han, claimed_latin = _written(claimed)
-    if known_han and claimed_han:
-        return not known_han & claimed_han
-    if known_latin and claimed_latin and known_latin & claimed_latin:
-        return False
-    if known_han and claimed_latin:
-        return not _sounds_like(known_han, claimed_latin)
-    if known_latin and claimed_han:
-        return not _sounds_like(claimed_han, known_latin)
-    return bool(known_latin and claimed_latin)
+    """Whether two names cannot be one person's. Nothing contradicts nothing."""
+    return compare_names(known, claimed) is NameAgreement.DIFFERENT
 
 
 def has_han(text: str) -> bool:

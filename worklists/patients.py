@@ -1,17 +1,24 @@
-"""Patients as their institution knows them: an id is qualified by its issuer, and nobody is merged by likeness."""
+"""Patients as their institution knows them: an id is qualified by its issuer, and nobody is merged by likeness.
 
+Which of them are one person is the question of `patient_index`.
+"""
+
+import re
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, select
+from sqlalchemy import ColumnElement, ForeignKey, Index, or_, select
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from worklists.base import Base, new_id
 from worklists.directory import Institution
 from worklists.names import display_name, names_contradict, pinyin_of
+
+_FEWEST_DIGITS, _MOBILE_DIGITS = 7, 11
+_CARD_TAIL = re.compile(r"[0-9]{3,17}[0-9Xx]")  # as people read it out; shorter ones are everybody's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +33,14 @@ class PatientIdentity:
     sex: str | None
     birth_date: date | None
     national_id: str | None = None
+    issuer: str = ""  # what the device names as issuer of the number, within its institution
+    phone: str = ""
+    proposed_name: str = ""  # how the name reads in the character set that was probably meant
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The name, and how else it may read."""
+        return (self.name, self.proposed_name) if self.proposed_name else (self.name,)
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -36,11 +51,19 @@ class PatientIdentity:
         }
 
 
+def _own_id(context: Any) -> uuid.UUID:
+    own: uuid.UUID = context.get_current_parameters()["id"]
+    return own
+
+
 class Patient(Base):
     """One person under one issuer's number. The same number with a contradicting identity is another row."""
 
     __tablename__ = "patient"
-    __table_args__ = (Index("ix_patient_issuer", "patient_id", "institution_id"),)
+    __table_args__ = (
+        Index("ix_patient_issuer", "patient_id", "institution_id"),
+        Index("ix_patient_birth", "birth_date", "sex"),
+    )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
     institution_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("institution.id"))
@@ -48,8 +71,16 @@ class Patient(Base):
     name: Mapped[str]
     sex: Mapped[str | None]
     birth_date: Mapped[date | None]
-    national_id: Mapped[str | None]
+    national_id: Mapped[str | None] = mapped_column(index=True)
     search_text: Mapped[str] = mapped_column(default="")
+    issuer: Mapped[str] = mapped_column(default="")
+    phone: Mapped[str] = mapped_column(default="", index=True)
+    proposed_name: Mapped[str] = mapped_column(default="")
+    # Rows of one person share it; see `patient_index`. Alone, it is the row's own id.
+    master_id: Mapped[uuid.UUID] = mapped_column(index=True, default=_own_id)
+    matched_at: Mapped[datetime | None] = mapped_column(
+        index=True
+    )  # None: the patient index is to look at it
 
     institution: Mapped[Institution] = relationship()
 
@@ -65,6 +96,9 @@ class Patient(Base):
             sex=self.sex,
             birth_date=self.birth_date,
             national_id=self.national_id,
+            issuer=self.issuer,
+            phone=self.phone,
+            proposed_name=self.proposed_name,
         )
 
 
@@ -75,7 +109,7 @@ def contradictions(known: PatientIdentity, claimed: PatientIdentity) -> tuple[st
         found.append("birth_date")
     if known.sex in {"M", "F"} and claimed.sex in {"M", "F"} and known.sex != claimed.sex:
         found.append("sex")
-    if names_contradict(known.name, claimed.name):
+    if all(names_contradict(one, other) for one in known.names for other in claimed.names):
         found.append("name")
     return tuple(found)
 
@@ -94,6 +128,8 @@ def choose_or_create(
     Without a patient id nobody can be known again: always a new row.
     """
     for patient in issued if identity.patient_id else ():
+        if not same_issuer(patient.issuer, identity.issuer):
+            continue
         if not contradictions(patient.identity, identity):
             _complete(patient, identity)
             return patient
@@ -116,15 +152,13 @@ def find_all(session: Session, keys: Iterable[tuple[uuid.UUID, str]]) -> list[Pa
 
 def find(session: Session, institution_id: uuid.UUID, patient_id: str) -> list[Patient]:
     """Everybody whom this issuer calls by this number; more than one means a conflict that a person settled."""
-    if not patient_id:
-        return []
-    return list(
-        session.scalars(
-            select(Patient)
-            .where(Patient.institution_id == institution_id, Patient.patient_id == patient_id)
-            .order_by(Patient.id)
-        )
-    )
+    return find_all(session, [(institution_id, patient_id)]) if patient_id else []
+
+
+def same_issuer(one: str, other: str) -> bool:
+    """The institution is the issuer of a number. Where its systems name issuers of their own, two that differ are
+    two; who names none may be either."""
+    return not one or not other or one == other
 
 
 def create(session: Session, institution_id: uuid.UUID, identity: PatientIdentity) -> Patient:
@@ -137,6 +171,9 @@ def create(session: Session, institution_id: uuid.UUID, identity: PatientIdentit
         birth_date=identity.birth_date,
         national_id=identity.national_id,
         search_text=search_text(identity),
+        issuer=identity.issuer,
+        phone=plain_phone(identity.phone),
+        proposed_name=identity.proposed_name,
     )
     session.add(patient)
     return patient
@@ -158,7 +195,9 @@ def rewrite(patient: Patient, identity: PatientIdentity) -> None:
     """Say better who somebody is whom the identity does not contradict, and of whom no other examination speaks."""
     patient.name, patient.sex, patient.birth_date = identity.name, identity.sex, identity.birth_date
     patient.national_id = identity.national_id or patient.national_id
+    patient.proposed_name = ""
     patient.search_text = search_text(patient.identity)
+    patient.matched_at = None
 
 
 def search_text(identity: PatientIdentity) -> str:
@@ -171,10 +210,38 @@ def search_text(identity: PatientIdentity) -> str:
     return " ".join(dict.fromkeys(part.lower() for part in parts if part))
 
 
+def matches(q: str, patient: type[Patient] = Patient) -> list[ColumnElement[bool]]:
+    """Predicates over `Patient`: every word typed is in the name, pinyin, initials or number, or ends the card's."""
+    return [matches_word(word, patient) for word in q.lower().split()]
+
+
+def matches_word(word: str, patient: type[Patient] = Patient) -> ColumnElement[bool]:
+    found = patient.search_text.contains(word.lower(), autoescape=True)
+    if _CARD_TAIL.fullmatch(word):
+        return or_(found, patient.national_id.endswith(word.upper()))
+    return found
+
+
+def plain_phone(text: str) -> str:
+    """The digits that identify a line, without +86; nothing for what is too short to."""
+    digits = re.sub(r"[^0-9]", "", text)
+    digits = digits.removeprefix("0086") if digits.startswith("0086") else digits
+    digits = digits[2:] if len(digits) == _MOBILE_DIGITS + 2 and digits.startswith("86") else digits
+    return digits if len(digits) >= _FEWEST_DIGITS else ""
+
+
 def _complete(patient: Patient, identity: PatientIdentity) -> None:
+    """What the row left open; and a name that was declared rightly, where the row's own is in doubt."""
+    before = patient.identity
     patient.sex = patient.sex or identity.sex
     patient.birth_date = patient.birth_date or identity.birth_date
     patient.national_id = patient.national_id or identity.national_id
+    patient.issuer = patient.issuer or identity.issuer
+    patient.phone = patient.phone or plain_phone(identity.phone)
     if not patient.name and identity.name:
-        patient.name = identity.name
+        patient.name, patient.proposed_name = identity.name, identity.proposed_name
+    elif patient.proposed_name and identity.name and not identity.proposed_name:
+        patient.name, patient.proposed_name = identity.name, ""
+    if patient.identity != before:
         patient.search_text = search_text(patient.identity)
+        patient.matched_at = None

@@ -231,7 +231,7 @@ def _made_here(caller: Caller, q: str, first: date | None, last: date | None) ->
         .join(Examination, Examination.id == ReadingTask.examination_id)
         .join(Patient, Patient.id == Examination.patient_id)
         .where(Examination.institution_id == caller.subject.institution_id, visible_to(caller.subject))
-        .where(newest_read_task(), *on_days(Examination.received_at, first, last), *typed(q))
+        .where(newest_read_task(), *on_days(Examination.received_at, first, last), *typed(q, caller.subject))
     )
 
 

@@ -89,7 +89,7 @@ def _returns(caller: Caller, q: str) -> Select[ReportReturn]:
         .join(Patient, Patient.id == Examination.patient_id)
         .where(visible_to(caller.subject, Sight.REPORT))
         .where(ReportReturn.recipient_id == caller.subject.institution_id)
-        .where(ReportReturn.state != ReturnState.PENDING, *typed(q))
+        .where(ReportReturn.state != ReturnState.PENDING, *typed(q, caller.subject))
     )
 
 

@@ -181,6 +181,8 @@ class PriorShape(BaseModel):
     description: str
     studied_at: datetime | None
     site: SiteShape
+    patient: PatientShape  # as that institution knows them
+    linked: bool  # the patient index says that it is the same person
     state: TaskState
     study_instance_uid: str | None
     report: PriorReportShape | None

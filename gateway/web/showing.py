@@ -169,11 +169,12 @@ def show_rejection(draft: Draft | None) -> RejectionShape | None:
 
 
 def show_priors(session: Session, subject: Subject, examination: Examination) -> list[PriorShape]:
-    """The patient's other examinations that the caller may see now, the newest first."""
+    """The person's other examinations that the caller may see now, the newest first, of whatever institution."""
     tasks = session.scalars(
         select(ReadingTask)
         .join(Examination, Examination.id == ReadingTask.examination_id)
-        .where(Examination.patient_id == examination.patient_id, Examination.id != examination.id)
+        .join(Patient, Patient.id == Examination.patient_id)
+        .where(Patient.master_id == examination.patient.master_id, Examination.id != examination.id)
         .where(visible_to(subject), newest_read_task())
         .options(joinedload(ReadingTask.examination).joinedload(Examination.institution))
         .order_by(Examination.received_at.desc())
@@ -185,7 +186,7 @@ def show_priors(session: Session, subject: Subject, examination: Examination) ->
         .where(Report.state == ReportState.SIGNED)
     )
     standing = {report.examination_id: report for report in reports}
-    return [_show_prior(task, standing.get(task.examination_id)) for task in tasks]
+    return [_show_prior(task, standing.get(task.examination_id), examination) for task in tasks]
 
 
 def show_report(
@@ -286,7 +287,7 @@ def _show_returned(row: ReportReturn, signed_at: datetime) -> ReturnedShape:
     return ReturnedShape(return_id=row.id, report_id=row.report_id, state=row.state, signed_at=signed_at)
 
 
-def _show_prior(task: ReadingTask, report: Report | None) -> PriorShape:
+def _show_prior(task: ReadingTask, report: Report | None, beside: Examination) -> PriorShape:
     examination = task.examination
     return PriorShape(
         examination_id=examination.id,
@@ -296,6 +297,8 @@ def _show_prior(task: ReadingTask, report: Report | None) -> PriorShape:
         description=examination.description,
         studied_at=examination.studied_at,
         site=show_site(examination.institution),
+        patient=show_patient(examination.patient, made_on(examination)),
+        linked=examination.patient_id != beside.patient_id,
         state=task.state,
         study_instance_uid=examination.study_instance_uid,
         report=PriorReportShape(

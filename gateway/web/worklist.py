@@ -13,7 +13,7 @@ from gateway.web.deps import Caller, RuntimeDep, require
 from gateway.web.paging import CursorDep, LimitDep, read_cursor, write_cursor
 from gateway.web.shapes import Page, PhraseShape, WorklistItem
 from gateway.web.showing import show_task
-from worklists.access import visible_to
+from worklists.access import Subject, visible_to
 from worklists.directory import Institution, Kind, Role
 from worklists.examinations import Examination
 from worklists.patients import Patient
@@ -48,8 +48,8 @@ class Filter:
         self.centre, self.kind, self.modality, self.site = centre, kind, modality, site
         self.first, self.last, self.q, self.mine = first, last, q, mine
 
-    def conditions(self) -> list[ColumnElement[bool]]:
-        found = [*on_days(Examination.received_at, self.first, self.last), *typed(self.q)]
+    def conditions(self, subject: Subject) -> list[ColumnElement[bool]]:
+        found = [*on_days(Examination.received_at, self.first, self.last), *typed(self.q, subject)]
         if self.centre is not None:
             found.append(ReadingTask.centre_id == self.centre)
         if self.kind is not None:
@@ -111,7 +111,7 @@ def _tasks(caller: Caller, asked: Filter) -> Select[ReadingTask]:
         .join(Examination, Examination.id == ReadingTask.examination_id)
         .join(Patient, Patient.id == Examination.patient_id)
         .where(visible_to(caller.subject), ReadingTask.centre_id.in_(caller.subject.centre_ids))
-        .where(*asked.conditions())
+        .where(*asked.conditions(caller.subject))
     )
 
 
