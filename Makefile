@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 STAMP := .setup
 UV := $(STAMP)/tools/bin/uv
 
-.PHONY: help setup demo run test check bench clean format lock servers
+.PHONY: help setup demo run test torture check bench clean format lock servers
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | awk -F'\t' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -29,6 +29,9 @@ test: setup servers ## all tests, with real peers
 	@cd viewer && npm run --silent test
 	@$(BIN)/pytest -n 2 --dist loadgroup --ignore tests/journeys/test_browser.py $(PYTEST_ARGS)
 	@$(BIN)/pytest -n 0 tests/journeys/test_browser.py # one story in its order; xdist would deal its steps out
+
+torture: setup servers ## 200 kills a stack, every fault point, power cuts, full disks, bad stores, wrong clocks: nothing may be lost
+	@GATEWAY_LONG_TESTS=1 $(BIN)/pytest -n 0 -s tests/torture $(PYTEST_ARGS)
 
 check: setup ## ruff, mypy, import-linter, type check of the viewer
 	@echo "ruff";           $(BIN)/ruff check . && $(BIN)/ruff format --check .

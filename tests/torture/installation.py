@@ -49,8 +49,11 @@ class Installation(Gateway):
         """Every process that runs now, supervisors first of their trees."""
         return [process for tree in self._trees for process in processes_of(tree.pid)]
 
-    def start_what_ended(self) -> None:
+    def start_what_ended(self, killed: int = 0) -> None:
         """A supervisor that was killed takes its children with it; whoever watches it starts it again."""
+        for tree in self._trees:
+            if tree.pid == killed:
+                tree.wait(20)
         ended = [tree for tree in self._trees if tree.poll() is not None]
         for tree in ended:
             wait_for(lambda: not processes_of(tree.pid), 20, "its children are gone", self.log)  # noqa: B023
