@@ -1,8 +1,8 @@
 """The DICOM listener: accepts connections from a listening socket that somebody else made.
 
 Several processes may accept from one inherited socket: each takes one connection per wake-up, so that four
-associations do not all land on one of them. While this process has all the connections it may hold, it does not
-accept, and the others do.
+associations do not all land on one of them. When a process has all the connections it may hold, the one that has
+been without an association for longest gives way: a peer that means it asks at once, one that only connects does not.
 """
 
 import asyncio
@@ -17,16 +17,13 @@ import structlog
 from adapters.dicom.admission import LOCAL_LIMIT_EXCEEDED, PRESENTATION, TRANSIENT
 from adapters.dicom.association import Association, Config
 from adapters.dicom.counters import Counters
-from adapters.dicom.notes import keep_note
+from adapters.dicom.notes import Doorbook, keep_note
 from adapters.dicom.ports import Admission, AssociationRefused, ConnectionRefused, Intake, Tls
 from adapters.dicom.tally import ProcessTally, Tally
 from adapters.dicom.tls import TlsServer, find_cause
 
 log = structlog.get_logger()
 
-SPARE_CONNECTIONS = 64  # beyond the associations: peers that are still asking, or being told no
-NOTE_AGAIN_S = 60.0  # a peer that is turned away before it could say who it is leaves so few notes
-_NOTED = 1024  # peers of which that is known; more than ever try at once, but for an attack
 _PAUSE_S = 1.0  # before accepting again when the system has no more descriptors
 _OUT_OF_DESCRIPTORS = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
@@ -52,9 +49,10 @@ class Acceptor:
         self._intake, self._admission = intake, admission
         self._connections: set[Association] = set()
         self._established: set[Association] = set()
+        self._knocking: dict[Association, None] = {}  # connected without being established, the oldest first
         self._tally = tally or Tally().of(0)
-        self._noted: dict[tuple[str, str], float] = {}
-        self._handshakes: set[asyncio.Task[None]] = set()
+        self.doorbook = Doorbook()
+        self._handshakes: dict[Association, asyncio.Task[None]] = {}
         self._loop = asyncio.get_running_loop()
         self._accepting = False
         self._closed = False
@@ -76,7 +74,7 @@ class Acceptor:
         for association in tuple(self._connections):
             association.abort()
         await self._wait_until_empty(grace_s)
-        for handshake in tuple(self._handshakes):
+        for handshake in tuple(self._handshakes.values()):
             handshake.cancel()
 
     # the registry of associations
@@ -108,30 +106,29 @@ class Acceptor:
             "certificate": certificate.subject if certificate else "",
         }
         self.counters.connections_refused[refusal.cause] += 1
-        log.warning("connection_refused", **facts)
-        now, kind = self._loop.time(), (address, refusal.cause + facts["certificate"])
-        if now - self._noted.get(kind, float("-inf")) < NOTE_AGAIN_S:
-            return
-        if len(self._noted) >= _NOTED:
-            self._noted.clear()
-        self._noted[kind] = now
-        keep_note(self._intake, "dicom.connection", facts)
+        if self.doorbook.is_news(address, refusal.cause, facts["certificate"]):
+            log.warning("connection_refused", **facts)
+            keep_note(self._intake, "dicom.connection", facts)
 
     def opened(self, association: Association) -> None:
         """An association was accepted."""
         self._established.add(association)
+        self._knocking.pop(association, None)
         self._tally.add(association.limited_as)
         self.counters.associations_open = len(self._established)
 
     def ended(self, association: Association) -> None:
         """It is no longer established."""
         self._established.discard(association)
+        if association in self._connections:
+            self._knocking[association] = None
         self._tally.add(association.limited_as, -1)
         self.counters.associations_open = len(self._established)
 
     def closed(self, association: Association) -> None:
         """Its connection is gone, and whatever it was answering is done."""
         self._connections.discard(association)
+        self._knocking.pop(association, None)
         self._changed.set()
         if not self._closed:
             self._resume()
@@ -169,11 +166,22 @@ class Acceptor:
             counters=self.counters,
         )
         self._connections.add(association)
-        handshake = self._loop.create_task(self._connect(association, connection, str(peer[0])))
-        self._handshakes.add(handshake)
-        handshake.add_done_callback(self._handshakes.discard)
-        if len(self._connections) >= self.config.max_associations + SPARE_CONNECTIONS:
-            self._pause()
+        self._knocking[association] = None
+        self._handshakes[association] = self._loop.create_task(
+            self._connect(association, connection, str(peer[0]))
+        )
+        if len(self._connections) > self.config.max_associations + self.config.spare_connections:
+            self._make_room()
+
+    def _make_room(self) -> None:
+        oldest = next(iter(self._knocking))  # fewer than the rest are established, so there is one
+        del self._knocking[oldest]
+        self.counters.connections_refused["gave_way"] += 1
+        handshake = self._handshakes.get(oldest)
+        if handshake is None:
+            oldest.drop()
+        else:
+            handshake.cancel()
 
     async def _connect(self, association: Association, connection: socket.socket, address: str) -> None:
         context = self._tls.context() if self._tls else None
@@ -192,6 +200,12 @@ class Acceptor:
                 self.turned_away(address, ConnectionRefused(cause, str(error)))
             connection.close()
             self.closed(association)
+        except asyncio.CancelledError:  # it gave way, or the listener closes
+            connection.close()
+            self.closed(association)
+            raise
+        finally:
+            del self._handshakes[association]
 
     async def _wait_until_empty(self, timeout_s: float) -> None:
         deadline = self._loop.time() + timeout_s

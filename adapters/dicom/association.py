@@ -23,7 +23,7 @@ from adapters.dicom.exchange import Exchange, Operation
 from adapters.dicom.framing import Framing, Violation
 from adapters.dicom.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from adapters.dicom.negotiation import ACCEPTED, negotiate
-from adapters.dicom.notes import keep_note
+from adapters.dicom.notes import Doorbook, keep_note
 from adapters.dicom.pdu import AbortReason, AssociateRequest, PduType
 from adapters.dicom.ports import Admission, AssociationRefused, ConnectionRefused, Intake, Tls
 from adapters.dicom.states import TABLE, Action, Event, State
@@ -52,14 +52,21 @@ class Config:
     maximum_length: int = 131_072
     artim_s: float = 30.0  # PS3.8 leaves it to us; what dcmtk and pynetdicom wait
     idle_timeout_s: float = 300.0  # ultrasound carts keep associations open between views
+    minimum_progress_bytes: int = (
+        4096  # of a message under way, in an idle timeout; a modem does it in a second
+    )
     buffer_bytes: int = 1 << 20  # only pages that were written to are resident
     accept_unknown_storage: bool = False
     max_associations: int = 200
     max_associations_per_peer: int = 50  # of one device, or of one address when no device is known
+    # Beyond the associations: peers that have not asked yet, or are being told no. A slow line needs seconds for that.
+    spare_connections: int = 1024
 
 
 class Registry(Protocol):
     """Who else is connected."""
+
+    doorbook: Doorbook
 
     def identify(self, connection: ssl.SSLObject) -> Tls:
         """Who is at the other end of a TLS connection. Raises ConnectionRefused."""
@@ -103,6 +110,8 @@ class Association(Framing):
         self._reason = AbortReason.NOT_SPECIFIED
         self._artim: asyncio.TimerHandle | None = None
         self._idle: asyncio.TimerHandle | None = None
+        self._was_busy, self._heard_before = False, 0  # when progress was last looked at
+        self._progress_due_at = 0.0
 
     # what may happen from outside
 
@@ -135,6 +144,11 @@ class Association(Framing):
             self._happen(Event.RELEASE)
         elif self._state in (State.AWAITING_REQUEST, State.AWAITING_CLOSE):
             self._happen(Event.ABORT)
+
+    def drop(self) -> None:
+        """Cut the connection: there is no association, or none any more."""
+        self.deaf = True
+        self._transport.abort()
 
     def abort(self) -> None:
         """End the association at once."""
@@ -284,7 +298,7 @@ class Association(Framing):
     def _reject(self, refusal: AssociationRefused) -> None:
         assert self._request is not None  # the request is what is being refused
         certificate = self._tls.certificate if self._tls else None
-        facts = {
+        facts: dict[str, Any] = {
             **{name: refusal.device.get(name) for name in ("device_id", "institution_id")},
             "calling_ae_title": self._request.calling_ae_title.decode("latin-1").strip(),
             "called_ae_title": self._request.called_ae_title.decode("latin-1").strip(),
@@ -297,8 +311,11 @@ class Association(Framing):
             "certificate": certificate.subject if certificate else "",
         }
         self._counters.associations_rejected[f"{refusal.result}/{refusal.source}/{refusal.reason}"] += 1
-        keep_note(self._intake, "dicom.rejection", facts)
-        log.info("association_rejected", **facts)
+        if self._registry.doorbook.is_news(
+            self.peer_address, facts["calling_ae_title"], facts["called_ae_title"], refusal.explanation
+        ):
+            keep_note(self._intake, "dicom.rejection", facts)
+            log.info("association_rejected", **facts)
         self._transport.write(pdu.write_associate_reject(refusal.result, refusal.source, refusal.reason))
         self.deaf = True
         self._happen(Event.REJECT)
@@ -319,6 +336,8 @@ class Association(Framing):
         self._counters.associations_accepted += 1
         self._registry.opened(self)
         self._note("opened")
+        self._heard_before = self.heard_bytes
+        self._progress_due_at = self._loop.time() + self._config.idle_timeout_s
         self._idle = self._loop.call_later(self._config.idle_timeout_s, self._check_idle)
         reply = pdu.write_associate_accept(
             self._request,
@@ -376,13 +395,23 @@ class Association(Framing):
     # the end
 
     def _check_idle(self) -> None:
-        now = self._loop.time()
-        due_at = self.heard_at + self._config.idle_timeout_s
-        if self._answering is None and now >= due_at:
+        """A silent peer is let go, and one that drips bytes of a message only to keep its place."""
+        now, timeout_s = self._loop.time(), self._config.idle_timeout_s
+        due_at = self.heard_at + timeout_s
+        drips = now >= self._progress_due_at and self._look_at_progress(now)
+        if self._answering is None and (now >= due_at or drips):
             self._end("timeout")
             self._happen(Event.ABORT)
             return
-        self._idle = self._loop.call_at(max(due_at, now + 1), self._check_idle)
+        self._idle = self._loop.call_at(min(max(due_at, now + 1), self._progress_due_at), self._check_idle)
+
+    def _look_at_progress(self, now: float) -> bool:
+        """Whether a message has been under way since the last look and has hardly grown."""
+        was_busy, heard_before = self._was_busy, self._heard_before
+        self._was_busy, self._heard_before = self._established().is_busy, self.heard_bytes
+        self._progress_due_at = now + self._config.idle_timeout_s
+        grown = self.heard_bytes - heard_before
+        return was_busy and self._was_busy and grown < self._config.minimum_progress_bytes
 
     def _end(self, how: str) -> None:
         """The association is over: what was half received is forgotten, what is being kept is waited for."""

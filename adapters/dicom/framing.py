@@ -5,6 +5,7 @@ of views into the buffer, so a PDU may be longer than the buffer and a payload b
 """
 
 import asyncio
+import mmap
 import socket
 import struct
 from abc import abstractmethod
@@ -35,7 +36,8 @@ class Framing(asyncio.BufferedProtocol):
     """The receiving half of a connection. What is heard goes to the methods that a subclass gives."""
 
     def __init__(self, *, buffer_bytes: int, maximum_length: int) -> None:
-        self._buffer = bytearray(max(buffer_bytes, REQUEST_LIMIT + 2 * _ROOM))
+        # Unlike a bytearray, mapped memory is resident only where it was written to: a silent peer costs nothing.
+        self._buffer = mmap.mmap(-1, max(buffer_bytes, REQUEST_LIMIT + 2 * _ROOM))
         self._view = memoryview(self._buffer)
         self._maximum_length = maximum_length
         self._read_at = self._written_to = 0
@@ -48,6 +50,7 @@ class Framing(asyncio.BufferedProtocol):
         self.held = False  # nothing is acted upon, but an abort
         self.deaf = False  # what still comes is read past
         self.heard_at = 0.0
+        self.heard_bytes = 0
         self._loop = asyncio.get_running_loop()
 
     # what a subclass gives
@@ -106,6 +109,7 @@ class Framing(asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         """Act on what the kernel wrote."""
         self.heard_at = self._loop.time()
+        self.heard_bytes += nbytes
         if _TCP_QUICKACK is not None:
             # Not sticky. Without it a sender that leaves Nagle on waits 40 ms for each instance.
             self._set_option(_TCP_QUICKACK)
