@@ -9,6 +9,7 @@ import structlog
 
 from adapters.errors import Unavailable
 from gateway import journal
+from gateway.database import is_away
 from gateway.filing import Filing
 from gateway.index import DrainMark
 from gateway.intake import DATABASE_AWAY, Drain
@@ -18,11 +19,14 @@ from gateway.snapshot import refresh_snapshot
 
 log = structlog.get_logger()
 
-# Between two looks at the journals' marks, the longer the quieter.
+# Between two looks at the journals' marks, the longer the quieter. Few records at a time cost a transaction each:
+# the next look waits for some more to come.
 SHORTEST_IDLE_S, LONGEST_IDLE_S = 0.025, 0.15
+FEW_RECORDS, FEW_IDLE_S = 40, 0.05
 PREPARED_S = 0.25  # between two looks whether the database is prepared
 AWAY_S = 1.0  # before asking an absent database or store again
-FILING_S = 1.0  # between two looks for what is to be filed
+LONGEST_AWAY_S = 15.0  # a store that stays away, or is overburdened, is asked less and less often
+FILING_S = 0.5  # between two looks for what is to be filed
 DIRECTORY_S = 2.0  # between two looks whether the directory has changed, perhaps on another machine
 FIGURES_S = 5.0  # between two writings of the figures, at least
 
@@ -84,12 +88,17 @@ def _index_until(runtime: Runtime, pulse: Pulse, stop: threading.Event) -> None:
                 write_figures_at = now + FIGURES_S
                 write_figures(runtime, pulse)
         except DATABASE_AWAY as error:
+            if not is_away(error):
+                raise
             pulse.is_away("database", error)
             stop.wait(AWAY_S)
             continue
-        idle_s = SHORTEST_IDLE_S if found else min(idle_s * 1.2, LONGEST_IDLE_S)
         if not found:
+            idle_s = min(idle_s * 1.2, LONGEST_IDLE_S)
             stop.wait(idle_s)
+        elif found < FEW_RECORDS:
+            idle_s = SHORTEST_IDLE_S
+            stop.wait(FEW_IDLE_S)
 
 
 def write_figures(runtime: Runtime, pulse: Pulse) -> None:
@@ -105,19 +114,24 @@ def write_figures(runtime: Runtime, pulse: Pulse) -> None:
 
 
 def _file_until(runtime: Runtime, pulse: Pulse, stop: threading.Event) -> None:
-    filing = Filing(runtime)
-    while not stop.is_set():
-        try:
-            filed = filing.file_ready()
-            pulse.filed.add(filed)
-            pulse.is_back("store")
-        except Unavailable as error:
-            pulse.is_away("store", error)
-            stop.wait(AWAY_S)
-            continue
-        except DATABASE_AWAY as error:
-            pulse.note_error(error)  # the indexing beside us says so
-            stop.wait(AWAY_S)
-            continue
-        if not filed:
-            stop.wait(FILING_S)
+    filing, away_s = Filing(runtime), AWAY_S
+    try:
+        while not stop.is_set():
+            try:
+                filed = filing.file_ready()
+                pulse.filed.add(filed)
+                pulse.is_back("store")
+                away_s = AWAY_S
+            except Unavailable as error:
+                pulse.is_away("store", error)
+                stop.wait(away_s)
+                away_s = min(away_s * 2, LONGEST_AWAY_S)
+                continue
+            except DATABASE_AWAY as error:
+                pulse.note_error(error)  # the indexing beside us says so
+                stop.wait(AWAY_S)
+                continue
+            if not filed:
+                stop.wait(FILING_S)
+    finally:
+        filing.close()

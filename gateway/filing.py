@@ -1,36 +1,44 @@
 """The drain's second step: records become packs in the object store, and segments whose records are filed may go.
 
-The instances of a series go together. A pack is written and checked before a row points to it; until then the rows
-point to the segment, so the store may be away for any time. Filed segments stay as a cache up to a bound.
+A pack is written and checked before a row points to it; until then the rows point to the segment, so the store may
+be away for any time. Filed segments stay as a cache up to a bound. What goes into a pack, and when: `packing`.
 """
 
+import errno
 import itertools
-import re
+import threading
+import time
 import uuid
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 import structlog
 from sqlalchemy import ColumnElement, and_, delete, or_, select, update
 
 from adapters.errors import Unavailable
-from gateway import journal, leftovers
+from gateway import bulk, journal, leftovers
+from gateway.database import is_away
 from gateway.fault_points import reach
 from gateway.index import DrainMark, Instance, Pack, Record, RecordState, SegmentCursor
-from gateway.journal import BodyDamaged, JournalState, RecordId, SegmentGone, SegmentState
-from gateway.originals import location_of
-from gateway.packs import PackedMember, PackStream, journal_member, pack_key
+from gateway.journal import BodyDamaged, JournalState, Location, RecordId, SegmentGone, SegmentState
+from gateway.objects import StoreFailed
+from gateway.packing import Waiting, plan_packs
+from gateway.packs import PackStream, journal_member, pack_key
 from gateway.runtime import Runtime
 from worklists.base import new_id
 
 log = structlog.get_logger()
 
 LOOK_AT = 5000  # unfiled records looked at in one pass
+UPLOADS = 3  # packs on their way at once; each holds a few parts of an upload in memory
+PATIENCE_S = 5.0  # a pass waits so long for its packs; one that takes longer goes on beside the next pass
 FREE_BYTES = 1 << 30  # with less than this on the disk, filed segments go although the cache has room
+TRIES_BEFORE_QUARANTINE = 3
 _FILED_STATES = (RecordState.INDEXED, RecordState.HELD, RecordState.DISCARDED, RecordState.QUARANTINED)
-_PLAIN = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,63}")
 
 
 def waiting_to_be_filed() -> ColumnElement[bool]:
@@ -40,21 +48,40 @@ def waiting_to_be_filed() -> ColumnElement[bool]:
 
 @dataclass(slots=True)
 class Filing:
-    """Files what one node has indexed."""
+    """Files what one node has indexed. Keeps only what it may forget."""
 
     runtime: Runtime
     gone: set[tuple[str, int]] = field(default_factory=set)  # segments that were looked for in vain
+    failures: Counter[uuid.UUID] = field(default_factory=Counter)  # of packs, by their first record
     cleared: bool = False  # what the drain before this one left behind
+    alone: set[uuid.UUID] = field(default_factory=set)  # records of a pack that broke: each by itself
+    _under_way: dict["Future[int]", list[Waiting]] = field(default_factory=dict)
+    _stop: threading.Event = field(default_factory=threading.Event)
+    _pool: ThreadPoolExecutor = field(
+        default_factory=lambda: ThreadPoolExecutor(UPLOADS, thread_name_prefix="filing")
+    )
 
     def file_ready(self) -> int:
-        """File every group that is large or old enough, then let segments go; answers how many records were filed."""
-        self._clear_leftovers()
-        filed = sum(self._file(group) for group in self._ready_groups())
-        self._release_segments()
-        self._evict()
-        return filed
+        """File every group that is large or old enough, then let segments go; answers how many records were filed.
+
+        Raises what kept a pack from the store; the others are tried first.
+        """
+        try:
+            self._clear_leftovers()
+            return self._file_packs(self._ready_packs())
+        finally:
+            self._release_segments()
+            self._evict()
+
+    def close(self) -> None:
+        """Give up what is under way; it is filed again by whoever comes next."""
+        self._stop.set()
+        self._pool.shutdown()
 
     def _clear_leftovers(self) -> None:
+        """Packs that were announced and not put to their end; not while others are on their way."""
+        if self._under_way:
+            return
         journals = [state.id for state in journal.journals(self.runtime.journal_dir)]
         if self.cleared:
             leftovers.drop_interrupted(self.runtime, journals)
@@ -62,96 +89,193 @@ class Filing:
         leftovers.clear(self.runtime, journals)
         self.cleared = True
 
-    def _ready_groups(self) -> list[list[Record]]:
+    def _ready_packs(self) -> list[list[Waiting]]:
+        """What failed before comes last, so that nothing waits for it."""
         settings = self.runtime.settings
-        old = self.runtime.now() - timedelta(seconds=settings.file_after_s)
-        groups: dict[uuid.UUID | str, list[Record]] = defaultdict(list)
+        busy = {one.id for pack in self._under_way.values() for one in pack}
+        packs = plan_packs(
+            (one for one in self._waiting() if one.id not in busy),
+            now=self.runtime.now(),
+            pack_bytes=settings.pack_bytes,
+            file_after=timedelta(seconds=settings.file_after_s),
+        )
+        apart = [[one] for pack in packs for one in pack if one.id in self.alone]
+        together = [left for pack in packs if (left := [one for one in pack if one.id not in self.alone])]
+        return sorted([*together, *apart], key=lambda pack: self.failures[pack[0].id])
+
+    def _waiting(self) -> list[Waiting]:
         with self.runtime.reading() as session:
             rows = session.execute(
-                select(Record, Instance.series_id)
+                select(
+                    Record.id,
+                    Record.node,
+                    Record.journal,
+                    Record.sequence,
+                    Record.segment,
+                    Record.offset,
+                    Record.size_bytes,
+                    Record.kind,
+                    Record.received_at,
+                    Instance.series_id,
+                    Record.origin["sop_instance_uid"].as_string().label("uid"),
+                    Record.origin["filename"].as_string().label("filename"),
+                )
                 .outerjoin(Instance, Instance.record_id == Record.id)
                 .where(waiting_to_be_filed(), self._is_here())
                 .where(*(~and_(Record.journal == id, Record.segment == number) for id, number in self.gone))
                 .order_by(Record.received_at, Record.sequence)
                 .limit(LOOK_AT)
             ).all()
-        for record, series_id in rows:
-            groups[series_id or record.kind].append(record)
         return [
-            part
-            for group in groups.values()
-            for part in _split(group, settings.pack_bytes)
-            if part[0].received_at <= old or sum(r.size_bytes for r in part) >= settings.pack_bytes
-        ]
+            Waiting(
+                id=row.id,
+                record_id=RecordId(journal=row.journal, sequence=row.sequence),
+                group=row.series_id or row.kind,
+                kind=row.kind,
+                name=(row.uid if row.kind == "dicom.instance" else row.filename) or "",
+                received_at=row.received_at,
+                location=Location(
+                    node=row.node, journal=row.journal, segment=row.segment, offset=row.offset,
+                    length=row.size_bytes,
+                ),
+            )
+            for row in rows
+        ]  # fmt: skip
 
     def _is_here(self) -> ColumnElement[bool]:
         """Of this node; also of a journal that lies here under the name that the node had before."""
         node = self.runtime.settings.node
         others = [state.id for state in journal.journals(self.runtime.journal_dir) if state.node != node]
-        return or_(Record.node == node, Record.journal.in_(others))
+        return or_(Record.node == node, Record.journal.in_(others)) if others else Record.node == node
 
-    def _file(self, records: Sequence[Record]) -> int:
-        """Write one pack and point the rows to it."""
-        members = [
-            journal_member(self.runtime.journal_dir, _member_name(number, record), location_of(record))
-            for number, record in enumerate(records, start=1)
-        ]
-        stream = PackStream(members)
-        key = self._announce(records[0], stream.size)
+    def _file_packs(self, packs: list[list[Waiting]]) -> int:
+        """Some at once. What takes longer than a pass stays under way."""
+        filed, failed = 0, None
+        deadline = time.monotonic() + PATIENCE_S
+        while packs or self._under_way:
+            while packs and not failed and len(self._under_way) < UPLOADS:
+                pack = packs.pop(0)
+                self._under_way[self._pool.submit(self._file, pack)] = pack
+            done, _ = wait(self._under_way, max(0, deadline - time.monotonic()), FIRST_COMPLETED)
+            if not done:
+                break
+            for future in done:
+                pack = self._under_way.pop(future)
+                try:
+                    filed += future.result()
+                    del self.failures[pack[0].id]
+                except Exception as error:
+                    failed = failed or error
+                    self.failures[pack[0].id] += 1
+        if failed:
+            raise failed
+        return filed
+
+    def _file(self, records: Sequence[Waiting]) -> int:
+        """Write one pack and point the rows to it. Raises only what lies in the store or the database."""
+        where = records[0].record_id
         try:
+            stream = PackStream(
+                [
+                    journal_member(self.runtime.journal_dir, one.member_name(number), one.location)
+                    for number, one in enumerate(records, start=1)
+                ],
+                stopped=self._stop.is_set,
+            )
+            key = self._announce(where, stream.size)
             reach("file.putting")
             self.runtime.objects.put(key, stream, stream.size)
+            reach("file.put")
+            if self.runtime.objects.size(key) != stream.size:
+                raise StoreFailed("the object store did not keep the whole pack", cause="IncompleteBody")
+            self._point_to_pack(key, stream, records)
+        except Unavailable:
+            raise
         except BodyDamaged as error:
-            log.error("pack_failed", key=key, reason=str(error))
+            log.error("pack_failed", journal=where.journal, sequence=where.sequence, reason=str(error))
             self._quarantine_damaged(records)
             return 0
         except SegmentGone:
             self._note_gone(records)
             return 0
-        reach("file.put")
-        if self.runtime.objects.size(key) != stream.size:
-            raise Unavailable("the object store did not keep the whole pack")
-        self._point_to_pack(key, stream, records)
+        except Exception as error:
+            if is_away(error):
+                raise
+            log.error(
+                "pack_failed",
+                journal=where.journal,
+                sequence=where.sequence,
+                records=len(records),
+                exc_info=error,
+            )
+            self._note_broken(records, error)
+            return 0
         log.info("pack_filed", key=key, records=len(records), size_bytes=stream.size)
         return len(records)
 
-    def _announce(self, first: Record, size: int) -> str:
+    def _announce(self, first: RecordId, size: int) -> str:
         """Say in a row which pack will be put: one that never gets its records is removed by this row."""
         with self.runtime.sessions.begin() as session:
             for revision in itertools.count():
-                key = pack_key(RecordId(journal=first.journal, sequence=first.sequence), revision=revision)
+                key = pack_key(first, revision=revision)
                 if session.scalars(select(Pack.id).where(Pack.key == key)).first() is None:
                     break  # never over a pack that records point to
             session.add(Pack(id=new_id(), key=key, size_bytes=size))
             return key
 
-    def _point_to_pack(self, key: str, stream: PackStream, records: Sequence[Record]) -> None:
+    def _point_to_pack(self, key: str, stream: PackStream, records: Sequence[Waiting]) -> None:
         with self.runtime.sessions.begin() as session:
             now = self.runtime.now()
             pack = session.scalars(select(Pack).where(Pack.key == key)).one()
             pack.filed_at = now
-            for record, packed in zip(records, stream.packed, strict=True):
-                session.execute(update(Record).where(Record.id == record.id).values(_packed_at(pack, packed)))
+            session.flush()
+            bulk.update_rows(
+                session,
+                Record,
+                [
+                    {"id": one.id, "pack_id": pack.id, "pack_offset": packed.offset}
+                    for one, packed in zip(records, stream.packed, strict=True)
+                ],
+            )
             mark = session.get(DrainMark, self.runtime.settings.node)
             if mark is not None:
                 mark.filed_at = now
             reach("file.pointed")
         reach("file.committed")
 
-    def _quarantine_damaged(self, records: Sequence[Record]) -> None:
+    def _quarantine_damaged(self, records: Sequence[Waiting]) -> None:
         """The bytes of at least one are no longer those that were accepted: set it apart, so that the others go on."""
         for record in records:
             try:
-                journal.verify_body(self.runtime.journal_dir, location_of(record))
+                journal.verify_body(self.runtime.journal_dir, record.location)
             except BodyDamaged as error:
-                log.error("record_damaged", journal=record.journal, sequence=record.sequence)
-                with self.runtime.sessions.begin() as session:
-                    row = session.get_one(Record, record.id)
-                    row.kind, row.state, row.reason = "damaged", RecordState.QUARANTINED, str(error)[:500]
+                self._quarantine(record, error)
+            except OSError as error:
+                if error.errno != errno.EIO:
+                    raise Unavailable("the journal cannot be read") from error
+                self._quarantine(record, error)
 
-    def _note_gone(self, records: Sequence[Record]) -> None:
+    def _note_broken(self, records: Sequence[Waiting], error: Exception) -> None:
+        """One of them cannot be filed for a reason that nobody foresaw: each goes by itself, until it is clear which."""
+        if len(records) > 1:
+            self.alone.update(record.id for record in records)
+            return
+        [record] = records
+        self.failures[record.id] += 1
+        if self.failures[record.id] >= TRIES_BEFORE_QUARANTINE:
+            self._quarantine(record, error)
+
+    def _quarantine(self, record: Waiting, error: Exception) -> None:
+        where = record.record_id
+        log.error("record_damaged", journal=where.journal, sequence=where.sequence)
+        with self.runtime.sessions.begin() as session:
+            row = session.get_one(Record, record.id)
+            row.kind, row.state = "damaged", RecordState.QUARANTINED
+            row.reason = f"{type(error).__name__}: {error}"[:500]
+
+    def _note_gone(self, records: Sequence[Waiting]) -> None:
         """Unfiled records whose segment is not on this node: said loudly and passed over, so that the others go on."""
-        for journal_id, number in {(record.journal, record.segment) for record in records}:
+        for journal_id, number in {(one.location.journal, one.location.segment) for one in records}:
             if journal.find_segment(self.runtime.journal_dir, journal_id, number) is None:
                 log.error("unfiled_segment_missing", journal=journal_id, segment=number)
                 self.gone.add((journal_id, number))
@@ -159,28 +283,40 @@ class Filing:
     def _release_segments(self) -> None:
         """Mark the segments whose records are all filed; remove journals of which nothing is left."""
         for state in journal.journals(self.runtime.journal_dir):
-            for segment in state.segments:
-                if segment.ended and not segment.filed and self._is_filed(state, segment):
-                    journal.mark_filed(self.runtime.journal_dir, state.id, segment.number)
-                    reach("file.marked")
+            ended = [segment for segment in state.segments if segment.ended and not segment.filed]
+            for segment in self._filed(state, ended):
+                journal.mark_filed(self.runtime.journal_dir, state.id, segment.number)
+                reach("file.marked")
             if not state.alive and not state.segments:
                 leftovers.clear(self.runtime, [state.id])  # nobody would look there again
                 with self.runtime.sessions.begin() as session:
                     session.execute(delete(SegmentCursor).where(SegmentCursor.journal == state.id))
                 journal.remove_journal(self.runtime.journal_dir, state.id)
 
-    def _is_filed(self, state: JournalState, segment: SegmentState) -> bool:
+    def _filed(self, state: JournalState, ended: Sequence[SegmentState]) -> list[SegmentState]:
+        """Those of the ended segments that are indexed to their end and of which nothing waits any more."""
+        if not ended:
+            return []
+        waiting = (
+            select(Record.id)
+            .where(Record.journal == SegmentCursor.journal, Record.segment == SegmentCursor.segment)
+            .where(Record.pack_id.is_(None), Record.state.in_(_FILED_STATES))
+            .exists()
+        )
         with self.runtime.reading() as session:
-            cursor = session.get(SegmentCursor, (state.id, segment.number))
-            if segment.readable_to and (cursor is None or cursor.offset < segment.readable_to):
-                return False
-            waiting = session.scalars(
-                select(Record.id)
-                .where(Record.journal == state.id, Record.segment == segment.number)
-                .where(Record.pack_id.is_(None), Record.state.in_(_FILED_STATES))
-                .limit(1)
-            ).first()
-            return waiting is None
+            cursors: dict[int, Any] = {
+                row.segment: row.offset
+                for row in session.execute(
+                    select(SegmentCursor.segment, SegmentCursor.offset)
+                    .where(SegmentCursor.journal == state.id, SegmentCursor.segment >= ended[0].number)
+                    .where(~waiting)
+                )
+            }
+        return [
+            segment
+            for segment in ended
+            if not segment.readable_to or cursors.get(segment.number, -1) >= segment.readable_to
+        ]
 
     def _evict(self) -> None:
         """Remove the oldest filed segments while the cache is over its bound or the disk is short."""
@@ -189,12 +325,23 @@ class Filing:
             usage.filed_bytes - self.runtime.settings.cache_bytes,
             min(FREE_BYTES - usage.free_bytes, usage.filed_bytes),
         )
-        states = journal.journals(self.runtime.journal_dir) if surplus > 0 else []
-        for state in states:
-            for segment in state.segments:
-                if surplus > 0 and segment.filed:
-                    self._remove(state, segment)
-                    surplus -= segment.size_bytes
+        if surplus <= 0:
+            return
+        filed = [
+            (self._written_at(state, segment), state, segment)
+            for state in journal.journals(self.runtime.journal_dir)
+            for segment in state.segments
+            if segment.filed
+        ]
+        for _, state, segment in sorted(filed, key=lambda one: one[0]):
+            if surplus <= 0:
+                break
+            self._remove(state, segment)
+            surplus -= segment.size_bytes
+
+    def _written_at(self, state: JournalState, segment: SegmentState) -> float:
+        path = journal.find_segment(self.runtime.journal_dir, state.id, segment.number)
+        return path.stat().st_mtime if path else 0.0
 
     def _remove(self, state: JournalState, segment: SegmentState) -> None:
         with self.runtime.sessions.begin() as session:
@@ -203,32 +350,11 @@ class Filing:
                 .where(Record.journal == state.id, Record.segment == segment.number)
                 .values(local=False)
             )
+            session.execute(
+                delete(SegmentCursor).where(
+                    SegmentCursor.journal == state.id, SegmentCursor.segment == segment.number
+                )
+            )
         reach("evict.noted")
         journal.remove_segment(self.runtime.journal_dir, state.id, segment.number)
         log.info("segment_evicted", journal=state.id, segment=segment.number, size_bytes=segment.size_bytes)
-
-
-def _split(group: Sequence[Record], pack_bytes: int) -> list[list[Record]]:
-    """Parts that each reach the size of a pack, and the rest."""
-    parts: list[list[Record]] = [[]]
-    size = 0
-    for record in group:
-        if size >= pack_bytes:
-            parts.append([])
-            size = 0
-        parts[-1].append(record)
-        size += record.size_bytes
-    return parts
-
-
-def _member_name(number: int, record: Record) -> str:
-    """A name that a person understands: the place in the pack, and what it is."""
-    uid = str(record.origin.get("sop_instance_uid", ""))
-    if record.kind == "dicom.instance":
-        return f"{number:05d}-{uid}.dcm" if _PLAIN.fullmatch(uid) else f"{number:05d}.dcm"
-    name = str(record.origin.get("filename", ""))
-    return f"{number:05d}-{name}" if _PLAIN.fullmatch(name) else f"{number:05d}.bin"
-
-
-def _packed_at(pack: Pack, packed: PackedMember) -> dict[str, object]:
-    return {"pack_id": pack.id, "pack_offset": packed.offset}

@@ -5,15 +5,15 @@ streamed from wherever the bodies are. The same members always give the same pac
 Why packs, and how large: docs/decisions/0002-object-layout.md.
 """
 
-import hashlib
 import tarfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from adapters.errors import Unavailable
 from gateway.fault_points import reach
-from gateway.journal import Location, RecordId, open_body
+from gateway.journal import BodyDamaged, Location, RecordId, open_body
 from gateway.objects import CHUNK_BYTES, checked_key
 
 PACK_BYTES = 64 * 1024 * 1024  # a pack is closed before it passes this; one larger body is a pack by itself
@@ -33,12 +33,11 @@ class Member:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackedMember:
-    """Where a body stands in its pack, and what it is."""
+    """Where a body stands in its pack."""
 
     name: str
     offset: int
     length: int
-    sha256: str
 
 
 def journal_member(root: Path, name: str, location: Location) -> Member:
@@ -71,17 +70,23 @@ def write_pack(sink: BinaryIO, members: Sequence[Member]) -> list[PackedMember]:
 
 
 class PackStream:
-    """A pack as a source for `ObjectStore.put`: `size` stands at once, `packed` is complete when all was read."""
+    """A pack as a source for `ObjectStore.put`: `size` stands at once, `packed` is complete when all was read.
 
-    def __init__(self, members: Sequence[Member]) -> None:
+    Unavailable when it is read on after `stopped` says so.
+    """
+
+    def __init__(self, members: Sequence[Member], *, stopped: Callable[[], bool] = lambda: False) -> None:
         if len({member.name for member in members}) != len(members):
             raise ValueError("two members of a pack have the same name")
         self.size = pack_size(members)
         self.packed: list[PackedMember] = []
         self._pieces = self._tar(members)
         self._rest = memoryview(b"")
+        self._stopped = stopped
 
     def read(self, size: int = -1) -> bytes:
+        if self._stopped():
+            raise Unavailable("the filing was told to stop")
         parts: list[bytes | memoryview] = []
         wanted = self.size if size < 0 else size
         while wanted:
@@ -100,13 +105,8 @@ class PackStream:
             header = _header(member)
             yield header
             offset += len(header)
-            digest = hashlib.sha256()
-            for chunk in _body(member):
-                digest.update(chunk)
-                yield chunk
-            self.packed.append(
-                PackedMember(name=member.name, offset=offset, length=member.length, sha256=digest.hexdigest())
-            )
+            yield from _body(member)
+            self.packed.append(PackedMember(name=member.name, offset=offset, length=member.length))
             padded = _padded(member.length)
             if padded > member.length:
                 yield bytes(padded - member.length)
@@ -130,8 +130,16 @@ def _body(member: Member) -> Iterator[bytes]:
     reach("file.packing")
     with member.open() as source:
         while left:
-            chunk = source.read(min(CHUNK_BYTES, left))
+            chunk = _read(source, min(CHUNK_BYTES, left))
             if not chunk:
                 raise ValueError(f"{member.name} is {left} bytes shorter than announced")
             left -= len(chunk)
             yield chunk
+
+
+def _read(source: BinaryIO, size: int) -> bytes:
+    """A disk that cannot read its own bytes is no fault of the store, for which an OSError would be taken."""
+    try:
+        return source.read(size)
+    except OSError as error:
+        raise BodyDamaged(f"the journal cannot be read: {error.strerror}") from error

@@ -15,6 +15,8 @@ from typing import Any
 
 import structlog
 
+from gateway.objects import StoreFailed
+
 log = structlog.get_logger()
 
 FILE_NAME = "drain.json"  # one drain per data folder
@@ -50,19 +52,21 @@ class Pulse:
         self.indexed, self.filed = Counted(), Counted()
         self._path, self._now = folder / FILE_NAME, now
         self._away: dict[str, datetime] = {}
+        self._why: dict[str, str] = {}
         self._last_error = ""
         self._last_error_at: str | None = None
 
     def note_error(self, error: Exception) -> None:
-        """Its kind only: an error's words may quote what it stumbled over."""
-        self._last_error, self._last_error_at = type(error).__name__, self._now().isoformat()
+        """Its kind only, and of the store one word for it: an error's words may quote what it stumbled over."""
+        self._last_error, self._last_error_at = _named(error), self._now().isoformat()
 
     def is_away(self, part: str, error: Exception) -> None:
         """The database or the store does not answer; logged once."""
         self.note_error(error)
+        self._why[part] = _named(error)
         if part not in self._away:
             self._away[part] = self._now()
-            log.error("became_unavailable", what=part, error=type(error).__name__)
+            log.error("became_unavailable", what=part, error=self._last_error)
 
     def is_back(self, part: str) -> None:
         since = self._away.pop(part, None)
@@ -84,7 +88,8 @@ class Pulse:
         away = {part: since.isoformat() for part, since in dict(self._away).items()}
         self._path.parent.mkdir(parents=True, exist_ok=True)
         temporary = self._path.with_suffix(".tmp")
-        temporary.write_text(json.dumps({**self.figures(), "away": away}), encoding="utf-8")
+        why = {part: self._why[part] for part in away}
+        temporary.write_text(json.dumps({**self.figures(), "away": away, "why": why}), encoding="utf-8")
         temporary.replace(self._path)
 
     def beat_until(self, stop: threading.Event) -> None:
@@ -98,6 +103,11 @@ class Pulse:
         self._path.unlink(missing_ok=True)
 
 
+def _named(error: Exception) -> str:
+    kind = type(error).__name__
+    return f"{kind}: {error.cause}" if isinstance(error, StoreFailed) else kind
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PulseReading:
     """What the drain of this node last said."""
@@ -105,6 +115,7 @@ class PulseReading:
     at: datetime
     alive: bool
     away: dict[str, datetime] = field(default_factory=dict)
+    why: dict[str, str] = field(default_factory=dict)
     figures: dict[str, Any] = field(default_factory=dict)
 
 
@@ -123,6 +134,7 @@ def read_pulse(folder: Path, *, now: datetime) -> PulseReading | None:
         content: dict[str, Any] = json.loads((folder / FILE_NAME).read_text(encoding="utf-8"))
         at = datetime.fromisoformat(content["at"])
         away = {part: datetime.fromisoformat(since) for part, since in content.pop("away").items()}
+        why = dict(content.pop("why"))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
-    return PulseReading(at=at, alive=now - at <= GONE_AFTER, away=away, figures=content)
+    return PulseReading(at=at, alive=now - at <= GONE_AFTER, away=away, why=why, figures=content)

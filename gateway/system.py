@@ -247,10 +247,12 @@ class Overseer:
 
 
 def _part(answer: Answer, pulse: PulseReading | None, name: str) -> dict[str, Any]:
-    """What the probe says; the drain may have noticed sooner that a part is away."""
+    """What the probe says; the drain may have noticed sooner that a part is away, and meets what a probe does not."""
     told = pulse.away.get(name) if pulse and pulse.alive else None
     since = min(filter(None, (answer.since, told)), default=None)
-    return {"up": answer.up, "detail": answer.detail, "since": None if answer.up else since}
+    why = pulse.why.get(name, "") if pulse and told else ""
+    up = answer.up and told is None
+    return {"up": up, "detail": why or answer.detail, "since": None if up else since}
 
 
 def _store(runtime: Runtime, answer: Answer, pulse: PulseReading | None, rows: Rows | None) -> StoreFigures:

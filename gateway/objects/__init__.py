@@ -7,7 +7,7 @@ Layout of keys and why originals go in packs: docs/decisions/0002-object-layout.
 from pathlib import Path
 
 from gateway.objects.folder import FolderStore
-from gateway.objects.store import CHUNK_BYTES, ObjectMissing, ObjectStore, Source, checked_key
+from gateway.objects.store import CHUNK_BYTES, ObjectMissing, ObjectStore, Source, StoreFailed, checked_key
 
 __all__ = [
     "CHUNK_BYTES",
@@ -15,6 +15,7 @@ __all__ = [
     "ObjectMissing",
     "ObjectStore",
     "Source",
+    "StoreFailed",
     "checked_key",
     "open_object_store",
 ]

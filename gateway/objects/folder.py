@@ -1,15 +1,15 @@
 """Objects as files in a folder of a local disk: written apart, synced, renamed."""
 
 import contextlib
+import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 from uuid import uuid4
 
-from adapters.errors import Unavailable
 from gateway.fault_points import reach
-from gateway.objects.store import CHUNK_BYTES, ObjectMissing, Source, check_range, checked_key
+from gateway.objects.store import CHUNK_BYTES, ObjectMissing, Source, StoreFailed, check_range, checked_key
 
 
 class FolderStore:
@@ -101,7 +101,8 @@ def _disk_errors() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise Unavailable(f"the object store's folder cannot be used: {error.strerror}") from error
+        cause = errno.errorcode.get(error.errno or 0, type(error).__name__)
+        raise StoreFailed("the object store's folder cannot be used", cause=cause) from error
 
 
 def _exactly(source: Source, size: int) -> Iterator[bytes]:

@@ -13,8 +13,7 @@ import urllib3
 from minio import Minio
 from minio.error import MinioException, S3Error
 
-from adapters.errors import Unavailable
-from gateway.objects.store import CHUNK_BYTES, ObjectMissing, Source, check_range, checked_key
+from gateway.objects.store import CHUNK_BYTES, ObjectMissing, Source, StoreFailed, check_range, checked_key
 
 PART_BYTES = 16 * 1024 * 1024  # held in memory while it is sent; S3 asks for 5 MiB at least
 CONNECT_TIMEOUT_S = 5.0
@@ -72,10 +71,10 @@ class S3Store:
             )
             kept = self._client.stat_object(self._bucket, key).size
         if kept != size:
-            raise Unavailable(f"the object store kept {kept} of {size} bytes")
+            raise StoreFailed(f"the object store kept {kept} of {size} bytes", cause="IncompleteBody")
         # A server that encrypts by itself may answer another ETag (S3 API: it then says so in a header).
         if (result.etag or "").strip('"') != exact.etag() and _ENCRYPTED not in result.http_headers:
-            raise Unavailable("the object store kept other bytes than were sent")
+            raise StoreFailed("the object store kept other bytes than were sent", cause="BadDigest")
 
     def read(self, key: str, *, offset: int = 0, length: int | None = None) -> bytes:
         return b"".join(self.chunks(key, offset=offset, length=length))
@@ -150,9 +149,15 @@ def _s3_errors(key: str) -> Iterator[None]:
     except S3Error as error:
         if error.code in _MISSING:
             raise ObjectMissing(key) from error
-        raise Unavailable(f"the object store answered {error.code}") from error
+        raise StoreFailed("the object store answered", cause=str(error.code)) from error
     except (MinioException, urllib3.exceptions.HTTPError, OSError) as error:
-        raise Unavailable(f"the object store cannot be reached: {type(error).__name__}") from error
+        raise StoreFailed("the object store cannot be reached", cause=_cause_of(error)) from error
+
+
+def _cause_of(error: Exception) -> str:
+    """The error that another one only wraps says more."""
+    reason = getattr(error, "reason", None)
+    return type(reason if isinstance(reason, Exception) else error).__name__
 
 
 class _ExactSource:

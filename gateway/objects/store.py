@@ -7,10 +7,20 @@ import re
 from collections.abc import Iterator
 from typing import Protocol
 
+from adapters.errors import Unavailable
+
 CHUNK_BYTES = 1024 * 1024
 KEY_LIMIT = 512  # characters; S3 allows 1,024, file systems less for a whole path
 
 _KEY = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
+
+
+class StoreFailed(Unavailable):
+    """The store did not do it now. `cause` is one word for it: the server's code, or the kind of error on the way."""
+
+    def __init__(self, what: str, *, cause: str) -> None:
+        super().__init__(f"{what}: {cause}")
+        self.cause = cause
 
 
 class ObjectMissing(LookupError):

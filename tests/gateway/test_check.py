@@ -95,7 +95,7 @@ def test_rotten_bytes_of_a_segment_are_named(wire: Wire) -> None:
 
 
 def test_a_missing_pack_is_named(wire: Wire) -> None:
-    [key, _] = sorted(wire.runtime.objects.keys("packs/"))
+    key = sorted(wire.runtime.objects.keys("packs/"))[0]
     wire.runtime.objects.delete(key)
 
     only_fault(wire, f"{key}: missing")

@@ -1,7 +1,6 @@
 """Packs are plain tars whose bodies are found by offset, made the same each time, without much memory."""
 
 import asyncio
-import hashlib
 import io
 import os
 import shutil
@@ -55,7 +54,7 @@ def in_journal(root: Path, *bodies: bytes) -> list[JournalRecord]:
     return read_new(root, state, {}).records
 
 
-def test_every_body_stands_at_its_offset_with_its_hash() -> None:
+def test_every_body_stands_at_its_offset() -> None:
     bodies = {
         "a/empty.dcm": b"",
         "a/one.dcm": b"1",
@@ -70,7 +69,7 @@ def test_every_body_stands_at_its_offset_with_its_hash() -> None:
     data = sink.getvalue()
     assert len(data) == pack_size(members)
     for entry, (name, body) in zip(packed, bodies.items(), strict=True):
-        assert (entry.name, entry.sha256) == (name, hashlib.sha256(body).hexdigest())
+        assert entry.name == name
         assert data[entry.offset : entry.offset + entry.length] == body
 
 
