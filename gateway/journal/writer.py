@@ -37,6 +37,9 @@ from gateway.journal.segment import (
 )
 
 COLLECT_BYTES = 4 * 1024 * 1024  # above it, collecting costs more than a segment of its own (measured)
+COLLECT_ALL_BYTES = (
+    128 * 1024 * 1024
+)  # of all records under way: hundreds of senders that stall must not fill memory
 SEGMENTS_IN_LIMIT = 8  # only ended segments can be filed, so one must be a small part of what may wait
 
 log = structlog.get_logger(__name__)
@@ -74,6 +77,7 @@ class Journal:
         )  # large bodies, and samples of the room
         self._room = Room(limit_bytes=limit_bytes, floor_bytes=floor_bytes, measure=usage, pool=self._pool)
         self._singles: set[SingleSegment] = set()
+        self._collected = 0  # bytes in memory of records under way
         self._committed_singles = 0
         self._closed = False
 
@@ -215,6 +219,7 @@ class Entry:
 
     __slots__ = (
         "_chunks",
+        "_collected",
         "_crc",
         "_done",
         "_error",
@@ -232,6 +237,7 @@ class Entry:
         self._journal = journal
         self._head = head
         self._chunks: list[Buffer] = []
+        self._collected = 0
         self._crc = 0
         self._single: SingleSegment | None = None
         self._unasked = 0  # bytes streamed since the kernel was last asked to write back
@@ -246,7 +252,7 @@ class Entry:
             raise RuntimeError("the record is committed or aborted")
         if self._error is not None:
             return
-        if self._single is None and self.size + len(view) > COLLECT_BYTES:
+        if self._single is None and self._is_much(len(view)):
             self._start_streaming()
         if self._single is not None:
             self._take([view])
@@ -255,6 +261,8 @@ class Entry:
             chunk = bytes(view)
             self._take([chunk])
             self._chunks.append(chunk)
+            self._collected += len(chunk)
+            self._journal._collected += len(chunk)
 
     async def commit(self, rest: Sequence[Buffer] = ()) -> None:
         """Durable when it returns; Unavailable, and nothing kept, when it does not.
@@ -273,7 +281,7 @@ class Entry:
         if self._error is not None:
             raise unavailable(self._error)
         sequence = next(self._journal._sequences)
-        chunks, self._chunks = self._chunks, []
+        chunks = self._chunks
         try:
             if self._single is not None:
                 await self._journal._commit_single(self._single, sequence, self._crc)
@@ -290,6 +298,8 @@ class Entry:
         except Unavailable:
             self._journal._room.take(-self.size)
             raise
+        finally:
+            self._let_go()
         self.record_id = RecordId(journal=self._journal.id, sequence=sequence)
 
     def abort(self) -> None:
@@ -308,13 +318,26 @@ class Entry:
         self.size += size
         self._journal._room.take(size)
 
+    def _is_much(self, more_bytes: int) -> bool:
+        """Whether this record, or all of them, would take more memory than they may."""
+        return (
+            self.size + more_bytes > COLLECT_BYTES
+            or self._journal._collected + more_bytes > COLLECT_ALL_BYTES
+        )
+
+    def _let_go(self) -> None:
+        """What was collected is in memory no more."""
+        self._journal._collected -= self._collected
+        self._collected, self._chunks = 0, []
+
     def _start_streaming(self) -> None:
         try:
             self._single = self._journal._new_single(self._head)
         except (OSError, Unavailable) as error:
             self._fail(error)
             return
-        chunks, self._chunks = self._chunks, []
+        chunks = self._chunks
+        self._let_go()
         self._stream(chunks)
 
     def _stream(self, chunks: Sequence[Buffer]) -> None:
@@ -337,7 +360,7 @@ class Entry:
     def _discard(self) -> None:
         self._journal._room.take(-self.size)
         self.size = 0
-        self._chunks = []
+        self._let_go()
         if self._single is not None:
             self._journal._discard_single(self._single)
             self._single = None

@@ -31,6 +31,7 @@ from gateway.journal import (
     read_new,
     verify_body,
 )
+from gateway.journal.writer import COLLECT_ALL_BYTES
 
 GIB = 1 << 30
 LARGE = 5 * 1024 * 1024
@@ -429,3 +430,23 @@ def test_a_body_of_300_mb_takes_a_few_mb_of_memory(tmp_path: Path) -> None:
     (record,) = read_all(tmp_path).records
     assert record.location.length == 300 << 20
     verify_body(tmp_path, record.location)
+
+
+def test_hundreds_of_senders_that_stall_do_not_fill_the_memory(tmp_path: Path) -> None:
+    sent = [bytes([number]) * (3 << 20) for number in range(60)]
+
+    async def stall_then_finish() -> int:
+        journal = begin(tmp_path)
+        entries = []
+        for body in sent:
+            entry = journal.open("dicom", {"peer": "CT"})
+            entry.write(body)
+            entries.append(entry)
+        collected = sum(len(chunk) for entry in entries for chunk in entry._chunks)
+        await asyncio.gather(*(entry.commit() for entry in entries))
+        await journal.close()
+        assert journal._collected == 0
+        return collected
+
+    assert asyncio.run(stall_then_finish()) <= COLLECT_ALL_BYTES
+    assert sorted(bodies(tmp_path)) == sorted(sent)
