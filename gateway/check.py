@@ -94,7 +94,7 @@ def check_originals(runtime: Runtime) -> Iterator[Fault]:
             where = f"record {record.journal}/{record.sequence}"
             try:
                 digest = hashlib.sha256()
-                for chunk in open_original(runtime, record, offset=record.data_set_offset):
+                for chunk in open_original(runtime, record, offset=record.data_set_offset, ahead=False):
                     digest.update(chunk)
             except Unavailable as error:
                 yield Fault(where=where, what=str(error))

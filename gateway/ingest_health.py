@@ -1,6 +1,9 @@
-"""Health of an ingest node by itself: alive, ready while its journal takes more. For `gateway ingest` without a web."""
+"""What an ingest node says over HTTP by itself: that it is alive, that it is ready while its journal takes more, and,
+to the other nodes, its segments. For `gateway ingest` without a web.
+"""
 
 import json
+import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,13 +14,24 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from gateway.database import open_engine, open_sessions
+from gateway.nodes import register_until
+from gateway.runtime import utc_now
+from gateway.segments import segment_route
 from gateway.settings import Settings
 
+CONNECTIONS_LIMIT = 200  # of nodes that read, and of probes; more are told 503
+KEEP_ALIVE_S = 75
 STALE_AFTER = timedelta(seconds=5)  # five times as long as a listener is silent
 
 
 def run_health(settings: Settings) -> None:
-    """Serve `/livez` and `/readyz` on the node's own port."""
+    """Serve `/livez`, `/readyz` and the node's segments on its own port, and say where that is."""
+    stop = threading.Event()
+    sessions = open_sessions(open_engine(settings.database))
+    threading.Thread(
+        target=register_until, args=(stop, settings, sessions, utc_now), name="registering", daemon=True
+    ).start()
     uvicorn.run(
         make_app(settings),
         host=settings.bind,
@@ -25,7 +39,10 @@ def run_health(settings: Settings) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
+        limit_concurrency=CONNECTIONS_LIMIT,
+        timeout_keep_alive=KEEP_ALIVE_S,
     )
+    stop.set()
 
 
 def make_app(settings: Settings) -> Starlette:
@@ -36,7 +53,7 @@ def make_app(settings: Settings) -> Starlette:
         problems = find_problems(settings, datetime.now(UTC))
         return JSONResponse({"ready": not problems, "problems": problems}, 503 if problems else 200)
 
-    return Starlette(routes=[Route("/livez", livez), Route("/readyz", readyz)])
+    return Starlette(routes=[Route("/livez", livez), Route("/readyz", readyz), segment_route(settings)])
 
 
 def find_problems(settings: Settings, now: datetime) -> list[str]:

@@ -1,6 +1,7 @@
-"""Originals: the bytes of a record, from the journal segment that is still here, else out of its pack.
+"""Originals: the bytes of a record, from the journal segment that is still here, else from the node that has it,
+else out of its pack.
 
-A segment may be evicted at any moment; whoever meets that reads on from the pack.
+A segment may be evicted at any moment, and a node go away; whoever meets that reads on from the pack.
 """
 
 import errno
@@ -18,6 +19,7 @@ import structlog
 from adapters.errors import Unavailable
 from gateway.index import Record
 from gateway.journal import BodyDamaged, Location, SegmentGone, find_segment, read_body
+from gateway.nodes import NodeAway
 from gateway.objects import ObjectMissing
 from gateway.runtime import Runtime
 
@@ -59,48 +61,70 @@ def original_of(record: Record) -> Original:
 
 
 def read_original(
-    runtime: Runtime, record: Record | Original, *, offset: int = 0, length: int | None = None
+    runtime: Runtime,
+    record: Record | Original,
+    *,
+    offset: int = 0,
+    length: int | None = None,
+    ahead: bool = True,
 ) -> bytes:
-    """Bytes of a record, all of them or as much of the range as there is; Unavailable when they are nowhere."""
+    """Bytes of a record, all of them or as much of the range as there is; Unavailable when they are nowhere.
+
+    With `ahead` what lies beside them in an S3 store is fetched and kept, too: its neighbours are looked at next.
+    """
     original = record if isinstance(record, Original) else original_of(record)
     wanted = _clipped(original, offset, length)
+    why = "the original is not on this node"
     if original.local:
         try:
-            return read_body(runtime.journal_dir, location_of(original), offset=offset, length=wanted)
+            return _read_segment(runtime, location_of(original), offset, wanted)
         except (SegmentGone, BodyDamaged):
             log.info("original_not_in_segment", journal=original.journal, sequence=original.sequence)
+        except NodeAway as error:
+            why = f"the original is on node {original.node}: {error}"
     if original.pack_key is None or original.pack_offset is None:
-        raise Unavailable("the original is not on this node and not filed yet")
-    try:
-        data = runtime.objects.read(original.pack_key, offset=original.pack_offset + offset, length=wanted)
-    except ObjectMissing as error:
-        raise Unavailable("the pack of the original is not in the object store") from error
-    if len(data) != wanted:
-        raise Unavailable("the pack of the original is cut short")
-    return data
+        raise Unavailable(f"{why}; it is not filed yet")
+    return _read_pack(runtime, original.pack_key, original.pack_offset + offset, wanted, ahead=ahead)
 
 
 def read_at_hand(
     runtime: Runtime, original: Original, offset: int, length: int, *, head: bytes = b"", tail: bytes = b""
 ) -> bytearray | None:
     """The bytes between `head` and `tail`, if they can be had without waiting for a disk; None otherwise."""
-    path = find_segment(runtime.journal_dir, original.journal, original.segment) if original.local else None
-    if path is None or offset + length > original.size_bytes:
+    if offset + length > original.size_bytes:
         return None
-    return _read_cached(path, original.offset + offset, length, head, tail)
+    path = find_segment(runtime.journal_dir, original.journal, original.segment) if original.local else None
+    if path is not None:
+        places = [(path, original.offset + offset, length)]
+    elif original.pack_key is None or original.pack_offset is None:
+        return None
+    elif runtime.pack_cache is not None:
+        places = runtime.pack_cache.places(original.pack_key, original.pack_offset + offset, length)
+    else:
+        return None
+    body = bytearray(len(head) + length + len(tail))
+    body[: len(head)], body[len(head) + length :] = head, tail
+    with memoryview(body) as view:
+        return body if _fill(view[len(head) : len(head) + length], places) else None
 
 
 def open_original(
-    runtime: Runtime, record: Record | Original, *, offset: int = 0, length: int | None = None
+    runtime: Runtime,
+    record: Record | Original,
+    *,
+    offset: int = 0,
+    length: int | None = None,
+    ahead: bool = True,
 ) -> Iterator[bytes]:
     """The same in chunks. The first one is read at once, so that an absent original is known before any is sent."""
     end = offset + _clipped(record, offset, length)
-    first = read_original(runtime, record, offset=offset, length=min(CHUNK_BYTES, end - offset))
+    read = partial(read_original, runtime, record, ahead=ahead)
+    first = read(offset=offset, length=min(CHUNK_BYTES, end - offset))
 
     def chunks() -> Iterator[bytes]:
         yield first
         for start in range(offset + CHUNK_BYTES, end, CHUNK_BYTES):
-            yield read_original(runtime, record, offset=start, length=min(CHUNK_BYTES, end - start))
+            yield read(offset=start, length=min(CHUNK_BYTES, end - start))
 
     return chunks()
 
@@ -122,25 +146,50 @@ def location_of(record: Record | Original) -> Location:
     )
 
 
-def _read_cached(path: Path, offset: int, length: int, head: bytes, tail: bytes) -> bytearray | None:
-    body = bytearray(len(head) + length + len(tail))
-    body[: len(head)], body[len(head) + length :] = head, tail
+def _read_segment(runtime: Runtime, place: Location, offset: int, length: int) -> bytes:
     try:
-        handle = os.open(path, os.O_RDONLY)
-    except FileNotFoundError:
-        return None
+        return read_body(runtime.journal_dir, place, offset=offset, length=length)
+    except SegmentGone:
+        if not length:
+            return b""
+        return runtime.nodes.read(runtime.reading, place, offset, length)
+
+
+def _read_pack(runtime: Runtime, key: str, offset: int, length: int, *, ahead: bool) -> bytes:
     try:
-        with memoryview(body) as view:
-            read = os.preadv(handle, [view[len(head) : len(head) + length]], offset, os.RWF_NOWAIT)
-    except BlockingIOError:  # not in the page cache
-        return None
-    except OSError as error:
-        if error.errno != errno.EOPNOTSUPP:  # a file system that cannot say so
-            raise
-        return None
-    finally:
-        os.close(handle)
-    return body if read == length else None
+        if ahead and runtime.pack_cache is not None:
+            data = runtime.pack_cache.read(key, offset, length)
+        else:
+            data = runtime.objects.read(key, offset=offset, length=length)
+    except ObjectMissing as error:
+        raise Unavailable("the pack of the original is not in the object store") from error
+    if len(data) != length:
+        raise Unavailable("the pack of the original is cut short")
+    return data
+
+
+def _fill(view: memoryview, places: list[tuple[Path, int, int]]) -> bool:
+    """Read the places one behind the other, if all of them are in the page cache."""
+    at = 0
+    for path, offset, length in places:
+        try:
+            handle = os.open(path, os.O_RDONLY)
+        except FileNotFoundError:
+            return False
+        try:
+            read = os.preadv(handle, [view[at : at + length]], offset, os.RWF_NOWAIT)
+        except BlockingIOError:
+            return False
+        except OSError as error:
+            if error.errno != errno.EOPNOTSUPP:  # a file system that cannot say so
+                raise
+            return False
+        finally:
+            os.close(handle)
+        if read != length:
+            return False
+        at += length
+    return True
 
 
 def _clipped(record: Record | Original, offset: int, length: int | None) -> int:

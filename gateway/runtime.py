@@ -9,7 +9,10 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session, sessionmaker
 
 from gateway.database import open_engine, open_sessions
+from gateway.file_cache import FileCache
+from gateway.nodes import OtherNodes
 from gateway.objects import ObjectStore, open_object_store
+from gateway.pack_cache import PackCache
 from gateway.settings import Settings
 from gateway.threads import JournalThread
 
@@ -27,6 +30,8 @@ class Runtime:
     sessions: sessionmaker[Session]
     objects: ObjectStore
     journal: JournalThread
+    nodes: OtherNodes
+    pack_cache: PackCache | None = None
     now: Callable[[], datetime] = utc_now
 
     def reading(self) -> Session:
@@ -42,10 +47,17 @@ def open_runtime(settings: Settings) -> Runtime:
     """Connects to nothing yet: database and object store may be away when a process starts."""
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     engine = open_engine(settings.database)
+    objects = open_object_store(settings.objects)
     return Runtime(
         settings=settings,
         engine=engine,
         sessions=open_sessions(engine),
-        objects=open_object_store(settings.objects),
+        objects=objects,
         journal=JournalThread(settings.journal_dir, node=settings.node, limit_bytes=settings.journal_bytes),
+        nodes=OtherNodes(settings),
+        pack_cache=PackCache(
+            objects, FileCache(settings.cache_dir / "packs", limit_bytes=settings.read_cache_bytes)
+        )
+        if settings.objects.startswith("s3+")
+        else None,
     )

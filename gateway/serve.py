@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from gateway import tasks
 from gateway.hints import Hint
 from gateway.ingest import ingest_children, listen
+from gateway.nodes import register_until
 from gateway.preparation import Fill, Preparation
 from gateway.presence import Presence
 from gateway.processes import Supervisor
@@ -73,6 +74,12 @@ class Web:
             if not stop.wait(DRAIN_DUE_S):
                 warn_without_drain(self._settings.data_dir / "run", now=runtime.now())
 
+        registering = threading.Thread(
+            target=register_until,
+            args=(stop, self._settings, runtime.sessions, runtime.now),
+            name="registering",
+            daemon=True,
+        )
         beginning = threading.Thread(target=begin_work, name="preparation", daemon=True)
         presence = Presence(
             self._settings.data_dir / "run", role="web", node=self._settings.node, now=runtime.now
@@ -80,6 +87,7 @@ class Web:
         presence.start()
         if place == 0:
             beginning.start()
+            registering.start()
         WebServer(web_config(app, self._settings), self._listener, self._shares, place).run()
         stop.set()
         presence.stop()

@@ -6,6 +6,7 @@ TOML file. The environment wins over the secrets, and these over the file.
 
 import errno
 import os
+import re
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -25,6 +26,7 @@ from gateway.fault_points import read_faults
 from gateway.working_time import WorkingTime, read_working_time
 
 MEBIBYTE = 1 << 20
+_ORIGIN = re.compile(r"https?://[^/\s,*]+")
 PREFIX = "GATEWAY_"
 # Of the environment alone: where the file is, and what the tests go by.
 _NO_SETTINGS = frozenset(
@@ -50,6 +52,12 @@ class Settings(BaseSettings):
     broker_url: str | None = None
     bind: str = "127.0.0.1"
     node: str = "local"
+    node_url: str | None = Field(default=None, description="where the other nodes read this node's segments")
+    node_secret: str | None = Field(
+        default=None,
+        min_length=16,
+        description="shared by all nodes; without it no segment is served or asked for",
+    )
 
     http_port: int = 8080
     ingest_http_port: int = Field(default=8081, description="health of `gateway ingest`")
@@ -94,6 +102,10 @@ class Settings(BaseSettings):
     trusted_proxies: str | None = Field(
         default=None, description="addresses or networks, comma-separated, whose X-Forwarded-For is believed"
     )
+    cors_origins: str | None = Field(
+        default=None,
+        description="origins, comma-separated, whose pages may read DICOMweb with a bearer token",
+    )
     demo_password: str | None = None
     ingest_workers: int = 1
     web_workers: int = Field(default=1, ge=1, description="web processes that accept from one socket")
@@ -121,6 +133,13 @@ class Settings(BaseSettings):
     @classmethod
     def _check_faults(cls, stated: str) -> str:
         read_faults(stated)
+        return stated
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _check_origins(cls, stated: str | None) -> str | None:
+        if stated and not all(_ORIGIN.fullmatch(one.strip()) for one in stated.split(",")):
+            raise ValueError("origins are expected, comma-separated: https://viewer.example")
         return stated
 
     @model_validator(mode="after")

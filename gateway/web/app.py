@@ -13,6 +13,7 @@ from gateway.dicomweb.shelf import Shelf
 from gateway.live import Feed
 from gateway.probes import Probes
 from gateway.runtime import Runtime
+from gateway.segments import segment_route
 from gateway.system import Overseer
 from gateway.web import (
     admin,
@@ -35,6 +36,7 @@ from gateway.web import (
     verifications,
     worklist,
 )
+from gateway.web.cross_origin import CrossOrigin
 from gateway.web.deps import remember_callers
 from gateway.web.edge import BodyLimit, SecurityHeaders
 from gateway.web.frames import KnownFrames
@@ -94,8 +96,12 @@ def create_app(runtime: Runtime) -> FastAPI:
     )
     app.add_middleware(errors.UnforeseenErrors)
     app.add_middleware(SecurityHeaders)
+    if runtime.settings.cors_origins:
+        origins = [one.strip() for one in runtime.settings.cors_origins.split(",")]
+        app.add_middleware(CrossOrigin, origins=origins)
     for part in _PARTS:
         app.include_router(part.router)
+    app.router.routes.append(segment_route(runtime.settings))
     pages.mount(app, runtime.settings.viewer_dir)
     return app
 
