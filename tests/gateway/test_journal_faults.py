@@ -385,7 +385,7 @@ def test_a_reader_beside_a_live_writer_gets_each_record_once_and_in_the_order_of
             found.extend(batch.records)
             cursors.update(batch.cursors)
 
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while len(found) < 300 and time.monotonic() < deadline:
         read_once(limit=7)
     alive = [state.alive for state in journals(tmp_path)]
