@@ -28,6 +28,7 @@ from gateway.uploading import KindNotTaken, NothingAccepted
 from gateway.web.limits import TooOften
 from gateway.web.messages import choose_language, say, say_reason
 from worklists.errors import Conflict, Invalid, NotAllowed, NotFound
+from worklists.patient_index import ProposalDecided
 from worklists.reading import (
     DraftChanged,
     ReportIncomplete,
@@ -94,6 +95,7 @@ PROBLEMS: tuple[tuple[type[Exception], Problem], ...] = (
     (ChangeMovedOn, Problem(status=409, code="change_moved_on")),
     (AlreadyResolved, Problem(status=409, code="already_resolved")),
     (StillBroken, Problem(status=409, code="still_broken", facts=("error",))),
+    (ProposalDecided, Problem(status=409, code="proposal_decided")),
     (Conflict, Problem(status=409, code="conflict")),
     (ReportIncomplete, Problem(status=422, code="report_incomplete", facts=("field",))),
     (KindNotTaken, Problem(status=422, code="kind_not_taken", facts=("kind",))),

@@ -52,6 +52,10 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "该项已由他人处理，请刷新。",
         "Somebody else has already decided about it. Reload.",
     ),
+    "proposal_decided": (
+        "该项已由他人处理或已不成立，请刷新。",
+        "Somebody else has decided about it, or it no longer holds. Reload.",
+    ),
     "kind_not_taken": (
         "暂不支持上传此类检查（{kind}）。",
         "Examinations of this kind ({kind}) are not yet taken by upload.",
@@ -106,6 +110,37 @@ FIELDS: Mapping[str, tuple[str, str]] = {
     "late_instances": ("有新到的图像未确认", "images that arrived late are not confirmed"),
 }
 
+# why two patients are proposed, linked or in conflict
+RULES: Mapping[str, tuple[str, str]] = {
+    "card": ("身份证号、姓名、性别、出生日期一致", "Identity card, name, sex and birth date agree"),
+    "card_other_name": ("身份证号相同，姓名不同", "The same identity card with another name"),
+    "card_other_sex": ("身份证号相同，性别不同", "The same identity card with another sex"),
+    "card_other_birth_date": ("身份证号相同，出生日期不同", "The same identity card with another birth date"),
+    "card_does_not_fit": (
+        "身份证号相同，但证号中的出生日期或性别与登记不符",
+        "The same identity card, whose own birth date or sex is not what was entered",
+    ),
+    "card_incomplete": (
+        "身份证号相同，其余信息不全或仅拼音相符",
+        "The same identity card; the rest is incomplete or agrees in pinyin only",
+    ),
+    "number": ("同一机构的同一患者号", "The same number of the same institution"),
+    "name": ("姓名、出生日期一致", "Name and birth date agree"),
+    "pinyin": ("姓名读音、性别、出生日期一致", "The name's sound, sex and birth date agree"),
+    "phone": ("姓名与电话一致", "Name and telephone agree"),
+    "newborn_phone": (
+        "新生儿：出生日期与电话一致，后来取名",
+        "A newborn: birth date and telephone agree, named later",
+    ),
+    "newborn_number": (
+        "新生儿：同一机构，出生日期与性别一致，后来取名",
+        "A newborn: the same institution, birth date and sex agree, named later",
+    ),
+    "linked_and_different": ("已关联，但信息矛盾", "Linked, but what is known contradicts"),
+    "other_card": ("身份证号不同", "Another identity card"),
+    "nothing": ("人工判断", "A person's judgement"),
+}
+
 # what is wrong with the system now; {where} says with which part of it
 FAULTS: Mapping[str, tuple[str, str]] = {
     "listener_down": ("接收端口 {where} 没有进程在听。", "Nothing listens at {where}."),
@@ -153,6 +188,10 @@ REASONS: Mapping[str, tuple[str, str]] = {
     "required": ("必填。", "It is required."),
     "unusable": ("内容不能使用。", "It cannot be used."),
     "taken": ("已被使用。", "It is already in use."),
+    "proposal_decided": (
+        "该项已由他人处理或已不成立，请刷新。",
+        "Somebody else has decided about it, or it no longer holds. Reload.",
+    ),
     "kind_not_taken": ("暂不支持。", "It is not taken yet."),
     "unknown": ("没有这一项。", "There is no such thing."),
     "too_long": ("内容过长。", "It is too long."),
