@@ -11,7 +11,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +38,7 @@ class Receiver:
     port: int
     process: psutil.Process
     outputs: Callable[[], list[Path]]  # files that nobody needs any more
+    http_port: int | None = None
 
     def tidy(self) -> None:
         for path in self.outputs():
@@ -84,7 +85,9 @@ def storescp(folder: Path, *, options: tuple[str, ...] = ()) -> Iterator[Receive
 
 
 @contextmanager
-def orthanc(folder: Path, *, nagle: bool = False, threads: int = 4) -> Iterator[Receiver]:
+def orthanc(
+    folder: Path, *, nagle: bool = False, threads: int = 4, plugins: Sequence[Path] = ()
+) -> Iterator[Receiver]:
     """Orthanc with its defaults: SQLite, a file for each instance, each synced."""
     program = find_program("Orthanc")
     if program is None:
@@ -94,12 +97,14 @@ def orthanc(folder: Path, *, nagle: bool = False, threads: int = 4) -> Iterator[
     settings = {
         "Name": "bench", "StorageDirectory": str(folder / "out"), "IndexDirectory": str(folder),
         "DicomPort": port, "HttpPort": http_port, "DicomAlwaysAllowStore": True, "RemoteAccessAllowed": False,
-        "Plugins": [], "DicomThreadsCount": threads,
+        "Plugins": [str(plugin) for plugin in plugins], "DicomThreadsCount": threads,
     }  # fmt: skip
     (folder / "orthanc.json").write_text(json.dumps(settings))
     with _running([program, str(folder / "orthanc.json")], port, folder, _environment(nagle)) as process:
         name = "Orthanc as shipped" if nagle else "Orthanc"
-        yield Receiver(name=name, port=port, process=process, outputs=lambda: _files(folder / "out"))
+        yield Receiver(
+            name=name, port=port, process=process, outputs=lambda: _files(folder / "out"), http_port=http_port
+        )
 
 
 @contextmanager
