@@ -184,9 +184,9 @@ class Association(Framing):
         """Bytes of a command."""
         self._established().take_command(piece)
 
-    def take_data(self, pieces: list[memoryview]) -> None:
+    def take_data(self, pieces: list[memoryview], *, lasting: bool) -> None:
         """Runs of a data set."""
-        self._established().take_data(pieces)
+        self._established().take_data(pieces, lasting=lasting)
 
     def end_message_part(self) -> None:
         """A command or a data set has ended, perhaps the message with it."""

@@ -1,5 +1,7 @@
 """C-ECHO (PS3.7 9.1.5, PS3.4 Annex A), and the answer to whatever is not served."""
 
+from collections.abc import Sequence
+
 from adapters.dicom.dimse import C_ECHO_RQ, SUCCESS, UNRECOGNIZED_OPERATION, Request, Status
 from adapters.dicom.negotiation import VERIFICATION
 
@@ -17,7 +19,7 @@ class Immediate:
     def __init__(self, request: Request) -> None:
         self.request = request
 
-    def write(self, view: memoryview | bytes) -> None:
+    def write(self, runs: Sequence[memoryview | bytes], *, lasting: bool) -> None:
         """Read past."""
 
     def abort(self) -> None:

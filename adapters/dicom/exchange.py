@@ -4,7 +4,7 @@ One message at a time: without an asynchronous operations window the peer waits 
 A peer that breaks the order of fragments raises Malformed, which ends the association.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from adapters.dicom.counters import Counters
@@ -26,7 +26,7 @@ from adapters.errors import Malformed
 
 COMMAND_LIMIT = 1 << 16  # bytes of a command set; real ones have a few hundred
 # Runs shorter than this are joined before they go on: one copy is cheaper than many calls (small PDUs).
-_SMALL_RUN = 1 << 15
+_SMALL_RUN = 1 << 13
 _IS_COMMAND = 0x01
 
 
@@ -35,8 +35,8 @@ class Operation(Protocol):
 
     request: Request
 
-    def write(self, view: memoryview | bytes) -> None:
-        """Take the next run of the data set."""
+    def write(self, runs: Sequence[memoryview | bytes], *, lasting: bool) -> None:
+        """Take the next runs of the data set. Lasting ones are the end of it and stay as they are until the answer."""
 
     def abort(self) -> None:
         """The data set will not come to its end."""
@@ -89,14 +89,12 @@ class Exchange:
         if len(self._command) > COMMAND_LIMIT:
             raise Malformed("command set too long")
 
-    def take_data(self, pieces: list[memoryview]) -> None:
-        """Runs of the data set, in order; none is kept."""
+    def take_data(self, pieces: Sequence[memoryview | bytes], *, lasting: bool) -> None:
+        """Runs of the data set, in order."""
         assert self._operation is not None  # begin_fragment saw to it
         if len(pieces) > 1 and sum(map(len, pieces)) < len(pieces) * _SMALL_RUN:
-            self._operation.write(b"".join(pieces))
-        else:
-            for piece in pieces:
-                self._operation.write(piece)
+            pieces = [b"".join(pieces)]
+        self._operation.write(pieces, lasting=lasting)
 
     def end_message_part(self) -> tuple[int, Operation] | None:
         """The command or the data set has ended: the context and operation to be answered, if that is all."""

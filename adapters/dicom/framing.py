@@ -2,6 +2,9 @@
 
 The kernel writes into one buffer per connection. Control PDUs are handed on whole; fragments of data sets as runs
 of views into the buffer, so a PDU may be longer than the buffer and a payload byte never becomes an object.
+
+Runs gather in the buffer until it is full or the data set ends. The last ones stay there until the answer is given,
+so what fits into the buffer is never copied on its way to the disk.
 """
 
 import asyncio
@@ -22,6 +25,7 @@ _P_DATA = int(PduType.P_DATA)
 _KINDS = frozenset(map(int, PduType))
 _ONE_PDV = struct.Struct(">BxIIBB")  # the headers of a P-DATA-TF and of its first presentation data value
 _IS_COMMAND, _IS_LAST = 0x01, 0x02  # message control header, PS3.8 Annex E
+_WASTE = memoryview(bytearray(_ROOM))  # where bytes go that nobody will look at, of every connection
 
 
 class Violation(Malformed):
@@ -47,7 +51,7 @@ class Framing(asyncio.BufferedProtocol):
         self._pieces: list[memoryview] = []  # runs of the data set in the buffer, not yet handed on
         self._transport: asyncio.Transport
         self._socket: socket.socket | None = None
-        self.held = False  # nothing is acted upon, but an abort
+        self.held = False  # nothing is acted upon, but an abort; what was handed on stays in the buffer
         self.deaf = False  # what still comes is read past
         self.heard_at = 0.0
         self.heard_bytes = 0
@@ -76,8 +80,8 @@ class Framing(asyncio.BufferedProtocol):
         """Bytes of a command fragment."""
 
     @abstractmethod
-    def take_data(self, pieces: list[memoryview]) -> None:
-        """Runs of a data set fragment; they are only good during this call."""
+    def take_data(self, pieces: list[memoryview], *, lasting: bool) -> None:
+        """Runs of a data set; good during this call or, the lasting ones, until the hold is released."""
 
     @abstractmethod
     def end_message_part(self) -> None:
@@ -98,24 +102,26 @@ class Framing(asyncio.BufferedProtocol):
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """Where the kernel may write."""
-        if self._read_at == self._written_to:
+        if self.deaf:
+            return _WASTE
+        if not self.held and not self._pieces and self._read_at == self._written_to:
             self._read_at = self._written_to = 0
-        elif len(self._buffer) - self._written_to < _ROOM:
-            rest = bytes(self._view[self._read_at : self._written_to])
-            self._view[: len(rest)] = rest
-            self._read_at, self._written_to = 0, len(rest)
+        elif not self.held and len(self._buffer) - self._written_to < _ROOM:
+            self._make_room()
         return self._view[self._written_to :]
 
     def buffer_updated(self, nbytes: int) -> None:
         """Act on what the kernel wrote."""
         self.heard_at = self._loop.time()
         self.heard_bytes += nbytes
+        if self.deaf:
+            return
         if _TCP_QUICKACK is not None:
             # Not sticky. Without it a sender that leaves Nagle on waits 40 ms for each instance.
             self._set_option(_TCP_QUICKACK)
         self._written_to += nbytes
         self.consume()
-        if self.held and self._written_to - self._read_at > len(self._buffer) - 2 * _ROOM:
+        if self.held and len(self._buffer) - self._written_to < 2 * _ROOM:
             self._transport.pause_reading()
 
     def pause_writing(self) -> None:
@@ -144,12 +150,8 @@ class Framing(asyncio.BufferedProtocol):
         try:
             while not self.deaf and self._advance():
                 pass
-            self._hand_on()
         except Malformed as error:
-            self._pieces.clear()
             self.violated(error)
-        if self.deaf:
-            self._read_at = self._written_to = 0
 
     def _advance(self) -> bool:
         """One step; False when there is nothing to do before more bytes come."""
@@ -159,11 +161,9 @@ class Framing(asyncio.BufferedProtocol):
             return self._take_fragment()
         if self._pdu_left:
             return self._begin_pdv()
-        if self._inside_of:
-            self._take_whole_pdus()
         if self._skip_left:
             return self._skip()
-        return self._begin_pdu()
+        return self._take_whole_pdus() or self._begin_pdu()
 
     def _begin_pdu(self) -> bool:
         if self._written_to - self._read_at < HEADER.size:
@@ -190,23 +190,42 @@ class Framing(asyncio.BufferedProtocol):
         self.heard_control(PduType(kind), body)
         return True
 
-    def _take_whole_pdus(self) -> None:
-        """The common case, quickly: PDUs of one fragment each, from the middle of a data set."""
+    def _take_whole_pdus(self) -> bool:
+        """The common case, quickly: PDUs that are here whole, of one fragment each. Whether there was one."""
         at, end = self._read_at, self._written_to
         while end - at >= _ONE_PDV.size:
             kind, length, pdv_length, context_id, control = _ONE_PDV.unpack_from(self._buffer, at)
             following = at + HEADER.size + length
-            if kind != _P_DATA or control or context_id != self._inside_of or pdv_length != length - 4:
+            if kind != _P_DATA or pdv_length != length - 4 or following > end:
                 break
-            if (
-                following > end
-                or length < PDV_HEADER.size
-                or (self._maximum_length and length > self._maximum_length)
-            ):
+            if length < PDV_HEADER.size or (self._maximum_length and length > self._maximum_length):
                 break
+            if control or context_id != self._inside_of:
+                self._read_at = at
+                return self._take_whole_pdu(context_id, control, following)
             self._pieces.append(self._view[at + _ONE_PDV.size : following])
             at = following
+        taken = at > self._read_at
         self._read_at = at
+        return taken
+
+    def _take_whole_pdu(self, context_id: int, control: int, following: int) -> bool:
+        """One that begins or ends a message, or a part of it."""
+        if not self.heard_data():
+            self._read_at = following
+            return True
+        self.begin_fragment(context_id, control)
+        piece = self._view[self._read_at + _ONE_PDV.size : following]
+        self._read_at = following
+        self._inside_of = context_id if not control & (_IS_COMMAND | _IS_LAST) else 0
+        if control & _IS_COMMAND:
+            self.take_command(piece)
+        else:
+            self._pieces.append(piece)
+        if control & _IS_LAST:
+            self._hand_on(lasting=True)
+            self.end_message_part()
+        return True
 
     def _begin_data(self, length: int) -> bool:
         if not self.heard_data():
@@ -253,14 +272,20 @@ class Framing(asyncio.BufferedProtocol):
 
     def _end_pdv(self) -> None:
         if self._control & _IS_LAST:
-            self._hand_on()
+            self._hand_on(lasting=True)
             self.end_message_part()
 
-    def _hand_on(self) -> None:
+    def _hand_on(self, *, lasting: bool) -> None:
         if self._pieces:
-            if not self.deaf:  # else the association ended inside this data set
-                self.take_data(self._pieces)
-            self._pieces.clear()
+            pieces, self._pieces = self._pieces, []
+            self.take_data(pieces, lasting=lasting)
+
+    def _make_room(self) -> None:
+        """The buffer is full: hand on what it holds of a data set, and begin again with what is not yet understood."""
+        self._hand_on(lasting=False)
+        rest = bytes(self._view[self._read_at : self._written_to])
+        self._view[: len(rest)] = rest
+        self._read_at, self._written_to = 0, len(rest)
 
     def _skip(self) -> bool:
         size = min(self._skip_left, self._written_to - self._read_at)

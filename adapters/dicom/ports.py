@@ -3,7 +3,7 @@
 An origin is a flat mapping that can be written as JSON.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -16,8 +16,8 @@ class Entry(Protocol):
     def write(self, view: bytes | bytearray | memoryview) -> None:
         """Take the bytes at once (the view may be reused afterwards); may raise Unavailable: no room."""
 
-    async def commit(self) -> None:
-        """Return once the payload is durable; raises Unavailable."""
+    async def commit(self, rest: Sequence[bytes | memoryview] = ()) -> None:
+        """Return once the payload is durable; raises Unavailable. Its rest stays as it is until then: no copy is needed."""
 
     def abort(self) -> None:
         """Forget the payload. May be called twice, and after a failed write or commit."""

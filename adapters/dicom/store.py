@@ -6,7 +6,7 @@ nor is a SOP Instance UID that names the instance although it is no UID.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -75,6 +75,7 @@ class Store:
         self.size = 0  # bytes of the data set so far
         self._walker = open_walker(ENCODINGS[context.transfer_syntax], _NAMED)
         self._entry: Entry | None = None
+        self._last: Sequence[memoryview | bytes] = ()  # the end of the data set, not yet given to the entry
         self._error: Exception | None = None
         try:
             self._check_request(context, association)
@@ -82,14 +83,17 @@ class Store:
         except Exception as error:  # every outcome is an answer
             self._fail(error)
 
-    def write(self, view: memoryview | bytes) -> None:
-        """Take the next run of the data set."""
+    def write(self, runs: Sequence[memoryview | bytes], *, lasting: bool) -> None:
+        """Take the next runs of the data set."""
         if self._entry is None:
             return
-        self.size += len(view)
         try:
-            self._walker.feed(view)
-            self._entry.write(view)
+            for run in runs:
+                self.size += len(run)
+                self._walker.feed(run)
+                if not lasting:
+                    self._entry.write(run)
+            self._last = runs if lasting else ()
         except Exception as error:  # every outcome is an answer
             self._fail(error)
 
@@ -106,7 +110,7 @@ class Store:
                 self._walker.finish()
                 check_name(self._walker, SOP_CLASS_UID, self.request.sop_class_uid)
                 check_name(self._walker, SOP_INSTANCE_UID, self.request.sop_instance_uid)
-                await self._entry.commit()
+                await self._entry.commit(self._last)
                 self._entry = None
         except Exception as error:  # every outcome is an answer
             self._fail(error)

@@ -4,7 +4,7 @@ import asyncio
 import json
 import socket
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -44,12 +44,18 @@ class MemoryEntry:
         if self.intake.keeps_payloads:
             self.payload += view
 
-    async def commit(self) -> None:
+    async def commit(self, rest: Sequence[bytes | memoryview] = ()) -> None:
+        for view in rest:
+            if self.size + len(view) > self.intake.room:
+                raise Unavailable("journal is full")
+            self.size += len(view)
         self.intake.committing.set()
         if self.intake.gate is not None:
             await self.intake.gate.wait()
         if self.intake.commit_error is not None:
             raise self.intake.commit_error
+        if self.intake.keeps_payloads:
+            self.payload += b"".join(rest)  # only now: nobody may have written over it
         self.intake.open_entries.discard(self)
         self.intake.records.append(Record(self.kind, self.origin, bytes(self.payload)))
 

@@ -4,6 +4,7 @@ import asyncio
 import random
 import socket
 import struct
+import threading
 import time
 
 import pytest
@@ -342,6 +343,42 @@ def test_abort_is_noticed_while_an_instance_is_being_kept(server, peer):
     server.call(server.intake.gate.set)
     wait_for(lambda: server.intake.noted("dicom.association")[-1]["event"] == "closed")
     assert server.intake.noted("dicom.association")[-1]["how"] == "aborted"
+
+
+def test_what_is_being_kept_is_not_written_over_by_what_follows(server, peer):
+    server.intake.gate = asyncio.Event()
+    peer.associate()
+    first, second = wire.ct_data_set(pixels=300_000), wire.ct_data_set(pixels=500_000)
+    peer.send(p_data(3, 3, wire.store_rq()), *fragments(first))
+    assert server.intake.committing.wait(5)
+    peer.send(p_data(3, 3, wire.store_rq()), *fragments(second))
+    time.sleep(0.2)  # the second one has arrived behind the first by now
+    server.call(server.intake.gate.set)
+
+    assert [peer.read_answer().status, peer.read_answer().status] == [0, 0]
+    assert [record.data_set for record in server.intake.records] == [first, second]
+
+
+def test_what_is_being_kept_is_not_written_over_after_our_abort(server, peer):
+    server.intake.gate = asyncio.Event()
+    peer.associate()
+    data_set = wire.ct_data_set(pixels=300_000)
+    peer.send(p_data(3, 3, wire.store_rq()), *fragments(data_set))
+    assert server.intake.committing.wait(5)
+    closing = threading.Thread(target=server.close, args=(0.5,))
+    closing.start()
+    assert peer.read_pdu()[0] == 7
+    peer.send(bytes(1 << 20))  # read past: nobody knows any more what it is
+    server.call(server.intake.gate.set)
+    closing.join()
+
+    assert server.intake.records[0].data_set == data_set
+
+
+def fragments(data_set: bytes, size: int = 100_000) -> list[bytes]:
+    """A data set in PDUs of one fragment each."""
+    pieces = [data_set[start : start + size] for start in range(0, len(data_set), size)]
+    return [p_data(3, 2 if n == len(pieces) else 0, piece) for n, piece in enumerate(pieces, start=1)]
 
 
 def test_release_that_comes_before_the_answer_waits_for_it(server, peer):
