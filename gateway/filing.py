@@ -215,13 +215,15 @@ class Filing:
 
     def _announce(self, first: RecordId, size: int) -> str:
         """Say in a row which pack will be put: one that never gets its records is removed by this row."""
-        with self.runtime.sessions.begin() as session:
-            for revision in itertools.count():
-                key = pack_key(first, revision=revision)
+        for revision in itertools.count():
+            key = pack_key(first, revision=revision)
+            if self.runtime.objects.size(key) is not None:
+                continue  # in use, or its rows were lost with a database: it may hold what lies nowhere else
+            with self.runtime.sessions.begin() as session:
                 if session.scalars(select(Pack.id).where(Pack.key == key)).first() is None:
-                    break  # never over a pack that records point to
-            session.add(Pack(id=new_id(), key=key, size_bytes=size))
-            return key
+                    session.add(Pack(id=new_id(), key=key, size_bytes=size))
+                    return key
+        raise AssertionError("revisions do not end")
 
     def _point_to_pack(self, key: str, stream: PackStream, records: Sequence[Waiting]) -> None:
         with self.runtime.sessions.begin() as session:

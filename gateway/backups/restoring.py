@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from alembic.script import ScriptDirectory
-from sqlalchemy import update
+from sqlalchemy import delete, update
 
 from gateway import audit
 from gateway.backups import archive as archives
@@ -16,7 +16,7 @@ from gateway.backups.databases import is_empty, restore_database
 from gateway.backups.making import ACTOR, WORK_FOLDER, ChunkSource
 from gateway.backups.sealed import unseal
 from gateway.backups.steps import Steps
-from gateway.index import Record
+from gateway.index import Pack, Record
 from gateway.migrations import alembic_config, migrate
 from gateway.runtime import Runtime
 
@@ -53,7 +53,7 @@ def restore_backup(runtime: Runtime, archive: Archive, passphrase: str | None, s
             runtime.engine.dispose()
             restore_database(runtime.settings, dump)
             migrate(runtime.engine)
-            _mark_local(runtime, there)
+            _settle(runtime, there)
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return Restored(manifest=manifest, segments=len(there), missing=tuple(missing))
@@ -122,9 +122,14 @@ def _write_keys(folder: Path, keys: dict[str, bytes]) -> None:
         path.write_bytes(content)
 
 
-def _mark_local(runtime: Runtime, there: Iterable[tuple[str, int]]) -> None:
-    """Which records can be read from a segment here; and that this was restored."""
+def _settle(runtime: Runtime, there: Iterable[tuple[str, int]]) -> None:
+    """Which records can be read from a segment here; and that this was restored.
+
+    A pack that was being put at the moment of the backup may be whole by now, with records that lie nowhere else: its
+    row goes, because a pack that no row knows is never removed.
+    """
     with runtime.sessions.begin() as session:
+        session.execute(delete(Pack).where(Pack.filed_at.is_(None)))
         session.execute(update(Record).where(Record.local).values(local=False))
         for journal_id, number in sorted(there):
             here = (Record.journal == journal_id, Record.segment == number)

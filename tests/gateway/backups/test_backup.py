@@ -182,6 +182,31 @@ def test_a_lost_database_alone_loses_nothing_that_the_journal_still_has(
     same_place.engine.dispose()
 
 
+def test_a_pack_that_was_filed_after_the_backup_is_never_overwritten_nor_removed(
+    wire: Wire, target: FolderStore, new_installation: Callable[[str], Runtime], clock: Clock
+):
+    """Its rows were lost with the database; its members may lie nowhere else."""
+    first = wire.runtime
+    with first.sessions.begin() as session:  # as a drain that is putting it
+        session.add(Pack(key="packs/announced.tar", size_bytes=5))
+    back_up(wire, target)
+    wire.send(wire.image(patient_id="P5"))
+    wire.index()
+    clock.advance(minutes=1)
+    Filing(first).file_ready()
+    first.objects.put("packs/announced.tar", io.BytesIO(b"whole"), 5)
+    before = {key: first.objects.read(key) for key in first.objects.keys("packs/")}
+    second = replace(new_installation("second"), objects=first.objects)
+
+    restore(second, target)
+    Drain(second).index_new()
+    Filing(second).file_ready()
+
+    after = {key: first.objects.read(key) for key in first.objects.keys("packs/")}
+    assert {key: after.get(key) for key in before} == before
+    assert len(after) > len(before)
+
+
 def test_a_store_that_lost_a_pack_is_said_to_have(
     wire: Wire, target: FolderStore, new_installation: Callable[[str], Runtime]
 ):
