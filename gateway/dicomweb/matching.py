@@ -15,6 +15,7 @@ Matcher = Callable[[Column, str, str], ColumnElement[bool]]
 _ESCAPE = "!"
 _DATE, _TIME = re.compile(r"\d{8}"), re.compile(r"\d{2}(\d{2}(\d{2}(\.\d{1,6})?)?)?")
 _UID = re.compile(r"[0-9.]{1,64}")
+_BETWEEN_WORDS = re.compile(r"[\s^=,*?]+")
 _HAN = re.compile(r"[\u3400-\u9fff\U00020000-\U0003ffff]")
 
 
@@ -31,6 +32,12 @@ def match_name(column: Column, value: str, name: str) -> ColumnElement[bool]:
     if _HAN.search(value) and "^" not in value:
         ways.append(_in_groups(func.lower(func.replace(column, "^", "")), _pattern(value)))
     return or_(*ways)
+
+
+def match_words(column: Column, value: str) -> ColumnElement[bool]:
+    """Fuzzy matching of a name (PS3.4 C.2.2.2.1.1): every word of it is somewhere, in any order and any case."""
+    words = [word for word in _BETWEEN_WORDS.split(value.lower()) if word]
+    return and_(*(func.lower(column).contains(word, autoescape=True) for word in words)) if words else false()
 
 
 def match_date(column: Column, value: str, name: str) -> ColumnElement[bool]:

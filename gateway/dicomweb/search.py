@@ -1,7 +1,8 @@
 """QIDO-RS (PS3.18 10.6): studies, series and instances that match, a fixed number of queries for any answer.
 
-Not supported and said so: fuzzy matching (a Warning header), XML answers (406). Attributes that the index does not
-keep cannot be matched (400, naming them); asked for in `includefield` they are left out.
+Fuzzy matching finds a patient's name also by its pinyin and initials. Not supported and said so: empty value matching
+(a Warning header), XML answers (406). Attributes that the index does not keep cannot be matched (400, naming them);
+asked for in `includefield` they are left out.
 """
 
 from collections import defaultdict
@@ -11,11 +12,12 @@ from functools import cache
 from typing import Any
 
 from pydicom.datadict import dictionary_has_tag, keyword_dict
-from sqlalchemy import ColumnElement, Integer, Row, Select, Uuid, bindparam, cast, func, select
+from sqlalchemy import ColumnElement, Integer, Row, Select, Uuid, bindparam, cast, func, or_, select
 from sqlalchemy.orm import Session
 
 from gateway.dicomweb.attributes import ATTRIBUTES, BY_KEYWORD, BY_TAG, MODALITIES_IN_STUDY, Attribute, Level
 from gateway.dicomweb.errors import BadQuery
+from gateway.dicomweb.matching import match_words
 from gateway.index import Instance, Record, Series, Study, is_indexed
 from worklists.access import Sight, Subject, visible_to
 from worklists.examinations import Examination
@@ -45,6 +47,7 @@ class Query:
     limit: int | None = None
     offset: int = 0
     fuzzy: bool = False
+    empty_values: bool = False
 
     @property
     def page(self) -> int | None:
@@ -99,6 +102,7 @@ def read_query(
         limit=_whole_number("limit", options["limit"]) if options.get("limit") else None,
         offset=_whole_number("offset", options.get("offset") or "0"),
         fuzzy=options.get("fuzzymatching", "").lower() == "true",
+        empty_values=options.get("emptyvaluematching", "").lower() == "true",
     )
 
 
@@ -153,7 +157,7 @@ def _columns(level: Level, lowest: Level, *, study_first: bool) -> Select[Any]:
 
 
 def _conditions(query: Query) -> list[ColumnElement[bool]]:
-    conditions = [_condition(one, value) for one, value in query.matches]
+    conditions = [_condition(one, value, fuzzy=query.fuzzy) for one, value in query.matches]
     if query.study_instance_uid is not None:
         conditions.append(Study.study_instance_uid == query.study_instance_uid)
     if query.series_instance_uid is not None:
@@ -161,9 +165,12 @@ def _conditions(query: Query) -> list[ColumnElement[bool]]:
     return conditions
 
 
-def _condition(one: Attribute, value: str) -> ColumnElement[bool]:
+def _condition(one: Attribute, value: str, *, fuzzy: bool) -> ColumnElement[bool]:
     """A patient's attribute is looked up among the patients first: few of them match, and all studies would be walked."""
     condition = one.match(one.column, value, one.keyword)
+    if fuzzy and one.vr == "PN":
+        column = Patient.search_text if one.keyword == "PatientName" else one.column
+        condition = or_(condition, match_words(column, value))
     if one.keyword.startswith("Patient"):
         return Examination.patient_id.in_(select(Patient.id).where(condition).correlate(None))
     return condition
@@ -204,9 +211,9 @@ def _add_study_totals(session: Session, results: list[Json], rows: Sequence[Row[
 
 def _warnings(query: Query, more: bool) -> list[str]:
     warnings = []
-    if query.fuzzy:
+    if query.empty_values:
         warnings.append(
-            "The fuzzymatching parameter is not supported. Only literal matching has been performed."
+            "The emptyvaluematching parameter is not supported. Empty Value Matching has not been performed."
         )
     if more and (query.limit is None or query.limit > RESULTS_LIMIT):
         warnings.append("There are additional results that can be requested.")

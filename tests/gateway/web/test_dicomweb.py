@@ -223,8 +223,23 @@ def test_series_and_instances_are_listed_in_reading_order(stored: Stored, reader
     assert instances[0]["00280010"]["Value"] == [32]
 
 
-def test_fuzzy_matching_is_warned_about_and_xml_is_refused(browser: httpx.Client) -> None:
-    assert "fuzzymatching" in browser.get("/studies?fuzzymatching=true").headers["warning"]
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [("zhangsan", 1), ("san zhang", 1), ("zs", 1), ("三", 1), ("张三", 1), ("lisi", 0), ("%", 0), ("^", 0)],
+)
+def test_fuzzy_matching_finds_a_name_by_its_pinyin_and_in_any_order(
+    stored: Stored, browser: httpx.Client, value: str, found: int
+) -> None:
+    stored(image(name="=张^三", patient_id="P1"))
+
+    answer = browser.get("/studies", params={"PatientName": value, "fuzzymatching": "true"})
+
+    assert len(answer.json()) == found
+    assert "warning" not in answer.headers
+
+
+def test_what_is_not_supported_is_warned_about_or_refused(browser: httpx.Client) -> None:
+    assert "emptyvaluematching" in browser.get("/studies?emptyvaluematching=true").headers["warning"]
     refused = browser.get("/studies", headers={"Accept": 'multipart/related; type="application/dicom+xml"'})
     assert refused.status_code == 406
 
