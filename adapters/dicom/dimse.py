@@ -14,7 +14,7 @@ _MESSAGE_ID, _RESPONDED_TO, _DATA_SET_TYPE, _STATUS = 0x0110, 0x0120, 0x0800, 0x
 _OFFENDING, _COMMENT, _AFFECTED_INSTANCE = 0x0901, 0x0902, 0x1000
 
 _HEADER = struct.Struct("<HHI")
-_US = struct.Struct("<H")
+_US_ELEMENTS = struct.Struct("<HHIHHHIHHHIHHHIH")  # four elements of VR US
 _TAG = struct.Struct("<HH")
 
 
@@ -58,10 +58,12 @@ def read_request(data: bytes | bytearray) -> Request:
 def write_response(request: Request, status: Status) -> bytes:
     """Write the command set that answers a request (PS3.7 9.3, 10.3)."""
     body = _element(_AFFECTED_CLASS, _even(request.sop_class_uid, b"\0")) if request.sop_class_uid else b""
-    body += _element(_FIELD, _US.pack(request.field | RESPONSE))
-    body += _element(_RESPONDED_TO, _US.pack(request.message_id))
-    body += _element(_DATA_SET_TYPE, _US.pack(NO_DATA_SET))
-    body += _element(_STATUS, _US.pack(status.code))
+    body += _US_ELEMENTS.pack(
+        *(0, _FIELD, 2, request.field | RESPONSE),
+        *(0, _RESPONDED_TO, 2, request.message_id),
+        *(0, _DATA_SET_TYPE, 2, NO_DATA_SET),
+        *(0, _STATUS, 2, status.code),
+    )
     if status.offending is not None:
         body += _element(_OFFENDING, _TAG.pack(status.offending >> 16, status.offending & 0xFFFF))
     if status.comment:
@@ -73,16 +75,16 @@ def write_response(request: Request, status: Status) -> bytes:
 
 def _read_elements(data: bytes | bytearray) -> dict[int, bytes]:
     elements: dict[int, bytes] = {}
-    position = 0
-    while position < len(data):
-        if position + 8 > len(data):
+    position, end, data = 0, len(data), bytes(data)
+    while position < end:
+        if position + 8 > end:
             raise Malformed("the command set ends inside an element")
         group, element, length = _HEADER.unpack_from(data, position)
-        position += 8
-        if group != 0 or position + length > len(data):
+        start = position + 8
+        position = start + length
+        if group != 0 or position > end:
             raise Malformed(f"the command set holds ({group:04X},{element:04X}) or is cut short in it")
-        elements[element] = bytes(data[position : position + length])
-        position += length
+        elements[element] = data[start:position]
     return elements
 
 
@@ -90,7 +92,7 @@ def _number(elements: Mapping[int, bytes], element: int) -> int:
     value = elements.get(element, b"")
     if len(value) != 2:
         raise Malformed(f"the command set has no usable (0000,{element:04X})")
-    return int(_US.unpack(value)[0])
+    return int.from_bytes(value, "little")
 
 
 def _uid(elements: Mapping[int, bytes], element: int) -> str:

@@ -116,12 +116,14 @@ class Framing(asyncio.BufferedProtocol):
         self.heard_bytes += nbytes
         if self.deaf:
             return
-        if _TCP_QUICKACK is not None:
-            # Not sticky. Without it a sender that leaves Nagle on waits 40 ms for each instance.
-            self._set_option(_TCP_QUICKACK)
         self._written_to += nbytes
         self.consume()
-        if self.held and len(self._buffer) - self._written_to < 2 * _ROOM:
+        if not self.held:
+            # Not sticky. Without it a sender that leaves Nagle on waits 40 ms in the middle of each instance; at its
+            # end our answer goes out at once, and acknowledges with it.
+            if _TCP_QUICKACK is not None:
+                self._set_option(_TCP_QUICKACK)
+        elif len(self._buffer) - self._written_to < 2 * _ROOM:
             self._transport.pause_reading()
 
     def pause_writing(self) -> None:

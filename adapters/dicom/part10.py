@@ -3,6 +3,7 @@ read from one that came as a file."""
 
 import struct
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import BinaryIO
 
 from adapters.dicom.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
@@ -14,6 +15,7 @@ META_LIMIT_BYTES = (
 
 _SHORT = struct.Struct("<HH2sH")
 _PREAMBLE = 128
+_BEGINNING = bytes(_PREAMBLE) + b"DICM" + _SHORT.pack(2, 0, b"UL", 4)  # up to the value of the group length
 _LONG_VRS = (b"OB", b"OW", b"UN", b"UT", b"SQ", b"OF", b"OD", b"OL", b"OV", b"UC", b"UR", b"SV", b"UV")
 
 
@@ -70,15 +72,24 @@ def write_file_meta(
     *, sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str, source_ae_title: str
 ) -> bytes:
     """Write preamble, prefix and file meta information; the data set follows as received."""
-    meta = struct.pack("<HH2sxxI", 2, 1, b"OB", 2) + b"\0\1"
-    meta += _element(0x0002, b"UI", sop_class_uid)
-    meta += _element(0x0003, b"UI", sop_instance_uid)
-    meta += _element(0x0010, b"UI", transfer_syntax_uid)
-    meta += _element(0x0012, b"UI", IMPLEMENTATION_CLASS_UID)
-    meta += _element(0x0013, b"SH", IMPLEMENTATION_VERSION_NAME)
-    meta += _element(0x0016, b"AE", source_ae_title)
-    length = _SHORT.pack(2, 0, b"UL", 4) + len(meta).to_bytes(4, "little")
-    return bytes(128) + b"DICM" + length + meta
+    before, after = _around_instance(sop_class_uid, transfer_syntax_uid, source_ae_title)
+    meta = before + _element(0x0003, b"UI", sop_instance_uid) + after
+    return _BEGINNING + len(meta).to_bytes(4, "little") + meta
+
+
+@lru_cache(256)
+def _around_instance(
+    sop_class_uid: str, transfer_syntax_uid: str, source_ae_title: str
+) -> tuple[bytes, bytes]:
+    """What is the same for all instances of a kind from one peer: the elements before the SOP Instance UID, and behind."""
+    version = struct.pack("<HH2sxxI", 2, 1, b"OB", 2) + b"\0\1"
+    after = (
+        _element(0x0010, b"UI", transfer_syntax_uid),
+        _element(0x0012, b"UI", IMPLEMENTATION_CLASS_UID),
+        _element(0x0013, b"SH", IMPLEMENTATION_VERSION_NAME),
+        _element(0x0016, b"AE", source_ae_title),
+    )
+    return version + _element(0x0002, b"UI", sop_class_uid), b"".join(after)
 
 
 def _element(element: int, vr: bytes, text: str) -> bytes:

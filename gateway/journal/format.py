@@ -31,6 +31,8 @@ _TRAILER = struct.Struct("<I")  # CRC of body | CRC of marker, body offset, body
 _MARK = struct.Struct("<QI")  # synced offset, ended | CRC of both
 _CRC = struct.Struct("<I")
 
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
+
 SEGMENT_HEADER_BYTES = _SEGMENT.size + _CRC.size
 RECORD_HEADER_BYTES = _RECORD.size + _CRC.size
 TRAILER_BYTES = _TRAILER.size + _CRC.size
@@ -112,9 +114,7 @@ def read_segment_header(data: bytes) -> SegmentHeader:
 
 
 def write_head(kind: str, origin: Mapping[str, Any]) -> bytes:
-    head = json.dumps(
-        {"kind": kind, "origin": dict(origin)}, ensure_ascii=False, separators=(",", ":"), allow_nan=False
-    ).encode()
+    head = _encode({"kind": kind, "origin": dict(origin)}).encode()
     if len(head) > HEAD_LIMIT_BYTES:
         raise ValueError(f"kind and origin take {len(head)} bytes; at most {HEAD_LIMIT_BYTES} are kept")
     return head
