@@ -11,9 +11,10 @@ from typing import Any
 from uuid import UUID
 
 from celery import Celery
-from celery.signals import beat_init, worker_ready, worker_shutdown
+from celery.signals import beat_embedded_init, beat_init, worker_process_init, worker_ready, worker_shutdown
 
 from gateway.presence import Presence
+from gateway.processes import die_with_parent
 from gateway.pulse import DRAIN_DUE_S, warn_without_drain
 from gateway.runtime import Runtime, open_runtime, utc_now
 from gateway.settings import Settings
@@ -47,6 +48,11 @@ def make_celery(settings: Settings) -> Celery:
             }
         },
     )
+
+    @beat_embedded_init.connect(weak=False)
+    @worker_process_init.connect(weak=False)
+    def end_with_worker(**_: Any) -> None:  # a beat whose worker was killed would beat for ever
+        die_with_parent()
 
     @beat_init.connect(weak=False)
     def say_beat(**_: Any) -> None:

@@ -81,6 +81,11 @@ class Supervisor:
                 child.process.join()
 
 
+def die_with_parent() -> None:
+    """End this process (SIGTERM) when the one that forked it ends, however that ends."""
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
 def _start(name: str, target: Callable[[], None]) -> BaseProcess:
     process = FORK.Process(target=_run_child, args=(name, target, os.getpid()), name=f"gateway-{name}")
     process.start()
@@ -91,7 +96,7 @@ def _run_child(name: str, target: Callable[[], None], parent: int) -> None:
     """A child dies with its supervisor, however that dies: an orphan would hold the ports."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C reaches the whole group; the supervisor decides
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    die_with_parent()
     if os.getppid() != parent:
         sys.exit(1)
     try:

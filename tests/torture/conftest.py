@@ -55,8 +55,8 @@ def new_installation(
     """Makes an installation of its own for a test, on one of the stacks, not yet started; ended with the test."""
     with ExitStack() as ends:
 
-        def make(stack: str = STACKS[0], **settings: object) -> Installation:
-            folder = copy_of(county, tmp_path / f"data-{stack}")
+        def make(stack: str = STACKS[0], *, folder: Path | None = None, **settings: object) -> Installation:
+            folder = copy_of(county, folder or tmp_path / f"data-{stack}")
             if stack == STACKS[1]:
                 store: SeaweedFs = request.getfixturevalue("seaweedfs")
                 template: str = request.getfixturevalue("county_database")

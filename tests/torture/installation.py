@@ -32,6 +32,10 @@ HAPPENED = "fault_happened"
 class Installation(Gateway):
     """One that starts in a fraction of a second."""
 
+    @property
+    def log_path(self) -> Path:
+        return self.data_dir.with_name(f"{self.data_dir.name}.log")  # not on a disk that is full or gone
+
     def arm(self, faults: str = "") -> None:
         """What goes wrong from the next start on; nothing when it is empty."""
         self.set(faults=faults)

@@ -1,6 +1,7 @@
 """`kill -9` of any one process, or of all, at random moments: whatever was acknowledged is there afterwards, once.
 
-The moments come from a seed that is printed; TORTURE_SEED sets another one. `make torture` kills 200 times a stack.
+The moments come from a seed that is printed; TORTURE_SEED sets another one, TORTURE_KILLS their number.
+`make torture` kills 200 times a stack.
 """
 
 import itertools
@@ -23,7 +24,7 @@ from tests.torture.verifying import assert_nothing_lost
 pytestmark = [pytest.mark.xdist_group("torture-kills"), pytest.mark.timeout(3600)]
 
 SEED = int(os.environ.get("TORTURE_SEED", "20261122"))
-KILLS = 200 if LONG else 14
+KILLS = int(os.environ.get("TORTURE_KILLS", "200" if LONG else "14"))
 ALL_AT_ONCE = 0.25  # of the kills; the others are of one process
 LARGE_SIZE = 1500  # pixels square: more than a record of a shared segment may have
 
