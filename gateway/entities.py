@@ -15,6 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstr
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
+from adapters.dicom.charset import REWRITTEN
 from gateway.connecting import read_certificate_name
 from worklists.base import Base
 from worklists.directory import (
@@ -46,7 +47,7 @@ _CODE = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _USERNAME = re.compile(r"[^\s/\\\x00-\x1f]{1,64}")
 # PS3.3 §C.12.1.1.2, Tables C.12-2 to C.12-5; GBK is widely sent where GB18030 is meant.
 _CHARACTER_SETS = frozenset(
-    ["", "GB18030", "GBK"]
+    ["", "GB18030", "GBK", *REWRITTEN]
     + [f"ISO_IR {n}" for n in (6, 100, 101, 109, 110, 144, 127, 126, 138, 148, 203, 13, 166, 192)]
     + [
         f"ISO 2022 IR {n}"

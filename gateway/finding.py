@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from gateway.index import Held
+from gateway.text_doubts import TextDoubt, find_doubts
 from worklists.access import Subject, visible_to
 from worklists.base import COUNTY_TIME
 from worklists.errors import Invalid
@@ -110,6 +111,7 @@ class Around:
     reports: dict[uuid.UUID, uuid.UUID]
     returns: dict[uuid.UUID, tuple[ReportReturn, datetime]]
     held: dict[uuid.UUID, int]
+    doubts: dict[uuid.UUID, TextDoubt]  # text that was probably declared wrongly
     renamed: frozenset[uuid.UUID]  # whose standing report names the patient as before a correction
 
 
@@ -135,6 +137,7 @@ def look_around(
         reports={row.examination_id: row.id for row in reports},
         returns=_returns_to(session, examination_ids, recipient_id) if recipient_id else {},
         held={about: count for about, count in held if about is not None},
+        doubts=find_doubts(session, examination_ids),
         renamed=frozenset(report.examination_id for report in standing if report.id in renamed),
     )
 

@@ -91,6 +91,7 @@ class Study(Base):
     study_description: Mapped[str] = mapped_column(default="")
     accession_number: Mapped[str] = mapped_column(default="", index=True)
     referring_physician_name: Mapped[str] = mapped_column(default="")
+    character_set: Mapped[str | None]  # what a person said that its text is in; None: as declared
 
     examination: Mapped[Examination] = relationship()
     series: Mapped[list["Series"]] = relationship(back_populates="study")

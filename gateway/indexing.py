@@ -14,7 +14,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from adapters.dicom.header import InstanceHeader
-from gateway import work
+from gateway import text_doubts, work
 from gateway.index import HeldReason, Instance, Record, RecordState, Series, Study
 from gateway.known import Incoming, Known, KnownInstance, NewInstance, NewRecord
 from gateway.settings import Settings
@@ -67,6 +67,7 @@ def index_instances(
         keep_held(known, held, now=now)
         note_arrivals(known, placed, settings=settings, now=now)
         known.write()
+        note_text(known, placed, now=now)
 
 
 def find_hold(known: Known, item: Incoming, *, same_patient: bool = False) -> Hold | None:
@@ -181,6 +182,12 @@ def note_arrivals(
     return found
 
 
+def note_text(known: Known, placed: Mapping[str, Sequence[Incoming]], *, now: datetime) -> None:
+    """Tell who looks after character sets what arrived with text that makes no sense as declared."""
+    by_examination = {known.studies[uid].examination_id: items for uid, items in placed.items()}
+    text_doubts.note_doubts(known.session, by_examination, now=now)
+
+
 def schedule_settling(session: Session, found: Sequence[Examination], *, settings: Settings) -> None:
     """Judge completeness when an examination's quiet period is over, in receive time."""
     if found:
@@ -250,8 +257,10 @@ def place(
     study = _study_of(known, item)
     version = _next_version(session, item.header.sop_instance_uid)
     add_instance(known, item, study, version=version)
-    [examination] = note_arrivals(known, {item.header.study_instance_uid: [item]}, settings=settings, now=now)
+    placed = {item.header.study_instance_uid: [item]}
+    [examination] = note_arrivals(known, placed, settings=settings, now=now)
     known.write()
+    note_text(known, placed, now=now)
     return examination
 
 

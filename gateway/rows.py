@@ -1,6 +1,6 @@
 """Every module that declares rows, so that the metadata is whole once this one is imported."""
 
-from gateway import accounts, audit, directory, index, keys, live, work
+from gateway import accounts, audit, directory, index, keys, live, text_doubts, work
 from gateway.backups import rows as backups
 from worklists import directory as community
 from worklists import examinations, patient_index, patients, phrases, reading, recognition, reports
@@ -8,6 +8,7 @@ from worklists import examinations, patient_index, patients, phrases, reading, r
 MODULES = (
     accounts,
     audit,
+    text_doubts,
     backups,
     community,
     directory,

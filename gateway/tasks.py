@@ -109,6 +109,13 @@ def match_patients(runtime: Runtime, _leased: Leased) -> None:
     raise NotYet(runtime.now() + MATCHING_INTERVAL)
 
 
+def read_text_again(runtime: Runtime, leased: Leased) -> None:
+    """An examination follows what a person said about its character set."""
+    from gateway import character_sets  # noqa: PLC0415 (it builds on `reading`, which builds on this)
+
+    character_sets.read_text_again(runtime, leased)
+
+
 TASKS: dict[str, Task] = {
     indexing.SETTLE: settle_examination,
     RENDER: render_report,
@@ -116,6 +123,7 @@ TASKS: dict[str, Task] = {
     "release_expired_claims": release_expired_claims,
     "route_waiting": route_waiting,
     "match_patients": match_patients,
+    "read_text_again": read_text_again,
 }
 STANDING = ("seal_audit", "release_expired_claims", "route_waiting", "match_patients")
 

@@ -32,12 +32,12 @@ ParsedKey = tuple[str, str, str, str]
 
 
 def parsed_key(served: Served, patient: Mapping[str, Any] | None = None) -> ParsedKey:
-    """What `parse` goes by: the record, the UIDs it is served by, and who its patient is said to be."""
+    """What `parse` goes by: the record, the UIDs and character set it is served by, who its patient is said to be."""
     return (
         served.original.record_id.hex,
         served.study_instance_uid,
         served.series_instance_uid,
-        json.dumps(patient, sort_keys=True) if patient else "",
+        (json.dumps(patient, sort_keys=True) if patient else "") + (served.character_set or ""),
     )
 
 

@@ -24,13 +24,14 @@ class Opened:
     examination_id: uuid.UUID
     study_instance_uid: str
     corrected_patient: Mapping[str, Any] | None
+    character_set: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Served:
     """One instance under the UIDs it is served by; the data set may carry others (a person separated it).
 
-    `character_set` is the override of the device that sent it.
+    `character_set` is what a person said of the study, else the override of the device that sent it.
     """
 
     study_instance_uid: str
@@ -67,7 +68,7 @@ class Listing:
 def get_opened(session: Session, subject: Subject, study_instance_uid: str) -> Opened:
     """The study, if the subject may see its images. NotFound when there is none to be known of."""
     found = session.execute(
-        select(Study.id, Study.examination_id)
+        select(Study.id, Study.examination_id, Study.character_set)
         .join(Examination, Examination.id == Study.examination_id)
         .where(Study.study_instance_uid == study_instance_uid, visible_to(subject, Sight.IMAGES))
     ).first()
@@ -78,6 +79,7 @@ def get_opened(session: Session, subject: Subject, study_instance_uid: str) -> O
         examination_id=found.examination_id,
         study_instance_uid=study_instance_uid,
         corrected_patient=find_corrected_patient(session, found.examination_id),
+        character_set=found.character_set,
     )
 
 
@@ -118,7 +120,7 @@ def list_served(session: Session, opened: Opened, series_instance_uid: str | Non
     )
     if series_instance_uid is not None:
         query = query.where(Series.series_instance_uid == series_instance_uid)
-    served = [_served(opened.study_instance_uid, row) for row in session.execute(query)]
+    served = [_served(opened, row) for row in session.execute(query)]
     if not served:
         raise NotFound("instances")
     return Listing(served=served)
@@ -135,10 +137,10 @@ def find_corrected_patient(session: Session, examination_id: uuid.UUID) -> dict[
     return change.after if change is not None else None
 
 
-def _served(study_instance_uid: str, row: Any) -> Served:
-    character_set = row.origin.get("character_set")
+def _served(opened: Opened, row: Any) -> Served:
+    character_set = opened.character_set or row.origin.get("character_set")
     return Served(
-        study_instance_uid=study_instance_uid,
+        study_instance_uid=opened.study_instance_uid,
         series_instance_uid=row.series_instance_uid,
         sop_instance_uid=row.sop_instance_uid,
         sop_class_uid=row.sop_class_uid,

@@ -18,6 +18,7 @@ from gateway.system import Overseer
 from gateway.web import (
     admin,
     audit,
+    character_sets,
     dicomweb,
     errors,
     examinations,
@@ -54,6 +55,7 @@ _PARTS: tuple[ModuleType, ...] = (
     overview,
     returns,
     held,
+    character_sets,
     patients,
     verifications,
     dicomweb,

@@ -19,6 +19,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from adapters.errors import Malformed, Refused, Unavailable
+from gateway import character_sets
 from gateway.accounts import LockedOut, NotSignedIn, PasswordTooWeak, WrongCredentials
 from gateway.directory import ChangeMovedOn, FieldErrors
 from gateway.held import AlreadyResolved
@@ -95,6 +96,7 @@ PROBLEMS: tuple[tuple[type[Exception], Problem], ...] = (
     (ChangeMovedOn, Problem(status=409, code="change_moved_on")),
     (AlreadyResolved, Problem(status=409, code="already_resolved")),
     (StillBroken, Problem(status=409, code="still_broken", facts=("error",))),
+    (character_sets.AlreadyDecided, Problem(status=409, code="already_resolved")),
     (ProposalDecided, Problem(status=409, code="proposal_decided")),
     (Conflict, Problem(status=409, code="conflict")),
     (ReportIncomplete, Problem(status=422, code="report_incomplete", facts=("field",))),

@@ -55,6 +55,16 @@ class MarkShape(BaseModel):
     reason: str | None
 
 
+class TextDoubtShape(BaseModel):
+    """The name as it is declared may be wrong; this is how it reads in the character set that was probably meant."""
+
+    id: uuid.UUID
+    declared: str
+    proposed: str
+    name_as_declared: str
+    name_as_proposed: str
+
+
 class WorklistItem(BaseModel):
     task_id: uuid.UUID
     examination_id: uuid.UUID
@@ -83,6 +93,7 @@ class WorklistItem(BaseModel):
     rejected: bool
     draft_revision: int | None
     identity_changed_after_signing: bool
+    text_doubt: TextDoubtShape | None
     report_id: uuid.UUID | None
 
 

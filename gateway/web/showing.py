@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session, joinedload
 from gateway.audit import AuditEvent
 from gateway.finding import Around, newest_read_task
 from gateway.index import Series, Study
+from gateway.text_doubts import TextDoubt
 from gateway.web.shapes import (
     DeliveryShape,
     DeviceShape,
@@ -32,6 +33,7 @@ from gateway.web.shapes import (
     ReturnItem,
     SeriesShape,
     SiteShape,
+    TextDoubtShape,
     WorklistItem,
 )
 from worklists.access import Subject, visible_to
@@ -50,6 +52,7 @@ _STORY = (
     "task_claimed", "task_released", "claim_expired", "examination_sent_back", "late_instances_confirmed",
     "report_submitted", "report_rejected", "report_signed", "return_acknowledged", "identity_corrected",
     "priority_changed", "clinical_information_changed", "village_changed", "held_resolved",
+    "character_set_confirmed", "character_set_rejected", "character_set_undone",
 )  # fmt: skip
 
 
@@ -92,6 +95,18 @@ def show_snapshot(patient: dict[str, Any], on: date) -> PatientShape:
         birth_date=born,
         age=age_text(born, on),
         patient_id=patient.get("patient_id"),
+    )
+
+
+def show_text_doubt(doubt: TextDoubt | None) -> TextDoubtShape | None:
+    if doubt is None:
+        return None
+    return TextDoubtShape(
+        id=doubt.id,
+        declared=doubt.overridden or doubt.declared,
+        proposed=doubt.proposed,
+        name_as_declared=display_name(doubt.name_as_declared),
+        name_as_proposed=display_name(doubt.name_as_proposed),
     )
 
 
@@ -278,6 +293,7 @@ def _task_fields(task: ReadingTask, around: Around) -> dict[str, Any]:
         "late_instances": task.late_instances,
         "rejected": bool(task.draft and task.draft.rejection_reason),
         "identity_changed_after_signing": examination.id in around.renamed,
+        "text_doubt": show_text_doubt(around.doubts.get(examination.id)),
         "draft_revision": task.draft.revision if task.draft else None,
         "report_id": around.reports.get(examination.id),
     }
