@@ -22,6 +22,10 @@ from gateway.sweep import SweepThread
 from gateway.web.app import create_app
 from gateway.web.server import Shares, WebServer
 
+KEEP_ALIVE_S = (
+    75  # longer than a proxy in front keeps an idle connection, so that it never meets a closed one
+)
+
 
 def serve(
     settings: Settings, *, fill: Fill = lambda _session: None, on_ready: Callable[[], None] = lambda: None
@@ -109,6 +113,7 @@ def web_config(app: FastAPI, settings: Settings) -> uvicorn.Config:
         loop="uvloop",
         http="httptools",
         timeout_graceful_shutdown=3,
+        timeout_keep_alive=KEEP_ALIVE_S,
         server_header=False,
         proxy_headers=settings.trusted_proxies is not None,
         forwarded_allow_ips=settings.trusted_proxies or "",

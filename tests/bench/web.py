@@ -249,6 +249,8 @@ def _site(gateway: Gateway, name: str, *, forget: Callable[[], None] = lambda: N
     answer = httpx.post(
         f"{gateway.base_url}/api/v1/session", json={"username": "reader", "password": PASSWORD}, timeout=60
     )
+    if answer.status_code != 200:
+        raise RuntimeError(f"signing in was answered {answer.status_code}: {answer.text[:300]}")
     headers = {"Authorization": f"Bearer {answer.json()['token']}"}
     return Site(name=name, http_port=gateway.http_port, root="/dicomweb", headers=headers, forget=forget)
 

@@ -85,6 +85,15 @@ class Gateway:
         self.stop()
         return self.start()
 
+    def pids(self) -> frozenset[int]:
+        """Every process under the supervisors that lives now."""
+        return frozenset(
+            child.pid
+            for tree in self._trees
+            for child in psutil.Process(tree.pid).children(recursive=True)
+            if child.status() != psutil.STATUS_ZOMBIE
+        )
+
     def check(self) -> subprocess.CompletedProcess[str]:
         """What `gateway check` says."""
         return self.run("check")
