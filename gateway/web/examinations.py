@@ -80,6 +80,7 @@ def list_examinations(
     q: Annotated[str, Query(max_length=100)] = "",
     first: Annotated[date | None, Query(alias="from")] = None,
     last: Annotated[date | None, Query(alias="to")] = None,
+    study: Annotated[str, Query(max_length=64, description="Study Instance UID")] = "",
     incomplete: bool = False,
     held: bool = False,
     limit: LimitDep = 50,
@@ -88,6 +89,7 @@ def list_examinations(
     """What this institution made, newest first; `incomplete` and `held` ask for those alone."""
     asked = _made_here(caller, q, first, last)
     query = asked.where(ReadingTask.state.in_(state)) if state else asked
+    query = query.where(Examination.study_instance_uid == study) if study else query
     query = query.where(lacks_instances()) if incomplete else query
     query = query.where(has_held()) if held else query
     query = query.options(

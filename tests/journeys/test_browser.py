@@ -1,25 +1,19 @@
 """Steps 1 to 4 of the main path in a real Chromium: township, worklist, reading room with pixels, returns, IT page."""
 
-import re
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Error, Frame, Page, Response, expect, sync_playwright
+from playwright.sync_api import Browser, Error, Frame, Page, Response, expect
 
-from tests.journeys.gateways import PASSWORD, Gateway, run_dcmtk, wait_for
+from tests.journeys import browsers
+from tests.journeys.browsers import SLOW_MS, chromium
+from tests.journeys.gateways import Gateway, run_dcmtk, wait_for
 from tests.synthetic import write_study
 
 pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("journey-browser"), pytest.mark.timeout(600)]
 
-FLAGS = [
-    "--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--use-gl=angle", "--use-angle=swiftshader",
-    "--enable-unsafe-swiftshader",
-]  # fmt: skip
 PATIENT = "仇德海"
-SLOW_MS = 60_000  # software rendering on a busy machine
 # How many different greys an image shows; -1 where no canvas has been painted yet.
 GREYS = """() => Math.max(-1, ...Array.from(document.querySelectorAll('canvas')).map((canvas) => {
   const context = canvas.getContext('2d');
@@ -35,13 +29,8 @@ SignIn = Callable[[str], Page]
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    program = shutil.which("chromium")
-    if program is None:
-        pytest.skip("chromium is not installed; it is Debian's package chromium")
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=program, args=FLAGS)
+    with chromium() as running:
         yield running
-        running.close()
 
 
 @pytest.fixture(scope="module")
@@ -51,17 +40,7 @@ def sign_in(browser: Browser, gateway: Gateway) -> Iterator[SignIn]:
 
     def page_of(username: str) -> Page:
         if username not in pages:
-            context = browser.new_context(
-                base_url=gateway.base_url, locale="zh-CN", viewport={"width": 1366, "height": 768}
-            )
-            page = context.new_page()
-            page.set_default_timeout(SLOW_MS)
-            page.goto("/")
-            page.fill("input[name=username]", username)
-            page.fill("input[name=password]", PASSWORD)
-            page.get_by_role("button", name="登录").click()
-            page.wait_for_url(re.compile(r"/app/(?!sign-in)"))
-            pages[username] = page
+            pages[username] = browsers.sign_in(browser, gateway, username)
         return pages[username]
 
     yield page_of
@@ -71,9 +50,6 @@ def sign_in(browser: Browser, gateway: Gateway) -> Iterator[SignIn]:
 
 @pytest.fixture(scope="module", autouse=True)
 def _sent(gateway: Gateway, tmp_path_factory: pytest.TempPathFactory) -> None:
-    viewer = gateway.settings.viewer_dir
-    if not (viewer / "app" / "index.html").is_file():
-        pytest.skip("the viewer is not built; `make setup` builds it")
     folder: Path = tmp_path_factory.mktemp("study")
     files = write_study(
         folder, 2, modality="DX", size=256, patient_id="LX20260888", name="Qiu^Dehai=仇^德海",

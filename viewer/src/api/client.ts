@@ -114,23 +114,3 @@ export const api = {
   patch: <T>(path: string, body?: unknown, options: Call = {}) => call<T>('PATCH', path, { ...options, body }),
   delete: <T>(path: string) => call<T>('DELETE', path),
 }
-
-/** Uploads with progress, which `fetch` cannot report. */
-export function upload<T>(path: string, form: FormData, onProgress: (part: number) => void): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const request = new XMLHttpRequest()
-    const url = address(path)
-    request.open('POST', url)
-    for (const [name, value] of Object.entries(headers('POST'))) request.setRequestHeader(name, value)
-    request.upload.onprogress = (event) => event.lengthComputable && onProgress(event.loaded / event.total)
-    request.onerror = () => reject(new Problem(0, 'unreachable', '', '', `POST ${url}`))
-    request.onload = () => {
-      if (request.status >= 200 && request.status < 300) resolve(JSON.parse(request.responseText) as T)
-      else {
-        if (request.status === 401) context.signedOut()
-        reject(problemOf(request.status, request.getResponseHeader('Retry-After'), request.responseText, `POST ${url}`))
-      }
-    }
-    request.send(form)
-  })
-}

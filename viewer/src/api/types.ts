@@ -248,11 +248,6 @@ export interface IdentityBody {
   reason: string
 }
 
-export interface UploadAnswer {
-  accepted: { name: string; examination_id: string }[]
-  refused: { name: string; reason: string }[]
-}
-
 export interface Refusal {
   at: Time
   device: Device | null

@@ -7,6 +7,7 @@ import { reading } from './reading'
 import { shell } from './shell'
 import { refusal, system } from './system'
 import { township } from './township'
+import { upload } from './upload'
 import { worklist } from './worklist'
 
-export const en: Same<typeof zh> = { ...common, shell, worklist, reading, township, system, refusal, held, admin, audit }
+export const en: Same<typeof zh> = { ...common, shell, worklist, reading, township, upload, system, refusal, held, admin, audit }

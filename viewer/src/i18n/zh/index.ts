@@ -5,6 +5,7 @@ import { reading } from './reading'
 import { shell } from './shell'
 import { refusal, system } from './system'
 import { township } from './township'
+import { upload } from './upload'
 import { worklist } from './worklist'
 
-export const zh = { ...common, shell, worklist, reading, township, system, refusal, held, admin, audit }
+export const zh = { ...common, shell, worklist, reading, township, upload, system, refusal, held, admin, audit }

@@ -1,0 +1,56 @@
+"""A real Chromium for journeys, and people who are signed in with it."""
+
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.journeys.gateways import PASSWORD, Gateway
+
+FLAGS = [
+    "--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync", "--use-gl=angle", "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",
+]  # fmt: skip
+SLOW_MS = 60_000  # software rendering on a busy machine
+OFFICE, PHONE = (1366, 768), (390, 844)  # an old county PC; a telephone held upright
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """A running browser; skips the test, saying so, where there is none."""
+    program = shutil.which("chromium")
+    if program is None:
+        pytest.skip("chromium is not installed; it is Debian's package chromium")
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=program, args=FLAGS)
+        yield running
+        running.close()
+
+
+def sign_in(
+    browser: Browser,
+    gateway: Gateway,
+    username: str,
+    *,
+    size: tuple[int, int] = OFFICE,
+    locale: str = "zh-CN",
+) -> Page:
+    """A window of their own in which somebody has signed in."""
+    viewer = gateway.settings.viewer_dir
+    if not (viewer / "app" / "index.html").is_file():
+        pytest.skip("the viewer is not built; `make setup` builds it")
+    context = browser.new_context(
+        base_url=gateway.base_url, locale=locale, viewport={"width": size[0], "height": size[1]}
+    )
+    page = context.new_page()
+    page.set_default_timeout(SLOW_MS)
+    page.goto("/")
+    page.fill("input[name=username]", username)
+    page.fill("input[name=password]", PASSWORD)
+    page.get_by_role("button", name="登录").click()
+    page.wait_for_url(re.compile(r"/app/(?!sign-in)"))
+    return page

@@ -1,0 +1,102 @@
+/** What of a pile of files is to be sent, whose it is, and what is left out and why. */
+import type { Found } from './files'
+import { DICOMDIR, HEAD_BYTES, type Header, readHeader } from './header'
+
+export type SkipReason = 'notDicom' | 'dicomdir' | 'empty' | 'unreadable' | 'twice'
+
+export interface Item extends Found {
+  header: Header
+}
+export interface Skipped {
+  path: string
+  reason: SkipReason
+}
+export interface StudyGroup {
+  uid: string
+  date: string
+  modalities: string[]
+  description: string
+  items: Item[]
+  bytes: number
+}
+export interface PatientGroup {
+  key: string
+  name: string
+  id: string
+  sex: string
+  birthDate: string
+  studies: StudyGroup[]
+  files: number
+  bytes: number
+}
+
+const AT_ONCE = 8
+
+/** Look into each file. `onRead` hears how many were read; a signal that is aborted ends it early. */
+export async function sort(found: readonly Found[], onRead: (n: number) => void, signal: AbortSignal): Promise<{ items: Item[]; skipped: Skipped[] }> {
+  const judged: (Item | Skipped)[] = new Array(found.length)
+  let next = 0
+  let read = 0
+  const work = async () => {
+    while (next < found.length && !signal.aborted) {
+      const place = next++
+      judged[place] = await judge(found[place]!)
+      onRead((read += 1))
+    }
+  }
+  await Promise.all(Array.from({ length: AT_ONCE }, work))
+  return apart(judged.filter(Boolean))
+}
+
+async function judge(one: Found): Promise<Item | Skipped> {
+  if (one.file.size === 0) return { path: one.path, reason: 'empty' }
+  try {
+    const header = readHeader(new Uint8Array(await one.file.slice(0, HEAD_BYTES).arrayBuffer()))
+    if (header === null) return { path: one.path, reason: 'notDicom' }
+    return header.sopClassUid === DICOMDIR ? { path: one.path, reason: 'dicomdir' } : { ...one, header }
+  } catch {
+    return { path: one.path, reason: 'unreadable' } // a scratched disc, or a file that was removed meanwhile
+  }
+}
+
+/** The same file of two folders is sent once; files that differ in size are both sent, the gateway compares them. */
+function apart(judged: readonly (Item | Skipped)[]): { items: Item[]; skipped: Skipped[] } {
+  const items: Item[] = []
+  const skipped: Skipped[] = []
+  const seen = new Set<string>()
+  for (const one of judged) {
+    if (!('header' in one)) {
+      skipped.push(one)
+      continue
+    }
+    const key = `${one.header.sopInstanceUid} ${one.file.size}`
+    if (one.header.sopInstanceUid && seen.has(key)) skipped.push({ path: one.path, reason: 'twice' })
+    else items.push(one)
+    seen.add(key)
+  }
+  return { items, skipped }
+}
+
+/** By patient (all that identifies them must agree) and study. */
+export function groupByPatient(items: readonly Item[]): PatientGroup[] {
+  const patients = new Map<string, PatientGroup>()
+  for (const item of items) {
+    const { patientId: id, patientName: name, sex, birthDate } = item.header
+    const key = JSON.stringify([id, name, sex, birthDate])
+    let patient = patients.get(key)
+    if (!patient) patients.set(key, (patient = { key, name, id, sex, birthDate, studies: [], files: 0, bytes: 0 }))
+    patient.files += 1
+    patient.bytes += item.file.size
+    addToStudy(patient, item)
+  }
+  return [...patients.values()]
+}
+
+function addToStudy(patient: PatientGroup, item: Item): void {
+  const { studyInstanceUid: uid, studyDate: date, modality, description } = item.header
+  let study = patient.studies.find((one) => one.uid === uid)
+  if (!study) patient.studies.push((study = { uid, date, modalities: [], description, items: [], bytes: 0 }))
+  if (modality && !study.modalities.includes(modality)) study.modalities.push(modality)
+  study.items.push(item)
+  study.bytes += item.file.size
+}

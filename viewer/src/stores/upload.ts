@@ -1,0 +1,118 @@
+/** One upload from choosing to its result; it goes on while its person looks at other pages. */
+import { defineStore } from 'pinia'
+import { computed, ref, shallowReactive, shallowRef } from 'vue'
+import type { Found } from '@/lib/upload/files'
+import { send, type Refused } from '@/lib/upload/sender'
+import { groupByPatient, type Item, type PatientGroup, type Skipped, sort } from '@/lib/upload/sorting'
+
+export type Phase = 'choose' | 'read' | 'review' | 'send' | 'done'
+const RATE_OVER_MS = 8_000
+
+export const useUpload = defineStore('upload', () => {
+  const phase = ref<Phase>('choose')
+  const found = ref(0)
+  const read = ref(0)
+  const skipped = shallowRef<Skipped[]>([])
+  const patients = shallowRef<PatientGroup[]>([])
+  const chosen = shallowReactive(new Set<string>())
+  const items = shallowRef<Item[]>([])
+  const accepted = shallowReactive(new Set<Item>())
+  const refused = shallowReactive(new Map<Item, Refused>())
+  const sentBytes = ref(0)
+  const rate = ref(0) // bytes a second, of late
+  const retryAt = ref<number | null>(null)
+  const problem = shallowRef<unknown>(null)
+  const stopped = ref(false)
+  let running = new AbortController()
+  let seen: { at: number; bytes: number }[] = []
+
+  const totalBytes = computed(() => items.value.reduce((sum, item) => sum + item.file.size, 0))
+  const finished = computed(() => accepted.size + refused.size)
+  const left = computed(() => items.value.filter((item) => !accepted.has(item) && !refused.has(item)))
+  const isBusy = computed(() => phase.value === 'read' || phase.value === 'send')
+
+  async function look(files: Promise<Found[]> | Found[]): Promise<void> {
+    clear()
+    phase.value = 'read'
+    const mine = running
+    try {
+      const all = await files
+      found.value = all.length
+      const sorted = await sort(all, (n) => (read.value = n), mine.signal)
+      if (mine.signal.aborted) return
+      skipped.value = sorted.skipped
+      patients.value = groupByPatient(sorted.items)
+      if (patients.value.length === 1) chosen.add(patients.value[0]!.key)
+      phase.value = all.length ? 'review' : 'choose'
+    } catch (error) {
+      problem.value = error
+      phase.value = 'choose'
+    }
+  }
+
+  function start(): Promise<void> {
+    items.value = patients.value.filter((one) => chosen.has(one.key)).flatMap((one) => one.studies.flatMap((study) => study.items))
+    return go()
+  }
+
+  /** Sends what has no answer yet. */
+  async function go(): Promise<void> {
+    running = new AbortController()
+    const mine = running
+    phase.value = 'send'
+    problem.value = null
+    stopped.value = false
+    sentBytes.value = totalBytes.value - left.value.reduce((sum, item) => sum + item.file.size, 0)
+    seen = []
+    try {
+      await send(left.value, { onBytes: count, onOutcome: note, onWaiting: (until) => (retryAt.value = until) }, mine.signal)
+    } catch (error) {
+      problem.value = error
+    }
+    if (mine !== running) return
+    stopped.value = left.value.length > 0
+    retryAt.value = null
+    phase.value = 'done'
+  }
+
+  function count(bytes: number): void {
+    sentBytes.value += bytes
+    const at = Date.now()
+    seen.push({ at, bytes: sentBytes.value })
+    while (seen.length > 2 && at - seen[0]!.at > RATE_OVER_MS) seen.shift()
+    const first = seen[0]!
+    if (at - first.at > 500) rate.value = Math.max(0, ((sentBytes.value - first.bytes) * 1000) / (at - first.at))
+  }
+
+  function note(outcome: { accepted: Item[]; refused: Refused[] }): void {
+    for (const item of outcome.accepted) accepted.add(item)
+    for (const one of outcome.refused) refused.set(one.item, one)
+  }
+
+  /** Ends the reading or the sending; what was accepted stays accepted. */
+  function cancel(): void {
+    running.abort()
+    if (phase.value === 'read') clear()
+  }
+
+  function clear(): void {
+    running.abort()
+    running = new AbortController()
+    phase.value = 'choose'
+    found.value = read.value = sentBytes.value = rate.value = 0
+    skipped.value = []
+    patients.value = []
+    items.value = []
+    chosen.clear()
+    accepted.clear()
+    refused.clear()
+    problem.value = null
+    retryAt.value = null
+    stopped.value = false
+  }
+
+  return {
+    phase, found, read, skipped, patients, chosen, items, accepted, refused, sentBytes, totalBytes, rate, retryAt, problem,
+    stopped, finished, left, isBusy, look, start, go, cancel, clear,
+  }
+})
