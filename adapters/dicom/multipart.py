@@ -14,7 +14,7 @@ from python_multipart.multipart import MultipartParser
 
 from adapters.errors import Malformed
 
-BOUNDARY_LIMIT = 70  # characters (RFC 2046 5.1.1)
+BOUNDARY_LIMIT = 256  # characters; RFC 2046 5.1.1 allows 70, Orthanc sends 73
 PREAMBLE_LIMIT_BYTES = 1 << 16
 HEADERS_LIMIT = 32  # header lines of one part
 

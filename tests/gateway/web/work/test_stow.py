@@ -211,7 +211,7 @@ def test_what_only_the_database_knows_is_stored_and_held(
         ('multipart/related; type="application/dicom+xml"; boundary=b', 415, "unsupported_media_type"),
         ('multipart/form-data; type="application/dicom"; boundary=b', 415, "unsupported_media_type"),
         ('multipart/related; type="application/dicom"', 400, "malformed"),
-        ('multipart/related; type="application/dicom"; boundary=' + "x" * 71, 400, "malformed"),
+        ('multipart/related; type="application/dicom"; boundary=' + "x" * 257, 400, "malformed"),
         ('multipart/related; type="application/dicom"; boundary=other', 400, "malformed"),
     ],
 )
