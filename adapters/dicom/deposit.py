@@ -74,10 +74,6 @@ class Deposit:
         self._entry: Entry | None = None
         self._error: Exception | None = None
 
-    @property
-    def error(self) -> Exception | None:
-        return self._error
-
     def fail(self, error: Exception) -> None:
         """Say that it will not be kept, and why."""
         self._error = error

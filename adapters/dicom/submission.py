@@ -14,7 +14,7 @@ from adapters.dicom.deposit import Deposit, Outcome, Terms
 from adapters.dicom.multipart import read_media_type
 from adapters.dicom.notes import keep_note
 from adapters.dicom.ports import Intake
-from adapters.dicom.status import CannotUnderstand
+from adapters.dicom.status import OUT_OF_RESOURCES, CannotUnderstand
 from adapters.errors import Malformed, Unavailable
 
 DICOM = "application/dicom"
@@ -38,7 +38,7 @@ class Submission:
         self._outcomes: list[Outcome] = []
         self._files = 0
         self._refused = 0
-        self._no_room: Unavailable | None = None
+        self._no_room = False  # a file was refused for that
         keep_note(intake, "dicom.association", {**origin, "event": "opened"})
 
     def begin(self, headers: Mapping[str, str]) -> None:
@@ -65,17 +65,15 @@ class Submission:
         assert deposit is not None  # a part has begun
         self._waiting.append((asyncio.ensure_future(deposit.outcome()), deposit.size))
         self._waiting_bytes += deposit.size
-        if isinstance(deposit.error, Unavailable):
-            self._no_room = deposit.error
 
     async def ease(self) -> None:
         """Return when there is room for more."""
-        if self._no_room is not None:
+        await self._settle(WAITING_LIMIT_BYTES)
+        if self._no_room:
             await self._settle(0)
             if not any(outcome.is_stored for outcome in self._outcomes):
-                raise self._no_room
-            self._no_room = None
-        await self._settle(WAITING_LIMIT_BYTES)
+                raise Unavailable("the journal has no room")
+            self._no_room = False
 
     async def finish(self, *, broken: Malformed | None = None) -> Sequence[Outcome]:
         """What became of each file, in the order of the request; where the request broke off, that is the last."""
@@ -103,6 +101,7 @@ class Submission:
             outcome = await task
             self._outcomes.append(outcome)
             if not outcome.is_stored:
+                self._no_room |= outcome.status.code == OUT_OF_RESOURCES
                 self._note_refusal(outcome)
 
     def _note_refusal(self, outcome: Outcome) -> None:

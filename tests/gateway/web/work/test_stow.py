@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import pytest
@@ -14,6 +15,8 @@ from gateway.audit import AuditEvent
 from gateway.index import Record, RecordState, Refusal
 from gateway.intake import Drain
 from gateway.runtime import Runtime
+from gateway.threads import JournalThread
+from gateway.web.app import create_app
 from tests.builders import County
 from tests.gateway.web.work.conftest import Client
 from tests.synthetic import make_images
@@ -310,3 +313,26 @@ def test_who_may_store(
         [event] = session.scalars(select(AuditEvent).where(AuditEvent.action == "instances_stored"))
         assert (event.actor, event.person_id, event.detail["stored"]) == ("his", None, 1)
         assert event.institution_id == record.institution_id
+
+
+def test_without_room_in_the_journal_it_is_to_be_tried_again(
+    runtime: Runtime, client: Client, drain: Callable[[], int]
+) -> None:
+    full = replace(runtime, journal=JournalThread(runtime.journal_dir, node="local", limit_bytes=1000))
+    who = TestClient(create_app(full), headers=client("radiographer").headers)
+    first, *more = (file_of(image) for image in make_images(3))
+    assert store(who, [first]).status_code == 200  # and with it the journal is full
+    answer = store(who, more)
+    full.journal.close()
+
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+    drain()
+    assert len(records(runtime)) == 1
+
+
+def test_more_than_the_limit_is_refused_before_it_is_read(runtime: Runtime, client: Client) -> None:
+    settings = runtime.settings.model_copy(update={"stow_limit_bytes": 1000})
+    who = TestClient(create_app(replace(runtime, settings=settings)), headers=client("radiographer").headers)
+    answer = store(who, [file_of(next(make_images(1)))])
+
+    assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
