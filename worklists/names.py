@@ -8,8 +8,6 @@ import unicodedata
 from collections.abc import Iterable
 from enum import StrEnum
 
-from pypinyin import Style, lazy_pinyin, pinyin
-
 # Only those whose usual reading is another one.
 _SURNAMES = {
     "仇": "qiu", "单": "shan", "單": "shan", "曾": "zeng", "解": "xie", "查": "zha", "区": "ou", "區": "ou",
@@ -87,6 +85,8 @@ def pinyin_of(name: str) -> tuple[str, ...]:
     if not has_han(name):
         return ()
     family = _DOUBLE_SURNAMES.get(name[:2]) or ((_SURNAMES[name[0]],) if name[0] in _SURNAMES else ())
+    from pypinyin import lazy_pinyin  # noqa: PLC0415 (its tables are 55 MB: most processes never read a name aloud)
+
     return (*family, *lazy_pinyin(name[len(family) :], errors="ignore"))
 
 
@@ -125,6 +125,8 @@ def _reads_as(han: str, letters: str) -> bool:
 
 
 def _readings(character: str) -> set[str]:
+    from pypinyin import Style, pinyin  # noqa: PLC0415 (see above)
+
     found = set(pinyin(character, style=Style.NORMAL, heteronym=True)[0])
     if character in _SURNAMES:
         found.add(_SURNAMES[character])
