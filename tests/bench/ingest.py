@@ -7,6 +7,7 @@ the lower figure where the limit moves with the disk.
 
 import os
 import shutil
+import ssl
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -21,7 +22,14 @@ from adapters.dicom.part10 import write_file_meta
 from tests.adapters.dicom.wire import EXPLICIT
 from tests.bench.blast import CALLED, CALLING, Instance, blast, blast_one_by_one
 from tests.bench.corpus import make_corpus
-from tests.bench.receivers import Receiver, ingest_node, orthanc, storescp
+from tests.bench.receivers import (
+    Receiver,
+    ingest_node,
+    orthanc,
+    secured_ingest_node,
+    secured_storescp,
+    storescp,
+)
 from tests.bench.table import Against, Row
 from tests.journeys.gateways import dcmtk
 
@@ -129,6 +137,13 @@ def _blast(receiver: Receiver, instances: Sequence[Instance], **options: int) ->
     return blast(receiver.port, instances, **options)  # type: ignore[arg-type]
 
 
+def _blast_secured(receiver: Receiver, instances: Sequence[Instance]) -> float:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # made for this measurement
+    return blast(receiver.port, instances, associations=4, tls=context)
+
+
 def _one_by_one(receiver: Receiver, instances: Sequence[Instance]) -> float:
     return blast_one_by_one(receiver.port, instances)
 
@@ -224,6 +239,13 @@ CASES: list[Case] = [
         corpus="ct",
         send=partial(_blast, associations=4, largest_pdu=16384),
         peers=[Peer(open=storescp, at_least=0.5), Peer(open=orthanc)],
+    ),
+    Case(
+        work="CT over TLS 1.3, 4 associations",
+        corpus="ct",
+        send=_blast_secured,
+        ours=secured_ingest_node,
+        peers=[Peer(open=secured_storescp, at_least=0.7)],
     ),
     Case(
         work="CT, an association for each instance",

@@ -3,8 +3,6 @@
 What they write is cut to nothing between measurements, and removed only at the very end: ext4 makes creating files
 slow for minutes after many were removed. `nagle`: as Debian ships a peer, which then waits 40 ms for each answer's
 acknowledgement; all others have TCP_NODELAY=1, as ours always has.
-
-Run as a program this module is the ingest node: settings from the environment.
 """
 
 import json
@@ -15,19 +13,28 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import psutil
 
-from gateway.ingest import ingest_children
 from gateway.journal import journals
-from gateway.processes import Supervisor
 from gateway.settings import Settings
 from tests.bench.blast import CALLING
 from tests.journeys.gateways import dcmtk, listens, wait_for
 from tests.servers import find_program, free_ports
 
-_WARM_LIMIT = 64 << 30  # bytes in the journal: never reached here
+_NEVER_FULL = 64 << 30  # bytes in the journal
+# A program of its own, so that what this one has loaded does not count as memory of the listeners.
+_LISTENERS = """
+from gateway.ingest import ingest_children
+from gateway.processes import Supervisor
+from gateway.settings import Settings
+
+children = ingest_children(Settings())
+del children["drain"]
+Supervisor(children=children).run()
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,18 +67,36 @@ class Receiver:
 def ingest_node(folder: Path, **settings: object) -> Iterator[Receiver]:
     """The listeners of `gateway ingest`, as many as it runs unless told otherwise, and nothing behind them."""
     folder.mkdir(parents=True)
-    (port,) = free_ports(1)
-    values = {"data_dir": folder, "dicom_port": port, "journal_bytes": _WARM_LIMIT, **settings}
-    configured = Settings(**values)  # type: ignore[arg-type]
+    port, tls_port = free_ports(2)
+    values: dict[str, Any] = {
+        "data_dir": folder, "dicom_port": port, "dicom_tls_port": tls_port, "journal_bytes": _NEVER_FULL, **settings
+    }  # fmt: skip
+    configured = Settings(**values)
     configured.directory_snapshot.write_text(json.dumps(_directory()))
-    command = [sys.executable, "-m", "tests.bench.receivers"]
+    command = [sys.executable, "-c", _LISTENERS]
     with _running(command, port, folder, {**os.environ, **configured.environment()}) as process:
         yield Receiver(
             name="this gateway",
-            port=port,
+            port=tls_port if configured.tls_certificate else port,
             process=process,
             outputs=lambda: list(_ended_segments(configured.journal_dir)),
         )
+
+
+@contextmanager
+def secured_ingest_node(folder: Path) -> Iterator[Receiver]:
+    """The same, heard on its TLS port."""
+    key, certificate = _make_certificate(folder.with_suffix(".tls"))
+    with ingest_node(folder, tls_key=key, tls_certificate=certificate) as receiver:
+        yield receiver
+
+
+@contextmanager
+def secured_storescp(folder: Path) -> Iterator[Receiver]:
+    """dcmtk's receiver behind TLS; it asks for no certificate, as ours does not here."""
+    key, certificate = _make_certificate(folder.with_suffix(".tls"))
+    with storescp(folder, options=("+tls", str(key), str(certificate), "-ic")) as receiver:
+        yield receiver
 
 
 @contextmanager
@@ -123,6 +148,25 @@ def _running(
         process.wait(30)
 
 
+def _make_certificate(folder: Path) -> tuple[Path, Path]:
+    folder.mkdir(parents=True)
+    key, certificate = folder / "key.pem", folder / "certificate.pem"
+    command = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-days",
+        "2",
+        "-subj",
+        "/CN=localhost",
+    ]
+    subprocess.run([*command, "-keyout", str(key), "-out", str(certificate)], check=True, capture_output=True)
+    return key, certificate
+
+
 def _environment(nagle: bool) -> dict[str, str]:
     own = {key: value for key, value in os.environ.items() if key != "TCP_NODELAY"}
     return own if nagle else {**own, "TCP_NODELAY": "1"}
@@ -153,13 +197,3 @@ def _directory() -> dict[str, object]:
         "character_set": None, "enabled": True, "institution_enabled": True,
     }  # fmt: skip
     return {"format": 1, "version": 0, "accept_unknown_devices": [], "devices": [device]}
-
-
-def _serve() -> None:
-    children = ingest_children(Settings())
-    del children["drain"]
-    Supervisor(children=children).run()
-
-
-if __name__ == "__main__":
-    _serve()
