@@ -18,7 +18,7 @@ function tell(topics: Topic[]): void {
 }
 
 function everything(): void {
-  if (!document.hidden) tell(['worklist', 'returns', 'system', 'held'])
+  if (!document.hidden) tell(['worklist', 'returns', 'system', 'held', 'patients'])
 }
 
 function pollInstead(on: boolean): void {

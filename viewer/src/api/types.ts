@@ -54,7 +54,17 @@ export interface Mark {
   reason: string | null
 }
 
+/** The name as declared may be wrong; this is how it reads in the character set that was probably meant. */
+export interface TextDoubt {
+  id: string
+  declared: string
+  proposed: string
+  name_as_declared: string
+  name_as_proposed: string
+}
+
 export interface WorklistItem {
+  text_doubt?: TextDoubt | null
   task_id: string
   examination_id: string
   centre: { id: string; name: string } | null
@@ -141,6 +151,10 @@ export interface Prior {
   description: string | null
   studied_at: Time | null
   site: Site
+  /** As that institution knows them. */
+  patient?: Patient
+  /** The patient index says that it is the same person. */
+  linked?: boolean
   state: State
   study_instance_uid: string | null
   report: {
@@ -300,4 +314,4 @@ export interface Verification {
   pdf_sha256: string | null
 }
 
-export type Topic = 'worklist' | 'returns' | 'system' | 'held'
+export type Topic = 'worklist' | 'returns' | 'system' | 'held' | 'patients'

@@ -82,6 +82,9 @@ export const common: Same<typeof zh> = {
     community_only: 'inside the community only',
   },
   event: {
+    character_set_confirmed: 'Character set corrected',
+    character_set_rejected: 'Character set kept as declared',
+    character_set_undone: 'Correction of the character set undone',
     received: 'First image received',
     complete: 'Images complete',
     task_claimed: 'Claimed',

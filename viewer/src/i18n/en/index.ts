@@ -3,6 +3,7 @@ import type { zh } from '../zh'
 import { admin, audit } from './admin'
 import { common } from './common'
 import { held } from './held'
+import { patients } from './patients'
 import { reading } from './reading'
 import { shell } from './shell'
 import { refusal, system } from './system'
@@ -10,4 +11,4 @@ import { township } from './township'
 import { upload } from './upload'
 import { worklist } from './worklist'
 
-export const en: Same<typeof zh> = { ...common, shell, worklist, reading, township, upload, system, refusal, held, admin, audit }
+export const en: Same<typeof zh> = { ...common, shell, worklist, reading, township, upload, system, refusal, held, patients, admin, audit }

@@ -80,6 +80,9 @@ export const common = {
     community_only: '仅限医共体内部',
   },
   event: {
+    character_set_confirmed: '字符集已更正',
+    character_set_rejected: '字符集维持声明',
+    character_set_undone: '字符集更正已撤销',
     received: '收到第一幅图像',
     complete: '图像完整',
     task_claimed: '领取',

@@ -1,6 +1,7 @@
 import { admin, audit } from './admin'
 import { common } from './common'
 import { held } from './held'
+import { patients } from './patients'
 import { reading } from './reading'
 import { shell } from './shell'
 import { refusal, system } from './system'
@@ -8,4 +9,4 @@ import { township } from './township'
 import { upload } from './upload'
 import { worklist } from './worklist'
 
-export const zh = { ...common, shell, worklist, reading, township, upload, system, refusal, held, admin, audit }
+export const zh = { ...common, shell, worklist, reading, township, upload, system, refusal, held, patients, admin, audit }
