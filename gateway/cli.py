@@ -2,6 +2,7 @@
 
 import os
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -30,6 +31,11 @@ institution = typer.Typer(
 app.add_typer(institution, name="institution")
 token = typer.Typer(help="Tokens of machines: add, list, revoke.", no_args_is_help=True)
 app.add_typer(token, name="token")
+certificate = typer.Typer(
+    help="Certificates for TLS with devices: the authority, the gateway's own, a device's.",
+    no_args_is_help=True,
+)
+app.add_typer(certificate, name="certificate")
 console = Console()
 
 
@@ -314,6 +320,71 @@ def revoke_token(token_id: Annotated[str, typer.Argument(metavar="ID")]) -> None
     from gateway.machines import revoke_machine_token
 
     revoke_machine_token(_settings(), token_id)
+
+
+@certificate.command("authority")
+def make_authority() -> None:
+    """Make the county's own authority for devices, once, and say where it is."""
+    from gateway.device_certificates import make_authority as run
+
+    run(_settings(), console)
+
+
+@certificate.command("gateway")
+def make_gateway_certificate(
+    names: Annotated[
+        list[str],
+        typer.Argument(metavar="NAME...", help="What devices call the gateway by: host names, addresses."),
+    ],
+    days: Annotated[int, typer.Option(min=1, help="It ends after so many days.")] = 1095,
+) -> None:
+    """Issue the gateway's own certificate and say what to set. Again: a new one, used without a restart."""
+    from gateway.device_certificates import make_gateway_certificate as run
+
+    run(_settings(), names, days=days, console=console)
+
+
+@certificate.command("issue")
+def issue_certificate(
+    ae_title: str,
+    days: Annotated[int, typer.Option(min=1, help="It ends after so many days.")] = 1095,
+    out: Annotated[
+        Path | None, typer.Option(help="The folder to write to; else one named like the device.")
+    ] = None,
+    old_windows: Annotated[bool, typer.Option(help="A .p12 that Windows before 2019 can read.")] = False,
+) -> None:
+    """Issue a device's certificate: PEM and PKCS #12, with the authority's."""
+    from gateway.device_certificates import issue_certificate as run
+
+    run(_settings(), ae_title, days=days, out=out, old=old_windows, console=console)
+
+
+@certificate.command("revoke")
+def revoke_certificate(
+    which: Annotated[
+        str, typer.Argument(help="An AE title (all of its certificates), a serial number or a SHA-256.")
+    ],
+) -> None:
+    """Take a certificate back; listeners know within a second."""
+    from gateway.device_certificates import revoke_certificate as run
+
+    run(_settings(), which, console)
+
+
+@certificate.command("list")
+def list_certificates() -> None:
+    """Every certificate that was issued, until when, and whether it was revoked."""
+    from gateway.device_certificates import list_certificates as run
+
+    run(_settings(), console)
+
+
+@certificate.command("show")
+def show_certificate(file: Path) -> None:
+    """Subject and SHA-256 of any certificate file, as a device's row wants them."""
+    from gateway.device_certificates import show_certificate as run
+
+    run(file, console)
 
 
 def _password() -> str:

@@ -258,10 +258,10 @@ def _check_device(session: Session, row: Device) -> Reasons:
     if not all(map(_names_certificate, row.certificates)):
         reasons["certificates"] = "certificate"
     if row.tls_exception is not TlsException.NONE:
-        if not row.tls_exception_reason:
-            reasons["tls_exception_reason"] = "required"
-        if row.tls_exception_until is None:
-            reasons["tls_exception_until"] = "required"
+        missing = [name for name in ("tls_exception_reason", "tls_exception_until") if not getattr(row, name)]
+        reasons |= dict.fromkeys(missing, "required")
+        if missing:
+            reasons["tls_exception"] = "exception_needs"
     return reasons
 
 

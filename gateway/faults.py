@@ -16,12 +16,16 @@ from gateway.figures import (
 )
 from gateway.filing import FREE_BYTES
 from gateway.listeners import Status
+from gateway.snapshot import DatedException
+from worklists.base import local_date
 
 SILENT_DRAIN, SLOW_DRAIN = timedelta(seconds=30), timedelta(minutes=5)
 LATE_SWEEP = timedelta(minutes=5)
 LATE_RETURN = timedelta(minutes=10)  # typesetting, signing, journal and index take seconds
 CERTIFICATE_WARNING, CERTIFICATE_URGENT = timedelta(days=30), timedelta(days=7)
 NEARLY_FULL = 0.8
+# How long before its end a person hears of it: time to visit a township; to fetch a file.
+EXCEPTION_ENDING, LIST_ENDING = timedelta(days=30), timedelta(days=3)
 NAMED_SITES = 5
 
 
@@ -46,6 +50,7 @@ class Findings:
     database: DatabaseFigures
     sweep: SweepFigures
     silent: Sequence[SilentSite]
+    exceptions: Sequence[DatedException]
     other_nodes: frozenset[str]
     disk_low_bytes: int
     certificates: Sequence[CertificateFigures]
@@ -59,7 +64,8 @@ class Findings:
 def find_faults(found: Findings) -> list[Fault]:
     """What is wrong now, the worst first."""
     parts = (
-        _away, _listeners, _journal, _node, _disk, _drain, _work, _returns, _certificates, _records, _backup, _silent
+        _away, _listeners, _journal, _node, _disk, _drain, _work, _returns, _certificates, _tls, _exceptions,
+        _records, _backup, _silent,
     )  # fmt: skip
     faults = [fault for part in parts for fault in part(found)]
     return sorted(faults, key=lambda fault: fault.severity, reverse=True)
@@ -154,6 +160,38 @@ def _records(found: Findings) -> Iterator[Fault]:
         yield Fault(code="quarantine", where=str(found.journal.quarantined), severity="amber")
     if found.status.dropped_notes:
         yield Fault(code="notes_dropped", where=str(found.status.dropped_notes), severity="amber")
+
+
+def _tls(found: Findings) -> Iterator[Fault]:
+    for one in found.status.listeners:
+        if not one.up or one.tls is None:
+            continue
+        if one.tls.error:
+            yield Fault(code="tls_files_unusable", where=one.tls.error, severity="red")
+        for issuer, due_at in one.tls.lists.items():
+            yield from _ending(
+                "revocation_list", f"{issuer}，{local_day(due_at)}", due_at, LIST_ENDING, found
+            )
+
+
+def _exceptions(found: Findings) -> Iterator[Fault]:
+    """An ended one may stand there for a device that has moved on since: somebody takes it away."""
+    for one in found.exceptions:
+        where = f"{one.ae_title}，{local_day(one.ends_at - timedelta(days=1))}"
+        yield from _ending("exception", where, one.ends_at, EXCEPTION_ENDING, found, over="amber")
+
+
+def _ending(
+    what: str, where: str, ends_at: datetime, warned_before: timedelta, found: Findings, *, over: str = "red"
+) -> Iterator[Fault]:
+    if ends_at <= found.now:
+        yield Fault(code=f"{what}_over", where=where, severity=over, since=ends_at)
+    elif ends_at - found.now <= warned_before:
+        yield Fault(code=f"{what}_ending", where=where, severity="amber")
+
+
+def local_day(moment: datetime) -> str:
+    return local_date(moment).isoformat()
 
 
 def _silent(found: Findings) -> Iterator[Fault]:

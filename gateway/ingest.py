@@ -230,7 +230,6 @@ def _describe_tls(tls: TlsServer) -> dict[str, object]:
     lists = tls.material.lists.values()
     return {
         "subject": tls.material.certificate.subject,
-        "expires_at": tls.material.expires_at.isoformat(),
         "error": tls.error,
         "lists": {one.issuer: one.next_update.isoformat() for one in lists if one.next_update},
     }

@@ -430,11 +430,17 @@ def _index_refusal(runtime: Runtime, session: Session, record: JournalRecord) ->
             calling_ae_title=str(origin.get("calling_ae_title", "")),
             reason=_reason(origin),
             cause=str(origin.get("cause", "")),
-            detail=str(origin.get("comment") or origin.get("certificate") or origin.get("explanation") or ""),
+            detail=_detail(origin),
             sop_instance_uid=str(origin.get("sop_instance_uid") or ""),
         )
     )
     live.bump(session, "system")
+
+
+def _detail(origin: Mapping[str, Any]) -> str:
+    """What the comment said, whose certificate it was; an explanation only where no cause says it better."""
+    words = "certificate" if origin.get("cause") else "explanation"
+    return str(origin.get("comment") or origin.get(words) or "")
 
 
 def _reason(origin: Mapping[str, Any]) -> str:

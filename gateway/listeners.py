@@ -2,13 +2,21 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 GONE_AFTER = timedelta(seconds=5)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListenerTls:
+    """Why a listener does not use its files as they are now, and until when its revocation lists are good."""
+
+    error: str
+    lists: Mapping[str, datetime]  # issuer → when a newer one is due
 
 
 @dataclass(slots=True, kw_only=True)
@@ -27,6 +35,7 @@ class Listener:
     bytes: int = 0
     refused_by_reason: Counter[str] = field(default_factory=Counter)
     refused_instances_by_status: Counter[str] = field(default_factory=Counter)
+    tls: ListenerTls | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,8 +81,17 @@ def _add(total: Listener, item: dict[str, Any]) -> None:
     total.up = True
     for name in ("associations", "accepted", "refused", "instances", "bytes"):
         setattr(total, name, getattr(total, name) + int(item.get(name, 0)))
+    if "tls" in item:
+        total.tls = _read_tls(item["tls"])
     total.refused_by_reason.update(item.get("refused_by_reason", {}))
     total.refused_instances_by_status.update(item.get("refused_instances_by_status", {}))
+
+
+def _read_tls(item: Mapping[str, Any]) -> ListenerTls:
+    return ListenerTls(
+        error=item["error"] or "",
+        lists={issuer: datetime.fromisoformat(due) for issuer, due in item["lists"].items()},
+    )
 
 
 def _read(path: Path) -> dict[str, Any] | None:

@@ -62,12 +62,16 @@ class DeviceFigures:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefusedPeer:
-    """Alike refusals of one caller at the DICOM door; `device` is the one registered under its AE title."""
+    """Alike refusals of one caller at the DICOM door.
+
+    `device` is the one registered under its AE title; at its address, when it was refused before it could say one.
+    """
 
     ae_title: str
     address: str
     what: str
     reason: str
+    cause: str
     detail: str
     count: int
     last_at: datetime
@@ -139,7 +143,8 @@ def look_at_devices(session: Session, institution_id: uuid.UUID) -> list[Device]
 
 def look_at_refusals(session: Session, now: datetime, *, limit: int) -> list[RefusedPeer]:
     """Who was turned away lately, the last first. Files are not among them: their names may be patients'."""
-    alike = (Refusal.calling_ae_title, Refusal.peer_address, Refusal.what, Refusal.reason, Refusal.detail)
+    alike = (Refusal.calling_ae_title, Refusal.peer_address, Refusal.what, Refusal.reason, Refusal.cause,
+             Refusal.detail)  # fmt: skip
     last_at = func.max(Refusal.refused_at)
     rows = session.execute(
         select(*alike, func.count(), last_at)
@@ -148,20 +153,24 @@ def look_at_refusals(session: Session, now: datetime, *, limit: int) -> list[Ref
         .order_by(last_at.desc(), Refusal.calling_ae_title)
         .limit(limit)
     ).all()
-    devices = session.scalars(select(Device).where(Device.ae_title.in_({row[0] for row in rows})))
-    known = {device.ae_title: device for device in devices}
+    callers = {row[0] for row in rows}, {row[1] for row in rows if not row[0]}
+    devices = session.scalars(
+        select(Device).where(or_(Device.ae_title.in_(callers[0]), Device.address.in_(callers[1])))
+    ).all()
+    known = {device.address: device for device in devices} | {device.ae_title: device for device in devices}
     return [
         RefusedPeer(
             ae_title=title,
             address=address,
             what=what,
             reason=reason,
+            cause=cause,
             detail=detail,
             count=count,
             last_at=at,
-            device=known.get(title),
+            device=known.get(title or address),
         )
-        for title, address, what, reason, detail, count, at in rows
+        for title, address, what, reason, cause, detail, count, at in rows
     ]
 
 

@@ -28,9 +28,9 @@ from adapters.dicom.admission import (
 )
 from adapters.dicom.ports import AssociationRefused, Tls
 from gateway import live
-from gateway.connecting import Policy, check_connection
+from gateway.connecting import Policy, check_connection, ends_at
 from gateway.runtime import Runtime
-from worklists.directory import Device, Institution
+from worklists.directory import Device, Institution, TlsException
 
 log = structlog.get_logger()
 
@@ -64,6 +64,29 @@ def refresh_snapshot(runtime: Runtime) -> bool:
             write_snapshot(session, path)
             written = True
     return written
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatedException:
+    """A device that is let off TLS or its certificate until then."""
+
+    ae_title: str
+    ends_at: datetime
+
+
+def read_exceptions(path: Path) -> list[DatedException]:
+    """Of the devices that may store, the first to end first. None when the file is not there or cannot be read."""
+    try:
+        known = _understand(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return []  # whoever needs the file to let devices in says so
+    found = [
+        DatedException(ae_title=device["ae_title"], ends_at=ends_at(device["tls_exception_until"]))
+        for device in known.devices.values()
+        if device.get("tls_exception_until") and device["tls_exception"] != TlsException.NONE
+        if device["enabled"] and device["institution_enabled"]
+    ]
+    return sorted(found, key=lambda one: (one.ends_at, one.ae_title))
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,7 @@ from gateway.presence import ProcessFigures, read_processes
 from gateway.probes import Answer, Probes
 from gateway.pulse import PulseReading, read_pulse
 from gateway.runtime import Runtime
+from gateway.snapshot import read_exceptions
 from gateway.work import Work
 from worklists.reading import ReadingTask
 from worklists.reports import Report, ReportReturn, ReturnState
@@ -116,6 +117,7 @@ class Overseer:
             database=DatabaseFigures(kind=runtime.engine.dialect.name, **_part(database, pulse, "database")),
             sweep=self._sweep(rows),
             silent=rows.silent if rows else (),
+            exceptions=read_exceptions(runtime.settings.directory_snapshot),
             other_nodes=journal.unfiled_nodes(self._journals.get()) - {runtime.settings.node},
             disk_low_bytes=runtime.settings.disk_low_bytes,
             certificates=certificates,

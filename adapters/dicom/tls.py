@@ -69,7 +69,6 @@ class Material:
 
     context: ssl.SSLContext
     certificate: Certificate
-    expires_at: datetime
     lists: Mapping[bytes, RevocationList]  # by the issuer's name, DER
 
 
@@ -144,7 +143,6 @@ def read_material(files: TlsFiles) -> Material:
     return Material(
         context=_make_context(files),
         certificate=describe(chain[0]),
-        expires_at=chain[0].not_valid_after_utc,
         lists=_read_lists(files.revocation_list, authorities) if files.revocation_list else {},
     )
 

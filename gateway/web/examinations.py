@@ -197,7 +197,7 @@ def list_refusals(caller: RadiographerDep, runtime: RuntimeDep, limit: LimitDep 
         Refusal.institution_id == caller.subject.institution_id,
         and_(Refusal.institution_id.is_(None), Refusal.calling_ae_title.in_(titles)),
     )
-    alike = (Refusal.calling_ae_title, Refusal.what, Refusal.reason, Refusal.detail)
+    alike = (Refusal.calling_ae_title, Refusal.what, Refusal.reason, Refusal.cause, Refusal.detail)
     query = (
         select(
             func.max(Refusal.refused_at).label("at"), func.count(), func.max(Refusal.sop_instance_uid), *alike
@@ -215,8 +215,8 @@ def list_refusals(caller: RadiographerDep, runtime: RuntimeDep, limit: LimitDep 
             )
         }
         return [
-            _show_refusal(devices.get(title), at, count, uid, (what, reason, detail), caller.language)
-            for at, count, uid, title, what, reason, detail in session.execute(query)
+            _show_refusal(devices.get(title), at, count, uid, (what, reason, cause, detail), caller.language)
+            for at, count, uid, title, what, reason, cause, detail in session.execute(query)
         ]
 
 
@@ -301,13 +301,14 @@ def _show_refused(file: RefusedFile, language: str) -> RefusedShape:
 
 
 def _show_refusal(
-    device: Device | None, at: datetime, count: int, uid: str, why: tuple[str, str, str], language: str
+    device: Device | None, at: datetime, count: int, uid: str, why: tuple[str, str, str, str], language: str
 ) -> RefusalShape:
-    reason, advice = explain(*why, language)
+    what, code, cause, detail = why
+    reason, advice = explain(what, code, detail, language, cause=cause)
     return RefusalShape(
         at=at,
         device=show_device(device),
-        what=why[0],
+        what=what,
         reason=reason,
         advice=advice,
         sop_instance_uid=uid or "",

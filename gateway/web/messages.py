@@ -180,6 +180,26 @@ FAULTS: Mapping[str, tuple[str, str]] = {
     ),
     "work_failing": ("{where} 项后台任务反复失败。", "Due work that keeps failing: {where}."),
     "quarantine": ("{where} 条记录被隔离，需人工处理。", "Records in quarantine: {where}."),
+    "tls_files_unusable": (
+        "新的 TLS 证书文件不能用，仍在用旧的：{where}。",
+        "The new TLS files cannot be used, the old ones stay: {where}.",
+    ),
+    "revocation_list_ending": (
+        "证书吊销列表即将到期（{where}）：请更新文件，否则其设备将被拒绝。",
+        "A revocation list is due ({where}): renew the file, or the devices of that authority are refused.",
+    ),
+    "revocation_list_over": (
+        "证书吊销列表已过期（{where}）：由它核对的设备都被拒绝。",
+        "A revocation list is out of date ({where}): the devices that it is about are refused.",
+    ),
+    "exception_ending": (
+        "设备的 TLS 例外即将到期（{where}）：届时将被拒绝。",
+        "A device's exception from TLS is about to end ({where}): it will be refused then.",
+    ),
+    "exception_over": (
+        "设备的 TLS 例外已到期（{where}）：已改好的请清除例外，未改好的已被拒绝。",
+        "A device's exception from TLS has ended ({where}): clear it if the device has moved on; else it is refused.",
+    ),
     "notes_dropped": ("丢弃了 {where} 条非影像记录。", "Notes that could not be kept: {where}."),
 }
 
@@ -205,6 +225,14 @@ REASONS: Mapping[str, tuple[str, str]] = {
     ),
     "address": ("应为 IP 地址。", "It must be an IP address."),
     "character_set": ("不是 DICOM 字符集名称。", "It is not a DICOM character set term."),
+    "certificate": (
+        "应为证书的 SHA-256 指纹（64 位十六进制）或主题（如 CN=CT1,O=东乡卫生院）。",
+        "It must be a certificate's SHA-256 (64 hex digits) or its subject (such as CN=CT1,O=Hospital).",
+    ),
+    "exception_needs": (
+        "请先填写例外的理由和到期日。",
+        "An exception needs its reason and its last day first.",
+    ),
     "past": ("不能早于现在。", "It must not be in the past."),
     "dates": ("结束日期不能早于开始日期。", "The end must not be before the beginning."),
     "lead_kind": ("应为牵头医院。", "It must be a lead hospital."),

@@ -115,13 +115,114 @@ EXPLANATIONS: Mapping[tuple[str, str], tuple[_Pair, _Pair]] = {
         ("请稍后再上传。", "Upload it again later."),
     ),
 }
+# Our own words for why, where the standard's reasons say too little.
+_ISSUE: _Pair = (
+    "请用 gateway certificate issue 为该设备签发证书并装到设备上。",
+    "Issue a certificate for this device with `gateway certificate issue` and install it there.",
+)
+_TLS_VERSION: _Pair = (
+    "请厂家工程师升级设备；确实不能的，请管理员为该设备登记有期限的例外。",
+    "Have the maker update the device; if that cannot be, the administrator enters a dated exception for it.",
+)
+CAUSES: Mapping[str, tuple[_Pair, _Pair]] = {
+    "ae_title_unknown": (
+        ("设备的 AE 标题未登记", "The device's AE title is not registered"),
+        ("请管理员登记这台设备。", "Ask the administrator to register the device."),
+    ),
+    "address_wrong": (
+        ("设备来自登记以外的地址", "The device calls from another address than the registered one"),
+        (
+            "设备换了地址就请管理员改登记；没有换过，请查是谁在冒用。",
+            "If the device has moved, have its address changed; if not, find out who uses its name.",
+        ),
+    ),
+    "limit": EXPLANATIONS[("association", "3/2")],
+    "limit_of_device": (
+        ("这台设备同时的连接过多", "Too many associations of this device at the same time"),
+        (
+            "稍后自动恢复；若总是这样，请把设备的并发发送数调小。",
+            "It passes by itself; if it goes on, let the device send over fewer associations.",
+        ),
+    ),
+    "tls_required": (
+        ("设备没有加密：本县要求用 TLS 连接", "The device came without encryption; TLS is required here"),
+        (
+            "请在设备上启用 TLS 并改用 TLS 端口；确实不能的，请管理员为该设备登记有期限的例外。",
+            "Switch TLS on at the device and send to the TLS port; if it cannot, the administrator enters an exception.",
+        ),
+    ),
+    "exception_over": (
+        ("这台设备的 TLS 例外已到期", "This device's exception from TLS has ended"),
+        (
+            "请让设备改用 TLS 和证书，或请管理员延长例外。",
+            "Let the device use TLS and a certificate, or have the exception prolonged.",
+        ),
+    ),
+    "certificate_missing": (("设备没有出示证书", "The device presented no certificate"), _ISSUE),
+    "certificate_wrong": (
+        ("设备出示的证书不是它的", "The device presented a certificate that is not its own"),
+        (
+            "请核对设备上装的证书；证书换过的，请管理员改设备登记的证书。",
+            "Check which certificate the device has; if it was changed, have the device's entry changed.",
+        ),
+    ),
+    "certificate_revoked": (("设备出示的证书已吊销", "The device's certificate is revoked"), _ISSUE),
+    "certificate_expired": (("设备出示的证书已过期", "The device's certificate has expired"), _ISSUE),
+    "certificate_not_yet_valid": (
+        ("设备出示的证书尚未生效", "The device's certificate is not in force yet"),
+        ("请核对设备和网关的时钟。", "Check the clocks of the device and of the gateway."),
+    ),
+    "certificate_unknown": (
+        (
+            "设备出示的证书不是本县认可的机构签发的",
+            "The device's certificate is not issued by an authority known here",
+        ),
+        _ISSUE,
+    ),
+    "certificate_purpose": (
+        ("设备出示的证书不能用于客户端", "The device's certificate is not meant for a client"),
+        _ISSUE,
+    ),
+    "certificate_weak": (("设备出示的证书强度不够", "The device's certificate is too weak"), _ISSUE),
+    "certificate_unusable": (("设备出示的证书不能使用", "The device's certificate cannot be used"), _ISSUE),
+    "revocation_list_over": (
+        (
+            "证书吊销列表已过期，不能核对设备的证书",
+            "The revocation list is out of date; certificates cannot be checked",
+        ),
+        ("请信息科更新吊销列表文件。", "Ask the IT staff to renew the revocation list."),
+    ),
+    "gateway_not_trusted": (
+        ("设备不信任网关的证书", "The device does not trust the gateway's certificate"),
+        (
+            "请把 authority.pem 装到设备的受信任机构里，并核对设备上填的网关地址与证书一致。",
+            "Install authority.pem among the device's trusted authorities; check by which name it calls the gateway.",
+        ),
+    ),
+    "tls_version": (
+        ("设备只会过旧的 TLS 版本", "The device speaks only outdated versions of TLS"),
+        _TLS_VERSION,
+    ),
+    "tls_suites": (("设备没有可用的加密套件", "The device offers no usable cipher suite"), _TLS_VERSION),
+    "plain_on_tls_port": (
+        ("设备没有加密就连到了 TLS 端口", "The device came to the TLS port without TLS"),
+        (
+            "请在设备上启用 TLS，或改用普通端口。",
+            "Switch TLS on at the device, or let it use the plain port.",
+        ),
+    ),
+    "tls_on_plain_port": (
+        ("设备用 TLS 连到了普通端口", "The device came to the plain port with TLS"),
+        ("请在设备上把端口改为 TLS 端口。", "Set the TLS port at the device."),
+    ),
+}
 _OTHERWISE: _Pair = ("请联系信息科。", "Tell the IT staff.")
 
 
-def explain(what: str, reason: str, detail: str, language: str) -> tuple[str, str]:
-    """The reason and the advice. An unknown code is told as it came."""
+def explain(what: str, reason: str, detail: str, language: str, *, cause: str = "") -> tuple[str, str]:
+    """The reason and the advice, by our own word for the cause where there is one. An unknown code is told as it came."""
     place = 1 if language == "en" else 0
-    known = EXPLANATIONS.get((what, _code(what, reason)))
+    known = CAUSES.get(cause) or EXPLANATIONS.get((what, _code(what, reason)))
     if known is None:
         return detail or reason, _OTHERWISE[place]
     text = known[0][place]

@@ -1,6 +1,7 @@
 """The IT person's pages: the state of the whole, townships, devices, due work, quarantine. No names of patients."""
 
 import uuid
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Literal
 
@@ -208,10 +209,11 @@ class ItRefusal(BaseModel):
 class RefusedPeerShape(BaseModel):
     ae_title: str
     address: str
-    what: Literal["association", "instance"]
+    what: Literal["connection", "association", "instance"]
     reason: str
     advice: str
     code: str
+    cause: str
     count: int
     last_at: datetime
     device: ItDevice | None
@@ -350,15 +352,23 @@ def _show_device(device: object, site: Institution) -> ItDevice:
     return ItDevice(**fields, site=ItSite.model_validate(site))
 
 
+_DICOM_DOOR: Mapping[str, Literal["connection", "association", "instance"]] = {
+    "connection": "connection",
+    "association": "association",
+    "instance": "instance",
+}
+
+
 def _show_refused_peer(one: RefusedPeer, language: str) -> RefusedPeerShape:
-    reason, advice = explain(one.what, one.reason, one.detail, language)
+    reason, advice = explain(one.what, one.reason, one.detail, language, cause=one.cause)
     return RefusedPeerShape(
         ae_title=one.ae_title,
         address=one.address,
-        what="association" if one.what == "association" else "instance",
+        what=_DICOM_DOOR[one.what],
         reason=reason,
         advice=advice,
         code=one.reason,
+        cause=one.cause,
         count=one.count,
         last_at=one.last_at,
         device=_show_device(one.device, one.device.institution) if one.device else None,
@@ -368,7 +378,7 @@ def _show_refused_peer(one: RefusedPeer, language: str) -> RefusedPeerShape:
 def _show_refusal(row: Refusal, language: str) -> ItRefusal:
     # What a file is called may be a patient's name.
     detail = "" if row.what == "file" else row.detail
-    reason, advice = explain(row.what, row.reason, detail, language)
+    reason, advice = explain(row.what, row.reason, detail, language, cause=row.cause)
     return ItRefusal(at=row.refused_at, what=row.what, reason=reason, advice=advice)
 
 

@@ -73,6 +73,31 @@ def test_a_device_is_made_shown_and_changed(admin: TestClient, county: County):
     assert [item["ae_title"] for item in listed] == ["DEMO_CT", "DR_1"]
 
 
+def test_a_devices_certificates_are_kept_in_one_form(admin: TestClient, county: County):
+    pasted = ["AB:" * 31 + "AB", "subject=CN = CT1, O = 东乡"]
+
+    changed = admin.patch(f"/api/v1/devices/{county.device}", json={"certificates": pasted})
+
+    assert changed.json()["certificates"] == ["ab" * 32, "CN=CT1,O=东乡"]
+
+
+def test_an_exception_needs_its_reason_and_its_last_day(admin: TestClient, county: County):
+    path = f"/api/v1/devices/{county.device}"
+    missing = {"tls_exception", "tls_exception_reason", "tls_exception_until"}
+
+    assert fields_of(admin.patch(path, json={"tls_exception": "plain"})) == missing
+
+    whole = {
+        "tls_exception": "plain",
+        "tls_exception_reason": "2009 年的机器，不支持 TLS",
+        "tls_exception_until": "2027-06-30",
+    }
+    assert admin.patch(path, json=whole).json() | whole == admin.get(path).json()
+    assert fields_of(admin.patch(path, json={"tls_exception_reason": ""})) == missing - {
+        "tls_exception_until"
+    }
+
+
 def test_lists_have_pages(admin: TestClient, county: County):
     first = admin.get("/api/v1/people", params={"limit": 4}).json()
     rest = admin.get("/api/v1/people", params={"cursor": first["next_cursor"]}).json()
@@ -96,6 +121,7 @@ def test_an_ae_title_keeps_the_rules_of_its_representation(admin: TestClient, co
         ("institution_id", "00000000-0000-7000-8000-000000000000"),
         ("enabled", None),
         ("surprise", 1),
+        ("certificates", ["CT1"]),
     ],
 )
 def test_a_device_field_that_cannot_be_used_is_named(

@@ -10,9 +10,9 @@ from fastapi.testclient import TestClient
 from gateway.index import Refusal
 from gateway.intake import Drain
 from gateway.runtime import Runtime
-from gateway.web.refusals import explain
+from gateway.web.refusals import CAUSES, explain
 from tests.gateway.web.conftest import Client, County
-from worklists.directory import Role
+from worklists.directory import Device, Role
 
 
 @pytest.fixture
@@ -102,6 +102,45 @@ def test_a_rejection_is_kept_with_its_result_and_source(it: TestClient, runtime:
     (row,) = it.get("/api/v1/system/refusals", headers={"Accept-Language": "en"}).json()
 
     assert (row["code"], row["reason"]) == ("2/3/2", "Too many associations at the same time")
+
+
+@pytest.mark.parametrize("cause", CAUSES)
+def test_every_cause_is_said_with_what_to_do_in_both_languages(cause: str):
+    for language in ("zh", "en"):
+        reason, advice = explain("association", "1/1/3", "", language, cause=cause)
+        assert reason
+        assert advice
+        assert reason != explain("association", "1/1/3", "", language)[0]
+
+
+def test_a_connection_that_was_refused_before_its_title_names_the_device_at_its_address(
+    it: TestClient, runtime: Runtime, county: County
+):
+    with runtime.sessions.begin() as session:
+        session.get_one(Device, county.device).address = "10.1.2.9"
+    facts = {"peer_address": "10.1.2.9", "cause": "certificate_revoked", "certificate": "CN=DEMO_CT",
+             "explanation": "the certificate is revoked"}  # fmt: skip
+    runtime.journal.append("dicom.connection", facts, [])
+    Drain(runtime).index_new()
+
+    (row,) = it.get("/api/v1/system/refusals").json()
+
+    assert (row["what"], row["cause"], row["ae_title"]) == ("connection", "certificate_revoked", "")
+    assert row["device"]["id"] == str(county.device)
+    assert "已吊销" in row["reason"]
+    assert "CN=DEMO_CT" in row["reason"]
+
+
+def test_a_refused_device_sees_its_refusal_on_its_own_page(it: TestClient, runtime: Runtime, county: County):
+    facts = {"calling_ae_title": "DEMO_CT", "peer_address": "10.1.2.4", "result": 1, "source": 1, "reason": 3,
+             "cause": "certificate_wrong", "certificate": "CN=OTHER", "device_id": str(county.device),
+             "institution_id": str(county.township), "explanation": "certificate is not this device's"}  # fmt: skip
+    runtime.journal.append("dicom.rejection", facts, [])
+    Drain(runtime).index_new()
+
+    (row,) = it.get(f"/api/v1/system/devices/{county.device}").json()["refusals"]
+
+    assert "证书不是它的（CN=OTHER）" in row["reason"]
 
 
 def test_the_same_reason_of_another_source_is_another_refusal():

@@ -23,6 +23,7 @@ from gateway.pulse import Pulse
 from gateway.runtime import Runtime, open_runtime
 from gateway.settings import Settings
 from gateway.signing import authority_certificate
+from gateway.snapshot import refresh_snapshot
 from gateway.system import Overseer
 from gateway.web.app import create_app
 from gateway.work import Work
@@ -30,7 +31,8 @@ from tests.conftest import Clock
 from tests.gateway.web.conftest import Client, County
 from tests.servers import free_ports
 from worklists.access import Wire
-from worklists.directory import Device, Role
+from worklists.base import local_date
+from worklists.directory import Device, Role, TlsException
 from worklists.examinations import Association
 
 PAGES = ("", "/townships", "/work", "/quarantine")
@@ -146,6 +148,52 @@ def test_a_process_that_fell_silent_is_gone(it: TestClient, runtime: Runtime):
     assert "11112" in fault["text"]
 
     write_status(runtime, pid=2)  # another took over
+    assert fault_codes(it) == set()
+
+
+@pytest.mark.parametrize(
+    ("error", "due", "expected"),
+    [
+        (None, 30, {}),
+        ("key.pem: it is not the certificate's key", 30, {"tls_files_unusable": "red"}),
+        (None, 2, {"revocation_list_ending": "amber"}),
+        (None, -1, {"revocation_list_over": "red"}),
+    ],
+)
+def test_what_is_about_to_end_at_the_tls_port_is_warned_of(
+    it: TestClient, runtime: Runtime, error: str | None, due: int, expected: dict[str, str]
+):
+    path, now = write_status(runtime), runtime.now()
+    status = json.loads(path.read_text())
+    status["listeners"][0]["tls"] = {
+        "subject": "CN=gateway",
+        "error": error,
+        "lists": {"CN=authority": (now + timedelta(days=due)).isoformat()},
+    }
+    path.write_text(json.dumps(status))
+
+    faults = it.get("/api/v1/system").json()["faults"]
+
+    assert {fault["code"]: fault["severity"] for fault in faults} == expected
+
+
+@pytest.mark.parametrize(
+    ("days", "expected"), [(60, set()), (20, {"exception_ending"}), (-2, {"exception_over"})]
+)
+def test_an_exception_that_ends_is_warned_of_while_its_device_may_send(
+    it: TestClient, runtime: Runtime, county: County, days: int, expected: set[str]
+):
+    with runtime.sessions.begin() as session:
+        device = session.get_one(Device, county.device)
+        device.tls_exception, device.tls_exception_reason = TlsException.PLAIN, "old"
+        device.tls_exception_until = local_date(runtime.now() + timedelta(days=days))
+    refresh_snapshot(runtime)
+
+    assert fault_codes(it) == expected
+
+    with runtime.sessions.begin() as session:
+        session.get_one(Device, county.device).enabled = False
+    refresh_snapshot(runtime)
     assert fault_codes(it) == set()
 
 

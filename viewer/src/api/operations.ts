@@ -69,7 +69,7 @@ export interface SystemDevice extends Device {
 
 export interface DeviceRefusal {
   at: Time
-  what: 'association' | 'instance' | 'file'
+  what: 'connection' | 'association' | 'instance' | 'file'
   reason: string
   advice: string | null
   sop_instance_uid?: string | null
@@ -80,10 +80,12 @@ export interface DeviceRefusal {
 export interface RefusedPeer {
   ae_title: string
   address: string
-  what: 'association' | 'instance'
+  what: 'connection' | 'association' | 'instance'
   reason: string
   advice: string
   code: string
+  /** Our own word for why, where the standard's reason says too little. */
+  cause: string
   count: number
   last_at: Time
   device: SystemDevice | null
@@ -155,7 +157,7 @@ export interface RoleAt {
   centre_id: string | null
 }
 
-export type Value = string | number | boolean | null | undefined | RoleAt[]
+export type Value = string | number | boolean | null | undefined | RoleAt[] | string[]
 export type Row = Record<string, Value>
 
 export interface Change {

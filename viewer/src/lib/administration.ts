@@ -4,7 +4,7 @@ import type { RoleAt, Row, Value } from '@/api/operations'
 import { clockTime } from './time'
 
 export type EntityName = 'institution' | 'centre' | 'device' | 'person' | 'agreement' | 'recognition_item' | 'qualification' | 'mapping'
-export type ColumnType = 'text' | 'number' | 'date' | 'flag' | 'choice' | 'reference' | 'roles' | 'time'
+export type ColumnType = 'text' | 'number' | 'date' | 'flag' | 'choice' | 'reference' | 'roles' | 'list' | 'time'
 
 export interface Column {
   name: string
@@ -81,6 +81,10 @@ export const TABLES: readonly Table[] = [
       { name: 'address', type: 'text', empty: 'system.anyAddress', mono: true, width: 120 },
       { name: 'character_set', type: 'text', empty: 'admin.none', mono: true, width: 110 },
       enabled,
+      { name: 'certificates', type: 'list', empty: 'admin.ownCertificate', start: () => [], mono: true, width: 190 },
+      { name: 'tls_exception_reason', type: 'text', start: () => '', width: 150 },
+      { name: 'tls_exception_until', type: 'date', empty: 'admin.none', width: 112 },
+      { name: 'tls_exception', type: 'choice', choices: ['none', 'plain', 'no_certificate'], words: 'admin.choice.tlsException', required: true, start: () => 'none', width: 130 },
       { name: 'last_heard_at', type: 'time', shown: true, width: 110 },
     ],
   },
@@ -171,6 +175,7 @@ export function labelOf(entity: EntityName, row: Row, references: References): s
 
 export function showValue(column: Column, value: Value, references: References): string {
   if (column.type === 'roles') return ((value ?? []) as RoleAt[]).map((role) => roleText(role, references)).join('、')
+  if (column.type === 'list') return listText(value, shortened) || (column.empty ? t(column.empty) : '')
   if (value === null || value === undefined || value === '') return column.empty ? t(column.empty) : ''
   switch (column.type) {
     case 'flag':
@@ -189,6 +194,12 @@ export function showValue(column: Column, value: Value, references: References):
   }
 }
 
+/** The items of a list as one line of text, as it is edited. */
+export const listText = (value: Value, show = (one: string) => one): string => (Array.isArray(value) ? (value as string[]) : String(value ?? '').split(/[;；]/).map((one) => one.trim()).filter(Boolean)).map(show).join('; ')
+
+/** A SHA-256 is known by its beginning. */
+const shortened = (one: string) => (/^[0-9a-f]{64}$/.test(one) ? `${one.slice(0, 12)}…` : one)
+
 export function roleText(role: RoleAt, references: References): string {
   const centre = role.centre_id ? findRow(references, 'centre', role.centre_id) : undefined
   const name = t(`role.${role.role}`)
@@ -202,6 +213,7 @@ export function newRow(table: Table): Row {
 
 /** What an emptied field means: null where that is a value, else the empty text. */
 export function settled(column: Column, value: Value): Value {
+  if (column.type === 'list') return Array.isArray(value) ? value : listText(value).split('; ').filter(Boolean)
   const text = typeof value === 'string' ? value.trim() : value
   if (text !== '' && text !== undefined) return text
   return column.type === 'text' && !column.empty ? '' : null
@@ -212,8 +224,8 @@ export function isMissing(column: Column, value: Value): boolean {
 }
 
 export function isSame(a: Value, b: Value): boolean {
-  if (Array.isArray(a) && Array.isArray(b)) return rolesKey(a) === rolesKey(b)
+  if (Array.isArray(a) && Array.isArray(b)) return listKey(a) === listKey(b)
   return (a ?? null) === (b ?? null)
 }
 
-const rolesKey = (roles: RoleAt[]) => JSON.stringify(roles.map((role) => `${role.role} ${role.centre_id ?? ''}`).sort())
+const listKey = (items: (RoleAt | string)[]) => JSON.stringify(items.map((one) => (typeof one === 'string' ? one : `${one.role} ${one.centre_id ?? ''}`)).sort())

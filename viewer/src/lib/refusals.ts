@@ -38,7 +38,7 @@ const STATUSES: readonly [RegExp, string][] = [
 ]
 
 export interface Refused {
-  what: 'association' | 'instance' | 'file'
+  what: 'connection' | 'association' | 'instance' | 'file'
   reason: string
   advice?: string | null
 }

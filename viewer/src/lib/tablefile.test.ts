@@ -7,7 +7,7 @@ const rows: Partial<Record<EntityName, Row[]>> = {
   institution: [{ id: 'i1', code: 'H01', name: '县医院', kind: 'lead_hospital' }, { id: 'i2', code: 'T01', name: '青石镇', kind: 'township' }],
   centre: [{ id: 'c1', institution_id: 'i1', kind: 'imaging', name: '影像中心' }],
   person: [{ id: 'p1', username: 'li', name: '李敏', institution_id: 'i1', enabled: true, roles: [{ role: 'reader', centre_id: 'c1' }, { role: 'it', centre_id: null }] }],
-  device: [{ id: 'd1', institution_id: 'i2', ae_title: 'CT1', name: 'CT', modality: 'CT', address: null, character_set: null, enabled: true, last_heard_at: null }],
+  device: [{ id: 'd1', institution_id: 'i2', ae_title: 'CT1', name: 'CT', modality: 'CT', address: null, character_set: null, enabled: true, certificates: ['ab'.repeat(32), 'CN=CT1,O=东乡'], tls_exception: 'none', tls_exception_reason: '', tls_exception_until: null, last_heard_at: null }],
 }
 const references: References = { rows: (entity) => rows[entity] ?? [] }
 const device = tableOf('device')!
@@ -26,6 +26,12 @@ describe('a table as a file', () => {
   it('names other rows by their codes', () => {
     expect(writeTable(device, rows.device!, references)).toContain('CT1,CT,T01,CT,,,是')
     expect(writeTable(person, rows.person!, references)).toContain('reader@影像中心; it')
+  })
+
+  it('takes several certificates out of one cell, in either kind of semicolon', () => {
+    const [line] = read('ae_title,certificates\nCT1,CN=CT1；CN=CT2; CN=CT3\n')
+    expect(line).toMatchObject({ values: { certificates: ['CN=CT1', 'CN=CT2', 'CN=CT3'] }, errors: [] })
+    expect(read('ae_title,certificates\nCT1,\n')[0]).toMatchObject({ values: { certificates: [] } })
   })
 
   it('carries only what differs, and everything of a new row', () => {

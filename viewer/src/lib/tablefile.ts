@@ -1,7 +1,7 @@
 /** A table as a CSV file that can be changed in a spreadsheet and read back: codes for references, never ids of other rows. */
 import { t } from '@/i18n'
 import type { RoleAt, Row, Value } from '@/api/operations'
-import { columnTitle, isMissing, isSame, settled, type Column, type EntityName, type References, type Table } from './administration'
+import { columnTitle, isMissing, isSame, listText, settled, type Column, type EntityName, type References, type Table } from './administration'
 import { writeCsv, readCsv } from './csv'
 
 const ROLES = ['radiographer', 'village', 'reader', 'reviewer', 'it', 'admin', 'auditor']
@@ -21,6 +21,7 @@ export function writeTable(table: Table, rows: readonly Row[], references: Refer
 
 function writeValue(column: Column, value: Value, references: References): string {
   if (column.type === 'roles') return ((value ?? []) as RoleAt[]).map((role) => (role.centre_id ? `${role.role}@${writeReference('centre', role.centre_id, references)}` : role.role)).join('; ')
+  if (column.type === 'list') return listText(value)
   if (value === null || value === undefined) return ''
   if (column.type === 'flag') return t(value ? 'admin.yes' : 'admin.no')
   if (column.type === 'reference') return writeReference(column.of!, String(value), references)
@@ -95,6 +96,7 @@ function readValue(column: Column, cell: string, references: References): Value 
   if (column.type === 'roles') return text.split(/[;；]/).map((one) => one.trim()).filter(Boolean).map((one) => readRole(one, references))
   if (column.type === 'flag') return readFlag(text)
   const value = settled(column, text)
+  if (column.type === 'list') return value
   if (value === null || value === '') return value
   switch (column.type) {
     case 'date':

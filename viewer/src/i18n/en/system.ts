@@ -124,7 +124,7 @@ export const system: Same<typeof zh> = {
   noRefusedPeers: 'Nothing was turned away in the last seven days.',
   register: 'Register this device',
   noRefusals: 'Nothing was refused.',
-  what: { association: 'Association', instance: 'Instance', file: 'File' },
+  what: { connection: 'TLS', association: 'Association', instance: 'Instance', file: 'File' },
   whatToDo: 'What to do: {advice}',
   times: '{n} times',
 }

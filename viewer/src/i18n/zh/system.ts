@@ -122,7 +122,7 @@ export const system = {
   noRefusedPeers: '最近七天没有拒绝过连接。',
   register: '登记此设备',
   noRefusals: '没有拒收记录。',
-  what: { association: '连接', instance: '实例', file: '文件' },
+  what: { connection: 'TLS', association: '连接', instance: '实例', file: '文件' },
   whatToDo: '怎么办：{advice}',
   times: '{n} 次',
 }
