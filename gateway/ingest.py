@@ -24,6 +24,7 @@ from adapters.dicom.tls import TlsFiles, TlsServer, Unusable
 from gateway.connecting import Policy
 from gateway.ingest_health import run_health
 from gateway.journal import Journal, measure_usage
+from gateway.late_journal import LateJournal
 from gateway.processes import Supervisor
 from gateway.settings import Settings
 from gateway.snapshot import DeviceDirectory
@@ -136,7 +137,9 @@ async def _serve(settings: Settings, doors: Sequence[Door], tally: ProcessTally)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    journal = Journal.create(settings.journal_dir, node=settings.node, limit_bytes=settings.journal_bytes)
+    journal = LateJournal(
+        partial(Journal.create, settings.journal_dir, node=settings.node, limit_bytes=settings.journal_bytes)
+    )
     acceptors = [_make_acceptor(settings, door, journal, tally) for door in doors]
     for door, acceptor in zip(doors, acceptors, strict=True):
         acceptor.start()
@@ -149,7 +152,7 @@ async def _serve(settings: Settings, doors: Sequence[Door], tally: ProcessTally)
     _status_path(settings).unlink(missing_ok=True)
 
 
-def _make_acceptor(settings: Settings, door: Door, journal: Journal, tally: ProcessTally) -> Acceptor:
+def _make_acceptor(settings: Settings, door: Door, journal: LateJournal, tally: ProcessTally) -> Acceptor:
     return Acceptor(
         door.listener,
         intake=journal,
@@ -173,7 +176,7 @@ def _make_acceptor(settings: Settings, door: Door, journal: Journal, tally: Proc
 
 
 async def _publish_status(
-    settings: Settings, doors: Sequence[Door], acceptors: Sequence[Acceptor], journal: Journal
+    settings: Settings, doors: Sequence[Door], acceptors: Sequence[Acceptor], journal: LateJournal
 ) -> None:
     """Say each second what this process does; others read the file and see a dead one by its age."""
     path, away = _status_path(settings), False
@@ -190,7 +193,7 @@ async def _publish_status(
 
 
 def _status(
-    settings: Settings, doors: Sequence[Door], acceptors: Sequence[Acceptor], journal: Journal
+    settings: Settings, doors: Sequence[Door], acceptors: Sequence[Acceptor], journal: LateJournal
 ) -> dict[str, object]:
     usage = measure_usage(settings.journal_dir)
     return {

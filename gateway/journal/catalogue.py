@@ -14,13 +14,16 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import structlog
+
 from gateway.fault_points import reach
 from gateway.journal.format import MARK_BYTES, Broken, Mark, UnknownFormat, read_mark, write_mark
 from gateway.journal.scan import FoundRecord, SegmentScan
 from gateway.journal.segment import segment_path, sync_folder
 
+log = structlog.get_logger(__name__)
+
 LOCK_NAME = "lock"  # held by the writer while it lives
-SETTLE_NAME = "settle.lock"  # held while a journal without a writer is settled
 DESCRIPTION_NAME = "journal.json"
 _NUMBER_DIGITS = 8
 _MARK_TRIES = 50  # a mark is 16 bytes written at once; a reader that meets it half-written looks again
@@ -141,7 +144,13 @@ def making_journals(root: Path, *, alone: bool = False) -> Iterator[bool]:
 def _journal_state(folder: Path) -> JournalState:
     alive = _has_writer(folder)
     if not alive:
-        _settle(folder)
+        try:
+            _settle(folder)
+        except (
+            OSError
+        ) as error:  # a full disk, say: as if its writer lived, until there is room to write its end
+            log.warning("journal_not_settled", journal=folder.name, error=error.strerror)
+            alive = True
     node = json.loads((folder / DESCRIPTION_NAME).read_text())["node"]
     # Shared segments first: a single record committed before something readable in them is then always listed.
     segments = [*_shared_segments(folder), *_single_segments(folder)]
@@ -217,13 +226,23 @@ def _settle(folder: Path) -> None:
     """End every segment of a journal that lost its writer. Costs one look when that was done before."""
     if not any(True for _ in _unsettled(folder)) and not any(folder.glob("*.part")):
         return
-    with (folder / SETTLE_NAME).open("wb") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with _locked(folder):
         for path, mark in _unsettled(folder):
             _end_segment(path, mark)
         for part in folder.glob("*.part"):
             part.unlink(missing_ok=True)  # was never acknowledged
         sync_folder(folder)
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Held while a journal without a writer is settled. The folder itself: a full disk has no room for another file."""
+    lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
 
 
 def _unsettled(folder: Path) -> Iterator[tuple[Path, Mark]]:

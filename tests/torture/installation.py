@@ -40,6 +40,11 @@ class Installation(Gateway):
         """What goes wrong from the next start on; nothing when it is empty."""
         self.set(faults=faults)
 
+    def use_database(self, url: str) -> None:
+        """Another one from the next start on."""
+        self.settings = self.settings.model_copy(update={"database_url": url})
+        self.set(database_url=url)
+
     @property
     def is_armed(self) -> bool:
         return bool(self.environment.get("GATEWAY_FAULTS"))
@@ -115,4 +120,4 @@ def _run(arguments: list[str], environment: dict[str, str], log: str) -> None:
 
 def copy_of(template: Path, folder: Path) -> Path:
     """A data dir as it was when the county had just been made."""
-    return Path(shutil.copytree(template, folder))
+    return Path(shutil.copytree(template, folder, dirs_exist_ok=True))

@@ -36,7 +36,7 @@ def test_what_was_acknowledged_survives_power_cuts(new_installation: NewInstalla
     left: list[Path] = []
     with SmallDisk(tmp_path, size_mb=900) as disk:
         one = new_installation(
-            folder=disk.path / "data", journal_bytes=64 << 20, cache_bytes=4 << 20, file_after_s=0.2
+            folder=disk.path, journal_bytes=64 << 20, cache_bytes=4 << 20, file_after_s=0.2
         )
         for number in range(CUTS):
             files = write_study(tmp_path / f"small-{number}", 60, size=96, patient_id=f"POWER-{number}")
