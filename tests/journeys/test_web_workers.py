@@ -80,7 +80,7 @@ def test_uploads_through_any_process_arrive_and_signing_out_bites_everywhere(
     clients[0].delete("/api/v1/session")
     wait_for(
         lambda: {other.get("/dicomweb/studies").status_code for other in others} == {401},
-        5, "nobody is known by it", gateway.log,
+        15, "nobody is known by it", gateway.log,
     )  # fmt: skip
     for client in (*clients, *others):
         client.close()
