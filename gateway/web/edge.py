@@ -1,6 +1,6 @@
 """What every request and answer passes: headers that protect the browser, and limits on what is sent to us."""
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -27,14 +27,14 @@ _OHIF = (
 _PDF = "default-src 'none'; style-src 'unsafe-inline'; object-src 'self'; frame-ancestors 'self'"
 _POLICIES = (("/ohif", _OHIF), ("/app", _APP))
 
-_ALWAYS = {
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "X-Frame-Options": "SAMEORIGIN",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
-}
+_ALWAYS = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-frame-options", b"SAMEORIGIN"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"permissions-policy", b"camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
+]
 
 
 class _CountedTooLarge(HTTPException):
@@ -58,12 +58,16 @@ class SecurityHeaders:
 
         async def send_protected(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in _ALWAYS.items():
-                    headers.setdefault(name, value)
-                headers.setdefault("Content-Security-Policy", _policy(path, headers.get("content-type", "")))
+                headers = message.setdefault("headers", [])
+                stated = {name.lower(): value for name, value in headers}
+                wanted = [
+                    *_ALWAYS,
+                    (b"content-security-policy", _policy(path, stated.get(b"content-type", b""))),
+                ]
                 if path.startswith(("/api", "/metrics", "/livez", "/readyz")):
-                    headers.setdefault("Cache-Control", "no-store")
+                    wanted.append((b"cache-control", b"no-store"))
+                # One pass over raw bytes: frames pass here hundreds of times a second.
+                message["headers"] = [*headers, *(one for one in wanted if one[0] not in stated)]
             await send(message)
 
         await self.app(scope, receive, send_protected)
@@ -106,10 +110,10 @@ class BodyLimit:
         return self.upload_limit_bytes if _is_upload(scope, headers) else JSON_LIMIT_BYTES
 
 
-def _policy(path: str, content_type: str) -> str:
-    if content_type.startswith("application/pdf"):
-        return _PDF
-    return next((policy for prefix, policy in _POLICIES if path.startswith(prefix)), _STRICT)
+def _policy(path: str, content_type: bytes) -> bytes:
+    if content_type.startswith(b"application/pdf"):
+        return _PDF.encode()
+    return next((policy for prefix, policy in _POLICIES if path.startswith(prefix)), _STRICT).encode()
 
 
 def _is_upload(scope: Scope, headers: Headers) -> bool:

@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -46,7 +47,7 @@ def test_viewers_are_spread_over_the_processes(gateway: Gateway) -> None:
 
 def test_a_process_that_dies_takes_nobody_with_it(gateway: Gateway) -> None:
     before = len(gateway.pids())
-    with gateway.sign_in("reader") as reader:
+    with closing(gateway.sign_in("reader")) as reader:
         (mine, *_) = [pid for pid, count in connections(gateway).items() if count]
         os.kill(mine, signal.SIGKILL)
 
