@@ -31,12 +31,13 @@ def blast(
     associations: int,
     largest_pdu: int = LARGEST_PDU,
     tls: ssl.SSLContext | None = None,
+    calling: str = CALLING,
 ) -> float:
     """Send everything, an equal share over each association; answers the seconds until the last answer.
 
     Raises RuntimeError when one is not answered with success.
     """
-    lines = [_Line(port, instances[n::associations], largest_pdu, tls) for n in range(associations)]
+    lines = [_Line(port, instances[n::associations], largest_pdu, tls, calling) for n in range(associations)]
     try:
         return _time([line.send_all for line in lines])
     finally:
@@ -87,13 +88,18 @@ class _Line:
     """One association and what goes over it."""
 
     def __init__(
-        self, port: int, instances: Sequence[Instance], largest_pdu: int, tls: ssl.SSLContext | None
+        self,
+        port: int,
+        instances: Sequence[Instance],
+        largest_pdu: int,
+        tls: ssl.SSLContext | None,
+        calling: str = CALLING,
     ) -> None:
         connection = socket.create_connection(("127.0.0.1", port), timeout=120)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._socket = tls.wrap_socket(connection) if tls else connection
         self._peer = Peer(self._socket)
-        largest = min(self._associate(instances), largest_pdu)
+        largest = min(self._associate(instances, calling), largest_pdu)
         self._framed = [_frame(number, one, largest) for number, one in enumerate(instances, start=1)]
 
     def send_all(self) -> None:
@@ -109,12 +115,12 @@ class _Line:
     def close(self) -> None:
         self._socket.close()
 
-    def _associate(self, instances: Sequence[Instance]) -> int:
+    def _associate(self, instances: Sequence[Instance], calling: str) -> int:
         classes = sorted({instance.sop_class_uid for instance in instances})
         assert len(classes) == 1  # one presentation context is enough here
         self._socket.sendall(
             associate_rq(
-                calling=CALLING.encode(),
+                calling=calling.encode(),
                 called=CALLED.encode(),
                 contexts=((_CONTEXT, classes[0], (EXPLICIT,)),),
             )

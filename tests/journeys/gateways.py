@@ -26,7 +26,7 @@ from tests.servers import free_ports
 
 PROGRAM = Path(sys.executable).with_name("gateway")
 PASSWORD = "journey-password-1"
-READY_TIMEOUT_S = 60.0
+READY_TIMEOUT_S = 180.0  # a machine on which much else runs
 STOP_TIMEOUT_S = 20.0
 T = TypeVar("T")
 

@@ -1,0 +1,270 @@
+"""The county's stack by hand: the processes of docker/compose.yaml with its environment, on real servers.
+
+Secrets come from files, as there. Studies are sent, read, signed and returned; then each process is restarted in turn
+and the broker emptied while studies arrive; a backup is taken meanwhile and becomes an installation elsewhere.
+"""
+
+import re
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import redis as redis_client
+from sqlalchemy import select
+
+from gateway.index import Instance
+from gateway.originals import read_original
+from gateway.runtime import open_runtime
+from tests.journeys.gateways import PROGRAM, Gateway, get_json, run_dcmtk, wait_for
+from tests.journeys.test_main_path import act, find_item, poppler
+from tests.servers import Postgres, Redis, SeaweedFs, need
+from tests.synthetic import data_sets_of, new_uid, write_study
+
+pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("journey-stack"), pytest.mark.timeout(900)]
+
+PROCESSES = ("ingest", "web", "worker --concurrency 2 --no-beat", "beat")
+DEVICES = ("DEMO_CT", "DEMO_DR", "DEMO_US")
+SECRETS = ("database_url", "object_store", "broker_url", "metrics_token", "backup_passphrase")
+
+
+class Stack:
+    """One installation whose processes are started and ended one by one."""
+
+    def __init__(self, folder: Path, **secrets: str):
+        self.secrets_dir = folder / "secrets"
+        self.secrets_dir.mkdir(parents=True)
+        for name, value in secrets.items():
+            (self.secrets_dir / f"gateway_{name}").write_text(value + "\n")
+        self.gateway = Gateway(
+            folder / "data", ("demo --no-samples",), ingest_workers=2, web_workers=2, journal_bytes=1 << 30,
+            cache_bytes=0, **secrets,
+        )  # fmt: skip
+        self.running: dict[str, subprocess.Popen[bytes]] = {}
+
+    @property
+    def environment(self) -> dict[str, str]:
+        hidden = {f"GATEWAY_{name.upper()}" for name in SECRETS}
+        kept = {name: value for name, value in self.gateway.environment.items() if name not in hidden}
+        return {**kept, "GATEWAY_SECRETS_DIR": str(self.secrets_dir)}
+
+    def start(self, command: str) -> None:
+        with self.gateway.log_path.open("ab") as log:
+            self.running[command] = subprocess.Popen(
+                [PROGRAM, *command.split()], env=self.environment, stdin=subprocess.DEVNULL, stdout=log,
+                stderr=log, start_new_session=True, cwd=self.gateway.data_dir,
+            )  # fmt: skip
+
+    def restart(self, command: str) -> None:
+        process = self.running[command]
+        process.terminate()
+        assert process.wait(30) in {0, -15}, f"{command} ended with {process.returncode}"
+        self.start(command)
+
+    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [PROGRAM, *words], env=self.environment, capture_output=True, text=True, timeout=300, check=False
+        )
+
+    def is_ready(self) -> bool:
+        try:
+            return (
+                httpx.get(f"{self.gateway.base_url}/readyz", timeout=5).status_code == 200
+                and httpx.get(
+                    f"http://127.0.0.1:{self.gateway.settings.ingest_http_port}/readyz", timeout=5
+                ).status_code == 200
+            )  # fmt: skip
+        except httpx.TransportError:
+            return False
+
+    def close(self) -> None:
+        for process in self.running.values():
+            process.terminate()
+        for process in self.running.values():
+            process.wait(30)
+        self.gateway.close()
+
+
+@pytest.fixture(scope="module")
+def stack(
+    tmp_path_factory: pytest.TempPathFactory, postgres: Postgres, seaweedfs: SeaweedFs, redis: Redis
+) -> Iterator[Stack]:
+    need("pg_dump", "Debian's package postgresql-client")
+    stack = Stack(
+        tmp_path_factory.mktemp("stack"), database_url=postgres.url(), object_store=seaweedfs.url(),
+        broker_url=redis.url, metrics_token="scraped-by-prometheus", backup_passphrase="kept elsewhere too",
+    )  # fmt: skip
+    stack.gateway.start()  # makes the county; from here on each process by itself
+    stack.gateway.stop()
+    for command in PROCESSES:
+        stack.start(command)
+    wait_for(stack.is_ready, 90, "web and ingest are ready", stack.gateway.log)
+    yield stack
+    stack.close()
+
+
+@pytest.fixture(scope="module")
+def sent() -> dict[str, bytes]:
+    """What was accepted so far, by instance."""
+    return {}
+
+
+def send(
+    stack: Stack, folder: Path, sent: dict[str, bytes], *, calling: str, count: int = 3, **fields: Any
+) -> str:
+    study_uid = new_uid()
+    files = write_study(folder / study_uid, count, size=64, study_uid=study_uid, **fields)
+    said = run_dcmtk("storescu", stack.gateway.dicom_port, *files, calling=calling)
+    assert said.returncode == 0, said.stdout
+    sent.update(data_sets_of(files))
+    return study_uid
+
+
+def test_a_study_is_sent_read_signed_and_returned(
+    stack: Stack, sent: dict[str, bytes], tmp_path: Path
+) -> None:
+    study_uid = send(stack, tmp_path, sent, calling="DEMO_DR", modality="DX", patient_id="STACK-1")
+    reader, reviewer = stack.gateway.sign_in("reader"), stack.gateway.sign_in("reviewer")
+    item = wait_for(
+        lambda: find_item(reader, "/api/v1/worklist", study_uid, state="waiting"),
+        90,
+        "it waits",
+        stack.gateway.log,
+    )
+    task = f"/api/v1/tasks/{item['task_id']}"
+    act(reader, "POST", f"{task}/claim")
+    body = {"findings": "未见异常。", "impression": "未见异常。", "critical": False, "preliminary": False}
+    act(reader, "PUT", f"{task}/report", json=body)
+    act(reader, "POST", f"{task}/submit")
+    signed = act(reviewer, "POST", f"{task}/sign")
+
+    radiographer = stack.gateway.sign_in("radiographer")
+
+    def is_returned() -> bool:
+        items = get_json(radiographer, "/api/v1/returns")["items"]
+        return any(one["report_id"] == signed["report_id"] for one in items)
+
+    wait_for(is_returned, 120, "the report is returned", stack.gateway.log)
+    assert radiographer.get(f"/api/v1/reports/{signed['report_id']}/pdf").content.startswith(b"%PDF")
+
+
+def test_every_process_is_seen_and_measured(stack: Stack) -> None:
+    token = {"Authorization": "Bearer scraped-by-prometheus"}
+
+    def processes() -> dict[str, int] | None:
+        said = httpx.get(f"{stack.gateway.base_url}/metrics", headers=token, timeout=30).text
+        found = {
+            role: int(float(n)) for role, n in re.findall(r'gateway_processes\{role="(\w+)"\} (\S+)', said)
+        }
+        return found if found.keys() >= {"ingest", "drain", "web", "worker", "beat"} else None
+
+    found = wait_for(processes, 60, "all roles are there", stack.gateway.log)
+    assert (found["ingest"], found["web"]) == (2, 2)
+
+    said = stack.run("status")
+
+    assert "database postgresql" in said.stdout, said.stdout + said.stderr
+    assert "store s3" in said.stdout
+    assert said.returncode == 0, said.stdout
+
+
+def test_each_process_is_restarted_and_the_broker_emptied_while_studies_arrive(
+    stack: Stack, sent: dict[str, bytes], redis: Redis, tmp_path: Path
+) -> None:
+    broker = redis_client.Redis.from_url(redis.url)
+    studies = []
+    for number, command in enumerate(PROCESSES):
+        studies.append(
+            send(stack, tmp_path, sent, calling=DEVICES[number % 3], patient_id=f"STACK-A{number}")
+        )
+        stack.restart(command)
+        if command == "ingest":  # a listener that restarts is asked again, as a modality does
+            wait_for(stack.is_ready, 60, "ingest is back", stack.gateway.log)
+        studies.append(
+            send(stack, tmp_path, sent, calling=DEVICES[number % 3], patient_id=f"STACK-B{number}")
+        )
+        broker.flushall()
+    wait_for(stack.is_ready, 60, "everything is back", stack.gateway.log)
+
+    reader = stack.gateway.sign_in("reader")
+    for study_uid in studies:
+        wait_for(
+            lambda: find_item(reader, "/api/v1/worklist", study_uid, state="waiting"),  # noqa: B023
+            180, "each study waits for a reader", stack.gateway.log,
+        )  # fmt: skip
+    assert_kept(stack.gateway, sent)
+    done = stack.run("check")
+    assert done.returncode == 0, done.stdout
+
+
+def test_a_backup_taken_while_studies_arrive_becomes_an_installation(
+    stack: Stack,
+    sent: dict[str, bytes],
+    postgres: Postgres,
+    seaweedfs: SeaweedFs,
+    redis: Redis,
+    tmp_path: Path,
+) -> None:
+    before = dict(sent)
+    making = subprocess.Popen(
+        [PROGRAM, "backup", str(tmp_path / "backups"), "--originals"], env=stack.environment,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    for number in range(4):
+        send(stack, tmp_path, sent, calling="DEMO_CT", patient_id=f"STACK-C{number}")
+        time.sleep(0.5)
+    said, _ = making.communicate(timeout=240)
+    assert making.returncode == 0, said
+
+    second = Stack(
+        tmp_path / "second", database_url=postgres.url(), object_store=seaweedfs.url(), broker_url=redis.url,
+        metrics_token="scraped-by-prometheus", backup_passphrase="kept elsewhere too",
+    )  # fmt: skip
+    try:
+        restored = second.run("restore", str(tmp_path / "backups"))
+        assert restored.returncode == 0, restored.stdout + restored.stderr
+        for command in ("ingest", "web"):
+            second.start(command)
+        wait_for(second.is_ready, 90, "the second installation is ready", second.gateway.log)
+        second.gateway.wait_until_drained()
+        done = second.run("check")
+        assert done.returncode == 0, done.stdout
+        kept = originals_of(second.gateway)
+        assert {uid: kept.get(uid) for uid in before} == before
+        assert_report_verifies(second.gateway, tmp_path)
+    finally:
+        second.close()
+
+
+def assert_report_verifies(gateway: Gateway, folder: Path) -> None:
+    radiographer = gateway.sign_in("radiographer")
+    [returned] = get_json(radiographer, "/api/v1/returns")["items"]
+    path = folder / "report.pdf"
+    path.write_bytes(radiographer.get(f"/api/v1/reports/{returned['report_id']}/pdf").content)
+    said = poppler("pdfsig", "-nocert", str(path))
+    assert "Signature is Valid" in said, said
+    code = get_json(radiographer, f"/api/v1/reports/{returned['report_id']}")["verification_url"].rsplit(
+        "/", 1
+    )[1]
+    assert get_json(radiographer, f"/api/v1/verifications/{code}")["valid"] is True
+
+
+def assert_kept(gateway: Gateway, sent: dict[str, bytes]) -> None:
+    assert originals_of(gateway) == sent
+
+
+def originals_of(gateway: Gateway) -> dict[str, bytes]:
+    """Every instance as it is kept; one that is there twice is a failure."""
+    runtime = open_runtime(gateway.settings)
+    with gateway.session() as session:
+        instances = session.scalars(select(Instance)).all()
+        found = {
+            one.sop_instance_uid: read_original(runtime, one.record, offset=one.record.data_set_offset)
+            for one in instances
+        }
+    runtime.engine.dispose()
+    assert len(found) == len(instances)
+    return found
