@@ -4,6 +4,7 @@ The database cannot say so while it is away itself.
 """
 
 import json
+import os
 import threading
 import time
 from collections import deque
@@ -89,7 +90,9 @@ class Pulse:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         temporary = self._path.with_suffix(".tmp")
         why = {part: self._why[part] for part in away}
-        temporary.write_text(json.dumps({**self.figures(), "away": away, "why": why}), encoding="utf-8")
+        temporary.write_text(
+            json.dumps({**self.figures(), "pid": os.getpid(), "away": away, "why": why}), encoding="utf-8"
+        )
         temporary.replace(self._path)
 
     def beat_until(self, stop: threading.Event) -> None:

@@ -60,6 +60,19 @@ def blast_one_by_one(port: int, instances: Sequence[Instance], *, senders: int =
     return _time([lambda n=n: send(instances[n::senders]) for n in range(senders)])  # type: ignore[misc]
 
 
+def send_paced(port: int, instances: Sequence[Instance], *, per_second: float) -> Iterator[float]:
+    """Send over one association, no more than so many a second; when each was acknowledged (`perf_counter`)."""
+    line = _Line(port, instances, LARGEST_PDU, None)
+    began = time.perf_counter()
+    try:
+        for number, at in enumerate(line.send_each(), start=1):
+            yield at
+            time.sleep(max(0.0, began + number / per_second - time.perf_counter()))
+        line.release()
+    finally:
+        line.close()
+
+
 def _time(jobs: Sequence[Callable[[], None]]) -> float:
     """The seconds that these take together."""
     start = threading.Barrier(len(jobs) + 1)
@@ -103,11 +116,17 @@ class _Line:
         self._framed = [_frame(number, one, largest) for number, one in enumerate(instances, start=1)]
 
     def send_all(self) -> None:
+        for _ in self.send_each():
+            pass
+
+    def send_each(self) -> Iterator[float]:
+        """Send one after another; when each was acknowledged."""
         for framed in self._framed:
             self._socket.sendall(framed)
             answer = read_answer(self._read_pdu(4)[6:])
             if answer.status != 0:
                 raise RuntimeError(f"status {answer.status:04X} {answer.comment}")
+            yield time.perf_counter()
 
     def release(self) -> None:
         self._peer.release()
