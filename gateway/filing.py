@@ -17,7 +17,8 @@ from datetime import timedelta
 from typing import Any
 
 import structlog
-from sqlalchemy import ColumnElement, and_, delete, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, func, or_, select, update
+from sqlalchemy.orm import Session
 
 from adapters.errors import Unavailable
 from gateway import bulk, journal, leftovers
@@ -26,7 +27,7 @@ from gateway.fault_points import reach
 from gateway.index import DrainMark, Instance, Pack, Record, RecordState, SegmentCursor
 from gateway.journal import BodyDamaged, JournalState, Location, RecordId, SegmentGone, SegmentState
 from gateway.objects import StoreFailed
-from gateway.packing import Waiting, plan_packs
+from gateway.packing import QUIET, SMALL_BYTES, Waiting, plan_packs
 from gateway.packs import PackStream, journal_member, pack_key
 from gateway.runtime import Runtime
 from worklists.base import new_id
@@ -34,6 +35,7 @@ from worklists.base import new_id
 log = structlog.get_logger()
 
 LOOK_AT = 5000  # unfiled records looked at in one pass
+LOOK_AT_GROUPS = 1000
 UPLOADS = 3  # packs on their way at once; each holds a few parts of an upload in memory
 PATIENCE_S = 5.0  # a pass waits so long for its packs; one that takes longer goes on beside the next pass
 FREE_BYTES = 1 << 30  # with less than this on the disk, filed segments go although the cache has room
@@ -103,8 +105,30 @@ class Filing:
         together = [left for pack in packs if (left := [one for one in pack if one.id not in self.alone])]
         return sorted([*together, *apart], key=lambda pack: self.failures[pack[0].id])
 
+    def _due_groups(self, session: Session) -> list[tuple[uuid.UUID | None, str]]:
+        """Series, and kinds of what is in none, of which something may be filed now: only their rows are read."""
+        settings, now = self.runtime.settings, self.runtime.now()
+        size = func.sum(Record.size_bytes)
+        first, last = func.min(Record.received_at), func.max(Record.received_at)
+        is_old = first <= now - timedelta(seconds=settings.file_after_s)
+        rows = session.execute(
+            select(Instance.series_id, Record.kind)
+            .select_from(Record)
+            .outerjoin(Instance, Instance.record_id == Record.id)
+            .where(waiting_to_be_filed(), self._is_here())
+            .group_by(Instance.series_id, Record.kind)
+            .having(or_(size >= settings.pack_bytes, and_(size >= SMALL_BYTES, last <= now - QUIET), is_old))
+            .order_by(first)
+            .limit(LOOK_AT_GROUPS)
+        )
+        return [(row.series_id, row.kind) for row in rows]
+
     def _waiting(self) -> list[Waiting]:
         with self.runtime.reading() as session:
+            due = self._due_groups(session)
+            if not due:
+                return []
+            of_none = [kind for series_id, kind in due if series_id is None]
             rows = session.execute(
                 select(
                     Record.id,
@@ -122,6 +146,12 @@ class Filing:
                 )
                 .outerjoin(Instance, Instance.record_id == Record.id)
                 .where(waiting_to_be_filed(), self._is_here())
+                .where(
+                    or_(
+                        Instance.series_id.in_([series_id for series_id, _ in due if series_id]),
+                        and_(Instance.series_id.is_(None), Record.kind.in_(of_none)),
+                    )
+                )
                 .where(*(~and_(Record.journal == id, Record.segment == number) for id, number in self.gone))
                 .order_by(Record.received_at, Record.sequence)
                 .limit(LOOK_AT)

@@ -18,6 +18,10 @@ from gateway.objects import CHUNK_BYTES, checked_key
 
 PACK_BYTES = 64 * 1024 * 1024  # a pack is closed before it passes this; one larger body is a pack by itself
 
+PIECE_BYTES = (
+    1 << 18
+)  # read at once: what was just read is checked and written while the processor still has it
+
 _BLOCK = tarfile.BLOCKSIZE
 _END = bytes(2 * _BLOCK)  # POSIX pax: an archive ends with two blocks of zeros
 
@@ -42,7 +46,7 @@ class PackedMember:
 
 def journal_member(root: Path, name: str, location: Location) -> Member:
     """A body out of the journal; its CRC is checked while it is packed."""
-    return Member(name=name, length=location.length, open=lambda: open_body(root, location))
+    return Member(name=name, length=location.length, open=lambda: open_body(root, location, buffered=False))
 
 
 def pack_key(first: RecordId, *, revision: int = 0) -> str:
@@ -58,7 +62,7 @@ def pack_folder(journal_id: str) -> str:
 
 def pack_size(members: Sequence[Member]) -> int:
     """How many bytes the pack of these members has."""
-    return sum(len(_header(member)) + _padded(member.length) for member in members) + len(_END)
+    return PackStream(members).size
 
 
 def write_pack(sink: BinaryIO, members: Sequence[Member]) -> list[PackedMember]:
@@ -72,37 +76,34 @@ def write_pack(sink: BinaryIO, members: Sequence[Member]) -> list[PackedMember]:
 class PackStream:
     """A pack as a source for `ObjectStore.put`: `size` stands at once, `packed` is complete when all was read.
 
+    It gives what it has: a piece may be shorter than was asked for.
     Unavailable when it is read on after `stopped` says so.
     """
 
     def __init__(self, members: Sequence[Member], *, stopped: Callable[[], bool] = lambda: False) -> None:
         if len({member.name for member in members}) != len(members):
             raise ValueError("two members of a pack have the same name")
-        self.size = pack_size(members)
+        headers = [_header(member) for member in members]
+        self.size = sum(map(len, headers)) + sum(_padded(member.length) for member in members) + len(_END)
         self.packed: list[PackedMember] = []
-        self._pieces = self._tar(members)
-        self._rest = memoryview(b"")
+        self._pieces = self._tar(members, headers)
+        self._rest = b""
         self._stopped = stopped
 
     def read(self, size: int = -1) -> bytes:
         if self._stopped():
             raise Unavailable("the filing was told to stop")
-        parts: list[bytes | memoryview] = []
-        wanted = self.size if size < 0 else size
-        while wanted:
-            if not self._rest:
-                self._rest = memoryview(next(self._pieces, b""))
-                if not self._rest:
-                    break
-            part, self._rest = self._rest[:wanted], self._rest[wanted:]
-            parts.append(part)
-            wanted -= len(part)
-        return b"".join(parts)
+        if not self._rest:
+            self._rest = next(self._pieces, b"")
+        if size < 0 or len(self._rest) <= size:
+            piece, self._rest = self._rest, b""
+            return piece
+        piece, self._rest = self._rest[:size], self._rest[size:]
+        return piece
 
-    def _tar(self, members: Sequence[Member]) -> Iterator[bytes]:
+    def _tar(self, members: Sequence[Member], headers: Sequence[bytes]) -> Iterator[bytes]:
         offset = 0
-        for member in members:
-            header = _header(member)
+        for member, header in zip(members, headers, strict=True):
             yield header
             offset += len(header)
             yield from _body(member)
@@ -116,9 +117,30 @@ class PackStream:
 
 def _header(member: Member) -> bytes:
     """The tar header; what varies between machines and runs (owner, time) is left out of it."""
-    info = tarfile.TarInfo(checked_key(member.name))
-    info.size = member.length
-    return info.tobuf(tarfile.PAX_FORMAT)
+    name = checked_key(member.name).encode()
+    if len(name) > tarfile.LENGTH_NAME or member.length > _USTAR_LIMIT:
+        return _tar_info(member.name, member.length).tobuf(tarfile.PAX_FORMAT)
+    # The same bytes, without making each of them from nothing: a pack may have thousands of members.
+    size = b"%011o" % member.length
+    total = _PLAIN_SUM + sum(name) + sum(size) - sum(_PLAIN[_SIZE])
+    header = bytearray(_PLAIN)
+    header[: len(name)] = name
+    header[_SIZE] = size
+    header[_CHECKSUM] = b"%06o" % total
+    return bytes(header)
+
+
+def _tar_info(name: str, length: int) -> tarfile.TarInfo:
+    info = tarfile.TarInfo(name)
+    info.size = length
+    return info
+
+
+# POSIX ustar: where size and checksum stand; the checksum is over all, its own field counted as blanks.
+_SIZE, _CHECKSUM, _CHECKSUM_FIELD = slice(124, 135), slice(148, 154), slice(148, 156)
+_USTAR_LIMIT = 8**11 - 1
+_PLAIN = _tar_info("", 0).tobuf(tarfile.USTAR_FORMAT)
+_PLAIN_SUM = sum(_PLAIN) - sum(_PLAIN[_CHECKSUM_FIELD]) + 8 * ord(" ")
 
 
 def _padded(length: int) -> int:
@@ -130,7 +152,7 @@ def _body(member: Member) -> Iterator[bytes]:
     reach("file.packing")
     with member.open() as source:
         while left:
-            chunk = _read(source, min(CHUNK_BYTES, left))
+            chunk = _read(source, min(PIECE_BYTES, left))
             if not chunk:
                 raise ValueError(f"{member.name} is {left} bytes shorter than announced")
             left -= len(chunk)

@@ -10,7 +10,7 @@ Where that makes no sense, `doubt` proposes another one; the text stays as decla
 
 import re
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time
 from io import BytesIO
 from typing import Any
@@ -67,6 +67,12 @@ _WANTED = frozenset((
     _LATERALITY, _IMAGE_LATERALITY, _ACQUISITION_DATETIME, *(tag for pair in _MOMENTS for tag in pair),
     *_PROCEDURE_CODES,
 ))  # fmt: skip
+
+# What differs within a series; all else is read once for instances that say the same.
+_OF_INSTANCE = (_IDENTIFIERS["sop_instance_uid"], _INTEGERS["instance_number"])
+_LATER_MOMENTS = (_ACQUISITION_DATETIME, *(tag for pair in _MOMENTS[1:] for tag in pair))
+_ALIKE_KEPT = 256
+_alike: dict[tuple[object, ...], "InstanceHeader"] = {}
 
 _UID = re.compile(r"[0-9]+(\.[0-9]+)*")
 _INTEGER_LIMIT = 1 << 31  # PS3.5 Table 6.2-1: an IS fits into 32 bits
@@ -152,6 +158,38 @@ class _Reading:
         self._declared = self._plain(_CHARACTER_SET)
 
     def header(self) -> InstanceHeader:
+        """Read, or for the most part taken over from an instance that said the same in all but its own name."""
+        if self.problems:
+            return self._read_all()
+        key = self._key()
+        alike = _alike.get(key)
+        if alike is None:
+            header = self._read_all()
+            if not any(
+                problem.startswith(("sop_instance_uid", "instance_number")) for problem in header.problems
+            ):
+                if len(_alike) >= _ALIKE_KEPT:
+                    _alike.clear()
+                _alike[key] = header
+            return header
+        uid, number = _OF_INSTANCE
+        return replace(
+            alike,
+            sop_instance_uid=self._identifier(uid, "sop_instance_uid"),
+            instance_number=self._integer(number, "instance_number"),
+            problems=(*alike.problems, *self.problems),
+        )
+
+    def _key(self) -> tuple[object, ...]:
+        """What the header is read from, but for what is the instance's own."""
+        values = {tag: value for tag, value in self._values.items() if tag not in _OF_INSTANCE}
+        if _read_date(self._plain(_STUDY_DATE)) and _read_time(self._plain(_STUDY_TIME)):
+            for tag in _LATER_MOMENTS:
+                values.pop(tag, None)
+        items = ((tag, self._head[start:end]) for tag, (start, end) in self._spans.items())
+        return self._encoding, self._override, *values.items(), *items
+
+    def _read_all(self) -> InstanceHeader:
         fields: dict[str, Any] = {
             **{name: self._identifier(tag, name) for name, tag in _IDENTIFIERS.items()},
             **{name: self._text(tag, name) for name, tag in _TEXTS.items()},

@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 from google_crc32c import extend
 
@@ -126,12 +126,14 @@ def read_body(root: Path, location: Location, *, offset: int = 0, length: int | 
         os.close(handle)
 
 
-def open_body(root: Path, location: Location) -> BinaryIO:
+def open_body(root: Path, location: Location, *, buffered: bool = True) -> BinaryIO:
     """A body as a readable, seekable stream; stays readable when its segment is removed meanwhile.
 
-    Read from beginning to end it is checked on the way: BodyDamaged instead of the last bytes.
+    Read from beginning to end it is checked on the way: BodyDamaged instead of the last bytes. Without a buffer it
+    is for a reader that asks for large pieces: they are copied once less, and may be shorter than was asked for.
     """
-    return io.BufferedReader(_BodyStream(_open_segment(root, location), location), READ_BUFFER_BYTES)
+    stream = _BodyStream(_open_segment(root, location), location)
+    return io.BufferedReader(stream, READ_BUFFER_BYTES) if buffered else cast(BinaryIO, stream)
 
 
 def verify_body(root: Path, location: Location) -> None:
@@ -247,17 +249,22 @@ class _BodyStream(io.RawIOBase):
         return self._at
 
     def readinto(self, buffer: Any) -> int:
-        wanted = min(len(buffer), max(0, self._location.length - self._at))
+        data = self.read(len(buffer))
+        memoryview(buffer)[: len(data)] = data
+        return len(data)
+
+    def read(self, size: int = -1) -> bytes:
+        left = max(0, self._location.length - self._at)
+        wanted = left if size < 0 else min(size, left)
         if not wanted:
-            return 0
+            return b""
         data = os.pread(self._handle, wanted, self._location.offset + self._at)
         if not data:
             raise BodyDamaged(f"segment {self._location.segment} ends inside the body")
         if self._at == self._checked_to:
             self._check(data)
-        memoryview(buffer)[: len(data)] = data
         self._at += len(data)
-        return len(data)
+        return data
 
     def close(self) -> None:
         if not self.closed:

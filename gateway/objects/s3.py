@@ -173,10 +173,15 @@ class _ExactSource:
         wanted = self._left if size < 0 else min(size, self._left)
         if not wanted:
             return b""
-        data = self._source.read(wanted)
-        if not data:
-            raise ValueError(f"the source ended {self._left} bytes early")
-        self._left -= len(data)
+        pieces = []
+        while wanted:  # the client joins what it gets piece by piece, each time anew
+            piece = self._source.read(wanted)
+            if not piece:
+                raise ValueError(f"the source ended {self._left} bytes early")
+            pieces.append(piece)
+            wanted -= len(piece)
+            self._left -= len(piece)
+        data = b"".join(pieces)
         self._digest(memoryview(data))
         return data
 

@@ -5,6 +5,7 @@ import io
 import os
 import shutil
 import subprocess
+import tarfile
 import tracemalloc
 from pathlib import Path
 
@@ -94,6 +95,18 @@ def test_tar_opens_a_pack_and_dcmdump_reads_its_members(tmp_path: Path) -> None:
         assert (tmp_path / name).read_bytes() == body
         dump = subprocess.run(["dcmdump", tmp_path / name], capture_output=True, check=True, text=True).stdout
         assert pydicom.dcmread(io.BytesIO(body)).SOPInstanceUID in dump
+
+
+@pytest.mark.parametrize("name", ["a", "x" * 100, "x" * 101, "00001-1.2.840.dcm"])
+@pytest.mark.parametrize("length", [0, 1, 511, 8**11 - 1, 8**11, 1 << 40])
+def test_a_header_is_the_one_that_tarfile_writes(name: str, length: int) -> None:
+    info = tarfile.TarInfo(name)
+    info.size = length
+    pack = PackStream([Member(name=name, length=length, open=io.BytesIO)])
+
+    header = info.tobuf(tarfile.PAX_FORMAT)
+    assert pack.read(1 << 20) == header
+    assert pack.size == len(header) + -(-length // 512) * 512 + 1024
 
 
 def test_the_same_members_make_the_same_pack() -> None:
