@@ -25,6 +25,7 @@ from adapters.dicom.tls import TlsServer, find_cause
 log = structlog.get_logger()
 
 _PAUSE_S = 1.0  # before accepting again when the system has no more descriptors
+_YIELD_S = 0.002  # in which a process that has fewer associations may accept what another one heard first
 _OUT_OF_DESCRIPTORS = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
@@ -138,12 +139,26 @@ class Acceptor:
     def _resume(self) -> None:
         if not self._accepting and not self._closed:
             self._accepting = True
-            self._loop.add_reader(self._listener.fileno(), self._accept_one)
+            self._loop.add_reader(self._listener.fileno(), self._hear_knock)
 
     def _pause(self) -> None:
         if self._accepting:
             self._accepting = False
             self._loop.remove_reader(self._listener.fileno())
+
+    def _hear_knock(self) -> None:
+        fewest = self._tally.fewest_elsewhere()
+        if fewest is None or len(self._connections) <= fewest:
+            self._accept_one()
+            return
+        # The kernel may wake the same process each time, and a few long associations would all be its own.
+        self._pause()
+        self._loop.call_later(_YIELD_S, self._accept_after_all)
+
+    def _accept_after_all(self) -> None:
+        self._resume()
+        if self._accepting:
+            self._accept_one()
 
     def _accept_one(self) -> None:
         try:

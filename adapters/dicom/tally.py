@@ -33,6 +33,10 @@ class ProcessTally:
         """Associations in all."""
         return self._sum(0)
 
+    def fewest_elsewhere(self) -> int | None:
+        """Associations of that other process which has the fewest; None without another one."""
+        return min((self._counts[start] for start in self._starts if start != self._own), default=None)
+
     def of(self, peer: str) -> int:
         """Associations of one peer."""
         return self._sum(_slot(peer))

@@ -117,13 +117,15 @@ class Directory:
 class Server:
     """An acceptor in its own thread and event loop, for peers that block."""
 
-    def __init__(self, *, on_uvloop: bool = True, **config: Any) -> None:
+    def __init__(
+        self, *, on_uvloop: bool = True, listener: socket.socket | None = None, **config: Any
+    ) -> None:
         self.intake = MemoryIntake()
         self.directory = Directory()
         self.config = Config(**{"artim_s": 5.0, **config})
         self.tls: TlsServer | None = None
         self.tally: ProcessTally | None = None
-        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.listener = listener or socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
         self.loop = uvloop.new_event_loop() if on_uvloop else asyncio.new_event_loop()
         self.errors: list[dict[str, Any]] = []
