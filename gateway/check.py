@@ -1,11 +1,13 @@
 """`gateway check`: journal, object store, database and audit against one another."""
 
 import hashlib
+import tarfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import IO
 
 from rich.console import Console
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 
 from adapters.errors import Unavailable
 from gateway import audit, journal
@@ -13,6 +15,7 @@ from gateway.index import Held, Instance, Pack, Record, RecordState, Series, Stu
 from gateway.intake import NOTE_KINDS, indexed_to, known_sequences
 from gateway.journal import JournalRecord, JournalState
 from gateway.migrations import is_current
+from gateway.objects import CHUNK_BYTES, ChunkSource
 from gateway.originals import open_original
 from gateway.runtime import Runtime, open_runtime
 from gateway.settings import Settings
@@ -82,11 +85,12 @@ def _check_known(runtime: Runtime, state: JournalState, records: Sequence[Journa
 
 
 def check_originals(runtime: Runtime) -> Iterator[Fault]:
-    """The bytes of every record are those that were accepted."""
+    """The bytes of every record that lies in a segment, or nowhere, are those that were accepted."""
     with runtime.reading() as session:
         records = session.scalars(
             select(Record)
             .where(Record.kind != "damaged", Record.state != RecordState.DUPLICATE)
+            .where(or_(Record.local, Record.pack_id.is_(None)))  # the others are looked at pack by pack
             .order_by(Record.id)
             .execution_options(yield_per=500)
         )
@@ -104,7 +108,7 @@ def check_originals(runtime: Runtime) -> Iterator[Fault]:
 
 
 def check_packs(runtime: Runtime) -> Iterator[Fault]:
-    """Every pack is in the store with its size, and the store holds no other."""
+    """Every pack is in the store, holds what its records say and nothing else; and the store holds no other."""
     with runtime.reading() as session:
         rows = session.execute(select(Pack.key, Pack.size_bytes, Pack.filed_at)).all()
     packs = {key: size for key, size, filed_at in rows if filed_at is not None}
@@ -113,11 +117,42 @@ def check_packs(runtime: Runtime) -> Iterator[Fault]:
         for key, size in packs.items():
             if runtime.objects.size(key) != size:
                 yield Fault(where=key, what="missing or of another size")
+            else:
+                yield from _check_members(runtime, key)
     except Unavailable as error:
         yield Fault(where="object store", what=str(error))
         return
     for key in stored - {key for key, _, _ in rows}:  # one that is being put has its row already
         yield Fault(where=key, what="no row points to this pack")
+
+
+def _check_members(runtime: Runtime, key: str) -> Iterator[Fault]:
+    """The bodies in a pack against the rows that point there, by their place and their bytes."""
+    with runtime.reading() as session:
+        rows = session.scalars(select(Record).join(Pack, Pack.id == Record.pack_id).where(Pack.key == key))
+        expected = {record.pack_offset or 0: record for record in rows}
+    try:
+        with tarfile.open(fileobj=ChunkSource(runtime.objects, key), mode="r|") as pack:  # type: ignore[call-overload]  # it only reads
+            for member in pack:
+                record = expected.pop(member.offset_data, None)
+                body = pack.extractfile(member)
+                if record is None or body is None or record.size_bytes != member.size:
+                    yield Fault(where=f"{key} {member.name}", what="no row points to this original")
+                elif record.sha256 and record.sha256 != _digest(body, record.data_set_offset):
+                    where = f"{key}, record {record.journal}/{record.sequence}"
+                    yield Fault(where=where, what="the bytes are not those that were accepted")
+    except tarfile.TarError as error:
+        yield Fault(where=key, what=f"cannot be read as an archive: {error}")
+    for record in expected.values():
+        yield Fault(where=f"record {record.journal}/{record.sequence}", what=f"is not in {key}")
+
+
+def _digest(body: IO[bytes], offset: int) -> str:
+    digest = hashlib.sha256()
+    body.read(offset)
+    while chunk := body.read(CHUNK_BYTES):
+        digest.update(chunk)
+    return digest.hexdigest()
 
 
 def check_counts(runtime: Runtime) -> Iterator[Fault]:

@@ -23,7 +23,7 @@ from gateway.backups.steps import Steps
 from gateway.backups.verifying import find_problems
 from gateway.filing import waiting_to_be_filed
 from gateway.index import DrainMark, Pack, Record
-from gateway.objects import CHUNK_BYTES, ObjectMissing, ObjectStore
+from gateway.objects import CHUNK_BYTES, ChunkSource, ObjectMissing, ObjectStore
 from gateway.runtime import Runtime
 
 WAIT_FILED_S = 60.0  # three times as long as a record may wait for its pack by default
@@ -195,23 +195,6 @@ def _note(runtime: Runtime, manifest: Manifest, began: datetime, *, verified: bo
             )
         )
         audit.record(session, "backup_made", actor=ACTOR, now=now, detail={"stamp": manifest.stamp})
-
-
-class ChunkSource:
-    """An object of a store, read like a file."""
-
-    def __init__(self, store: ObjectStore, key: str) -> None:
-        self._chunks, self._rest = store.chunks(key), b""
-
-    def read(self, size: int = -1) -> bytes:
-        while size < 0 or len(self._rest) < size:
-            chunk = next(self._chunks, b"")
-            if not chunk:
-                break
-            self._rest += chunk
-        size = len(self._rest) if size < 0 else size
-        data, self._rest = self._rest[:size], self._rest[size:]
-        return data
 
 
 def remove_old(target: ObjectStore, keep: int) -> list[str]:

@@ -13,11 +13,12 @@ from gateway.backups import archive as archives
 from gateway.backups import segments
 from gateway.backups.archive import Archive, Digesting, Manifest, PackEntry
 from gateway.backups.databases import is_empty, restore_database
-from gateway.backups.making import ACTOR, WORK_FOLDER, ChunkSource
+from gateway.backups.making import ACTOR, WORK_FOLDER
 from gateway.backups.sealed import unseal
 from gateway.backups.steps import Steps
 from gateway.index import Pack, Record
 from gateway.migrations import alembic_config, migrate
+from gateway.objects import ChunkSource
 from gateway.runtime import Runtime
 
 SHOWN = 20  # missing packs named one by one

@@ -7,10 +7,19 @@ Layout of keys and why originals go in packs: docs/decisions/0002-object-layout.
 from pathlib import Path
 
 from gateway.objects.folder import FolderStore
-from gateway.objects.store import CHUNK_BYTES, ObjectMissing, ObjectStore, Source, StoreFailed, checked_key
+from gateway.objects.store import (
+    CHUNK_BYTES,
+    ChunkSource,
+    ObjectMissing,
+    ObjectStore,
+    Source,
+    StoreFailed,
+    checked_key,
+)
 
 __all__ = [
     "CHUNK_BYTES",
+    "ChunkSource",
     "FolderStore",
     "ObjectMissing",
     "ObjectStore",

@@ -62,6 +62,23 @@ class ObjectStore(Protocol):
         """Unavailable when nothing can be stored now."""
 
 
+class ChunkSource:
+    """An object of a store, read like a file."""
+
+    def __init__(self, store: ObjectStore, key: str) -> None:
+        self._chunks, self._rest = store.chunks(key), b""
+
+    def read(self, size: int = -1) -> bytes:
+        while size < 0 or len(self._rest) < size:
+            chunk = next(self._chunks, b"")
+            if not chunk:
+                break
+            self._rest += chunk
+        size = len(self._rest) if size < 0 else size
+        data, self._rest = self._rest[:size], self._rest[size:]
+        return data
+
+
 def checked_key(key: str) -> str:
     """The key itself, or ValueError."""
     if len(key) > KEY_LIMIT or not _KEY.fullmatch(key):

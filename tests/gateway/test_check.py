@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 from sqlalchemy import delete, select, text, update
 
-from gateway import audit
+from gateway import audit, journal
 from gateway.audit import Actor, AuditEvent
 from gateway.check import (
     Fault,
@@ -78,7 +78,9 @@ def test_an_accepted_record_without_a_row_is_named(wire: Wire) -> None:
         session.execute(delete(Held))
         session.execute(delete(Record).where(Record.reason != ""))
 
-    only_fault(wire, "was accepted and has no row")
+    in_journal, in_pack = faults(wire)
+    assert "was accepted and has no row" in in_journal
+    assert "no row points to this original" in in_pack
 
 
 def test_rotten_bytes_of_a_segment_are_named(wire: Wire) -> None:
@@ -120,6 +122,50 @@ def test_bytes_of_a_pack_that_changed_are_named_once_the_segment_is_gone(wire: W
         session.execute(update(Record).values(local=False))
 
     only_fault(wire, "the bytes are not those that were accepted")
+
+
+def test_a_byte_that_changed_in_a_pack_is_named_while_its_segment_is_still_here(wire: Wire) -> None:
+    with wire.session() as session:
+        record = session.scalars(select(Record).where(Record.pack_id.is_not(None))).first()
+        assert record is not None and record.pack is not None and record.local
+        key, last = record.pack.key, (record.pack_offset or 0) + record.size_bytes - 1
+    content = bytearray(wire.runtime.objects.read(key))
+    content[last] ^= 0x01
+    wire.runtime.objects.put(key, io.BytesIO(bytes(content)), len(content))
+
+    only_fault(wire, "the bytes are not those that were accepted")
+
+
+def test_a_pack_that_is_no_archive_any_more_is_named(wire: Wire) -> None:
+    key, content = any_pack(wire)
+    content[:512] = bytes(511) + b"x"
+    wire.runtime.objects.put(key, io.BytesIO(bytes(content)), len(content))
+
+    assert any(f"is not in {key}" in found for found in faults(wire))
+
+
+def test_a_row_that_was_removed_is_named_though_its_segment_is_gone(wire: Wire) -> None:
+    with wire.runtime.sessions.begin() as session:
+        session.execute(update(Record).values(local=False))
+        held = session.scalars(select(Held)).one()
+        record = held.record
+        assert record.pack is not None
+        key = record.pack.key
+        session.delete(held)
+        session.flush()
+        session.delete(record)
+    for state in journal.journals(wire.runtime.journal_dir):
+        for segment in state.segments:
+            journal.remove_segment(wire.runtime.journal_dir, state.id, segment.number)
+
+    [found] = faults(wire)
+    assert found.startswith(key)
+    assert "no row points to this original" in found
+
+
+def any_pack(wire: Wire) -> tuple[str, bytearray]:
+    key = next(iter(wire.runtime.objects.keys("packs/")))
+    return key, bytearray(wire.runtime.objects.read(key))
 
 
 def test_a_count_that_is_not_the_index_is_named(wire: Wire) -> None:
