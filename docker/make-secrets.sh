@@ -30,6 +30,7 @@ fi
 store=$(sed -n 's/.*"secretKey":"\([^"]*\)".*/\1/p' "$folder/seaweedfs_s3")
 keep gateway_object_store "s3+http://gateway:$store@seaweedfs:8333/gateway" > /dev/null
 keep gateway_metrics_token > /dev/null
+keep gateway_node_secret > /dev/null
 keep gateway_backup_passphrase > /dev/null
 keep grafana_password > /dev/null
 

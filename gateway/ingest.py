@@ -25,6 +25,7 @@ from gateway.connecting import Policy
 from gateway.ingest_health import run_health
 from gateway.journal import Journal, measure_usage
 from gateway.late_journal import LateJournal
+from gateway.preparation import Awaited
 from gateway.processes import Supervisor
 from gateway.settings import Settings
 from gateway.snapshot import DeviceDirectory
@@ -37,7 +38,7 @@ STATUS_INTERVAL_S = 1.0
 
 def run_ingest(settings: Settings) -> None:
     """Run the listeners, the drain and the node's health until told to stop."""
-    children = ingest_children(settings)
+    children = ingest_children(settings, prepared=Awaited(settings).is_done)
     children["health"] = lambda: run_health(settings)
     Supervisor(children=children).run()
 

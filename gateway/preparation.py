@@ -9,11 +9,13 @@ import threading
 from collections.abc import Callable
 
 import structlog
+from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from gateway import tasks
+from gateway.database import open_engine
 from gateway.intake import DATABASE_AWAY
-from gateway.migrations import migrate, wait_for_turn
+from gateway.migrations import is_current, migrate, wait_for_turn
 from gateway.processes import FORK
 from gateway.runtime import open_runtime
 from gateway.settings import Settings
@@ -38,6 +40,33 @@ def prepare(settings: Settings, fill: Fill = lambda _session: None) -> None:
             write_snapshot(session, settings.directory_snapshot)
     finally:
         runtime.engine.dispose()
+
+
+class Awaited:
+    """The preparation of a database that `gateway migrate` does: waited for, and said once when it was not done."""
+
+    def __init__(self, settings: Settings):
+        self._settings = settings
+        self._engine: Engine | None = None  # opened in the process that asks
+        self._done = self._said = False
+
+    def is_done(self) -> bool:
+        if self._done:
+            return True
+        self._engine = self._engine or open_engine(self._settings.database)
+        try:
+            self._done = is_current(self._engine)
+        except DATABASE_AWAY:
+            return False  # it is waited for like any other time
+        if self._done:
+            self._engine.dispose()
+        elif not self._said:
+            self._said = True
+            log.error(
+                "database_not_prepared",
+                reason="it is not at the revision of this version: run `gateway migrate`",
+            )
+        return self._done
 
 
 class Preparation:

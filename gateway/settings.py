@@ -35,7 +35,7 @@ _NO_SETTINGS = frozenset(
 # Never printed, never in a backup; in production they come from GATEWAY_SECRETS_DIR.
 SECRETS = frozenset(
     {
-        "database_url", "object_store", "broker_url", "demo_password", "metrics_token", "backup_store",
+        "database_url", "object_store", "broker_url", "demo_password", "metrics_token", "node_secret", "backup_store",
         "backup_passphrase",
     }
 )  # fmt: skip

@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 from adapters.dicom.scu import store
 from gateway.index import Record
 from gateway.migrations import is_current
-from gateway.preparation import Preparation, prepare
+from gateway.preparation import Awaited, Preparation, prepare
 from gateway.runtime import open_runtime
 from gateway.settings import Settings
 from gateway.web.app import create_app
@@ -143,3 +143,24 @@ def _wait(holds: Callable[[], bool], what: str) -> None:
     while not holds():
         assert time.monotonic() < until, what
         time.sleep(0.1)
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_an_ingest_waits_for_a_schema_that_was_not_migrated_and_says_so_once(
+    kind: str, request: pytest.FixtureRequest, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    url = request.getfixturevalue("postgres").url() if kind == "postgresql" else None
+    settings = Settings(data_dir=tmp_path, database_url=url)
+    awaited = Awaited(settings)
+
+    assert not awaited.is_done()
+    assert not awaited.is_done()
+    said = capsys.readouterr()
+    assert (said.out + said.err).count("gateway migrate") == 1
+
+    prepare(settings)
+    assert awaited.is_done()
+
+
+def test_a_database_that_is_away_is_waited_for_without_a_word():
+    assert not Awaited(Settings(database_url="postgresql+psycopg://gateway@127.0.0.1:1/none")).is_done()

@@ -61,6 +61,12 @@ def test_a_folder_of_secrets_that_is_not_there_is_said(secrets: Path):
         Settings()
 
 
+def test_whatever_sounds_like_a_secret_is_one():
+    words = ("secret", "token", "password", "passphrase", "database_url", "_store")
+
+    assert {name for name in Settings.model_fields if any(word in name for word in words)} <= SECRETS
+
+
 def test_what_may_be_kept_has_no_secret_in_it():
     settings = Settings(**{name: f"s3+http://k:{name}@host/b" for name in SECRETS})
 

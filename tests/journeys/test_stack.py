@@ -24,10 +24,11 @@ from tests.journeys.test_main_path import act, find_item, poppler
 from tests.servers import Postgres, Redis, SeaweedFs, need
 from tests.synthetic import data_sets_of, new_uid, write_study
 
-pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("journey-stack"), pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("journey-stack"), pytest.mark.timeout(1800)]
 
 PROCESSES = ("ingest", "web", "worker --concurrency 2 --no-beat", "beat")
 DEVICES = ("DEMO_CT", "DEMO_DR", "DEMO_US")
+START_S = 300  # four processes import at once, on a machine on which much else runs
 SECRETS = ("database_url", "object_store", "broker_url", "metrics_token", "backup_passphrase")
 
 
@@ -61,7 +62,7 @@ class Stack:
     def restart(self, command: str) -> None:
         process = self.running[command]
         process.terminate()
-        assert process.wait(30) in {0, -15}, f"{command} ended with {process.returncode}"
+        assert process.wait(90) in {0, -15}, f"{command} ended with {process.returncode}"
         self.start(command)
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
@@ -84,7 +85,7 @@ class Stack:
         for process in self.running.values():
             process.terminate()
         for process in self.running.values():
-            process.wait(30)
+            process.wait(90)
         self.gateway.close()
 
 
@@ -101,7 +102,7 @@ def stack(
     stack.gateway.stop()
     for command in PROCESSES:
         stack.start(command)
-    wait_for(stack.is_ready, 90, "web and ingest are ready", stack.gateway.log)
+    wait_for(stack.is_ready, START_S, "web and ingest are ready", stack.gateway.log)
     yield stack
     stack.close()
 
@@ -182,12 +183,12 @@ def test_each_process_is_restarted_and_the_broker_emptied_while_studies_arrive(
         )
         stack.restart(command)
         if command == "ingest":  # a listener that restarts is asked again, as a modality does
-            wait_for(stack.is_ready, 60, "ingest is back", stack.gateway.log)
+            wait_for(stack.is_ready, START_S, "ingest is back", stack.gateway.log)
         studies.append(
             send(stack, tmp_path, sent, calling=DEVICES[number % 3], patient_id=f"STACK-B{number}")
         )
         broker.flushall()
-    wait_for(stack.is_ready, 60, "everything is back", stack.gateway.log)
+    wait_for(stack.is_ready, START_S, "everything is back", stack.gateway.log)
 
     reader = stack.gateway.sign_in("reader")
     for study_uid in studies:
@@ -228,7 +229,7 @@ def test_a_backup_taken_while_studies_arrive_becomes_an_installation(
         assert restored.returncode == 0, restored.stdout + restored.stderr
         for command in ("ingest", "web"):
             second.start(command)
-        wait_for(second.is_ready, 90, "the second installation is ready", second.gateway.log)
+        wait_for(second.is_ready, START_S, "the second installation is ready", second.gateway.log)
         second.gateway.wait_until_drained()
         done = second.run("check")
         assert done.returncode == 0, done.stdout
