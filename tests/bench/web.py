@@ -246,13 +246,19 @@ def _orthanc(folder: Path, sent: Sequence[SentSeries]) -> Iterator[Site]:
 
 
 def _site(gateway: Gateway, name: str, *, forget: Callable[[], None] = lambda: None) -> Site:
+    token = wait_for(lambda: _sign_in(gateway), 120, "a reader is signed in", gateway.log)
+    headers = {"Authorization": f"Bearer {token}"}
+    return Site(name=name, http_port=gateway.http_port, root="/dicomweb", headers=headers, forget=forget)
+
+
+def _sign_in(gateway: Gateway) -> str | None:
+    """None while the database is busy filing what was sent just now."""
     answer = httpx.post(
         f"{gateway.base_url}/api/v1/session", json={"username": "reader", "password": PASSWORD}, timeout=60
     )
-    if answer.status_code != 200:
+    if answer.status_code not in {200, 503}:
         raise RuntimeError(f"signing in was answered {answer.status_code}: {answer.text[:300]}")
-    headers = {"Authorization": f"Bearer {answer.json()['token']}"}
-    return Site(name=name, http_port=gateway.http_port, root="/dicomweb", headers=headers, forget=forget)
+    return str(answer.json()["token"]) if answer.status_code == 200 else None
 
 
 def _fill(gateway: Gateway, sent: Sequence[SentSeries]) -> None:
