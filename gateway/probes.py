@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from typing import Any
 
 from sqlalchemy import text
 
@@ -72,17 +73,17 @@ class Probe:
 class Probes:
     """What a process asks: its database, its object store and, where there is one, its broker."""
 
-    def __init__(self, runtime: Runtime):
+    def __init__(self, runtime: Runtime, *, patience_s: float = PATIENCE_S):
         def ask_database() -> None:
             with runtime.reading() as session:
                 session.execute(text("SELECT 1"))
 
         broker_url = runtime.settings.broker_url
-        self.database = Probe(ask_database, valid_s=0.5, now=runtime.now)
-        self.store = Probe(runtime.objects.check, valid_s=10.0, now=runtime.now)
-        self.broker = (
-            Probe(partial(_ask_broker, broker_url), valid_s=5.0, now=runtime.now) if broker_url else None
-        )
+        told: dict[str, Any] = {"now": runtime.now, "patience_s": patience_s}
+        self.database = Probe(ask_database, valid_s=0.5, **told)
+        self.store = Probe(runtime.objects.check, valid_s=10.0, **told)
+        ask_broker = partial(_ask_broker, broker_url) if broker_url else None
+        self.broker = Probe(ask_broker, valid_s=5.0, **told) if ask_broker else None
 
 
 def _ask_broker(url: str) -> None:

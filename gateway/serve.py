@@ -1,5 +1,6 @@
 """Everything in one process tree, and the web processes by themselves."""
 
+import signal
 import socket
 import threading
 from collections.abc import Callable
@@ -92,6 +93,8 @@ class Web:
         if place == 0:
             beginning.start()
             registering.start()
+        # uvicorn raises the signal again once it has ended in order; what follows must run all the same.
+        signal.signal(signal.SIGTERM, lambda *_: None)
         WebServer(web_config(app, self._settings), self._listener, self._shares, place).run()
         stop.set()
         presence.stop()

@@ -16,13 +16,14 @@ from gateway.system import Overseer, System
 from gateway.web.messages import say_fault
 
 WATCH_S = 2.0
+PATIENCE_S = 10.0  # nobody waits behind this command, and its first question also loads a client
 GOOD, BAD = "green", "red"
 
 
 def run_status(settings: Settings, console: Console, *, watch: bool) -> bool:
     """Print it once, or until interrupted; True when nothing is red."""
     runtime = open_runtime(settings)
-    overseer = Overseer(runtime, Probes(runtime))
+    overseer = Overseer(runtime, Probes(runtime, patience_s=PATIENCE_S))
 
     def look() -> tuple[System, Group]:
         found = overseer.look()
