@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 
 from adapters.dicom.header import InstanceHeader, read_header
 from adapters.errors import Malformed
-from gateway import audit, bulk, indexing, journal, live
+from gateway import audit, bulk, indexing, journal, live, work
 from gateway.database import DATABASE_AWAY, is_away, is_crossed
 from gateway.digests import Digests, LargeDigests
 from gateway.fault_points import reach
@@ -198,7 +198,7 @@ class Drain:
 
         Written once a second at most.
         """
-        if self.caught_up_at is not None and (began - self.caught_up_at).total_seconds() < 1:
+        if self.caught_up_at is not None and 0 <= (began - self.caught_up_at).total_seconds() < 1:
             return
         with self.runtime.sessions.begin() as session:
             for node in sorted(nodes | {self.runtime.settings.node}):
@@ -206,7 +206,8 @@ class Drain:
                 if mark is None:
                     session.add(DrainMark(node=node, indexed_until=began, figures={}))
                 else:
-                    mark.indexed_until = max(mark.indexed_until, began)
+                    ahead = mark.indexed_until > began + work.FURTHEST  # a clock that was set back since
+                    mark.indexed_until = began if ahead else max(mark.indexed_until, began)
         self.caught_up_at = began
 
 

@@ -14,6 +14,9 @@ from datetime import datetime, timedelta
 
 from gateway.journal import Location, RecordId
 
+CLOCK_SKEW = timedelta(
+    minutes=5
+)  # between the clocks of listeners and drain, or before and after a correction
 QUIET = timedelta(seconds=2)  # a sender's pause between two series is shorter
 SMALL_BYTES = 4 << 20  # less than this waits for company
 
@@ -54,8 +57,10 @@ def plan_packs(
     for group in groups.values():
         for part in _split(group, pack_bytes):
             size = sum(one.size_bytes for one in part)
-            is_old = part[0].received_at <= now - file_after
-            is_quiet = part[-1].received_at <= now - QUIET
+            # What was received later than now, a clock received that was set back since: it waits for no such time.
+            ahead = any(one.received_at > now + CLOCK_SKEW for one in part)
+            is_old = ahead or part[0].received_at <= now - file_after
+            is_quiet = ahead or part[-1].received_at <= now - QUIET
             if size >= pack_bytes or (size >= SMALL_BYTES and (is_quiet or is_old)):
                 packs.append(part)
             elif is_old:

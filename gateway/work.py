@@ -18,6 +18,8 @@ from worklists.base import Base, new_id
 LEASE = timedelta(minutes=2)
 FIRST_RETRY = timedelta(seconds=5)
 LONGEST_RETRY = timedelta(minutes=30)
+# Nothing is asked for later than this. What seems so was written by a clock that went ahead and was set back.
+FURTHEST = timedelta(hours=1)
 
 
 class Work(Base):
@@ -115,8 +117,14 @@ def due(session: Session, now: datetime, *, limit: int) -> list[Work]:
     return list(
         session.scalars(
             select(Work)
-            .where(Work.done_at.is_(None), Work.due_at <= now)
-            .where(or_(Work.leased_until.is_(None), Work.leased_until <= now))
+            .where(Work.done_at.is_(None), or_(Work.due_at <= now, Work.due_at > now + FURTHEST))
+            .where(
+                or_(
+                    Work.leased_until.is_(None),
+                    Work.leased_until <= now,
+                    Work.leased_until > now + LEASE + FURTHEST,
+                )
+            )
             .order_by(Work.due_at)
             .limit(limit)
             .with_for_update(skip_locked=True)
