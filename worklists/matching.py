@@ -142,7 +142,8 @@ def _fits(one: Patient, other: Patient) -> Agreement:
 def _compare_names(one: Patient, other: Patient) -> Agreement:
     plain = compare_names(one.name, other.name)
     if plain is NameAgreement.DIFFERENT:
-        if any(compare_names(a, b) in _AGREEING for a, b in _readings(one, other)):
+        doubtful = one.proposed_name or other.proposed_name
+        if doubtful and any(compare_names(a, b) in _AGREEING for a, b in _readings(one, other)):
             return Agreement.ALIKE
         if is_unnamed_newborn(one.name) != is_unnamed_newborn(other.name):
             return Agreement.UNNAMED

@@ -7,6 +7,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from enum import StrEnum
+from functools import lru_cache
 
 # Only those whose usual reading is another one.
 _SURNAMES = {
@@ -99,6 +100,7 @@ def has_han(text: str) -> bool:
     return any("\u3400" <= character <= "\u9fff" or character >= "\U00020000" for character in text)
 
 
+@lru_cache(maxsize=1 << 14)  # the index compares one patient's name with those of everybody of one birth date
 def _written(name: str) -> tuple[frozenset[str], frozenset[str]]:
     """The ways one name is written, folded: in characters, and in letters (family or given name first)."""
     han, letters = set(), set()

@@ -138,12 +138,20 @@ def match(session: Session, patient_id: uuid.UUID, now: datetime) -> bool:
         raise NotFound("patient")
     linked = False
     seen = {patient.id}
+    known = _proposals_of(session, patient)
     for other in _candidates(session, patient):
         seen.add(other.id)
-        linked = _match_pair(session, patient, other, now) or linked
-    _withdraw_stale(session, patient, seen, now)
+        linked = _match_pair(session, patient, other, known.get(other.id), now) or linked
+    _withdraw_stale(known.values(), patient, seen, now)
     patient.matched_at = now
     return linked
+
+
+def is_alone(session: Session, patient: Patient) -> bool:
+    """Whether `match` would find nobody to link, to propose or to withdraw; it writes nothing and takes no turn."""
+    if any(pair.state is ProposalState.OPEN for pair in _proposals_of(session, patient).values()):
+        return False
+    return not any(_is_of_interest(patient, other) for other in _candidates(session, patient))
 
 
 def take_turn(session: Session) -> None:
@@ -274,9 +282,17 @@ def _sex_can_be(sex: str | None) -> ColumnElement[bool]:
     return or_(Patient.sex.is_(None), Patient.sex.not_in(["F" if sex == "M" else "M"]))
 
 
-def _match_pair(session: Session, patient: Patient, other: Patient, now: datetime) -> bool:
+def _is_of_interest(patient: Patient, other: Patient) -> bool:
     rule, evidence = judge(patient, other)
-    known = _proposal_of(session, patient, other)
+    if patient.master_id == other.master_id:
+        return rule.outcome is Outcome.CONFLICT or evidence.differs
+    return rule.outcome is not Outcome.NOTHING
+
+
+def _match_pair(
+    session: Session, patient: Patient, other: Patient, known: PatientProposal | None, now: datetime
+) -> bool:
+    rule, evidence = judge(patient, other)
     if known is not None and known.state is ProposalState.REFUSED:
         return False
     if patient.master_id == other.master_id:
@@ -359,25 +375,21 @@ def _remember_refusal(session: Session, one: Patient, other: Patient, decision: 
         known.decide(ProposalState.REFUSED, decision)
 
 
-def _withdraw_stale(session: Session, patient: Patient, seen: set[uuid.UUID], now: datetime) -> None:
+def _withdraw_stale(
+    known: Iterable[PatientProposal], patient: Patient, seen: set[uuid.UUID], now: datetime
+) -> None:
     """Open proposals of this patient that no rule makes any more."""
-    for pair in _open_proposals(session, patient):
+    for pair in known:
         other = pair.second if pair.first_id == patient.id else pair.first
-        rule, evidence = judge(patient, other)
-        one = patient.master_id == other.master_id
-        still = (
-            (rule.outcome is Outcome.CONFLICT or evidence.differs)
-            if one
-            else rule.outcome is not Outcome.NOTHING
-        )
-        if other.id not in seen or not still:
+        if pair.state is ProposalState.OPEN and not (other.id in seen and _is_of_interest(patient, other)):
             pair.state, pair.decided_at = ProposalState.WITHDRAWN, now
 
 
-def _open_proposals(session: Session, patient: Patient) -> list[PatientProposal]:
+def _proposals_of(session: Session, patient: Patient) -> dict[uuid.UUID, PatientProposal]:
+    """What was ever proposed about this patient, by the other one."""
     either = or_(PatientProposal.first_id == patient.id, PatientProposal.second_id == patient.id)
-    query = select(PatientProposal).where(either, PatientProposal.state == ProposalState.OPEN)
-    return list(session.scalars(query))
+    rows = session.scalars(select(PatientProposal).where(either).execution_options(populate_existing=True))
+    return {row.second_id if row.first_id == patient.id else row.first_id: row for row in rows}
 
 
 def _proposal_of(session: Session, one: Patient, other: Patient) -> PatientProposal | None:
