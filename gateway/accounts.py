@@ -17,7 +17,7 @@ from typing import Any, NewType
 from pwdlib import PasswordHash
 from pwdlib.exceptions import UnknownHashError
 from pwdlib.hashers.argon2 import Argon2Hasher
-from sqlalchemy import ForeignKey, delete, select
+from sqlalchemy import ForeignKey, delete, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from gateway import audit
@@ -123,6 +123,7 @@ class MachineToken(Base):
     institution_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("institution.id"))
     wires: Mapped[list[Any]]
     created_at: Mapped[datetime]
+    last_used_at: Mapped[datetime | None]
     expires_at: Mapped[datetime | None]
     enabled: Mapped[bool] = mapped_column(default=True)
 
@@ -187,12 +188,18 @@ def find_session(runtime: Runtime, token: str, *, touch: bool = True) -> LoginSe
 
 
 def find_machine(runtime: Runtime, token: str) -> MachineToken | None:
-    """The valid machine token that a secret belongs to."""
+    """The valid machine token that a secret belongs to; this counts as using it."""
+    now = runtime.now()
     with runtime.reading() as session:
         row = session.scalars(
             select(MachineToken).where(MachineToken.token_hash == hash_token(token))
         ).one_or_none()
-        return row if row is not None and row.is_valid(runtime.now()) else None
+        if row is None or not row.is_valid(now):
+            return None
+    if row.last_used_at is None or now - row.last_used_at >= TOUCH_EVERY:
+        with runtime.sessions.begin() as session:
+            session.execute(update(MachineToken).where(MachineToken.id == row.id).values(last_used_at=now))
+    return row
 
 
 def hash_password(password: str) -> HashedPassword:

@@ -17,11 +17,12 @@ from worklists.errors import NotFound
 
 def list_machine_tokens(settings: Settings, console: Console) -> None:
     """Print every token with what it is for; the secrets are not known here."""
-    table = Table("id", "name", "institution", "wires", "issued", "expires", "state")
+    table = Table("id", "name", "institution", "wires", "issued", "last used", "expires", "state")
     runtime = open_runtime(settings)
     with runtime.reading() as session:
         for row in tokens.list_tokens(session):
             expires = f"{row.expires_at:%Y-%m-%d %H:%M}Z" if row.expires_at else "never"
+            used = f"{row.last_used_at:%Y-%m-%d %H:%M}Z" if row.last_used_at else "never"
             state = "in force" if row.is_valid(runtime.now()) else "enabled" if row.enabled else "revoked"
             table.add_row(
                 str(row.id),
@@ -29,6 +30,7 @@ def list_machine_tokens(settings: Settings, console: Console) -> None:
                 row.institution.code,
                 ", ".join(row.wires),
                 f"{row.created_at:%Y-%m-%d %H:%M}Z",
+                used,
                 expires,
                 "expired" if state == "enabled" else state,
             )

@@ -40,6 +40,7 @@ class TokenShape(BaseModel):
     institution_id: uuid.UUID
     wires: list[Wire]
     created_at: datetime
+    last_used_at: datetime | None
     expires_at: datetime | None
     enabled: bool
 

@@ -39,6 +39,7 @@ export const routes: RouteRecordRaw[] = [
   { path: '/patients', component: () => import('@/pages/PatientsPage.vue'), meta: { roles: ['reviewer', 'radiographer'], nav: 'patients.nav' } },
   { path: '/patients/:id', component: () => import('@/pages/PatientPage.vue'), meta: { roles: ['reviewer', 'radiographer'] } },
   { path: '/admin', component: () => import('@/pages/AdminPage.vue'), meta: { roles: ['admin'], nav: 'admin.nav' } },
+  { path: '/admin/tokens', component: () => import('@/pages/TokensPage.vue'), meta: { roles: ['admin'] } },
   { path: '/admin/:table', component: () => import('@/pages/AdminPage.vue'), meta: { roles: ['admin'] } },
   { path: '/audit', component: () => import('@/pages/AuditPage.vue'), meta: { roles: ['auditor'], nav: 'audit.nav' } },
   { path: '/verify/:code', component: () => import('@/pages/VerifyPage.vue'), meta: { open: true, bare: true } },

@@ -1,6 +1,8 @@
 """Tokens of machines: issued once, used on their wires only, taken back; by administration and command line."""
 
+import time
 import uuid
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ from gateway.audit import AuditEvent
 from gateway.cli import app as command
 from gateway.machines import list_machine_tokens
 from gateway.runtime import Runtime
+from gateway.web.deps import RECOGNISED_FOR_S
 from tests.gateway.web.conftest import Client, County
 from worklists.directory import Role
 
@@ -59,12 +62,27 @@ def test_only_administrators_deal_with_tokens(client: Client, county: County, ro
 def test_a_token_is_shown_once_and_works(admin: TestClient, anybody: TestClient, county: County):
     issued = issue(admin, county)
 
-    assert search(anybody, issued["token"]) in {200, 204}
     listed = admin.get(PATH)
     (row,) = listed.json()["items"]
+    assert search(anybody, issued["token"]) in {200, 204}
     assert issued["token"] not in listed.text
     assert row == {name: value for name, value in issued.items() if name != "token"}
     assert (row["wires"], row["enabled"], row["expires_at"]) == (["dicomweb"], True, None)
+
+
+def test_a_token_says_when_it_was_last_used(
+    admin: TestClient, anybody: TestClient, county: County, runtime: Runtime
+):
+    issued = issue(admin, county)
+    assert issued["last_used_at"] is None
+
+    before = runtime.now()
+    search(anybody, issued["token"])
+    (used,) = admin.get(PATH).json()["items"]
+    search(anybody, issued["token"])  # within the same minute: nothing is written
+
+    assert before <= datetime.fromisoformat(used["last_used_at"]) <= runtime.now()
+    assert admin.get(PATH).json()["items"] == [used]
 
 
 def test_a_token_that_was_taken_back_is_worth_nothing_until_it_is_given_again(
@@ -143,6 +161,7 @@ def test_the_command_line_issues_lists_and_revokes(
     assert secret not in listed
 
     assert gateway("token", "revoke", token_id).exit_code == 0
+    time.sleep(RECOGNISED_FOR_S)  # another process knows it for so long
     assert search(anybody, secret) == 401
     assert actions(runtime) == [("token_issued", "command line"), ("token_revoked", "command line")]
 
