@@ -120,3 +120,21 @@ def test_an_upload_goes_on_by_itself_when_the_line_is_back(page: Page, tmp_path:
     expect(page.get_by_text("全部收下:200 幅")).to_be_visible(timeout=SLOW_MS)
     sent = [url for url in asked if url.endswith("/dicomweb/studies")]
     assert len(sent) > 4  # four requests, and those that the dropped line swallowed
+
+
+def test_what_is_no_image_goes_only_when_it_is_ticked_and_has_its_result(page: Page, folder: Path) -> None:
+    for name in ("报告.pdf", "VIEWER.xml", "AUTORUN.INF"):
+        (folder / name).write_bytes(b"%PDF-1.7 " * 40)
+    choose(page, folder)
+    expect(page.get_by_text("其他文件(2 个)")).to_be_visible()
+    page.get_by_label("报告.pdf").check()
+    expect(page.get_by_role("button", name="请选择其他文件的类别")).to_be_disabled()
+    page.get_by_label("类别").select_option("imaging")
+    page.get_by_label("检查号").fill("2026-0777")
+    page.get_by_role("button", name="上传 31 幅 + 1 个文件").click()
+
+    expect(page.get_by_text("已收下 30 个文件")).to_be_visible(timeout=SLOW_MS)
+    expect(page.locator(".study", has_text="其他文件")).to_contain_text("0/1")
+    expect(page.locator(".refused li", has_text="报告.pdf")).to_contain_text("DICOM")
+    expect(page.locator("details li", has_text="VIEWER.xml")).to_contain_text("没有勾选")
+    expect(page.locator("details li", has_text="AUTORUN.INF")).to_contain_text("不是 DICOM 文件")

@@ -1,9 +1,12 @@
 /** One upload from choosing to its result; it goes on while its person looks at other pages. */
 import { defineStore } from 'pinia'
 import { computed, ref, shallowReactive, shallowRef } from 'vue'
+import type { Kind } from '@/api/types'
 import type { Found } from '@/lib/upload/files'
-import { send, type Refused } from '@/lib/upload/sender'
+import { type Labels, otherParcel, rounds } from '@/lib/upload/others'
+import { type Outcome, type Parcel, type Refused, send } from '@/lib/upload/sender'
 import { groupByPatient, type Item, type PatientGroup, type Skipped, sort } from '@/lib/upload/sorting'
+import { batches, stowParcel } from '@/lib/upload/stow'
 
 export type Phase = 'choose' | 'read' | 'review' | 'send' | 'done'
 const RATE_OVER_MS = 8_000
@@ -15,9 +18,14 @@ export const useUpload = defineStore('upload', () => {
   const skipped = shallowRef<Skipped[]>([])
   const patients = shallowRef<PatientGroup[]>([])
   const chosen = shallowReactive(new Set<string>())
-  const items = shallowRef<Item[]>([])
-  const accepted = shallowReactive(new Set<Item>())
-  const refused = shallowReactive(new Map<Item, Refused>())
+  const others = shallowRef<Found[]>([])
+  const chosenOthers = shallowReactive(new Set<Found>())
+  const kind = ref<Kind | ''>('')
+  const accession = ref('')
+  const items = shallowRef<Found[]>([])
+  const accepted = shallowReactive(new Set<Found>())
+  const refused = shallowReactive(new Map<Found, Refused>())
+  const examinations = shallowReactive(new Map<Found, string>())
   const sentBytes = ref(0)
   const rate = ref(0) // bytes a second, of late
   const retryAt = ref<number | null>(null)
@@ -41,6 +49,7 @@ export const useUpload = defineStore('upload', () => {
       const sorted = await sort(all, (n) => (read.value = n), mine.signal)
       if (mine.signal.aborted) return
       skipped.value = sorted.skipped
+      others.value = sorted.others
       patients.value = groupByPatient(sorted.items)
       if (patients.value.length === 1) chosen.add(patients.value[0]!.key)
       phase.value = all.length ? 'review' : 'choose'
@@ -51,7 +60,10 @@ export const useUpload = defineStore('upload', () => {
   }
 
   function start(): Promise<void> {
-    items.value = patients.value.filter((one) => chosen.has(one.key)).flatMap((one) => one.studies.flatMap((study) => study.items))
+    const images = patients.value.filter((one) => chosen.has(one.key)).flatMap((one) => one.studies.flatMap((study) => study.items))
+    items.value = [...images, ...chosenOthers]
+    const unticked = others.value.filter((one) => !chosenOthers.has(one))
+    skipped.value = [...skipped.value, ...unticked.map((one) => ({ path: one.path, reason: 'notTicked' as const }))]
     return go()
   }
 
@@ -65,7 +77,7 @@ export const useUpload = defineStore('upload', () => {
     sentBytes.value = totalBytes.value - left.value.reduce((sum, item) => sum + item.file.size, 0)
     seen = []
     try {
-      await send(left.value, { onBytes: count, onOutcome: note, onWaiting: (until) => (retryAt.value = until) }, mine.signal)
+      await send(parcels(), { onBytes: count, onOutcome: note, onWaiting: (until) => (retryAt.value = until) }, mine.signal)
     } catch (error) {
       problem.value = error
     }
@@ -73,6 +85,17 @@ export const useUpload = defineStore('upload', () => {
     stopped.value = left.value.length > 0
     retryAt.value = null
     phase.value = 'done'
+  }
+
+  function parcels(): Parcel[] {
+    const images = left.value.filter((item): item is Item => 'header' in item)
+    const rest = left.value.filter((item) => chosenOthers.has(item))
+    return [...batches(images).map(stowParcel), ...rounds(rest).map((files) => otherParcel(files, labels()))]
+  }
+
+  function labels(): Labels {
+    if (kind.value === '') throw new Error('files without a kind')
+    return { kind: kind.value, accession: accession.value }
   }
 
   function count(bytes: number): void {
@@ -84,8 +107,11 @@ export const useUpload = defineStore('upload', () => {
     if (at - first.at > 500) rate.value = Math.max(0, ((sentBytes.value - first.bytes) * 1000) / (at - first.at))
   }
 
-  function note(outcome: { accepted: Item[]; refused: Refused[] }): void {
-    for (const item of outcome.accepted) accepted.add(item)
+  function note(outcome: Outcome): void {
+    for (const { item, examinationId } of outcome.accepted) {
+      accepted.add(item)
+      if (examinationId) examinations.set(item, examinationId)
+    }
     for (const one of outcome.refused) refused.set(one.item, one)
   }
 
@@ -102,8 +128,12 @@ export const useUpload = defineStore('upload', () => {
     found.value = read.value = sentBytes.value = rate.value = 0
     skipped.value = []
     patients.value = []
+    others.value = []
     items.value = []
+    kind.value = accession.value = ''
     chosen.clear()
+    chosenOthers.clear()
+    examinations.clear()
     accepted.clear()
     refused.clear()
     problem.value = null
@@ -112,7 +142,7 @@ export const useUpload = defineStore('upload', () => {
   }
 
   return {
-    phase, found, read, skipped, patients, chosen, items, accepted, refused, sentBytes, totalBytes, rate, retryAt, problem,
+    phase, found, read, skipped, patients, chosen, others, chosenOthers, kind, accession, items, accepted, refused, examinations, sentBytes, totalBytes, rate, retryAt, problem,
     stopped, finished, left, isBusy, look, start, go, cancel, clear,
   }
 })

@@ -1,8 +1,9 @@
 /** What of a pile of files is to be sent, whose it is, and what is left out and why. */
 import type { Found } from './files'
+import { mayBeExamination } from './others'
 import { DICOMDIR, HEAD_BYTES, type Header, readHeader } from './header'
 
-export type SkipReason = 'notDicom' | 'dicomdir' | 'empty' | 'unreadable' | 'twice'
+export type SkipReason = 'notDicom' | 'dicomdir' | 'empty' | 'unreadable' | 'twice' | 'notTicked'
 
 export interface Item extends Found {
   header: Header
@@ -10,6 +11,12 @@ export interface Item extends Found {
 export interface Skipped {
   path: string
   reason: SkipReason
+}
+/** What a pile was found to be: images, what else may be an examination, and what is left out. */
+export interface Sorted {
+  items: Item[]
+  others: Found[]
+  skipped: Skipped[]
 }
 export interface StudyGroup {
   uid: string
@@ -32,9 +39,11 @@ export interface PatientGroup {
 
 const AT_ONCE = 8
 
+type Judged = Item | Found | Skipped
+
 /** Look into each file. `onRead` hears how many were read; a signal that is aborted ends it early. */
-export async function sort(found: readonly Found[], onRead: (n: number) => void, signal: AbortSignal): Promise<{ items: Item[]; skipped: Skipped[] }> {
-  const judged: (Item | Skipped)[] = new Array(found.length)
+export async function sort(found: readonly Found[], onRead: (n: number) => void, signal: AbortSignal): Promise<Sorted> {
+  const judged: Judged[] = new Array(found.length)
   let next = 0
   let read = 0
   const work = async () => {
@@ -48,11 +57,11 @@ export async function sort(found: readonly Found[], onRead: (n: number) => void,
   return apart(judged.filter(Boolean))
 }
 
-async function judge(one: Found): Promise<Item | Skipped> {
+async function judge(one: Found): Promise<Judged> {
   if (one.file.size === 0) return { path: one.path, reason: 'empty' }
   try {
     const header = readHeader(new Uint8Array(await one.file.slice(0, HEAD_BYTES).arrayBuffer()))
-    if (header === null) return { path: one.path, reason: 'notDicom' }
+    if (header === null) return mayBeExamination(one.path) ? one : { path: one.path, reason: 'notDicom' }
     return header.sopClassUid === DICOMDIR ? { path: one.path, reason: 'dicomdir' } : { ...one, header }
   } catch {
     return { path: one.path, reason: 'unreadable' } // a scratched disc, or a file that was removed meanwhile
@@ -60,13 +69,18 @@ async function judge(one: Found): Promise<Item | Skipped> {
 }
 
 /** The same file of two folders is sent once; files that differ in size are both sent, the gateway compares them. */
-function apart(judged: readonly (Item | Skipped)[]): { items: Item[]; skipped: Skipped[] } {
+function apart(judged: readonly Judged[]): Sorted {
   const items: Item[] = []
+  const others: Found[] = []
   const skipped: Skipped[] = []
   const seen = new Set<string>()
   for (const one of judged) {
-    if (!('header' in one)) {
+    if ('reason' in one) {
       skipped.push(one)
+      continue
+    }
+    if (!('header' in one)) {
+      others.push(one)
       continue
     }
     const key = `${one.header.sopInstanceUid} ${one.file.size}`
@@ -74,7 +88,7 @@ function apart(judged: readonly (Item | Skipped)[]): { items: Item[]; skipped: S
     else items.push(one)
     seen.add(key)
   }
-  return { items, skipped }
+  return { items, others, skipped }
 }
 
 /** By patient (all that identifies them must agree) and study. */

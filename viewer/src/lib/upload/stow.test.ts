@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { batches, readOutcome } from './sender'
-import { groupByPatient, type Item, sort } from './sorting'
+import type { Item } from './sorting'
+import { batches, readOutcome } from './stow'
 
 function item(uid: string, size = 10, patient = 'A', study = '1'): Item {
   const header = { sopClassUid: '1', sopInstanceUid: uid, studyInstanceUid: study, patientId: patient, patientName: patient, sex: 'F', birthDate: '', studyDate: '', modality: 'CT', description: '' }
@@ -28,26 +28,12 @@ describe('the answer', () => {
       '0008119A': { vr: 'SQ', Value: [{ '00081197': { vr: 'US', Value: [272] } }] },
     })
     expect(readOutcome([good, bad, nameless], text)).toEqual({
-      accepted: [good],
+      accepted: [{ item: good }],
       refused: [{ item: bad, code: 'A900', detail: '' }, { item: nameless, code: '0110', detail: '' }],
     })
   })
 
   it('is no answer when it is no JSON', () => {
     expect(readOutcome([item('1')], '<html>')).toBeNull()
-  })
-})
-
-describe('files', () => {
-  it('are told apart: what is no DICOM file is left out with its reason', async () => {
-    const found = [new File(['hello'.repeat(50)], 'readme.txt'), new File([], 'empty.dcm')].map((file) => ({ file, path: file.name }))
-    const { items, skipped } = await sort(found, () => {}, new AbortController().signal)
-    expect(items).toEqual([])
-    expect(skipped).toEqual([{ path: 'readme.txt', reason: 'notDicom' }, { path: 'empty.dcm', reason: 'empty' }])
-  })
-
-  it('are grouped by patient and study', () => {
-    const groups = groupByPatient([item('1'), item('2', 10, 'B', '2'), item('3', 10, 'A', '3')])
-    expect(groups.map((one) => [one.name, one.files, one.studies.length])).toEqual([['A', 2, 2], ['B', 1, 1]])
   })
 })
