@@ -211,7 +211,11 @@ class SingleSegment:
         )
 
     def finish(self, sequence: int, body_crc: int) -> None:
-        """Durable and visible when it returns; nothing is left of it when it raises."""
+        """Durable and visible when it returns. When it raises, nothing is left of it, unless it was seen already.
+
+        Once renamed it stays, though nobody was told that it is safe: the drain may have rows that point to it,
+        and whoever sends it again sends what is known.
+        """
         header = RecordHeader(
             sequence=sequence,
             head_length=len(self._head),
@@ -230,18 +234,19 @@ class SingleSegment:
             os.fdatasync(self._handle)
             reach("single.synced")
             self._part.rename(self._final)
-            reach("single.renamed")
-            sync_folder(self._folder)
         except OSError:
             self.discard()
             raise
-        self._close()
+        try:
+            reach("single.renamed")
+            sync_folder(self._folder)
+        finally:
+            self._close()
 
     def discard(self) -> None:
         self._close()
-        for path in (self._part, self._final):
-            with contextlib.suppress(OSError):
-                path.unlink()
+        with contextlib.suppress(OSError):
+            self._part.unlink()
 
     def _close(self) -> None:
         handle, self._handle = self._handle, -1  # a late write must not meet a file that got the same number
