@@ -27,7 +27,7 @@ from gateway.fault_points import reach
 from gateway.index import DrainMark, Instance, Pack, Record, RecordState, SegmentCursor
 from gateway.journal import BodyDamaged, JournalState, Location, RecordId, SegmentGone, SegmentState
 from gateway.objects import StoreFailed
-from gateway.packing import QUIET, SMALL_BYTES, Waiting, plan_packs
+from gateway.packing import CLOCK_SKEW, QUIET, SMALL_BYTES, Waiting, plan_packs
 from gateway.packs import PackStream, journal_member, pack_key
 from gateway.runtime import Runtime
 from worklists.base import new_id
@@ -110,7 +110,7 @@ class Filing:
         settings, now = self.runtime.settings, self.runtime.now()
         size = func.sum(Record.size_bytes)
         first, last = func.min(Record.received_at), func.max(Record.received_at)
-        is_old = first <= now - timedelta(seconds=settings.file_after_s)
+        is_old = or_(first <= now - timedelta(seconds=settings.file_after_s), last > now + CLOCK_SKEW)
         rows = session.execute(
             select(Instance.series_id, Record.kind)
             .select_from(Record)

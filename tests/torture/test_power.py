@@ -38,6 +38,7 @@ def test_what_was_acknowledged_survives_power_cuts(new_installation: NewInstalla
         one = new_installation(
             folder=disk.path, journal_bytes=64 << 20, cache_bytes=4 << 20, file_after_s=0.2
         )
+        os.sync()  # the county was copied there a moment ago, by nobody who promised anything
         for number in range(CUTS):
             files = write_study(tmp_path / f"small-{number}", 60, size=96, patient_id=f"POWER-{number}")
             files[20:20] = write_study(

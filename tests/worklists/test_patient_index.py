@@ -131,7 +131,10 @@ def test_a_link_is_written_down_with_everybody_it_concerns(session: Session, cou
 
     assert (event.action, event.rule, event.person_id, event.at) == (LinkAction.LINKED, "card", None, NOW)
     assert {member.patient_id for member in event.members} == {east.id, west.id}
-    assert sorted(member.moved for member in event.members) == [False, True]  # ids of one millisecond have no order
+    assert sorted(member.moved for member in event.members) == [
+        False,
+        True,
+    ]  # ids of one millisecond have no order
     assert event.evidence["card"] == "same"
     assert event.members[0].said["name"] == "QIU^MING=仇^明"
     assert index.history_of(session, [east.id]) == [event]
