@@ -3,8 +3,8 @@
 # Nothing is started here; the tests start what they need on loopback and stop it again.
 set -euo pipefail
 
-packages=(dcmtk orthanc orthanc-dicomweb chromium fonts-noto-cjk poppler-utils redis-server postgresql)
-programs=(/usr/bin/storescu /usr/sbin/Orthanc /usr/bin/chromium /usr/bin/pdfsig /usr/bin/redis-server)
+packages=(dcmtk orthanc orthanc-dicomweb chromium fonts-noto-cjk poppler-utils redis-server postgresql strace)
+programs=(/usr/bin/storescu /usr/sbin/Orthanc /usr/bin/chromium /usr/bin/pdfsig /usr/bin/redis-server /usr/bin/strace)
 
 missing=0
 for program in "${programs[@]}"; do [ -x "$program" ] || missing=1; done

@@ -129,7 +129,7 @@ def test_nothing_is_answered_before_file_and_folder_are_synced(
         tracer.send_signal(signal.SIGINT)
         tracer.wait(10)
     one.kill()
-    lines = next(text for text in texts(tmp_path) if ".single" in text).splitlines()
+    lines = next(text for text in texts(tmp_path) if re.search(r"rename\(.*\.part", text)).splitlines()
 
     created = first(lines, r"openat.*\.seg.*O_CREAT")
     first_sync = first(lines, r"fdatasync\(\d+<.*\.seg>", after=created)
