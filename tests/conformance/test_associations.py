@@ -72,6 +72,16 @@ def test_point_1_dcmtk_hears_which_title_is_unknown(server: Server, titles: dict
     assert "Rejected Permanent" in said
 
 
+def associate_in_vain(server: Server, *contexts: tuple[str, str], **options: Any) -> Association:
+    """An association that is rejected; asked for again where pynetdicom lost the answer on its way through its queue."""
+    for _ in range(3):
+        association = associate(server, *contexts, **options)
+        assert not association.is_established
+        if association.is_rejected:
+            break
+    return association
+
+
 def rejection(association: Association) -> tuple[int, int, int]:
     assert association.is_rejected
     answer = association.acceptor.primitive
@@ -83,7 +93,7 @@ def test_point_1_over_the_limit_is_transient_and_passes():
     with Server(max_associations=2) as server:
         first, second = associate(server), associate(server)
 
-        assert rejection(associate(server)) == (2, 3, 2)
+        assert rejection(associate_in_vain(server)) == (2, 3, 2)
         first.release()
         third = associate(server)
         assert third.is_established
@@ -96,7 +106,7 @@ def test_point_1_a_device_is_limited_from_wherever_it_calls_and_others_are_not()
         server.directory.devices = {"CT1": {"device_id": "ct1"}, "CT2": {"device_id": "ct2"}}
         first = associate(server, calling="CT1")
 
-        assert rejection(associate(server, calling="CT1", source="127.0.0.2")) == (2, 3, 2)
+        assert rejection(associate_in_vain(server, calling="CT1", source="127.0.0.2")) == (2, 3, 2)
         other = associate(server, calling="CT2")
         assert other.is_established
         [noted] = server.intake.noted("dicom.rejection")
@@ -110,7 +120,7 @@ def test_point_1_where_no_device_is_known_its_address_is_limited():
         server.directory.devices = {None: {"device_id": None, "institution_id": None}}
         first = associate(server, calling="A")
 
-        assert rejection(associate(server, calling="B")) == (2, 3, 2)
+        assert rejection(associate_in_vain(server, calling="B")) == (2, 3, 2)
         elsewhere = associate(server, calling="B", source="127.0.0.2")
         assert elsewhere.is_established
         first.release()
@@ -125,7 +135,7 @@ def test_point_1_limits_hold_over_all_processes_that_accept_from_a_port():
             server.tally = tally.of(number)
             stack.enter_context(server)
         first, second = (associate(server) for server in servers)
-        assert rejection(associate(servers[0])) == (2, 3, 2)
+        assert rejection(associate_in_vain(servers[0])) == (2, 3, 2)
         second.release()
         third = associate(servers[0])
         assert third.is_established
