@@ -55,7 +55,7 @@ def ingest_children(
         f"ingest-{number + 1}": partial(_run_worker, settings, doors, tally, number)
         for number in range(settings.ingest_workers)
     }
-    return {**workers, "drain": lambda: _run_drain(settings, prepared)}
+    return {**workers, "drain": lambda: _run_drain(settings, doors, prepared)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +120,9 @@ def listen(address: str, port: int) -> socket.socket:
     return listener
 
 
-def _run_drain(settings: Settings, prepared: Callable[[], bool]) -> None:
+def _run_drain(settings: Settings, doors: Sequence[Door], prepared: Callable[[], bool]) -> None:
+    for door in doors:
+        door.listener.close()  # a drain that hangs in a dead disk must not keep the ports from those who start anew
     # Loaded by the drain's process alone: the listeners, forked from the same one, are smaller by 60 MB without it.
     from gateway.drain import run_drain  # noqa: PLC0415
     from gateway.runtime import open_runtime  # noqa: PLC0415

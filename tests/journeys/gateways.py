@@ -159,6 +159,8 @@ class Gateway:
             tree.wait(STOP_TIMEOUT_S)
             wait_for(lambda: not processes_of(tree.pid), STOP_TIMEOUT_S, "no process is left", self.log)  # noqa: B023
         self._trees.clear()
+        # A process whose threads still wait for a disk counts as ended before it has let go of its sockets.
+        wait_for(lambda: not listens(self.dicom_port), STOP_TIMEOUT_S, "nobody holds the port", self.log)
 
     def _is_ready(self) -> bool:
         ended = [tree.args for tree in self._trees if tree.poll() is not None]
