@@ -11,6 +11,10 @@ from tests.adapters.dicom.memory import Server
 from tests.adapters.dicom.wire import Peer, associate_rq
 
 
+AHEAD = 16  # by chance alone 14 of them go the right way once in 500 times
+MISSED = 2  # on a busy machine two milliseconds may pass before the other one has looked
+
+
 @pytest.fixture
 def servers() -> Iterator[list[Server]]:
     """Two acceptors in threads of their own: what they share is what processes would share."""
@@ -23,12 +27,21 @@ def servers() -> Iterator[list[Server]]:
         yield both
 
 
-def test_four_associations_one_after_another_are_shared_evenly(servers: list[Server]) -> None:
+@pytest.mark.parametrize("full", [0, 1])
+def test_a_process_that_has_more_leaves_the_next_ones_to_the_other(servers: list[Server], full: int) -> None:
+    """Whom the kernel wakes first would be chance, or always the same one; both are tried as the one that has more."""
+    other = servers[1 - full]
+    other.call(other.acceptor._pause)
     with ExitStack() as stack:
-        for _ in range(4):
-            stack.enter_context(Peer(servers[0].connect())).associate()
+        for _ in range(AHEAD):
+            stack.enter_context(Peer(servers[full].connect())).associate()
+        assert servers[full].acceptor.counters.associations_open == AHEAD
+        other.call(other.acceptor._resume)
 
-        assert [server.acceptor.counters.associations_open for server in servers] == [2, 2]
+        for _ in range(AHEAD):
+            stack.enter_context(Peer(servers[full].connect())).associate()
+
+        assert other.acceptor.counters.associations_open >= AHEAD - MISSED
 
 
 def test_four_associations_at_once_do_not_all_land_on_one(servers: list[Server]) -> None:
