@@ -32,7 +32,10 @@ class _Child:
 
 @dataclass(slots=True)
 class Supervisor:
-    """Runs named children until it is told to stop (SIGTERM, SIGINT) or one of them ends for good."""
+    """Runs named children until it is told to stop (SIGTERM, SIGINT, a terminal that hangs up).
+
+    A SIGHUP without a terminal asks to read files anew: that happens by itself, so it changes nothing.
+    """
 
     children: Mapping[str, Callable[[], None]]
     on_tick: Callable[[], None] = lambda: None
@@ -42,6 +45,8 @@ class Supervisor:
     def run(self) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup leaves it
+            signal.signal(signal.SIGHUP, self._stop if os.isatty(0) else _say_nothing_to_read)
         for name, target in self.children.items():
             self._running[name] = _Child(target, _start(name, target), time.monotonic())
         while not self._stopping:
@@ -81,6 +86,10 @@ class Supervisor:
                 child.process.join()
 
 
+def _say_nothing_to_read(_number: int, _frame: object) -> None:
+    log.info("files_are_read_when_they_change")
+
+
 def die_with_parent() -> None:
     """End this process (SIGTERM) when the one that forked it ends, however that ends."""
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
@@ -95,7 +104,8 @@ def _start(name: str, target: Callable[[], None]) -> BaseProcess:
 def _run_child(name: str, target: Callable[[], None], parent: int) -> None:
     """A child dies with its supervisor, however that dies: an orphan would hold the ports."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C reaches the whole group; the supervisor decides
+    for number in (signal.SIGINT, signal.SIGHUP):  # both reach the whole group; the supervisor decides
+        signal.signal(number, signal.SIG_IGN)
     die_with_parent()
     if os.getppid() != parent:
         sys.exit(1)

@@ -3,7 +3,8 @@
 TLS 1.2 and 1.3, only suites with forward secrecy and authenticated encryption, nothing to fall back to
 (PS3.15 B.12, BCP 195: RFC 8996, RFC 9325). No tickets and no renegotiation: every connection proves itself anew.
 A client may come without a certificate, who may stay without one is decided when it has said its AE title; one that
-it presents must be issued by the client authorities (or be one of their file itself), in date and not revoked.
+it presents must be issued by the client authorities (or be one of their file itself), in date and not revoked: nor
+may any authority between it and the one that is believed be (RFC 5280 6.1). An issuer without a list revokes nothing.
 """
 
 import ssl
@@ -17,7 +18,7 @@ import structlog
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
-from cryptography.x509.oid import NameOID
+from cryptography.x509.oid import ExtensionOID, NameOID
 
 from adapters.dicom.ports import Certificate, ConnectionRefused, Tls
 
@@ -33,6 +34,7 @@ SUITES_OF_TLS_1_2 = (
     "ECDHE-ECDSA-CHACHA20-POLY1305",
     "ECDHE-RSA-CHACHA20-POLY1305",
 )
+_DER = 2  # _ssl.ENCODING_DER
 _SECURITY_LEVEL = 2  # OpenSSL: RSA keys of 2048 bits at least, no SHA-1 signatures
 
 
@@ -114,24 +116,23 @@ class TlsServer:
     def identify(self, connection: ssl.SSLObject) -> Tls:
         """Who is at the other end. Raises ConnectionRefused for a certificate that was taken back."""
         version = connection.version() or ""
-        presented = connection.getpeercert(binary_form=True)
-        if presented is None:
+        chain = _verified_chain(connection)
+        if not chain:
             return Tls(version=version)
-        found = x509.load_der_x509_certificate(presented)
-        certificate = describe(found)
-        self._check_revocation(found, certificate)
-        return Tls(version=version, certificate=certificate)
+        self._check_revocation(chain[0], "certificate_revoked")
+        for authority in chain[1:]:
+            self._check_revocation(authority, "authority_revoked")
+        return Tls(version=version, certificate=describe(chain[0]))
 
-    def _check_revocation(self, found: x509.Certificate, certificate: Certificate) -> None:
+    def _check_revocation(self, found: x509.Certificate, cause: str) -> None:
         known = self.material.lists.get(found.issuer.public_bytes())
         if known is None:
             return
         if known.next_update is not None and known.next_update < datetime.now(UTC):
-            raise ConnectionRefused(
-                "revocation_list_over", f"the revocation list of {known.issuer} is out of date", certificate
-            )
+            words = f"the revocation list of {known.issuer} is out of date"
+            raise ConnectionRefused("revocation_list_over", words, describe(found))
         if found.serial_number in known.serials:
-            raise ConnectionRefused("certificate_revoked", "the certificate is revoked", certificate)
+            raise ConnectionRefused(cause, "the certificate is revoked", describe(found))
 
 
 def read_material(files: TlsFiles) -> Material:
@@ -155,6 +156,15 @@ def describe(certificate: x509.Certificate) -> Certificate:
         subject=certificate.subject.rfc4514_string(),
         common_name=str(names[0].value) if len(names) == 1 else "",
     )
+
+
+def _verified_chain(connection: ssl.SSLObject) -> list[x509.Certificate]:
+    """The peer's certificate and those above it, up to the one that is believed; empty when it presented none."""
+    if connection.getpeercert(binary_form=True) is None:
+        return []
+    # Python 3.13 has this as SSLObject.get_verified_chain(); before, only what lies under it does.
+    found = connection._sslobj.get_verified_chain()  # type: ignore[attr-defined]
+    return [x509.load_der_x509_certificate(one.public_bytes(_DER)) for one in found]
 
 
 def _make_context(files: TlsFiles) -> ssl.SSLContext:
@@ -197,7 +207,9 @@ def _read_certificates(path: Path) -> list[x509.Certificate]:
 
 
 def _read_lists(path: Path, authorities: Sequence[x509.Certificate]) -> dict[bytes, RevocationList]:
-    return {found.issuer.public_bytes(): _read_list(path, found, authorities) for found in _load_lists(path)}
+    """By issuer; of several of one issuer the latest counts, wherever in the file it stands."""
+    found = sorted(_load_lists(path), key=lambda one: one.last_update_utc)
+    return {one.issuer.public_bytes(): _read_list(path, one, authorities) for one in found}
 
 
 def _read_list(
@@ -206,6 +218,8 @@ def _read_list(
     issuer = found.issuer.rfc4514_string()
     if not any(_signed(found, authority) for authority in authorities):
         raise Unusable(f"{path}: the list of {issuer} is not signed by one of the client authorities")
+    if any(one.oid == ExtensionOID.DELTA_CRL_INDICATOR for one in found.extensions):
+        raise Unusable(f"{path}: the list of {issuer} names only what changed since another list")
     return RevocationList(
         issuer=issuer,
         serials=frozenset(entry.serial_number for entry in found),

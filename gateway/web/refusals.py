@@ -167,6 +167,10 @@ CAUSES: Mapping[str, tuple[_Pair, _Pair]] = {
         ),
     ),
     "certificate_revoked": (("设备出示的证书已吊销", "The device's certificate is revoked"), _ISSUE),
+    "authority_revoked": (
+        ("签发设备证书的机构已被吊销", "The authority that issued the device's certificate is revoked"),
+        _ISSUE,
+    ),
     "certificate_expired": (("设备出示的证书已过期", "The device's certificate has expired"), _ISSUE),
     "certificate_not_yet_valid": (
         ("设备出示的证书尚未生效", "The device's certificate is not in force yet"),

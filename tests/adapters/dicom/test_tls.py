@@ -18,7 +18,7 @@ from adapters.dicom.tls import SUITES_OF_TLS_1_2, TlsFiles, TlsServer, Unusable
 from tests.adapters.dicom import wire
 from tests.adapters.dicom.conftest import DCMTK
 from tests.adapters.dicom.memory import Server
-from tests.adapters.dicom.tls_files import NOW, Pki, stranger
+from tests.adapters.dicom.tls_files import NOW, Chain, Pki, stranger
 from tests.adapters.dicom.wire import Peer
 
 VERIFICATION = "1.2.840.10008.1.1"
@@ -305,6 +305,67 @@ def test_a_revocation_list_that_is_out_of_date_lets_nobody_in(pki: Pki, tmp_path
     with server:
         assert echo(server, client(pki, pki.device("DEMO_CT"))) is None
         assert refused_causes(server) == ["revocation_list_over"]
+
+
+@pytest.mark.parametrize(
+    ("known_below", "lists", "cause"),
+    [
+        (False, {"root": False}, None),
+        (False, {"root": True}, "authority_revoked"),
+        (True, {"root": True}, "authority_revoked"),
+        (True, {"below": False}, None),
+        (True, {"below": True}, "certificate_revoked"),
+        (True, {"below": True, "root": True}, "certificate_revoked"),
+    ],
+)
+def test_every_certificate_of_a_chain_is_judged_by_its_issuers_list(
+    pki: Pki, tmp_path: Path, known_below: bool, lists: dict[str, bool], cause: str | None
+):
+    chain = Chain(tmp_path, known_below=known_below)
+    chain.list_revoked(**lists)
+    server = chained(pki, chain)
+    with server:
+        assert echo(server, client(pki, chain.credentials)) == (0 if cause is None else None)
+        if cause is not None:
+            assert refused_causes(server) == [cause]
+
+
+def test_an_old_list_of_an_authority_above_lets_nobody_in(pki: Pki, tmp_path: Path):
+    chain = Chain(tmp_path, known_below=False)
+    chain.revoked.write_bytes(chain.revocations("Root authority", chain.below, revoked=False, days_ago=40))
+    with chained(pki, chain) as server:
+        assert echo(server, client(pki, chain.credentials)) is None
+        assert refused_causes(server) == ["revocation_list_over"]
+
+
+def test_of_two_lists_of_one_authority_the_later_counts_wherever_it_stands(pki: Pki, tmp_path: Path):
+    chain = Chain(tmp_path, known_below=False)
+    new = chain.revocations("Root authority", chain.below, revoked=True)
+    old = chain.revocations("Root authority", chain.below, revoked=False, days_ago=2)
+    for together in (new + old, old + new):
+        chain.revoked.write_bytes(together)
+        with chained(pki, chain) as server:
+            assert echo(server, client(pki, chain.credentials)) is None
+
+
+def test_a_list_of_changes_alone_is_no_list(pki: Pki, tmp_path: Path):
+    chain = Chain(tmp_path, known_below=False)
+    chain.revoked.write_bytes(chain.revocations("Root authority", chain.below, revoked=True, delta=True))
+
+    with pytest.raises(Unusable, match="only what changed"):
+        chained(pki, chain)
+
+
+def chained(pki: Pki, chain: Chain) -> Server:
+    """A gateway that believes the authorities of a chain."""
+    server = Server()
+    server.tls = TlsServer(
+        TlsFiles(
+            certificate=pki.certificate, key=pki.key, client_authorities=chain.believed,
+            revocation_list=chain.revoked,
+        )
+    )  # fmt: skip
+    return server
 
 
 def test_one_peer_that_is_refused_again_and_again_leaves_one_note_a_minute(tls_server: Server):

@@ -6,7 +6,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.x509.oid import NameOID
 
+from adapters.authority import write_key
 from adapters.dicom.authority import DeviceAuthority
 from adapters.dicom.tls import TlsFiles
 
@@ -57,3 +61,70 @@ class Pki:
 def stranger() -> Pki:
     """Another authority, that nobody here believes."""
     return Pki(Path(tempfile.mkdtemp(prefix="stranger-")))
+
+
+class Chain:
+    """A root, an authority below it that issues the device's certificate, and a revocation list of each.
+
+    The gateway knows `believed`: the root, and with `known_below` the authority too. The device sends its
+    certificate with the authority's.
+    """
+
+    def __init__(self, folder: Path, *, known_below: bool) -> None:
+        root_key, below_key, key = (rsa.generate_private_key(65537, 2048) for _ in range(3))
+        self._root = _certify("Root authority", root_key, "Root authority", root_key, authority=True)
+        self._below = _certify("Authority below", below_key, "Root authority", root_key, authority=True)
+        self._device = _certify("DEMO_CT", key, "Authority below", below_key, authority=False)
+        self._keys = {"Root authority": root_key, "Authority below": below_key}
+        self.believed, self.revoked = folder / "believed.pem", folder / "lists.pem"
+        self.believed.write_bytes(_pem(self._root) + (_pem(self._below) if known_below else b""))
+        self.credentials = folder / "device.pem", folder / "device-key.pem"
+        self.credentials[0].write_bytes(_pem(self._device) + _pem(self._below))
+        self.credentials[1].write_bytes(write_key(key))
+
+    def list_revoked(self, **revoked: bool) -> None:
+        """Write the lists that are named, revoking or not: `root` the authority, `below` the device."""
+        about = {"root": ("Root authority", self._below), "below": ("Authority below", self._device)}
+        lists = (self.revocations(*about[who], revoked=is_so) for who, is_so in revoked.items())
+        self.revoked.write_bytes(b"".join(lists))
+
+    def revocations(
+        self, issuer: str, of: x509.Certificate, *, revoked: bool, days_ago: int = 0, delta: bool = False
+    ) -> bytes:
+        at = NOW - timedelta(days=days_ago)
+        made = (
+            x509.CertificateRevocationListBuilder().issuer_name(_name(issuer))
+            .last_update(at).next_update(at + timedelta(days=30))
+        )  # fmt: skip
+        if revoked:
+            entry = (
+                x509.RevokedCertificateBuilder().serial_number(of.serial_number).revocation_date(at).build()
+            )
+            made = made.add_revoked_certificate(entry)
+        if delta:
+            made = made.add_extension(x509.DeltaCRLIndicator(7), critical=True)
+        return made.sign(self._keys[issuer], hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+
+    @property
+    def below(self) -> x509.Certificate:
+        return self._below
+
+
+def _certify(
+    name: str, key: rsa.RSAPrivateKey, issuer: str, issuer_key: rsa.RSAPrivateKey, *, authority: bool
+) -> x509.Certificate:
+    return (
+        x509.CertificateBuilder().subject_name(_name(name)).issuer_name(_name(issuer)).public_key(key.public_key())
+        .serial_number(x509.random_serial_number()).not_valid_before(NOW - timedelta(days=9))
+        .not_valid_after(NOW + timedelta(days=90))
+        .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
+        .sign(issuer_key, hashes.SHA256())
+    )  # fmt: skip
+
+
+def _name(common_name: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+
+
+def _pem(certificate: x509.Certificate) -> bytes:
+    return certificate.public_bytes(serialization.Encoding.PEM)
