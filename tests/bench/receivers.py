@@ -53,11 +53,11 @@ class Receiver:
 
     def cpu_s(self) -> float:
         """Processor time of everything that it runs, so far."""
-        return sum(sum(one.cpu_times()[:2]) for one in self._workers())
+        return sum(map(_cpu_s, self._workers()))
 
     def peak_bytes(self) -> int:
         """The most memory that any one of its processes had."""
-        return max(_peak_bytes(one.pid) for one in self._workers())
+        return max(map(_peak_bytes, self._workers()))
 
     def _workers(self) -> list[psutil.Process]:
         return self.process.children() or [self.process]
@@ -183,11 +183,21 @@ def _ended_segments(root: Path) -> Iterator[Path]:
                 yield root / state.id / f"{segment.number:08d}.{'single' if segment.single else 'seg'}"
 
 
-def _peak_bytes(pid: int) -> int:
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) * 1024
-    return 0
+def _cpu_s(process: psutil.Process) -> float:
+    """Of a peer that forks for each association the one that just ended counts for nothing."""
+    try:
+        times = process.cpu_times()
+    except psutil.NoSuchProcess:
+        return 0.0
+    return float(times.user + times.system)
+
+
+def _peak_bytes(process: psutil.Process) -> int:
+    try:
+        lines = Path(f"/proc/{process.pid}/status").read_text().splitlines()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:")), 0)
 
 
 def _directory() -> dict[str, object]:
