@@ -1,11 +1,14 @@
 """Group commit: one sync is under way at a time, and all who come meanwhile share the next.
 
-The queue lives on the event loop; the shared segment belongs to one thread, so its file has one user. The thread is
-ours and not an executor's: handing a group over and back would cost more than writing a small one.
+A record is appended as soon as it is there, on the event loop and beside a sync that is under way, so that the next
+sync finds most of its bytes on their way to the disk. What waits for the disk (open, sync, end, retire) is done in a
+thread, one step at a time. The thread is ours and not an executor's: handing a step over and back would cost more
+than writing a small record.
 """
 
 import asyncio
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -31,28 +34,35 @@ class GroupCommit:
         self._folder = folder
         self._segment_bytes = segment_bytes
         self._numbers = numbers
-        self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._steps: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="journal-commit", daemon=True)
         self._thread.start()
-        self._shared: SharedSegment | None = None
-        self._waiting: list[_Waiting] = []
-        self._quiet: asyncio.Event | None = None  # while a group is under way
+        self._segment: SharedSegment | None = None  # that records are appended to
+        self._unwritten: deque[_Waiting] = deque()  # no segment has room for them yet
+        self._written: list[_Waiting] = []  # appended, and not covered by a sync that has begun
+        self._refused: list[_Waiting] = []  # of a segment that failed; they hear of it once it is retired
+        self._failure: Exception | None = None  # why the segment takes no more
+        self._is_to_end = False
+        self._quiet: asyncio.Event | None = None  # while a step is under way
+        self._is_due = False  # a step will begin at the end of this turn of the loop
         self._note_timer: asyncio.TimerHandle | None = None
 
     async def commit(self, record: PendingRecord) -> None:
         """Durable when it returns; Unavailable when it cannot be made so."""
         loop = asyncio.get_running_loop()
         done: asyncio.Future[None] = loop.create_future()
-        self._waiting.append((record, done))
-        if self._quiet is None:
-            loop.call_soon(self._start_group)  # with all whose last bytes came in the same turn
+        self._unwritten.append((record, done))
+        self._append()
+        if self._quiet is None and not self._is_due:
+            self._is_due = True
+            loop.call_soon(self._go_on)  # with all whose last bytes came in the same turn
         await done
 
     def note(self, record: PendingRecord) -> None:
         """Goes with the next commit, or by itself after NOTE_DELAY_S."""
-        self._waiting.append((record, None))
+        self._unwritten.append((record, None))
         if self._quiet is None and self._note_timer is None:
-            self._note_timer = asyncio.get_running_loop().call_later(NOTE_DELAY_S, self._start_group)
+            self._note_timer = asyncio.get_running_loop().call_later(NOTE_DELAY_S, self._go_on)
 
     def drop_notes(self, count: int) -> None:
         if count:
@@ -61,39 +71,127 @@ class GroupCommit:
 
     def end_large_segment(self) -> None:
         """There is no room: end the segment if it holds much, so that the drain can file it and give its room back."""
-        self._jobs.put(partial(self._end_shared, self._segment_bytes // 2))
+        if self._segment is not None and self._segment.synced_to >= self._segment_bytes // 2:
+            self._is_to_end = True
+            self._go_on()
 
     async def close(self) -> None:
         """Commit what waits and end the segment."""
-        self._start_group()
-        while self._quiet is not None:
-            await self._quiet.wait()
-        self._jobs.put(self._end_shared)
-        self._jobs.put(None)
+        self._go_on()
+        await self._be_quiet()
+        self._is_to_end = self._segment is not None
+        self._go_on()
+        await self._be_quiet()
+        self._steps.put(None)
         await asyncio.to_thread(self._thread.join)
 
     # On the loop.
 
-    def _start_group(self) -> None:
+    async def _be_quiet(self) -> None:
+        while self._quiet is not None:
+            await self._quiet.wait()
+
+    def _append(self) -> None:
+        """Write what waits, as far as the segment takes it."""
+        segment, batch, size = self._segment, list[_Waiting](), 0
+        if segment is None or self._is_to_end or self._failure is not None:
+            return
+        while self._unwritten:
+            size += self._unwritten[0][0].length
+            if not segment.has_room_for(size) and not (segment.is_empty and not batch):
+                self._is_to_end = True
+                break
+            batch.append(self._unwritten.popleft())
+        if not batch:
+            return
+        try:
+            segment.append([record for record, _ in batch])
+        except Exception as error:  # everybody who waits must hear of it, whatever it was
+            self._failure = error
+            self._refused += batch
+        else:
+            self._written += batch
+
+    def _go_on(self) -> None:
+        """Begin the next step, if there is one and none is under way."""
+        self._is_due = False
         if self._note_timer is not None:
             self._note_timer.cancel()
             self._note_timer = None
-        if self._quiet is None and self._waiting:
-            group, self._waiting = self._waiting, []
+        if self._quiet is not None:
+            return
+        self._append()
+        step = self._next_step()
+        if step is not None:
             self._quiet = asyncio.Event()
-            self._jobs.put(partial(self._commit_group, asyncio.get_running_loop(), group))
+            self._steps.put(partial(self._take_step, asyncio.get_running_loop(), *step))
 
-    def _answer_group(self, group: "list[_Waiting]", durable: int, error: Exception | None) -> None:
-        assert self._quiet is not None  # a group was under way
+    def _next_step(self) -> "tuple[_Step, _Taken] | None":
+        """What is done in the thread, and who hears on the loop how it went."""
+        segment = self._segment
+        if segment is not None and self._written:
+            group, self._written = self._written, []
+            return segment.sync, partial(self._synced, segment, segment.end_of_records, group)
+        if segment is not None and self._failure is not None:
+            return segment.retire, self._retired
+        if segment is not None and self._is_to_end:
+            return segment.end, partial(self._ended, segment)
+        if segment is None and self._unwritten:
+            return self._open, self._opened
+        return None
+
+    def _step_taken(self, taken: "_Taken", error: Exception | None) -> None:
+        assert self._quiet is not None  # a step was under way
         quiet, self._quiet = self._quiet, None
-        self._start_group()  # before the answers: the disk is slower than they are
-        self.records += durable
-        for _, done in group[:durable]:
+        taken(error)
+        quiet.set()
+
+    def _synced(
+        self, segment: SharedSegment, end: int, group: "list[_Waiting]", error: Exception | None
+    ) -> None:
+        try:
+            if error is not None:
+                raise error
+            segment.publish(end)
+        except Exception as failure:
+            self._failure = failure
+            self._refused = [*group, *self._written, *self._refused]
+            self._written = []
+            self._go_on()
+            return
+        self.syncs += 1
+        self.records += len(group)
+        self._go_on()  # before the answers: the disk is slower than they are
+        for _, done in group:
             if done is not None and not done.done():  # done: whoever waited has given up
                 done.set_result(None)
+
+    def _retired(self, error: Exception | None) -> None:
+        assert self._failure is not None  # that is why it was retired
+        refused, why = self._refused, error or self._failure
+        self._segment, self._failure, self._refused, self._is_to_end = None, None, [], False
+        self._go_on()
+        self._refuse(refused, why)
+
+    def _ended(self, segment: SharedSegment, error: Exception | None) -> None:
+        if error is not None:  # nothing is lost: whoever settles the journal searches for the end
+            log.error(
+                "journal_segment_not_ended",
+                journal=self._folder.name,
+                segment=segment.number,
+                error=str(error),
+            )
+        self._segment, self._is_to_end = None, False
+        self._go_on()
+
+    def _opened(self, error: Exception | None) -> None:
+        refused: list[_Waiting] = []
         if error is not None:
-            self._refuse(group[durable:], error)
-        quiet.set()
+            refused = list(self._unwritten)
+            self._unwritten.clear()
+        self._go_on()
+        if error is not None:
+            self._refuse(refused, error)
 
     def _refuse(self, group: "list[_Waiting]", error: Exception) -> None:
         log.error("journal_commit_failed", journal=self._folder.name, records=len(group), error=str(error))
@@ -105,64 +203,27 @@ class GroupCommit:
     # In the thread.
 
     def _work(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            job()
+        while (step := self._steps.get()) is not None:
+            step()
 
-    def _commit_group(self, loop: asyncio.AbstractEventLoop, group: "list[_Waiting]") -> None:
-        durable, error = self._write_group([record for record, _ in group])
-        loop.call_soon_threadsafe(self._answer_group, group, durable, error)
-
-    def _write_group(self, records: list[PendingRecord]) -> tuple[int, Exception | None]:
-        """Append and sync; how many records are durable, and why the others are not.
-
-        A group larger than what is left of the segment goes on in the next one.
-        """
-        durable = 0
+    def _take_step(self, loop: asyncio.AbstractEventLoop, step: "_Step", taken: "_Taken") -> None:
+        error: Exception | None = None
         try:
-            while durable < len(records):
-                segment = self._segment_for(records[durable])
-                fitting, size = 0, 0
-                for record in records[durable:]:
-                    size += record.length
-                    if fitting and not segment.has_room_for(size):
-                        break
-                    fitting += 1
-                segment.append(records[durable : durable + fitting])
-                segment.sync()
-                self.syncs += 1
-                durable += fitting
-        except Exception as error:  # everybody who waits must hear of it, whatever it was
-            if self._shared is not None:
-                retired, self._shared = self._shared, None
-                retired.retire()
-            return durable, error
-        return durable, None
+            step()
+        except Exception as failure:  # everybody who waits must hear of it, whatever it was
+            error = failure
+        loop.call_soon_threadsafe(self._step_taken, taken, error)
 
-    def _segment_for(self, record: PendingRecord) -> SharedSegment:
-        shared = self._shared
-        if shared is not None and not (shared.is_empty or shared.has_room_for(record.length)):
-            self._end_shared()
-        if self._shared is None:
-            self._shared = SharedSegment(
-                self._folder, self._folder.name, next(self._numbers), self._segment_bytes
-            )
-        return self._shared
-
-    def _end_shared(self, at_least_bytes: int = 0) -> None:
-        """End the current segment, so that the drain can file it and give its room back."""
-        if self._shared is None or self._shared.synced_to < at_least_bytes:
-            return
-        ended, self._shared = self._shared, None
-        try:
-            ended.end()
-        except OSError as error:  # nothing is lost: whoever settles the journal searches for the end
-            log.error(
-                "journal_segment_not_ended", journal=self._folder.name, segment=ended.number, error=str(error)
-            )
+    def _open(self) -> None:
+        self._segment = SharedSegment(
+            self._folder, self._folder.name, next(self._numbers), self._segment_bytes
+        )
 
 
 # A record in the queue, and who waits for it; nobody waits for a note.
 _Waiting = tuple[PendingRecord, asyncio.Future[None] | None]
+_Step = Callable[[], None]  # in the thread
+_Taken = Callable[[Exception | None], None]  # on the loop, when the step has ended, with what went wrong
 
 
 def unavailable(error: Exception) -> Unavailable:

@@ -51,22 +51,27 @@ def sync_folder(folder: Path) -> None:
 
 def write_all(handle: int, buffers: Sequence[Buffer], offset: int) -> int:
     """Write every buffer, in as few calls as the kernel allows; returns the offset behind the last byte."""
-    pending = [memoryview(buffer) for buffer in buffers if buffer]
-    while pending:
-        written = os.pwritev(handle, pending[:IOV_MAX], offset)
-        offset += written
-        done = 0
-        while done < len(pending) and written >= len(pending[done]):
-            written -= len(pending[done])
-            done += 1
-        del pending[:done]
-        if written:
-            pending[0] = pending[0][written:]
-    return offset
+    end = offset + sum(map(len, buffers))
+    offset += os.pwritev(handle, buffers[:IOV_MAX], offset)
+    while offset < end:  # a disk that is nearly full, or very many buffers
+        buffers = _last_bytes(buffers, end - offset)
+        offset += os.pwritev(handle, buffers[:IOV_MAX], offset)
+    return end
+
+
+def _last_bytes(buffers: Sequence[Buffer], length: int) -> list[Buffer]:
+    last: list[Buffer] = []
+    for buffer in reversed(buffers):
+        taken = min(length, len(buffer))
+        last.append(memoryview(buffer)[len(buffer) - taken :])
+        length -= taken
+        if not length:
+            break
+    return last[::-1]
 
 
 class SharedSegment:
-    """The segment that ordinary records are appended to: append, sync, and at last end or retire."""
+    """The segment that ordinary records are appended to: append, sync, publish, and at last end or retire."""
 
     def __init__(self, folder: Path, journal: str, number: int, limit_bytes: int) -> None:
         self.number = number
@@ -106,12 +111,20 @@ class SharedSegment:
         reach("journal.writing")
         self._end = write_all(self._handle, buffers, self._end)
 
+    @property
+    def end_of_records(self) -> int:
+        """The offset behind the last record that was appended."""
+        return self._end
+
     def sync(self) -> None:
-        """Make what was appended durable, then let other processes read it."""
+        """Make durable what was appended before; more may be appended meanwhile."""
         reach("journal.written")
         os.fdatasync(self._handle)
         reach("journal.synced")
-        self.synced_to = self._end
+
+    def publish(self, synced_to: int) -> None:
+        """Let other processes read what a sync has covered."""
+        self.synced_to = synced_to
         self._publish(ended=False)
         reach("journal.marked")
 
