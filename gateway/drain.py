@@ -13,6 +13,7 @@ from gateway.database import is_away
 from gateway.filing import Filing
 from gateway.index import DrainMark
 from gateway.intake import DATABASE_AWAY, Drain
+from gateway.objects import StoreFailed
 from gateway.pulse import Pulse
 from gateway.runtime import Runtime
 from gateway.snapshot import refresh_snapshot
@@ -25,6 +26,7 @@ SHORTEST_IDLE_S, LONGEST_IDLE_S = 0.025, 0.15
 FEW_RECORDS, FEW_IDLE_S = 40, 0.05
 PREPARED_S = 0.25  # between two looks whether the database is prepared
 AWAY_S = 1.0  # before asking an absent database or store again
+LONGEST_RETRY_AFTER_S = 60.0  # a store may wish for more; somebody may have mended it meanwhile
 LONGEST_AWAY_S = 15.0  # a store that stays away, or is overburdened, is asked less and less often
 FILING_S = 0.5  # between two looks for what is to be filed
 DIRECTORY_S = 2.0  # between two looks whether the directory has changed, perhaps on another machine
@@ -120,11 +122,13 @@ def _file_until(runtime: Runtime, pulse: Pulse, stop: threading.Event) -> None:
             try:
                 filed = filing.file_ready()
                 pulse.filed.add(filed)
-                pulse.is_back("store")
-                away_s = AWAY_S
+                if filed or not filing.is_busy:  # a store that hangs is not back because nothing failed
+                    pulse.is_back("store")
+                    away_s = AWAY_S
             except Unavailable as error:
                 pulse.is_away("store", error)
-                stop.wait(away_s)
+                wished_s = error.retry_after_s if isinstance(error, StoreFailed) else 0.0
+                stop.wait(max(away_s, min(wished_s, LONGEST_RETRY_AFTER_S)))
                 away_s = min(away_s * 2, LONGEST_AWAY_S)
                 continue
             except DATABASE_AWAY as error:

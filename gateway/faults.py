@@ -20,6 +20,7 @@ from gateway.snapshot import DatedException
 from worklists.base import local_date
 
 SILENT_DRAIN, SLOW_DRAIN = timedelta(seconds=30), timedelta(minutes=5)
+SLOW_FILING = timedelta(minutes=10)
 LATE_SWEEP = timedelta(minutes=5)
 LATE_RETURN = timedelta(minutes=10)  # typesetting, signing, journal and index take seconds
 CERTIFICATE_WARNING, CERTIFICATE_URGENT = timedelta(days=30), timedelta(days=7)
@@ -64,7 +65,7 @@ class Findings:
 def find_faults(found: Findings) -> list[Fault]:
     """What is wrong now, the worst first."""
     parts = (
-        _away, _listeners, _journal, _node, _disk, _drain, _work, _returns, _certificates, _tls, _exceptions,
+        _away, _listeners, _journal, _node, _disk, _drain, _filing, _work, _returns, _certificates, _tls, _exceptions,
         _records, _backup, _silent,
     )  # fmt: skip
     faults = [fault for part in parts for fault in part(found)]
@@ -120,6 +121,13 @@ def _drain(found: Findings) -> Iterator[Fault]:
         yield Fault(
             code="drain_silent", where="drain", severity="red", since=drain.indexed_at
         )  # another node's
+
+
+def _filing(found: Findings) -> Iterator[Fault]:
+    oldest = found.journal.oldest_unfiled_at
+    if found.store.up and oldest is not None and found.now - oldest > SLOW_FILING:
+        where = str(found.journal.not_filed_records)
+        yield Fault(code="filing_behind", where=where, severity="amber", since=oldest)
 
 
 def _work(found: Findings) -> Iterator[Fault]:

@@ -21,14 +21,15 @@ from sqlalchemy import ColumnElement, and_, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from adapters.errors import Unavailable
-from gateway import bulk, journal, leftovers
+from gateway import bulk, journal
 from gateway.database import is_away
 from gateway.fault_points import reach
 from gateway.index import DrainMark, Instance, Pack, Record, RecordState, SegmentCursor
 from gateway.journal import BodyDamaged, JournalState, Location, RecordId, SegmentGone, SegmentState
+from gateway.leftovers import Leftovers
 from gateway.objects import StoreFailed
 from gateway.packing import CLOCK_SKEW, QUIET, SMALL_BYTES, Waiting, plan_packs
-from gateway.packs import PackStream, journal_member, pack_key
+from gateway.packs import PackStream, journal_member, pack_folder, pack_key
 from gateway.runtime import Runtime
 from worklists.base import new_id
 
@@ -55,13 +56,22 @@ class Filing:
     runtime: Runtime
     gone: set[tuple[str, int]] = field(default_factory=set)  # segments that were looked for in vain
     failures: Counter[uuid.UUID] = field(default_factory=Counter)  # of packs, by their first record
-    cleared: bool = False  # what the drain before this one left behind
+    prepared: bool = False  # the store, and what the drain before this one left behind is cleared
     alone: set[uuid.UUID] = field(default_factory=set)  # records of a pack that broke: each by itself
+    _leftovers: Leftovers = field(init=False)
     _under_way: dict["Future[int]", list[Waiting]] = field(default_factory=dict)
     _stop: threading.Event = field(default_factory=threading.Event)
     _pool: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(UPLOADS, thread_name_prefix="filing")
     )
+
+    def __post_init__(self) -> None:
+        self._leftovers = Leftovers(self.runtime)
+
+    @property
+    def is_busy(self) -> bool:
+        """Packs are on their way, and nothing is known of them yet."""
+        return bool(self._under_way)
 
     def file_ready(self) -> int:
         """File every group that is large or old enough, then let segments go; answers how many records were filed.
@@ -69,7 +79,7 @@ class Filing:
         Raises what kept a pack from the store; the others are tried first.
         """
         try:
-            self._clear_leftovers()
+            self._prepare()
             return self._file_packs(self._ready_packs())
         finally:
             self._release_segments()
@@ -80,16 +90,22 @@ class Filing:
         self._stop.set()
         self._pool.shutdown()
 
-    def _clear_leftovers(self) -> None:
-        """Packs that were announced and not put to their end; not while others are on their way."""
+    def _prepare(self) -> None:
+        """Clear up packs that were announced and not put to their end; not while others are on their way."""
         if self._under_way:
             return
         journals = [state.id for state in journal.journals(self.runtime.journal_dir)]
-        if self.cleared:
-            leftovers.drop_interrupted(self.runtime, journals)
+        if self.prepared:
+            self._leftovers.drop_interrupted(journals)
             return
-        leftovers.clear(self.runtime, journals)
-        self.cleared = True
+        with self.runtime.reading() as session:
+            is_new = (
+                session.scalars(select(Pack.id).where(Pack.filed_at.is_not(None)).limit(1)).first() is None
+            )
+        if is_new:
+            self.runtime.objects.prepare()
+        self._leftovers.clear(journals)
+        self.prepared = True
 
     def _ready_packs(self) -> list[list[Waiting]]:
         """What failed before comes last, so that nothing waits for it."""
@@ -245,15 +261,19 @@ class Filing:
 
     def _announce(self, first: RecordId, size: int) -> str:
         """Say in a row which pack will be put: one that never gets its records is removed by this row."""
-        for revision in itertools.count():
-            key = pack_key(first, revision=revision)
-            if self.runtime.objects.size(key) is not None:
-                continue  # in use, or its rows were lost with a database: it may hold what lies nowhere else
-            with self.runtime.sessions.begin() as session:
-                if session.scalars(select(Pack.id).where(Pack.key == key)).first() is None:
-                    session.add(Pack(id=new_id(), key=key, size_bytes=size))
-                    return key
-        raise AssertionError("revisions do not end")
+        stem = pack_key(first).removesuffix(".tar")
+        with self.runtime.reading() as session:
+            taken = set(session.scalars(select(Pack.key).where(Pack.key.startswith(stem))))
+        # In use, or its rows were lost with a database: it may hold what lies nowhere else.
+        key = next(
+            key
+            for revision in itertools.count()
+            if (key := pack_key(first, revision=revision)) not in taken
+            and self.runtime.objects.size(key) is None
+        )
+        with self.runtime.sessions.begin() as session:
+            session.add(Pack(id=new_id(), key=key, size_bytes=size))
+        return key
 
     def _point_to_pack(self, key: str, stream: PackStream, records: Sequence[Waiting]) -> None:
         with self.runtime.sessions.begin() as session:
@@ -320,7 +340,7 @@ class Filing:
                 journal.mark_filed(self.runtime.journal_dir, state.id, segment.number)
                 reach("file.marked")
             if not state.alive and not state.segments:
-                leftovers.clear(self.runtime, [state.id])  # nobody would look there again
+                self.runtime.objects.tidy(pack_folder(state.id))  # nobody would look there again
                 with self.runtime.sessions.begin() as session:
                     session.execute(delete(SegmentCursor).where(SegmentCursor.journal == state.id))
                 journal.remove_journal(self.runtime.journal_dir, state.id)

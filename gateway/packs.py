@@ -60,6 +60,11 @@ def pack_folder(journal_id: str) -> str:
     return f"packs/{journal_id}/"
 
 
+def journal_of(key: str) -> str:
+    """The journal of a pack's first record."""
+    return key.split("/")[1]
+
+
 def pack_size(members: Sequence[Member]) -> int:
     """How many bytes the pack of these members has."""
     return PackStream(members).size

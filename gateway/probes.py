@@ -10,15 +10,15 @@ from typing import Any
 
 from sqlalchemy import text
 
+from gateway.causes import NO_ANSWER, cause_of
 from gateway.runtime import Runtime
 
 PATIENCE_S = 2.0
-NO_ANSWER = "no answer"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """Whether something is there; when not, what it said and since when it has been so."""
+    """Whether something is there; when not, why in one word and since when it has been so."""
 
     up: bool
     detail: str = ""
@@ -60,7 +60,7 @@ class Probe:
         try:
             self._check()
         except Exception as error:
-            self._answer = self._away(type(error).__name__)
+            self._answer = self._away(cause_of(error))
         else:
             self._answer, self._away_since = Answer(up=True), None
         self._asked_at = time.monotonic()

@@ -16,7 +16,7 @@ from typing import Any
 
 import structlog
 
-from gateway.objects import StoreFailed
+from gateway.causes import cause_of
 
 log = structlog.get_logger()
 
@@ -58,13 +58,13 @@ class Pulse:
         self._last_error_at: str | None = None
 
     def note_error(self, error: Exception) -> None:
-        """Its kind only, and of the store one word for it: an error's words may quote what it stumbled over."""
-        self._last_error, self._last_error_at = _named(error), self._now().isoformat()
+        """One word for it: an error's own words may quote what it stumbled over."""
+        self._last_error, self._last_error_at = cause_of(error), self._now().isoformat()
 
     def is_away(self, part: str, error: Exception) -> None:
         """The database or the store does not answer; logged once."""
         self.note_error(error)
-        self._why[part] = _named(error)
+        self._why[part] = cause_of(error)
         if part not in self._away:
             self._away[part] = self._now()
             log.error("became_unavailable", what=part, error=self._last_error)
@@ -104,11 +104,6 @@ class Pulse:
                 log.warning("pulse_failed", error=type(error).__name__)
             stop.wait(INTERVAL_S)
         self._path.unlink(missing_ok=True)
-
-
-def _named(error: Exception) -> str:
-    kind = type(error).__name__
-    return f"{kind}: {error.cause}" if isinstance(error, StoreFailed) else kind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from gateway.probes import Probes
 from gateway.runtime import open_runtime
 from gateway.settings import Settings
 from gateway.system import Overseer, System
-from gateway.web.messages import say_fault
+from gateway.web.messages import say_cause, say_fault
 
 WATCH_S = 2.0
 PATIENCE_S = 10.0  # nobody waits behind this command, and its first question also loads a client
@@ -93,16 +93,14 @@ def _processes(found: System, now: datetime) -> Iterator[tuple[str, str, str]]:
 
 
 def _servers(found: System) -> Iterator[tuple[str, str, str]]:
-    yield f"database {found.database.kind}", _up(found.database.up), found.database.detail
-    packs = (
-        f"{found.store.packs:,} packs, {_size(found.store.bytes or 0)}"
-        if found.store.packs is not None
-        else ""
-    )
-    yield f"store {found.store.kind}", _up(found.store.up), packs or found.store.detail
+    database, store = found.database, found.store
+    yield f"database {database.kind}", _up(database.up), say_cause(database.detail, "en")
+    packs = f"{store.packs:,} packs, {_size(store.bytes or 0)}" if store.packs is not None else ""
+    why = "" if store.up else say_cause(store.detail, "en")
+    yield f"store {store.kind}", _up(store.up), "; ".join(filter(None, (why, packs)))
     sweep = found.sweep
     if sweep.broker is not None:
-        yield "broker", _up(sweep.broker.up), sweep.broker.detail
+        yield "broker", _up(sweep.broker.up), say_cause(sweep.broker.detail, "en")
     if sweep.due is not None:
         yield "due work", "ok", f"{sweep.due} due, {sweep.failing} failing ({sweep.kind})"
 

@@ -55,6 +55,7 @@ def make_backup(runtime: Runtime, target: ObjectStore, wanted: Wanted, steps: St
     work = runtime.settings.data_dir / WORK_FOLDER
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(mode=0o700)
+    target.prepare()
     try:
         with steps.step("what was accepted until now is filed"):
             _wait_until_filed(runtime, began, wanted.wait_filed_s)

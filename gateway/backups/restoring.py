@@ -99,6 +99,7 @@ def _restore_packs(runtime: Runtime, archive: Archive, manifest: Manifest, steps
     absent = [one for one in archive.pack_entries() if runtime.objects.size(one.key) != one.size_bytes]
     if not manifest.originals:
         return [one.key for one in absent]
+    runtime.objects.prepare()
     return [
         one.key for one in steps.each("packs copied back", absent) if not _copy_back(runtime, archive, one)
     ]

@@ -31,7 +31,10 @@ __all__ = [
 
 
 def open_object_store(place: str | Path) -> ObjectStore:
-    """A store for `s3+http(s)://KEY:SECRET@HOST:PORT/BUCKET[?region=…]` or for a folder. Does not connect yet."""
+    """A store for `s3+http(s)://KEY:SECRET@HOST:PORT/BUCKET[?region=…&timeout_s=…]` or for a folder.
+
+    Does not connect yet.
+    """
     if isinstance(place, str) and place.startswith(("s3+http://", "s3+https://")):
         from gateway.objects.s3 import open_s3  # noqa: PLC0415 (a folder needs no S3 client: half a second to load)
 

@@ -18,6 +18,10 @@ class FolderStore:
     def __init__(self, root: Path) -> None:
         self._root = root
 
+    def prepare(self) -> None:
+        with _disk_errors():
+            _make_folders(self._root)
+
     def put(self, key: str, source: Source, size: int) -> None:
         path = self._path(key)
         with _disk_errors():

@@ -7,11 +7,13 @@ signature (SeaweedFS 4.48 does not).
 import contextlib
 import hashlib
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import urllib3
 from minio import Minio
-from minio.error import MinioException, S3Error
+from minio.error import InvalidResponseError, MinioException, S3Error, ServerError
 
 from gateway.objects.store import CHUNK_BYTES, ObjectMissing, Source, StoreFailed, check_range, checked_key
 
@@ -19,20 +21,26 @@ PART_BYTES = 16 * 1024 * 1024  # held in memory while it is sent; S3 asks for 5 
 CONNECT_TIMEOUT_S = 5.0
 READ_TIMEOUT_S = 60.0  # a server that assembles a large object answers late
 
+# S3 refuses what was signed a quarter of an hour from its own time (AWS Signature Version 4).
+_SKEW_ALLOWED = timedelta(minutes=14)
 _ENCRYPTED = "x-amz-server-side-encryption"
 _MISSING = {"NoSuchKey", "NoSuchBucket", "ResourceNotFound"}
 _ALREADY_THERE = {"BucketAlreadyOwnedByYou", "BucketAlreadyExists"}
 
 
 def open_s3(url: str) -> "S3Store":
-    """A store for `s3+http(s)://KEY:SECRET@HOST:PORT/BUCKET[?region=…]`. Does not connect yet."""
+    """A store for `s3+http(s)://KEY:SECRET@HOST:PORT/BUCKET[?region=…&timeout_s=…]`. Does not connect yet."""
     parts = urlsplit(url.removeprefix("s3+"))
     bucket = parts.path.strip("/")
     if not (parts.hostname and parts.username and parts.password and bucket) or "/" in bucket:
         raise ValueError("an S3 object store is s3+http(s)://KEY:SECRET@HOST:PORT/BUCKET")
+    options = parse_qs(parts.query)
     http = urllib3.PoolManager(
-        timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT_S, read=READ_TIMEOUT_S),
-        retries=urllib3.Retry(total=1, backoff_factor=0.2),  # the drain tries again by itself
+        timeout=urllib3.Timeout(
+            connect=CONNECT_TIMEOUT_S, read=float(options.get("timeout_s", [READ_TIMEOUT_S])[0])
+        ),
+        # The drain tries again by itself, and would hear nothing while this waited out a Retry-After.
+        retries=urllib3.Retry(total=1, backoff_factor=0.2, respect_retry_after_header=False),
         maxsize=16,
     )
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
@@ -41,23 +49,31 @@ def open_s3(url: str) -> "S3Store":
         access_key=unquote(parts.username),
         secret_key=unquote(parts.password),
         secure=parts.scheme == "https",
-        region=parse_qs(parts.query).get("region", ["us-east-1"])[0],
+        region=options.get("region", ["us-east-1"])[0],
         http_client=http,
     )
     return S3Store(client, bucket)
 
 
 class S3Store:
-    """Objects in a bucket of an S3 server; the bucket is made when it is not there."""
+    """Objects in a bucket of an S3 server."""
 
     def __init__(self, client: Minio, bucket: str) -> None:
         self._client = client
         self._bucket = bucket
-        self._bucket_seen = False
+
+    def prepare(self) -> None:
+        with _s3_errors(self._bucket):
+            if not self._client.bucket_exists(self._bucket):
+                try:
+                    self._client.make_bucket(self._bucket)
+                except S3Error as error:
+                    if error.code not in _ALREADY_THERE:  # another process was first
+                        raise
 
     def put(self, key: str, source: Source, size: int) -> None:
         checked_key(key)
-        self._need_bucket()
+        self.check()  # SeaweedFS would make a new bucket, and nobody would hear that the other one is gone
         exact = _ExactSource(source, size)
         with _s3_errors(key):
             # Multipart above PART_BYTES: the object appears when its last part is confirmed, or not at all.
@@ -126,20 +142,10 @@ class S3Store:
                     self._client._abort_multipart_upload(self._bucket, upload.object_name, upload.upload_id)
 
     def check(self) -> None:
-        self._bucket_seen = False
-        self._need_bucket()
-
-    def _need_bucket(self) -> None:
-        if self._bucket_seen:
-            return
         with _s3_errors(self._bucket):
-            if not self._client.bucket_exists(self._bucket):
-                try:
-                    self._client.make_bucket(self._bucket)
-                except S3Error as error:
-                    if error.code not in _ALREADY_THERE:  # another process was first
-                        raise
-        self._bucket_seen = True
+            there = self._client.bucket_exists(self._bucket)
+        if not there:
+            raise StoreFailed("the object store has no such bucket", cause="NoSuchBucket")
 
 
 @contextlib.contextmanager
@@ -149,9 +155,33 @@ def _s3_errors(key: str) -> Iterator[None]:
     except S3Error as error:
         if error.code in _MISSING:
             raise ObjectMissing(key) from error
-        raise StoreFailed("the object store answered", cause=str(error.code)) from error
+        headers = error.response.headers
+        raise StoreFailed(
+            "the object store answered",
+            cause=_code_of(error),
+            retry_after_s=_seconds(headers.get("retry-after")),
+        ) from error
+    except ServerError as error:  # the answer to a HEAD has no body that could name its code
+        raise StoreFailed("the object store answered", cause=f"HTTP{error.status_code}") from error
+    except InvalidResponseError as error:  # no S3 server said this, but something before it
+        raise StoreFailed("the object store answered", cause=f"HTTP{error._code}") from error
     except (MinioException, urllib3.exceptions.HTTPError, OSError) as error:
         raise StoreFailed("the object store cannot be reached", cause=_cause_of(error)) from error
+
+
+def _code_of(error: S3Error) -> str:
+    """Its code. A HEAD that is refused because of a wrong clock looks like one that is not allowed: its date tells."""
+    date = error.response.headers.get("date")
+    if error.code == "AccessDenied" and date:
+        with contextlib.suppress(ValueError):
+            if abs(parsedate_to_datetime(date) - datetime.now(UTC)) > _SKEW_ALLOWED:
+                return "RequestTimeTooSkewed"
+    return str(error.code)
+
+
+def _seconds(retry_after: str | None) -> float:
+    """Seconds, as S3 servers say them; a date is not waited for."""
+    return float(retry_after) if retry_after and retry_after.strip().isdecimal() else 0.0
 
 
 def _cause_of(error: Exception) -> str:

@@ -16,11 +16,16 @@ _KEY = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*
 
 
 class StoreFailed(Unavailable):
-    """The store did not do it now. `cause` is one word for it: the server's code, or the kind of error on the way."""
+    """The store did not do it now.
 
-    def __init__(self, what: str, *, cause: str) -> None:
+    `cause` is one word for it: the server's code, or the kind of error on the way; `gateway.causes` has
+    sentences for them. `retry_after_s`: before then it wants to hear nothing.
+    """
+
+    def __init__(self, what: str, *, cause: str, retry_after_s: float = 0.0) -> None:
         super().__init__(f"{what}: {cause}")
         self.cause = cause
+        self.retry_after_s = retry_after_s
 
 
 class ObjectMissing(LookupError):
@@ -36,6 +41,9 @@ class Source(Protocol):
 
 class ObjectStore(Protocol):
     """Where originals are kept. Every call may raise Unavailable; a source that ends early is a ValueError."""
+
+    def prepare(self) -> None:
+        """Make the place where nothing was ever kept. Never a place that has gone: it would seem that all is well."""
 
     def put(self, key: str, source: Source, size: int) -> None:
         """Keep `size` bytes of the source under the key, replacing what was there."""

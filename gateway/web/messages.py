@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from gateway.causes import CAUSES
+
 LANGUAGES = ("zh-CN", "en")
 
 # code: (Simplified Chinese, English); fields in braces are the error's facts
@@ -157,10 +159,17 @@ FAULTS: Mapping[str, tuple[str, str]] = {
         "Nothing was heard for a long time in working hours: {where}.",
     ),
     "disk_short": ("数据盘剩余空间不足：{where}。", "The data disk is short of space: {where} free."),
-    "store_away": ("对象存储不可用：{where}。", "The object store is away: {where}."),
+    "store_away": (
+        "对象存储不可用（{where}）：照常接收，原件留在接收日志里，恢复后自动归档。",
+        "The object store is away ({where}): receiving goes on, originals stay in the journal and are filed once it is back.",
+    ),
     "journal_full": ("接收日志已满，设备将收到“资源不足”。", "The journal is full; devices are told A700."),
     "journal_filling": ("接收日志将满。", "The journal is filling up."),
     "drain_behind": ("入库落后于接收。", "Indexing is behind what arrives."),
+    "filing_behind": (
+        "归档落后：{where} 条记录待归档，对象存储写入太慢；接收不受影响。",
+        "Filing is behind: {where} records wait, the object store is too slow; receiving is not affected.",
+    ),
     "drain_silent": ("入库进程没有动静。", "The drain has fallen silent."),
     "node_changed": (
         "此数据目录中有以其他节点名（{where}）接收的数据未归档：GATEWAY_NODE 改过；将照常归档。",
@@ -202,6 +211,8 @@ FAULTS: Mapping[str, tuple[str, str]] = {
     ),
     "notes_dropped": ("丢弃了 {where} 条非影像记录。", "Notes that could not be kept: {where}."),
 }
+
+_CAUSED = ("database_away", "store_away", "broker_away")  # {where} is a cause
 
 # what is wrong with one field
 REASONS: Mapping[str, tuple[str, str]] = {
@@ -276,7 +287,14 @@ def say(code: str, language: str, facts: Mapping[str, object] | None = None) -> 
 
 
 def say_fault(code: str, language: str, where: str) -> str:
-    return _pick(FAULTS[code], language).format(where=where)
+    said = say_cause(where, language) if code in _CAUSED else where
+    return _pick(FAULTS[code], language).format(where=said)
+
+
+def say_cause(cause: str, language: str) -> str:
+    """Why a server that we need does not do its work; the word itself where there is no sentence."""
+    pair = CAUSES.get(cause)
+    return f"{_pick(pair, language)} [{cause}]" if pair else cause
 
 
 def say_reason(reason: str, language: str) -> str:

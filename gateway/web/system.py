@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, ConfigDict
@@ -14,7 +14,7 @@ from gateway.index import Record, Refusal
 from gateway.sites import RefusedPeer
 from gateway.system import Overseer
 from gateway.web.deps import ItDep, RuntimeDep
-from gateway.web.messages import say_fault
+from gateway.web.messages import say_cause, say_fault
 from gateway.web.onlookers import OnlookerDep
 from gateway.web.paging import LimitDep
 from gateway.web.refusals import explain
@@ -84,6 +84,9 @@ class PartShape(Shape):
     up: bool
     detail: str
     since: datetime | None
+
+
+P = TypeVar("P", bound=PartShape)
 
 
 class StoreShape(PartShape):
@@ -258,8 +261,8 @@ def show_system(caller: OnlookerDep, request: Request, overseer: OverseerDep) ->
         listeners=[ListenerShape.model_validate(one) for one in found.status.listeners],
         journal=JournalShape.model_validate(found.journal),
         drain=DrainShape.model_validate(found.drain),
-        store=StoreShape.model_validate(found.store),
-        database=DatabaseShape.model_validate(found.database),
+        store=_explain(StoreShape.model_validate(found.store), caller.language),
+        database=_explain(DatabaseShape.model_validate(found.database), caller.language),
         sweep=SweepShape.model_validate(found.sweep),
         processes=[ProcessShape.model_validate(one) for one in found.processes],
         nodes=[NodeShape.model_validate(one) for one in found.nodes],
@@ -335,6 +338,10 @@ def show_quarantine(caller: ItDep, runtime: RuntimeDep) -> list[QuarantineShape]
 @router.post("/quarantine/{record_id}/retry", status_code=204)
 def retry_record(record_id: uuid.UUID, caller: ItDep, runtime: RuntimeDep) -> None:
     retrying.retry_record(runtime, record_id, caller.actor())
+
+
+def _explain(part: P, language: str) -> P:
+    return part.model_copy(update={"detail": say_cause(part.detail, language)})
 
 
 def _show_fault(fault: Fault, language: str) -> FaultShape:

@@ -77,7 +77,7 @@ def test_a_drain_says_that_the_store_is_away(wire: Wire, tmp_path: Path, clock: 
 
     def is_told() -> bool:
         pulse = read_pulse(folder, now=clock())
-        return pulse is not None and "store" in pulse.away and pulse.why["store"] == "StoreFailed: EEXIST"
+        return pulse is not None and "store" in pulse.away and pulse.why["store"] == "EEXIST"
 
     with draining(replace(wire.runtime, objects=away)):
         assert wait_for(is_told)

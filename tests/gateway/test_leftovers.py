@@ -1,6 +1,7 @@
 """What a drain that was killed left behind is cleared up, and nothing else."""
 
 import io
+import threading
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from gateway.filing import Filing
 from gateway.index import Pack, Record
 from gateway.journal import Journal
 from gateway.journal.catalogue import making_journals
+from gateway.leftovers import Leftovers
 from gateway.runtime import Runtime
 from tests.conftest import Clock
 from tests.gateway.sending import Wire, open_wire
@@ -52,8 +54,51 @@ def test_a_pack_whose_putting_was_interrupted_is_removed_though_its_group_is_ano
     wire.index()
     Filing(wire.runtime).file_ready()
 
-    assert all(packs(wire).values())
-    assert sorted(wire.runtime.objects.keys()) == sorted(packs(wire))
+    [filed] = [key for key, is_filed in packs(wire).items() if is_filed]
+    assert list(wire.runtime.objects.keys()) == [filed]
+
+
+def test_a_put_that_is_carried_out_late_hurts_nobody_and_is_removed(wire: Wire, clock: Clock) -> None:
+    """A server hung, or something before it held the request back: long after we gave up, it is done after all."""
+    wire.send(wire.image())
+    wire.index()
+    clock.advance(minutes=1)
+    stop_after_the_put(wire)
+    [interrupted] = packs(wire)
+    late = wire.runtime.objects.read(interrupted)
+    filing = Filing(wire.runtime)
+    assert filing.file_ready() == 1
+    [filed] = [key for key, is_filed in packs(wire).items() if is_filed]
+    assert filed != interrupted
+    wire.runtime.objects.put(interrupted, io.BytesIO(late), len(late))
+
+    filing.file_ready()
+    assert packs(wire) == {filed: True, interrupted: False}, "its key is not used for anything else meanwhile"
+    Leftovers(wire.runtime, latest_put_s=0).drop_interrupted([])
+
+    assert packs(wire) == {filed: True}
+    assert list(wire.runtime.objects.keys()) == [filed]
+
+
+def test_a_commit_that_is_under_way_though_its_connection_was_lost_keeps_its_pack(
+    wire: Wire, clock: Clock
+) -> None:
+    if wire.runtime.engine.dialect.name == "sqlite":
+        pytest.skip("its commits are made by this process")
+    wire.send(wire.image())
+    wire.index()
+    clock.advance(minutes=1)
+    stop_after_the_put(wire)
+    [key] = packs(wire)
+    [state] = journal.journals(wire.runtime.journal_dir)
+    dropping = threading.Thread(target=Leftovers(wire.runtime).drop_interrupted, args=([state.id],))
+    with wire.runtime.sessions.begin() as session:
+        session.scalars(select(Pack)).one().filed_at = clock()
+        session.flush()
+        dropping.start()
+        dropping.join(0.5)
+    dropping.join(10)
+    assert wire.runtime.objects.size(key)
 
 
 def test_a_pack_that_no_row_knows_is_left_alone(wire: Wire, clock: Clock) -> None:

