@@ -1,8 +1,6 @@
 """Associations with real peers: rejections, limits, contexts, PDU lengths, negotiation, AE titles."""
 
 import socket
-import subprocess
-from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -15,18 +13,12 @@ from pynetdicom.association import Association
 from pynetdicom.pdu_primitives import AsynchronousOperationsWindowNegotiation, UserIdentityNegotiation
 
 from adapters.dicom.tally import SLOTS, Tally
-from tests.adapters.dicom.conftest import DCMTK
 from tests.adapters.dicom.memory import Server
+from tests.conformance.peers import run_dcmtk
 
 VERIFICATION, CT = "1.2.840.10008.1.1", "1.2.840.10008.5.1.4.1.1.2"
 EXPLICIT, IMPLICIT = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2"
 CT_FILE = Path(str(get_testdata_file("CT_small.dcm")))
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    with Server() as running:
-        yield running
 
 
 def associate(
@@ -44,18 +36,6 @@ def associate(
     )
 
 
-def run(
-    program: str, server: Server, *arguments: str | Path, calling: str = "DEMO_CT", called: str = "GATEWAY"
-) -> str:
-    if not (DCMTK / program).exists():
-        pytest.skip(f"dcmtk's {program} is not installed")
-    command = [DCMTK / program, "-v", "-aet", calling, "-aec", called, "127.0.0.1", server.port, *arguments]
-    found = subprocess.run(
-        [str(part) for part in command], capture_output=True, text=True, timeout=60, check=False
-    )
-    return found.stdout + found.stderr
-
-
 @pytest.mark.parametrize(
     ("titles", "words"),
     [
@@ -66,7 +46,7 @@ def run(
 def test_point_1_dcmtk_hears_which_title_is_unknown(server: Server, titles: dict[str, str], words: str):
     server.directory.devices = {"DEMO_CT": {"device_id": "ct"}}
 
-    said = run("echoscu", server, **titles)
+    said = run_dcmtk("echoscu", server.port, **titles)
 
     assert words in said
     assert "Rejected Permanent" in said
@@ -182,7 +162,9 @@ def test_point_3_every_limit_of_pynetdicom_is_kept(server: Server, limit: int):
 
 @pytest.mark.parametrize("limit", ["4096", "16384", "131072"])
 def test_point_3_dcmtk_sends_as_it_likes(server: Server, limit: str):
-    assert "Received Store Response (Success)" in run("storescu", server, "--max-pdu", limit, CT_FILE)
+    assert "Received Store Response (Success)" in run_dcmtk(
+        "storescu", server.port, "--max-pdu", limit, CT_FILE
+    )
 
 
 def test_point_4_an_asynchronous_window_is_never_promised(server: Server):

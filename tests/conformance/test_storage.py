@@ -1,10 +1,7 @@
 """C-STORE from real peers: Orthanc by its REST, dcmtk, pynetdicom; odd data sets are kept as they came."""
 
-import json
-import shutil
-import subprocess
-import time
-from collections.abc import Iterator
+import struct
+import zlib
 from io import BytesIO
 from pathlib import Path
 
@@ -12,58 +9,18 @@ import httpx
 import pytest
 from pydicom import Dataset, dcmread
 from pydicom.data import get_testdata_file
+from pydicom.encaps import generate_frames
 from pydicom.sequence import Sequence
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 from pynetdicom import AE
 
+from adapters.dicom.transfer_syntaxes import ENCODINGS, Encoding
 from tests.adapters.dicom import wire
 from tests.adapters.dicom.memory import Server
 from tests.adapters.dicom.wire import Peer
-from tests.servers import free_ports
+from tests.conformance.peers import associate, send_by_orthanc, send_bytes
 
 SHIPPED = ("CT_small.dcm", "MR_small_RLE.dcm", "JPEG2000.dcm", "SC_rgb_jpeg_dcmtk.dcm", "liver_1frame.dcm")
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    with Server() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def orthanc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
-    """An Orthanc of its own, without authentication, on loopback."""
-    program = shutil.which("Orthanc", path="/usr/sbin:/usr/bin:/usr/local/bin")
-    if program is None:
-        pytest.skip("Orthanc is not installed")
-    folder = tmp_path_factory.mktemp("orthanc")
-    http, dicom = free_ports(2)
-    (folder / "orthanc.json").write_text(
-        json.dumps({"Name": "sender", "StorageDirectory": str(folder), "IndexDirectory": str(folder), "HttpPort": http,
-                    "DicomPort": dicom, "DicomAet": "DEMO_CT", "RemoteAccessAllowed": False, "Plugins": []})
-    )  # fmt: skip
-    process = subprocess.Popen(
-        [program, folder / "orthanc.json"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    client = httpx.Client(base_url=f"http://127.0.0.1:{http}", timeout=60)
-    try:
-        _wait_for(client)
-        yield client
-    finally:
-        client.close()
-        process.terminate()
-        process.wait(30)
-
-
-def _wait_for(client: httpx.Client) -> None:
-    deadline = time.monotonic() + 60
-    while True:
-        try:
-            client.get("/system").raise_for_status()
-            return
-        except httpx.TransportError:
-            assert time.monotonic() < deadline, "Orthanc does not answer"
-            time.sleep(0.2)
 
 
 @pytest.mark.parametrize("name", SHIPPED)
@@ -71,15 +28,10 @@ def test_orthanc_sends_what_it_has_and_every_element_is_kept(
     orthanc: httpx.Client, server: Server, name: str
 ):
     content = Path(str(get_testdata_file(name))).read_bytes()
-    uploaded = orthanc.post("/instances", content=content).raise_for_status().json()
-    modality = {"AET": "GATEWAY", "Host": "127.0.0.1", "Port": server.port}
-    orthanc.put("/modalities/gateway", json=modality).raise_for_status()
+
+    sent = send_by_orthanc(orthanc, server.port, content)
 
     assert orthanc.post("/modalities/gateway/echo", json={}).status_code == 200
-    sent = orthanc.post(
-        "/modalities/gateway/store", json={"Resources": [uploaded["ID"]], "Synchronous": True}
-    )
-
     assert sent.json()["FailedInstancesCount"] == 0
     [record] = server.intake.records
     kept, original = dcmread(BytesIO(record.payload)), dcmread(BytesIO(content))
@@ -91,12 +43,8 @@ def test_orthanc_sends_what_it_has_and_every_element_is_kept(
 def test_orthanc_hears_that_the_device_may_not_store(orthanc: httpx.Client, server: Server):
     server.directory.devices = {"DEMO_CT": {"device_id": "ct", "storage_allowed": False}}
     content = Path(str(get_testdata_file("CT_small.dcm"))).read_bytes()
-    uploaded = orthanc.post("/instances", content=content).raise_for_status().json()
-    orthanc.put("/modalities/gateway", json={"AET": "GATEWAY", "Host": "127.0.0.1", "Port": server.port})
 
-    sent = orthanc.post(
-        "/modalities/gateway/store", json={"Resources": [uploaded["ID"]], "Synchronous": True}
-    )
+    sent = send_by_orthanc(orthanc, server.port, content)
 
     assert sent.status_code >= 400
     [noted] = server.intake.noted("dicom.refusal")
@@ -199,6 +147,46 @@ def test_point_12_encapsulated_pixels_of_every_shape_are_kept(
     assert record.data_set == data_set
 
 
+@pytest.mark.parametrize("syntax", sorted(ENCODINGS))
+def test_point_12_every_transfer_syntax_is_stored_as_received(server: Server, syntax: str):
+    data_set = _encoded(ENCODINGS[syntax])
+    association = associate(server.port, wire.CT, syntax)
+    assert association.accepted_contexts[0].transfer_syntax == [syntax]
+    assert send_bytes(association, data_set, instance=wire.INSTANCE).Status == 0
+    association.release()
+
+    [record] = server.intake.records
+    assert (record.data_set, record.origin["transfer_syntax_uid"]) == (data_set, syntax)
+    head = dcmread(BytesIO(record.payload[: record.origin["data_set_offset"]]))
+    assert (head.file_meta.TransferSyntaxUID, head.file_meta.MediaStorageSOPInstanceUID) == (
+        syntax,
+        wire.INSTANCE,
+    )
+
+
+def test_point_12_an_extended_offset_table_is_kept(server: Server):
+    frames = [bytes([n]) * (10 + 2 * n) for n in range(3)]
+    table = struct.pack("<3Q", 0, 18, 38)
+    lengths = struct.pack("<3Q", *map(len, frames))
+    pixels = b"".join(b"\xfe\xff\x00\xe0" + struct.pack("<I", len(one)) + one for one in [b"", *frames])
+    data_set = (
+        wire.ct_data_set(pixels=0)[:-12]
+        + b"\xe0\x7f\x01\0OV\0\0" + struct.pack("<I", 24) + table
+        + b"\xe0\x7f\x02\0OV\0\0" + struct.pack("<I", 24) + lengths
+        + b"\xe0\x7f\x10\0OB\0\0\xff\xff\xff\xff" + pixels + b"\xfe\xff\xdd\xe0\0\0\0\0"
+    )  # fmt: skip
+    association = associate(server.port, wire.CT, "1.2.840.10008.1.2.4.70")
+
+    assert send_bytes(association, data_set, instance=wire.INSTANCE).Status == 0
+    association.release()
+
+    [record] = server.intake.records
+    kept = dcmread(BytesIO(record.payload))
+    tables = (kept.ExtendedOffsetTable, kept.ExtendedOffsetTableLengths)
+    found = generate_frames(kept.PixelData, number_of_frames=3, extended_offsets=tables)
+    assert list(found) == frames
+
+
 def test_point_12_a_private_transfer_syntax_is_refused_at_negotiation(server: Server):
     entity = AE(ae_title="DEMO_CT")
     entity.add_requested_context(wire.CT, "1.2.840.113619.5.2")  # GE private implicit VR big endian
@@ -216,6 +204,20 @@ def _store(server: Server, data_set: Dataset) -> int:
     status = association.send_c_store(data_set).Status
     association.release()
     return int(status)
+
+
+def _encoded(encoding: Encoding) -> bytes:
+    """A header alone, of which there is one in every encoding."""
+    data_set = Dataset()
+    data_set.SOPClassUID, data_set.SOPInstanceUID = wire.CT, wire.INSTANCE
+    data_set.PatientName, data_set.StudyInstanceUID, data_set.Rows = "Test^Only", "1.2.3.4", 512
+    out = BytesIO()
+    data_set.save_as(out, implicit_vr=encoding.implicit_vr, little_endian=not encoding.big_endian)
+    if not encoding.deflated:
+        return out.getvalue()
+    deflate = zlib.compressobj(wbits=-15)
+    deflated = deflate.compress(out.getvalue()) + deflate.flush()
+    return deflated + bytes(len(deflated) % 2)
 
 
 def _meaning(data_set: Dataset) -> Dataset:
