@@ -9,10 +9,10 @@ BIN := $(VENV)/bin
 STAMP := .setup
 UV := $(STAMP)/tools/bin/uv
 
-.PHONY: help setup demo run test torture check bench clean format lock servers
+.PHONY: help setup demo run test torture check bench bench-big clean format lock servers
 
 help: ## this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | awk -F'\t' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | awk -F'\t' '{printf "  make %-9s %s\n", $$1, $$2}'
 
 setup: $(STAMP)/python $(STAMP)/viewer ## install what the gateway needs and build the viewer; leaves .venv/bin/gateway
 
@@ -44,6 +44,9 @@ format: setup ## put the code in its form
 
 bench: setup servers ## speed against dcmtk and Orthanc, printed as ratios of one run
 	@$(BIN)/python -m tests.bench
+
+bench-big: setup servers ## an instance of 4 GiB, a study of 20,000, 5,000 studies at once: time, and the memory of each process
+	@$(BIN)/python -m tests.bench big
 
 lock: ## renew the lock files from pyproject.toml
 	@for extra in "" dev; do \

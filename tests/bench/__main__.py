@@ -13,12 +13,13 @@ from rich.console import Console
 from tests.bench.table import Row, as_markdown, as_table
 
 SECTIONS = ("ingest", "drain", "web")
+ON_REQUEST = ("big",)  # takes as long as the others together
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("sections", nargs="*", choices=[*SECTIONS, []], default=list(SECTIONS))
+    parser.add_argument("sections", nargs="*", choices=[*SECTIONS, *ON_REQUEST, []], default=[])
     parser.add_argument("--repetitions", type=int, default=5)
     parser.add_argument("--markdown", type=Path, help="write the table here, too")
     arguments = parser.parse_args()

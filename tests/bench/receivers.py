@@ -21,6 +21,7 @@ import psutil
 from gateway.journal import journals
 from gateway.settings import Settings
 from tests.bench.blast import CALLING
+from tests.bench.processes import cpu_s, peak_bytes
 from tests.journeys.gateways import dcmtk, listens, wait_for
 from tests.servers import find_program, free_ports
 
@@ -53,11 +54,11 @@ class Receiver:
 
     def cpu_s(self) -> float:
         """Processor time of everything that it runs, so far."""
-        return sum(map(_cpu_s, self._workers()))
+        return sum(map(cpu_s, self._workers()))
 
     def peak_bytes(self) -> int:
         """The most memory that any one of its processes had."""
-        return max(map(_peak_bytes, self._workers()))
+        return max(map(peak_bytes, self._workers()))
 
     def _workers(self) -> list[psutil.Process]:
         return self.process.children() or [self.process]
@@ -181,23 +182,6 @@ def _ended_segments(root: Path) -> Iterator[Path]:
         for segment in state.segments:
             if segment.ended:
                 yield root / state.id / f"{segment.number:08d}.{'single' if segment.single else 'seg'}"
-
-
-def _cpu_s(process: psutil.Process) -> float:
-    """Of a peer that forks for each association the one that just ended counts for nothing."""
-    try:
-        times = process.cpu_times()
-    except psutil.NoSuchProcess:
-        return 0.0
-    return float(times.user + times.system)
-
-
-def _peak_bytes(process: psutil.Process) -> int:
-    try:
-        lines = Path(f"/proc/{process.pid}/status").read_text().splitlines()
-    except (FileNotFoundError, ProcessLookupError):
-        return 0
-    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:")), 0)
 
 
 def _directory() -> dict[str, object]:

@@ -94,6 +94,10 @@ class Gateway:
             if child.status() != psutil.STATUS_ZOMBIE
         )
 
+    def processes(self) -> list[psutil.Process]:
+        """Every process that runs now, supervisors first of their trees."""
+        return [process for tree in self._trees for process in processes_of(tree.pid)]
+
     def check(self) -> subprocess.CompletedProcess[str]:
         """What `gateway check` says."""
         return self.run("check")

@@ -14,8 +14,6 @@ from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import IO, Any, cast
 
-import psutil
-
 from gateway.fault_points import POINTS
 from tests.journeys.gateways import Gateway, listens, processes_of, wait_for
 
@@ -53,10 +51,6 @@ class Installation(Gateway):
         """Whether an armed point was reached, in any process since the installation was made."""
         assert point in POINTS
         return any(HAPPENED in line and f'"{point}"' in line for line in self.log().splitlines())
-
-    def processes(self) -> list[psutil.Process]:
-        """Every process that runs now, supervisors first of their trees."""
-        return [process for tree in self._trees for process in processes_of(tree.pid)]
 
     def start_what_ended(self, killed: int = 0) -> None:
         """A supervisor that was killed takes its children with it; whoever watches it starts it again."""
