@@ -39,7 +39,7 @@ class GroupCommit:
         self._thread.start()
         self._segment: SharedSegment | None = None  # that records are appended to
         self._unwritten: deque[_Waiting] = deque()  # no segment has room for them yet
-        self._written: list[_Waiting] = []  # appended, and not covered by a sync that has begun
+        self._written: deque[_Written] = deque()  # appended, and not known to be durable
         self._refused: list[_Waiting] = []  # of a segment that failed; they hear of it once it is retired
         self._failure: Exception | None = None  # why the segment takes no more
         self._is_to_end = False
@@ -110,7 +110,7 @@ class GroupCommit:
             self._failure = error
             self._refused += batch
         else:
-            self._written += batch
+            self._written.append((segment.end_of_records, batch))
 
     def _go_on(self) -> None:
         """Begin the next step, if there is one and none is under way."""
@@ -130,8 +130,7 @@ class GroupCommit:
         """What is done in the thread, and who hears on the loop how it went."""
         segment = self._segment
         if segment is not None and self._written:
-            group, self._written = self._written, []
-            return segment.sync, partial(self._synced, segment, segment.end_of_records, group)
+            return segment.sync, partial(self._synced, segment)
         if segment is not None and self._failure is not None:
             return segment.retire, self._retired
         if segment is not None and self._is_to_end:
@@ -146,25 +145,29 @@ class GroupCommit:
         taken(error)
         quiet.set()
 
-    def _synced(
-        self, segment: SharedSegment, end: int, group: "list[_Waiting]", error: Exception | None
-    ) -> None:
+    def _synced(self, segment: SharedSegment, error: Exception | None) -> None:
         try:
             if error is not None:
                 raise error
-            segment.publish(end)
+            segment.publish()
         except Exception as failure:
             self._failure = failure
-            self._refused = [*group, *self._written, *self._refused]
-            self._written = []
+            self._refused = [*self._take_written(segment.end_of_records), *self._refused]
             self._go_on()
             return
+        group = self._take_written(segment.synced_to)
         self.syncs += 1
         self.records += len(group)
         self._go_on()  # before the answers: the disk is slower than they are
         for _, done in group:
             if done is not None and not done.done():  # done: whoever waited has given up
                 done.set_result(None)
+
+    def _take_written(self, up_to: int) -> "list[_Waiting]":
+        taken: list[_Waiting] = []
+        while self._written and self._written[0][0] <= up_to:
+            taken += self._written.popleft()[1]
+        return taken
 
     def _retired(self, error: Exception | None) -> None:
         assert self._failure is not None  # that is why it was retired
@@ -222,6 +225,7 @@ class GroupCommit:
 
 # A record in the queue, and who waits for it; nobody waits for a note.
 _Waiting = tuple[PendingRecord, asyncio.Future[None] | None]
+_Written = tuple[int, list[_Waiting]]  # the offset behind them, and what was appended at once
 _Step = Callable[[], None]  # in the thread
 _Taken = Callable[[Exception | None], None]  # on the loop, when the step has ended, with what went wrong
 

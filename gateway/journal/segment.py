@@ -32,7 +32,7 @@ from gateway.journal.format import (
 
 SEGMENT_BYTES = 256 * 1024 * 1024
 IOV_MAX = 1024  # Linux: buffers in one writev
-WRITE_BACK_BYTES = 8 * 1024 * 1024  # of a large body, after which the kernel is asked to start writing
+WRITE_BACK_BYTES = 2 * 1024 * 1024  # of a large body, after which the kernel is asked to start writing
 _SYNC_FILE_RANGE_WRITE = 2
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -86,7 +86,7 @@ class SharedSegment:
         except OSError:
             os.close(self._handle)
             raise
-        self.synced_to = 0
+        self.synced_to = self._covered_to = 0
         try:
             self._end = write_all(self._handle, [write_segment_header(header)], 0)
             reach("journal.segment_made")
@@ -117,14 +117,16 @@ class SharedSegment:
         return self._end
 
     def sync(self) -> None:
-        """Make durable what was appended before; more may be appended meanwhile."""
+        """Make durable what was appended until it began; more may be appended meanwhile, by another thread."""
         reach("journal.written")
+        begun_at = self._end
         os.fdatasync(self._handle)
+        self._covered_to = begun_at
         reach("journal.synced")
 
-    def publish(self, synced_to: int) -> None:
-        """Let other processes read what a sync has covered."""
-        self.synced_to = synced_to
+    def publish(self) -> None:
+        """Let other processes read what the last sync covered."""
+        self.synced_to = self._covered_to
         self._publish(ended=False)
         reach("journal.marked")
 
