@@ -1,29 +1,22 @@
-"""The object store on any S3 server, through the `minio` client.
-
-Size and ETag (MD5 of what arrived) are compared with what was sent: not every server verifies the SHA-256 in the
-signature (SeaweedFS 4.48 does not).
-"""
+"""The object store on any S3 server, through the `minio` client. How what is sent is checked: `s3_upload`."""
 
 import contextlib
-import hashlib
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import urllib3
-from minio import Minio
 from minio.error import InvalidResponseError, MinioException, S3Error, ServerError
 
+from gateway.objects.s3_upload import REFUSED_BYTES, UnsignedPayload, Uploads
 from gateway.objects.store import CHUNK_BYTES, ObjectMissing, Source, StoreFailed, check_range, checked_key
 
-PART_BYTES = 16 * 1024 * 1024  # held in memory while it is sent; S3 asks for 5 MiB at least
 CONNECT_TIMEOUT_S = 5.0
 READ_TIMEOUT_S = 60.0  # a server that assembles a large object answers late
 
 # S3 refuses what was signed a quarter of an hour from its own time (AWS Signature Version 4).
 _SKEW_ALLOWED = timedelta(minutes=14)
-_ENCRYPTED = "x-amz-server-side-encryption"
 _MISSING = {"NoSuchKey", "NoSuchBucket", "ResourceNotFound"}
 _ALREADY_THERE = {"BucketAlreadyOwnedByYou", "BucketAlreadyExists"}
 
@@ -44,7 +37,7 @@ def open_s3(url: str) -> "S3Store":
         maxsize=16,
     )
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    client = Minio(
+    client = UnsignedPayload(
         f"{host}:{parts.port}" if parts.port else host,
         access_key=unquote(parts.username),
         secret_key=unquote(parts.password),
@@ -58,9 +51,10 @@ def open_s3(url: str) -> "S3Store":
 class S3Store:
     """Objects in a bucket of an S3 server."""
 
-    def __init__(self, client: Minio, bucket: str) -> None:
+    def __init__(self, client: UnsignedPayload, bucket: str) -> None:
         self._client = client
         self._bucket = bucket
+        self._uploads = Uploads(client, bucket)
 
     def prepare(self) -> None:
         with _s3_errors(self._bucket):
@@ -74,23 +68,11 @@ class S3Store:
     def put(self, key: str, source: Source, size: int) -> None:
         checked_key(key)
         self.check()  # SeaweedFS would make a new bucket, and nobody would hear that the other one is gone
-        exact = _ExactSource(source, size)
         with _s3_errors(key):
-            # Multipart above PART_BYTES: the object appears when its last part is confirmed, or not at all.
-            result = self._client.put_object(
-                self._bucket,
-                key,
-                exact,  # type: ignore[arg-type]  # the client only calls read
-                size,
-                part_size=PART_BYTES,
-                num_parallel_uploads=1,
-            )
+            self._uploads.put(key, source, size)
             kept = self._client.stat_object(self._bucket, key).size
         if kept != size:
             raise StoreFailed(f"the object store kept {kept} of {size} bytes", cause="IncompleteBody")
-        # A server that encrypts by itself may answer another ETag (S3 API: it then says so in a header).
-        if (result.etag or "").strip('"') != exact.etag() and _ENCRYPTED not in result.http_headers:
-            raise StoreFailed("the object store kept other bytes than were sent", cause="BadDigest")
 
     def read(self, key: str, *, offset: int = 0, length: int | None = None) -> bytes:
         return b"".join(self.chunks(key, offset=offset, length=length))
@@ -155,6 +137,8 @@ def _s3_errors(key: str) -> Iterator[None]:
     except S3Error as error:
         if error.code in _MISSING:
             raise ObjectMissing(key) from error
+        if error.code in REFUSED_BYTES:
+            raise StoreFailed("the object store got other bytes than were sent", cause="BadDigest") from error
         headers = error.response.headers
         raise StoreFailed(
             "the object store answered",
@@ -188,50 +172,3 @@ def _cause_of(error: Exception) -> str:
     """The error that another one only wraps says more."""
     reason = getattr(error, "reason", None)
     return type(reason if isinstance(reason, Exception) else error).__name__
-
-
-class _ExactSource:
-    """So many bytes of a stream, and the ETag they must get; a stream that ends before is the caller's error."""
-
-    def __init__(self, source: Source, size: int) -> None:
-        self._source = source
-        self._left = size
-        self._parts = [_md5()]
-        self._in_part = 0
-
-    def read(self, size: int = -1) -> bytes:
-        wanted = self._left if size < 0 else min(size, self._left)
-        if not wanted:
-            return b""
-        pieces = []
-        while wanted:  # the client joins what it gets piece by piece, each time anew
-            piece = self._source.read(wanted)
-            if not piece:
-                raise ValueError(f"the source ended {self._left} bytes early")
-            pieces.append(piece)
-            wanted -= len(piece)
-            self._left -= len(piece)
-        data = b"".join(pieces)
-        self._digest(memoryview(data))
-        return data
-
-    def etag(self) -> str:
-        """What S3 answers for these bytes: their MD5, or the MD5 of the parts' MD5s and how many parts."""
-        if len(self._parts) == 1:
-            return self._parts[0].hexdigest()
-        whole = _md5(b"".join(part.digest() for part in self._parts))
-        return f"{whole.hexdigest()}-{len(self._parts)}"
-
-    def _digest(self, data: memoryview) -> None:
-        while data:
-            if self._in_part == PART_BYTES:
-                self._parts.append(_md5())
-                self._in_part = 0
-            taken = data[: PART_BYTES - self._in_part]
-            self._parts[-1].update(taken)
-            self._in_part += len(taken)
-            data = data[len(taken) :]
-
-
-def _md5(data: bytes = b"") -> "hashlib._Hash":
-    return hashlib.md5(data, usedforsecurity=False)

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from uuid import uuid4
 
@@ -237,23 +237,44 @@ def read_when_back(store: ObjectStore, key: str) -> bytes:
             time.sleep(0.2)
 
 
+SPOILED = {b"good\0": b"evil\0"}
+# A probe with a wrong checksum gets the right one: as if the server looked at none.
+CREDULOUS = {**SPOILED, b"-": b"+"}
+
+
 @pytest.mark.parametrize("size", [100, 20 * MIB])
-def test_bytes_that_change_on_their_way_to_the_server_are_noticed(seaweedfs: SeaweedFs, size: int) -> None:
+@pytest.mark.parametrize("changes", [SPOILED, CREDULOUS], ids=["checksums_checked", "checksums_ignored"])
+def test_bytes_that_change_on_their_way_to_the_server_are_noticed(
+    seaweedfs: SeaweedFs, size: int, changes: dict[bytes, bytes]
+) -> None:
     data = b"good" + bytes(size)
-    store = prepared(seaweedfs.url("contract"))
-    put(store, "way/good", data)
+    said = "got other bytes" if size > MIB and changes is SPOILED else "kept other bytes"
+    prepared(seaweedfs.url("contract"))
+    with changing_proxy(seaweedfs, changes) as place:
+        store = open_object_store(place)
+        put(store, "way/whole", bytes(size))
+        with pytest.raises(Unavailable, match=said):
+            put(store, "way/bad", data)
+        assert store.read("way/whole") == bytes(size)
+        assert list(store.keys("checks/")) == []
+
+
+@contextlib.contextmanager
+def changing_proxy(seaweedfs: SeaweedFs, changes: dict[bytes, bytes]) -> Iterator[str]:
     host, port = seaweedfs.address.split(":")
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), corrupting_proxy(host, int(port))) as proxy:
+    with socketserver.ThreadingTCPServer(
+        ("127.0.0.1", 0), changing_handler(host, int(port), changes)
+    ) as proxy:
         proxy.daemon_threads = True
         threading.Thread(target=proxy.serve_forever, daemon=True).start()
-        place = seaweedfs.url("contract").replace(seaweedfs.address, f"127.0.0.1:{proxy.server_address[1]}")
-        with pytest.raises(Unavailable, match="other bytes"):
-            put(open_object_store(place), "way/bad", data)
+        yield seaweedfs.url("contract").replace(seaweedfs.address, f"127.0.0.1:{proxy.server_address[1]}")
         proxy.shutdown()
 
 
-def corrupting_proxy(host: str, port: int) -> type[socketserver.BaseRequestHandler]:
-    """Hands on what it gets, but the first bytes of our body."""
+def changing_handler(
+    host: str, port: int, changes: dict[bytes, bytes]
+) -> type[socketserver.BaseRequestHandler]:
+    """Hands on what it gets, but for changes in bodies: one that is nothing else, and the first bytes of another."""
 
     class Proxy(socketserver.BaseRequestHandler):
         def handle(self) -> None:
@@ -265,7 +286,7 @@ def corrupting_proxy(host: str, port: int) -> type[socketserver.BaseRequestHandl
         def copy(self, source: socket.socket, sink: socket.socket) -> None:
             with contextlib.suppress(OSError):
                 while data := source.recv(65536):
-                    sink.sendall(data.replace(b"good\0", b"evil\0"))
+                    sink.sendall(changes.get(data) or data.replace(b"good\0", changes[b"good\0"]))
                 sink.shutdown(socket.SHUT_WR)
 
     return Proxy
