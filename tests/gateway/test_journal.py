@@ -2,11 +2,13 @@
 
 import asyncio
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from adapters.errors import Unavailable
+from gateway import fault_points
 from gateway.journal import (
     Journal,
     JournalFull,
@@ -34,6 +36,12 @@ def root(tmp_path: Path) -> Path:
     return tmp_path / "journal"
 
 
+@pytest.fixture
+def faults() -> Iterator[None]:
+    yield
+    fault_points.arm("")
+
+
 def begin(root: Path, **options: object) -> Journal:
     return Journal.create(root, node="node-1", limit_bytes=GIB, **options)  # type: ignore[arg-type]
 
@@ -44,6 +52,11 @@ async def keep(journal: Journal, body: bytes, kind: str = "dicom", **origin: obj
     await entry.commit()
     assert entry.record_id is not None
     return entry.record_id.sequence
+
+
+def only_segment(root: Path) -> bytes:
+    (segment,) = root.glob("*/*.seg")
+    return segment.read_bytes()
 
 
 def records(root: Path) -> list[JournalRecord]:
@@ -188,6 +201,42 @@ def test_those_who_come_while_a_sync_is_under_way_share_the_next(root: Path) -> 
 
     asyncio.run(scene())
     assert len(records(root)) == 200
+
+
+def test_a_sync_answers_for_all_that_was_appended_before_it_began(root: Path, faults: None) -> None:
+    async def scene() -> None:
+        journal = begin(root)
+        fault_points.arm("journal.written=delay@1:0.3")  # the thread is there, the sync is not yet
+        first = asyncio.create_task(keep(journal, b"first"))
+        await asyncio.sleep(0.1)
+        await asyncio.gather(first, keep(journal, b"second"))
+        assert journal.syncs == 1
+        await journal.close()
+
+    asyncio.run(scene())
+    assert len(records(root)) == 2
+
+
+def test_what_comes_during_a_sync_is_written_beside_it_and_answered_by_the_next(
+    root: Path, faults: None
+) -> None:
+    async def scene() -> None:
+        journal = begin(root)
+        fault_points.arm("journal.synced=delay@1:0.3")
+        first = asyncio.create_task(keep(journal, b"first"))
+        await asyncio.sleep(0.1)
+        second = asyncio.create_task(keep(journal, b"the second one"))
+        await asyncio.sleep(0.1)
+        assert b"the second one" in only_segment(root)
+        assert records(root) == [] and not first.done() and not second.done()
+        await first
+        assert [read_body(root, record.location) for record in records(root)] == [b"first"]
+        assert not second.done()
+        await second
+        assert journal.syncs == 2
+        await journal.close()
+
+    asyncio.run(scene())
 
 
 def test_a_journal_that_has_reached_its_bound_says_so_until_segments_are_filed(root: Path) -> None:

@@ -250,6 +250,31 @@ def test_a_disk_that_takes_no_more_refuses_one_record_and_the_next_goes_to_a_new
     assert read_all(tmp_path).damaged == []
 
 
+def test_what_was_written_whole_before_a_write_failed_is_kept(tmp_path: Path) -> None:
+    async def scene() -> None:
+        journal = begin(tmp_path)
+        await keep(journal, b"a" * 1000)
+        with largest_file(1_000_000):
+            outcomes = await asyncio.gather(
+                keep(journal, b"b" * 600_000),
+                keep(journal, b"c" * 600_000),
+                keep(journal, b"d" * 600_000),
+                return_exceptions=True,
+            )
+        assert outcomes[0] is None
+        assert {type(one) for one in outcomes[1:]} <= {Unavailable, type(None)}
+        assert isinstance(outcomes[1], Unavailable)
+        await keep(journal, b"e")
+        kept = [b"b"] + [
+            letter for letter, one in zip((b"c", b"d"), outcomes[1:], strict=True) if one is None
+        ]
+        assert [body[:1] for body in bodies(tmp_path)] == [b"a", *kept, b"e"]
+        await journal.close()
+
+    asyncio.run(scene())
+    assert read_all(tmp_path).damaged == []
+
+
 def test_a_large_body_that_does_not_fit_is_refused_at_its_commit_and_leaves_nothing(tmp_path: Path) -> None:
     async def scene() -> None:
         journal = begin(tmp_path)
