@@ -14,6 +14,7 @@ from gateway.filing import Filing
 from gateway.index import DrainMark
 from gateway.intake import DATABASE_AWAY, Drain
 from gateway.objects import StoreFailed
+from gateway.pacing import Way, open_way
 from gateway.pulse import Pulse
 from gateway.runtime import Runtime
 from gateway.snapshot import refresh_snapshot
@@ -48,13 +49,14 @@ def drain_until(
 ) -> None:
     """Drain until told to stop, once the database is prepared. Raises what ended it for good."""
     pulse = Pulse(runtime.settings.data_dir / "run", now=runtime.now)
+    way = open_way(runtime.settings)
     failures: list[Exception] = []
 
-    def run(loop: Callable[[Runtime, Pulse, threading.Event], None]) -> None:
+    def run(loop: Callable[[Runtime, Pulse, Way, threading.Event], None]) -> None:
         while not prepared() and not stop.wait(PREPARED_S):
             pass
         try:
-            loop(runtime, pulse, stop)
+            loop(runtime, pulse, way, stop)
         except Exception as error:
             failures.append(error)
             stop.set()
@@ -70,7 +72,7 @@ def drain_until(
         raise failures[0]
 
 
-def _index_until(runtime: Runtime, pulse: Pulse, stop: threading.Event) -> None:
+def _index_until(runtime: Runtime, pulse: Pulse, way: Way, stop: threading.Event) -> None:
     drain, idle_s = Drain(runtime), SHORTEST_IDLE_S
     for node in journal.unfiled_nodes(journal.journals(runtime.journal_dir)) - {runtime.settings.node}:
         log.warning(
@@ -85,6 +87,7 @@ def _index_until(runtime: Runtime, pulse: Pulse, stop: threading.Event) -> None:
                 refresh_snapshot(runtime)
             found = drain.index_new()
             pulse.indexed.add(found)
+            way.note_indexed(found)
             pulse.is_back("database")
             if now >= write_figures_at:
                 write_figures_at = now + FIGURES_S
@@ -115,14 +118,14 @@ def write_figures(runtime: Runtime, pulse: Pulse) -> None:
         session.get_one(DrainMark, runtime.settings.node).figures = figures
 
 
-def _file_until(runtime: Runtime, pulse: Pulse, stop: threading.Event) -> None:
-    filing, away_s = Filing(runtime), AWAY_S
+def _file_until(runtime: Runtime, pulse: Pulse, way: Way, stop: threading.Event) -> None:
+    filing, away_s = Filing(runtime, makes_way=way.is_needed), AWAY_S
     try:
         while not stop.is_set():
             try:
                 filed = filing.file_ready()
                 pulse.filed.add(filed)
-                if filed or not filing.is_busy:  # a store that hangs is not back because nothing failed
+                if filed or not (filing.is_busy or way.is_needed()):  # else nothing was heard of the store
                     pulse.is_back("store")
                     away_s = AWAY_S
             except Unavailable as error:

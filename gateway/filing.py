@@ -10,7 +10,7 @@ import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -58,6 +58,7 @@ class Filing:
     failures: Counter[uuid.UUID] = field(default_factory=Counter)  # of packs, by their first record
     prepared: bool = False  # the store, and what the drain before this one left behind is cleared
     alone: set[uuid.UUID] = field(default_factory=set)  # records of a pack that broke: each by itself
+    makes_way: Callable[[], bool] = lambda: False  # asked before each pack
     _leftovers: Leftovers = field(init=False)
     _under_way: dict["Future[int]", list[Waiting]] = field(default_factory=dict)
     _stop: threading.Event = field(default_factory=threading.Event)
@@ -79,6 +80,8 @@ class Filing:
         Raises what kept a pack from the store; the others are tried first.
         """
         try:
+            if self.makes_way():
+                return self._file_packs([])
             self._prepare()
             return self._file_packs(self._ready_packs())
         finally:
@@ -200,6 +203,9 @@ class Filing:
         deadline = time.monotonic() + PATIENCE_S
         while packs or self._under_way:
             while packs and not failed and len(self._under_way) < UPLOADS:
+                if self.makes_way():
+                    packs = []
+                    break
                 pack = packs.pop(0)
                 self._under_way[self._pool.submit(self._file, pack)] = pack
             done, _ = wait(self._under_way, max(0, deadline - time.monotonic()), FIRST_COMPLETED)
