@@ -11,7 +11,7 @@ from gateway.index import Instance, Pack, Record, RecordState
 from gateway.objects import open_object_store
 from gateway.originals import read_original
 from gateway.runtime import open_runtime
-from tests.journeys.gateways import wait_for
+from tests.journeys.gateways import Gateway, wait_for
 from tests.torture.installation import Installation
 
 DRAINED_S = 120.0
@@ -81,11 +81,12 @@ def left_over(installation: Installation) -> Iterator[str]:
     yield from (str(path.relative_to(objects)) for path in objects.rglob(".put-*"))
     yield from (f"run/{path.name}" for path in (installation.settings.data_dir / "run").glob("*.tmp"))
     with installation.session() as session:
-        known = set(session.scalars(select(Pack.key)))
+        # The row of one that was interrupted stays for a while (gateway/leftovers.py), without an object.
+        known = set(session.scalars(select(Pack.key).where(Pack.filed_at.is_not(None))))
     yield from set(open_object_store(installation.settings.objects).keys()) ^ known
 
 
-def unfiled(installation: Installation) -> int:
+def unfiled(installation: Gateway) -> int:
     with installation.session() as session:
         return session.scalar(select(func.count(Record.id)).where(waiting_to_be_filed())) or 0
 
