@@ -3,14 +3,18 @@
 Off unless `GATEWAY_FAULTS` arms some: `journal.written=kill@3; file.putting=error; index.indexed=delay@1:0.5`.
 `kill` ends the process as SIGKILL does, `error` raises what really goes wrong there, `delay` waits so many seconds.
 `@n` means only the n-th time that a process comes there; without it every time. Each process counts for itself.
+
+`trace=FOLDER` beside or without them: where each process is, in a file of memory by its number, which outlives it.
 """
 
 import errno
+import mmap
 import os
 import signal
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import structlog
 
@@ -20,6 +24,8 @@ log = structlog.get_logger(__name__)
 
 ACTIONS = ("kill", "error", "delay")
 DELAY_S = 0.2  # when nothing else is said
+TRACE = "trace"
+_LINE_BYTES = 32  # of a trace: the last point of a kind, filled up with blanks
 
 
 def _no_space() -> Exception:
@@ -59,14 +65,17 @@ POINTS: Mapping[str, Callable[[], Exception] | None] = {
     "index.indexed": _database_away,  # they are made, before the commit
     "index.committed": None,
     "file.packing": _bad_disk,  # before each body that is packed
+    "file.packed": None,  # all bodies are read, the rest of the pack goes to the store
     "file.putting": _store_away,  # before the store is asked
     "folder.written": _no_space,  # an object in a folder before it gets its name
     "file.put": _store_away,  # the pack is in the store, no row points to it
     "file.pointed": _database_away,  # the rows point to it, before the commit
     "file.committed": None,
     "file.marked": None,  # a segment is marked as filed
+    "evict.noting": _database_away,  # before the rows are told that a segment goes
     "evict.noted": None,  # the rows say that a segment is not here, it still is
     "evict.removing": _bad_disk,  # the segment is removed, its mark is not
+    "evict.removed": None,
     "journal.removing": _bad_disk,  # its cursors are gone, before the folder is
     "journal.renamed": _bad_disk,  # it is no journal any more, its folder is still there
     "sweep.leased": None,  # due rows are leased, nothing is done
@@ -86,6 +95,7 @@ class Fault:
 
 _armed: dict[str, list[Fault]] = {}
 _reached: dict[str, int] = {}
+_traces: "list[_Trace]" = []  # one or none
 
 
 def reach(point: str) -> None:
@@ -96,9 +106,11 @@ def reach(point: str) -> None:
 
 def arm(faults: str) -> None:
     """Let happen from now on, in this process and its children, what `GATEWAY_FAULTS` says, and nothing else."""
-    _armed.clear()
-    _reached.clear()
+    for forgotten in (_armed, _reached, _traces):
+        forgotten.clear()
     for fault in read_faults(faults):
+        if fault.point == TRACE:
+            _traces.append(_Trace(Path(fault.action)))
         _armed.setdefault(fault.point, []).append(fault)
     if _armed:
         log.warning("faults_armed", faults=faults)
@@ -111,6 +123,8 @@ def read_faults(text: str) -> list[Fault]:
 
 def _read_fault(text: str) -> Fault:
     point, _, wanted = (part.strip() for part in text.partition("="))
+    if point == TRACE and Path(wanted).is_absolute():
+        return Fault(point=TRACE, action=wanted)
     wanted, _, seconds = wanted.partition(":")
     action, _, at = wanted.partition("@")
     if point not in POINTS:
@@ -124,7 +138,38 @@ def _read_fault(text: str) -> Fault:
     )
 
 
+def read_trace(folder: Path, pid: int) -> dict[str, str]:
+    """The last point of each kind (`journal`, `index`, …) at which a process was; it may be dead."""
+    path = folder / str(pid)
+    points = path.read_bytes().replace(b"\0", b" ").decode().split() if path.exists() else []
+    return {point.partition(".")[0]: point for point in points}
+
+
+class _Trace:
+    """Where this process is, written into shared pages: a look costs nothing, and a kill does not undo it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._kinds = {kind: n for n, kind in enumerate(dict.fromkeys(p.partition(".")[0] for p in POINTS))}
+        self._pid = 0
+
+    def note(self, point: str) -> None:
+        if self._pid != os.getpid():  # forked since
+            self._open()
+        start = self._kinds[point.partition(".")[0]] * _LINE_BYTES
+        self._pages[start : start + _LINE_BYTES] = point.encode().ljust(_LINE_BYTES)
+
+    def _open(self) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with (self._folder / str(os.getpid())).open("w+b") as file:
+            file.truncate(len(self._kinds) * _LINE_BYTES)
+            self._pages = mmap.mmap(file.fileno(), 0)
+        self._pid = os.getpid()
+
+
 def _act(point: str) -> None:
+    for trace in _traces:
+        trace.note(point)
     here = _armed.get(point)
     if here is None:
         return

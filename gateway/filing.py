@@ -402,6 +402,7 @@ class Filing:
         return path.stat().st_mtime if path else 0.0
 
     def _remove(self, state: JournalState, segment: SegmentState) -> None:
+        reach("evict.noting")
         with self.runtime.sessions.begin() as session:
             session.execute(
                 update(Record)
@@ -415,4 +416,5 @@ class Filing:
             )
         reach("evict.noted")
         journal.remove_segment(self.runtime.journal_dir, state.id, segment.number)
+        reach("evict.removed")
         log.info("segment_evicted", journal=state.id, segment=segment.number, size_bytes=segment.size_bytes)

@@ -117,6 +117,7 @@ class PackStream:
             if padded > member.length:
                 yield bytes(padded - member.length)
             offset += padded
+        reach("file.packed")
         yield _END
 
 

@@ -57,6 +57,10 @@ class SeaweedFs:
         assert self._process is not None
         return self._process.pid
 
+    @property
+    def is_running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
     def url(self, bucket: str | None = None) -> str:
         """A store for `open_object_store`; without a name, in a bucket of its own."""
         bucket = bucket or f"test-{uuid4().hex[:12]}"
@@ -124,6 +128,10 @@ class Postgres:
 
     def stop(self) -> None:
         self._process = _end(self._process, signal.SIGQUIT)
+
+    @property
+    def is_running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
 
     def url(self, database: str | None = None) -> str:
         """For SQLAlchemy; without a name, of a new empty database."""

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import gateway
-from gateway.fault_points import POINTS, Fault, arm, reach, read_faults
+from gateway.fault_points import POINTS, Fault, arm, reach, read_faults, read_trace
 
 PACKAGE = Path(gateway.__file__).parent
 
@@ -62,6 +62,20 @@ def test_a_delay_waits() -> None:
     began = time.monotonic()
     reach("journal.written")
     assert time.monotonic() - began >= 0.05
+
+
+def test_where_a_process_is_outlives_it(tmp_path: Path) -> None:
+    code = """if True:
+        import os, sys
+        from gateway.fault_points import arm, reach
+        arm(f"trace={sys.argv[1]}; file.put=kill")
+        for point in ("journal.opened", "journal.written", "file.putting", "file.put"):
+            reach(point)
+    """
+    process = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)])
+    assert process.wait(30) == -signal.SIGKILL
+    assert read_trace(tmp_path, process.pid) == {"journal": "journal.written", "file": "file.put"}
+    assert read_trace(tmp_path, 1) == {}
 
 
 def test_kill_ends_the_process_that_comes_there() -> None:

@@ -126,7 +126,7 @@ class Gateway:
 
     def wait_until_drained(self, timeout_s: float = 60) -> None:
         """Until every record that was accepted has its rows."""
-        wait_for(self._is_drained, timeout_s, "the drain has caught up", self.log)
+        wait_for(self.is_drained, timeout_s, "the drain has caught up", self.log)
 
     @property
     def log_path(self) -> Path:
@@ -180,7 +180,7 @@ class Gateway:
         except httpx.TransportError:
             return False
 
-    def _is_drained(self) -> bool:
+    def is_drained(self) -> bool:
         root = self.settings.journal_dir
         try:
             with self.session() as session:

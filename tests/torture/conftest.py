@@ -36,7 +36,7 @@ def _dcmtk_is_there() -> None:
 def county(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data dir with the demonstration county in SQLite."""
     folder = tmp_path_factory.mktemp("county") / "data"
-    _make_county(Settings(data_dir=folder))
+    make_county_in(Settings(data_dir=folder))
     return folder
 
 
@@ -44,7 +44,7 @@ def county(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def county_database(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> str:
     """A PostgreSQL database with the demonstration county, to be copied."""
     url = postgres.url()
-    _make_county(Settings(data_dir=tmp_path_factory.mktemp("county"), database_url=url))
+    make_county_in(Settings(data_dir=tmp_path_factory.mktemp("county"), database_url=url))
     return url
 
 
@@ -66,7 +66,7 @@ def new_installation(
         yield make
 
 
-def _make_county(settings: Settings) -> None:
+def make_county_in(settings: Settings) -> None:
     password = hash_password(PASSWORD)
     prepare(settings, lambda session: make_county(session, password=password, now=utc_now()))
     shutil.rmtree(settings.journal_dir, ignore_errors=True)

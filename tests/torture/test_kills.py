@@ -1,18 +1,22 @@
 """`kill -9` of any one process, or of all, at random moments: whatever was acknowledged is there afterwards, once.
 
-The moments come from a seed that is printed; TORTURE_SEED sets another one, TORTURE_KILLS their number.
-`make torture` kills 200 times a stack.
+The moments come from a seed that is printed; TORTURE_SEED sets another one, TORTURE_KILLS the number of kills a stack.
+`make torture` kills 200 times a stack, in parts that can be run by themselves (`-k part3of5`). Half of the kills wait
+for a step that is seldom under way; what was under way at each, and how often in all, is printed.
 """
 
 import itertools
 import os
 import random
 import time
+from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
 
+import psutil
 import pytest
 
+from gateway.fault_points import read_trace
 from tests.journeys.gateways import wait_for
 from tests.servers import Redis
 from tests.synthetic import data_sets_of, write_study
@@ -24,9 +28,27 @@ from tests.torture.verifying import assert_nothing_lost
 pytestmark = [pytest.mark.xdist_group("torture-kills"), pytest.mark.timeout(3600)]
 
 SEED = int(os.environ.get("TORTURE_SEED", "20261122"))
-KILLS = int(os.environ.get("TORTURE_KILLS", "200" if LONG else "14"))
+KILLS = int(os.environ.get("TORTURE_KILLS", "200" if LONG else "12"))
+PARTS = max(1, KILLS // 40)
 ALL_AT_ONCE = 0.25  # of the kills; the others are of one process
 LARGE_SIZE = 1500  # pixels square: more than a record of a shared segment may have
+WAITS_S = 3.0  # for a step that is seldom under way
+
+# By the last point that a process passed; what is not named is between two steps.
+STEPS = {
+    "receiving": ("journal.opened",),
+    "writing": ("journal.segment_made", "journal.writing", "single.writing"),
+    "syncing": ("journal.written", "single.written", "single.synced", "single.renamed"),
+    "answering": ("journal.synced",),
+    "indexing": ("index.indexing", "index.indexed"),
+    "packing": ("file.putting", "file.packing"),
+    "uploading": ("file.packed", "folder.written"),
+    "pointing": ("file.put", "file.pointed"),
+    "segment removal": ("evict.noting", "evict.noted", "evict.removing"),
+    "journal": ("journal.making", "journal.made", "journal.ending", "journal.removing"),
+}
+STEP_OF = {point: step for step, points in STEPS.items() for point in points}
+WAITED_FOR = ("syncing", "indexing", "packing", "uploading", "pointing", "segment removal", "receiving")
 
 
 class Sender(Modality):
@@ -59,15 +81,17 @@ class Sender(Modality):
 
 
 @pytest.mark.parametrize("stack", STACKS if LONG else STACKS[:1])
+@pytest.mark.parametrize("part", range(1, PARTS + 1), ids=lambda part: f"part{part}of{PARTS}")
 def test_what_was_acknowledged_survives_every_kill(
-    new_installation: NewInstallation, tmp_path: Path, stack: str, request: pytest.FixtureRequest
+    new_installation: NewInstallation, tmp_path: Path, stack: str, part: int, request: pytest.FixtureRequest
 ) -> None:
-    print(f"seed {SEED}, {KILLS} kills on {stack}")
-    chance = random.Random(f"{SEED} {stack}")
+    first, last = (part - 1) * KILLS // PARTS + 1, part * KILLS // PARTS
+    print(f"seed {SEED}, kills {first} to {last} of {KILLS} on {stack}", flush=True)
+    chance = random.Random(f"{SEED} {stack} {part}")
     commands = ["ingest", "web"]
     settings: dict[str, object] = {
-        "ingest_workers": 2, "journal_bytes": 64 << 20, "cache_bytes": 8 << 20, "pack_bytes": 1 << 20,
-        "file_after_s": 0.3,
+        "ingest_workers": 2, "journal_bytes": 64 << 20, "cache_bytes": 2 << 20, "pack_bytes": 1 << 20,
+        "file_after_s": 0.3, "faults": f"trace={tmp_path / 'trace'}",
     }  # fmt: skip
     if stack == STACKS[1]:
         broker: Redis = request.getfixturevalue("redis")
@@ -75,20 +99,27 @@ def test_what_was_acknowledged_survives_every_kill(
         commands.append("worker --concurrency 1")
     one = new_installation(stack, **settings)
     one.start(commands)
+    hit: Counter[str] = Counter()
     with ExitStack() as ends:
         senders = [
-            ends.enter_context(Sender(one.dicom_port, tmp_path, name, random.Random(f"{SEED} {name}")))
+            ends.enter_context(Sender(one.dicom_port, tmp_path, name, random.Random(f"{SEED} {part} {name}")))
             for name in ("DEMO_CT", "DEMO_MR", "DEMO2_DR")
         ]
-        for number in range(1, KILLS + 1):
-            time.sleep(chance.uniform(0.05, 1.5))
-            print(
-                f"{number}: {kill(one, chance, commands)}; {sum(len(s.accepted) for s in senders)} accepted"
-            )
+        for number in range(first, last + 1):
+            victims = choose(one, chance, tmp_path / "trace", number)
+            steps = kill(one, victims, commands, tmp_path / "trace")
+            hit.update(steps)
+            taken = sum(len(sender.accepted) for sender in senders)
+            who = "all" if len(victims) > 1 else victims[0].name()
+            print(f"kill {number} of {KILLS}: {who}, {', '.join(steps)}; {taken} accepted", flush=True)
+    print(f"under way at the kills on {stack}: {dict(hit.most_common())}", flush=True)
     one.start_what_ended()
     files = [path for sender in senders for path in sender.files]
     accepted = {uid for sender in senders for uid in uids_of(sender.accepted)}
-    assert len(accepted) > KILLS, "the kills came too early to show anything"
+    assert len(accepted) > last - first, "the kills came too early to show anything"
+    if LONG:
+        missed = set(WAITED_FOR) - set(hit)
+        assert not missed, f"no kill came while {missed} was under way"
     with ExitStack() as ends:
         rest = [
             ends.enter_context(Modality(one.dicom_port, s.left, calling=s.name.removeprefix("modality-")))
@@ -101,14 +132,36 @@ def test_what_was_acknowledged_survives_every_kill(
     assert_nothing_lost(one, set(originals), originals, commands=commands)
 
 
-def kill(one: Installation, chance: random.Random, commands: list[str]) -> str:
-    """Kill something and start again what nobody else starts again; says what it was."""
-    running = one.processes()
-    if chance.random() < ALL_AT_ONCE:
+def choose(one: Installation, chance: random.Random, trace: Path, number: int) -> list[psutil.Process]:
+    """Whom to kill, at this moment: now and then all; else anyone, or whoever is at the step that is waited for."""
+    time.sleep(chance.uniform(0.05, 1.5))
+    everybody, wanted = one.processes(), WAITED_FOR[number // 2 % len(WAITED_FOR)]
+    anyone = chance.choice(everybody)
+    together = chance.random() < ALL_AT_ONCE
+    if number % 2:
+        return everybody if together else [anyone]
+    deadline = time.monotonic() + WAITS_S
+    while time.monotonic() < deadline:
+        for process in everybody:
+            if wanted in steps_of(trace, process.pid):
+                return everybody if together else [process]
+    return [anyone]
+
+
+def kill(one: Installation, victims: list[psutil.Process], commands: list[str], trace: Path) -> list[str]:
+    """Kill them and start again what nobody else starts again; says what was under way."""
+    if len(victims) > 1:
         one.kill()
+    else:
+        victims[0].kill()
+    steps = sorted({step for victim in victims for step in steps_of(trace, victim.pid)}) or ["nothing"]
+    if len(victims) > 1:
         one.start(commands)
-        return "all"
-    victim = chance.choice(running)
-    victim.kill()
-    one.start_what_ended(victim.pid)
-    return f"process {running.index(victim) + 1} of {len(running)}"
+    else:
+        one.start_what_ended(victims[0].pid)
+    return steps
+
+
+def steps_of(trace: Path, pid: int) -> set[str]:
+    """What a process was doing when it passed its last points."""
+    return {STEP_OF[point] for point in read_trace(trace, pid).values() if point in STEP_OF}
