@@ -10,7 +10,7 @@ import os
 import random
 import time
 from collections import Counter
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import psutil
@@ -110,7 +110,7 @@ def test_what_was_acknowledged_survives_every_kill(
             steps = kill(one, victims, commands, tmp_path / "trace")
             hit.update(steps)
             taken = sum(len(sender.accepted) for sender in senders)
-            who = "all" if len(victims) > 1 else victims[0].name()
+            who = f"all {len(victims)}" if len(victims) > 1 else "one"
             print(f"kill {number} of {KILLS}: {who}, {', '.join(steps)}; {taken} accepted", flush=True)
     print(f"under way at the kills on {stack}: {dict(hit.most_common())}", flush=True)
     one.start_what_ended()
@@ -153,7 +153,8 @@ def kill(one: Installation, victims: list[psutil.Process], commands: list[str], 
     if len(victims) > 1:
         one.kill()
     else:
-        victims[0].kill()
+        with suppress(psutil.NoSuchProcess):  # it has just been replaced
+            victims[0].kill()
     steps = sorted({step for victim in victims for step in steps_of(trace, victim.pid)}) or ["nothing"]
     if len(victims) > 1:
         one.start(commands)
