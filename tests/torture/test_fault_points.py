@@ -1,5 +1,7 @@
 """The gateway dies or fails at each named point while a modality sends; started again, it has lost nothing."""
 
+from collections.abc import Iterable
+from itertools import groupby
 from pathlib import Path
 
 import pytest
@@ -16,14 +18,22 @@ pytestmark = [pytest.mark.xdist_group("torture-points"), pytest.mark.timeout(900
 
 HAPPENS_S = 60.0
 ERRORS = [point for point, natural in POINTS.items() if natural]
-# Each in its own installation, on both stacks, when there is time; else one after another in one.
-CHAINS = [[point] for point in POINTS] if LONG else [list(POINTS)]
-ERROR_CHAINS = [[point] for point in ERRORS] if LONG else [ERRORS]
+
+
+def chains(points: Iterable[str]) -> list[list[str]]:
+    """Those of a kind in an installation of their own, on both stacks, when there is time; else all in one."""
+    return [list(kind) for _, kind in groupby(points, kind_of)] if LONG else [list(points)]
+
+
+def kind_of(point: str) -> str:
+    return point.partition(".")[0]
+
+
 SMALL, LARGE_SIZE = 10, 1500  # 1,500 pixels square are more than a record of a shared segment may have
 
 
 @pytest.mark.parametrize("stack", STACKS if LONG else STACKS[:1])
-@pytest.mark.parametrize("points", CHAINS, ids=lambda points: points[0] if len(points) == 1 else "all")
+@pytest.mark.parametrize("points", chains(POINTS), ids=lambda points: kind_of(points[0]) if LONG else "all")
 def test_killed_at_a_named_point_it_has_lost_nothing(
     new_installation: NewInstallation, tmp_path: Path, stack: str, points: list[str]
 ) -> None:
@@ -31,7 +41,7 @@ def test_killed_at_a_named_point_it_has_lost_nothing(
 
 
 @pytest.mark.parametrize("stack", STACKS if LONG else STACKS[:1])
-@pytest.mark.parametrize("points", ERROR_CHAINS, ids=lambda points: points[0] if len(points) == 1 else "all")
+@pytest.mark.parametrize("points", chains(ERRORS), ids=lambda points: kind_of(points[0]) if LONG else "all")
 def test_failing_at_a_named_point_it_has_lost_nothing(
     new_installation: NewInstallation, tmp_path: Path, stack: str, points: list[str]
 ) -> None:
