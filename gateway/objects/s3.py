@@ -13,7 +13,8 @@ from gateway.objects.s3_upload import REFUSED_BYTES, UnsignedPayload, Uploads
 from gateway.objects.store import CHUNK_BYTES, ObjectMissing, Source, StoreFailed, check_range, checked_key
 
 CONNECT_TIMEOUT_S = 5.0
-READ_TIMEOUT_S = 60.0  # a server that assembles a large object answers late
+PUT_TIMEOUT_S = 60.0  # a server that assembles a large object answers late
+READ_TIMEOUT_S = 10.0  # without a byte; somebody looks at a page meanwhile, and many would hold every thread
 
 # S3 refuses what was signed a quarter of an hour from its own time (AWS Signature Version 4).
 _SKEW_ALLOWED = timedelta(minutes=14)
@@ -28,14 +29,34 @@ def open_s3(url: str) -> "S3Store":
     if not (parts.hostname and parts.username and parts.password and bucket) or "/" in bucket:
         raise ValueError("an S3 object store is s3+http(s)://KEY:SECRET@HOST:PORT/BUCKET")
     options = parse_qs(parts.query)
-    http = urllib3.PoolManager(
-        timeout=urllib3.Timeout(
-            connect=CONNECT_TIMEOUT_S, read=float(options.get("timeout_s", [READ_TIMEOUT_S])[0])
-        ),
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+
+    def connect(answer_timeout_s: float) -> Minio:
+        return Minio(
+            f"{host}:{parts.port}" if parts.port else host,
+            access_key=unquote(str(parts.username)),
+            secret_key=unquote(str(parts.password)),
+            secure=parts.scheme == "https",
+            region=options.get("region", ["us-east-1"])[0],
+            http_client=_pool(answer_timeout_s),
+        )
+
+    timeout_s = options.get("timeout_s", [str(PUT_TIMEOUT_S)])[0]
+    try:
+        put_timeout_s = float(timeout_s)
+    except ValueError:
+        raise ValueError("timeout_s of an S3 object store is a number of seconds") from None
+    return S3Store(connect(put_timeout_s), bucket, reader=connect(min(put_timeout_s, READ_TIMEOUT_S)))
+
+
+def _pool(answer_timeout_s: float) -> urllib3.PoolManager:
+    return urllib3.PoolManager(
+        timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT_S, read=answer_timeout_s),
         # The drain tries again by itself, and would hear nothing while this waited out a Retry-After.
         retries=urllib3.Retry(total=1, backoff_factor=0.2, respect_retry_after_header=False),
         maxsize=16,
     )
+<<<<<<< HEAD
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     client = UnsignedPayload(
         f"{host}:{parts.port}" if parts.port else host,
@@ -46,13 +67,21 @@ def open_s3(url: str) -> "S3Store":
         http_client=http,
     )
     return S3Store(client, bucket)
+=======
+>>>>>>> 802922a (wip5)
 
 
 class S3Store:
     """Objects in a bucket of an S3 server."""
 
+<<<<<<< HEAD
     def __init__(self, client: UnsignedPayload, bucket: str) -> None:
         self._client = client
+=======
+    def __init__(self, client: Minio, bucket: str, *, reader: Minio) -> None:
+        """The reader waits less for an answer."""
+        self._client, self._reader = client, reader
+>>>>>>> 802922a (wip5)
         self._bucket = bucket
         self._uploads = Uploads(client, bucket)
 
@@ -86,7 +115,7 @@ class S3Store:
             return
         with _s3_errors(key):
             try:
-                response = self._client.get_object(self._bucket, key, offset=offset, length=length or 0)
+                response = self._reader.get_object(self._bucket, key, offset=offset, length=length or 0)
             except S3Error as error:
                 if error.code == "InvalidRange":  # begins behind the end
                     return
@@ -101,7 +130,7 @@ class S3Store:
         checked_key(key)
         try:
             with _s3_errors(key):
-                return self._client.stat_object(self._bucket, key).size
+                return self._reader.stat_object(self._bucket, key).size
         except ObjectMissing:
             return None
 
@@ -125,7 +154,7 @@ class S3Store:
 
     def check(self) -> None:
         with _s3_errors(self._bucket):
-            there = self._client.bucket_exists(self._bucket)
+            there = self._reader.bucket_exists(self._bucket)
         if not there:
             raise StoreFailed("the object store has no such bucket", cause="NoSuchBucket")
 

@@ -300,7 +300,14 @@ def test_a_wrong_secret_is_unavailable_and_never_shown(seaweedfs: SeaweedFs) -> 
 
 
 @pytest.mark.parametrize(
-    "place", ["s3+http://127.0.0.1:1/b", "s3+http://k:s@127.0.0.1:1/", "s3+http://k:s@h/b/c", "http://x/y"]
+    "place",
+    [
+        "s3+http://127.0.0.1:1/b",
+        "s3+http://k:s@127.0.0.1:1/",
+        "s3+http://k:s@h/b/c",
+        "http://x/y",
+        "s3+http://k:s@h/b?timeout_s=soon",
+    ],
 )
 def test_a_place_that_is_no_store_is_refused(place: str) -> None:
     with pytest.raises(ValueError, match="object store"):

@@ -5,7 +5,7 @@ PostgreSQL ends itself when its log has no room; whoever supervises it starts it
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -64,6 +64,8 @@ def test_a_full_disk_under_postgresql_delays_the_index_and_its_panic_is_survived
             one.wait_until_drained()
             disk.fill()
             end_the_log(url)
+            wait_for(lambda: not server.is_running, 30, "PostgreSQL has ended itself")
+            assert not supervised(server), "it cannot start without room"
             with Modality(one.dicom_port, files[20:], at_once=10) as modality:
                 wait_for(lambda: why(one, "database"), 60, "the drain says so", one.log)
                 wait_for(lambda: modality.refused, 60, "our own journal is full", one.log)
@@ -130,14 +132,9 @@ def why(one: Installation, part: str) -> str:
 
 
 def end_the_log(url: str) -> None:
-    """Let PostgreSQL need another file for its log, as it would after some more of our rows."""
+    """Let PostgreSQL need another file for its log, as it would after some more of our rows: it ends itself."""
     plain = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
-    steps: list[Callable[[psycopg.Connection], object]] = [
-        lambda connection: connection.execute("CREATE TABLE more AS SELECT 1 AS one"),
-        lambda connection: connection.execute("SELECT pg_switch_wal()"),
-    ]
     with suppress(psycopg.OperationalError), psycopg.connect(plain, autocommit=True) as connection:
-        for _ in range(20):
-            for step in steps:
-                step(connection)
-            connection.execute("DROP TABLE more")
+        for _ in range(100):  # it has some files in store
+            connection.execute("SELECT pg_logical_emit_message(false, 'torture', 'a word')")
+            connection.execute("SELECT pg_switch_wal()")
