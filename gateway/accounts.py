@@ -316,7 +316,7 @@ def _note_failure(
                 session.add(row)
             row.note(now, tries=tries)
             locked = locked or row.locked_until is not None
-        action = "sign_in_locked_out" if locked else "sign_in_failed"
+        action: audit.Action = "sign_in_locked_out" if locked else "sign_in_failed"
         actor = _actor(person, address, username)
         audit.record(session, action, actor=actor, now=now, outcome="failure")
 

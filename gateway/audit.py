@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import BigInteger, ForeignKey, Integer, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -17,6 +17,59 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from worklists.base import Base
 
 GENESIS = "0" * 64
+# Everything that is audited. The pages have a word for each.
+Action = Literal[
+    "signed_in",
+    "sign_in_failed",
+    "sign_in_locked_out",
+    "signed_out",
+    "password_changed",
+    "password_set",
+    "person_added",
+    "person_disabled",
+    "directory_changed",
+    "directory_undone",
+    "token_issued",
+    "token_revoked",
+    "token_enabled",
+    "device_authority_made",
+    "certificate_issued",
+    "certificate_revoked",
+    "images_opened",
+    "examination_opened",
+    "original_downloaded",
+    "instances_stored",
+    "files_uploaded",
+    "held_resolved",
+    "priority_changed",
+    "clinical_information_changed",
+    "village_changed",
+    "identity_corrected",
+    "task_claimed",
+    "task_released",
+    "claim_expired",
+    "examination_sent_back",
+    "late_instances_confirmed",
+    "draft_begun",
+    "report_submitted",
+    "report_rejected",
+    "report_signed",
+    "report_opened",
+    "return_acknowledged",
+    "patient_opened",
+    "patients_linked",
+    "patients_merged",
+    "patients_separated",
+    "patients_kept_apart",
+    "character_set_confirmed",
+    "character_set_rejected",
+    "character_set_undone",
+    "work_retried",
+    "record_retried",
+    "backup_made",
+    "backup_restored",
+    "audit_verified",
+]
 
 
 class AuditEvent(Base):
@@ -62,7 +115,7 @@ class Verification:
 
 def record(
     session: Session,
-    action: str,
+    action: Action,
     *,
     actor: Actor,
     now: datetime,

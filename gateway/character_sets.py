@@ -319,7 +319,13 @@ def _require(doubt: TextDoubt, state: DoubtState) -> None:
 
 
 def _note(
-    session: Session, who: Who, action: str, doubt: TextDoubt, now: datetime, *, for_device: bool = False
+    session: Session,
+    who: Who,
+    action: audit.Action,
+    doubt: TextDoubt,
+    now: datetime,
+    *,
+    for_device: bool = False,
 ) -> None:
     detail = {
         "declared": doubt.declared, "proposed": doubt.proposed, "device_id": str(doubt.device_id),

@@ -219,7 +219,7 @@ def _names_of(certificate: x509.Certificate) -> tuple[str, ...]:
     return known.common_name, known.fingerprint, spell(known.fingerprint), f"{certificate.serial_number:x}"
 
 
-def _audit(runtime: Runtime, action: str, fingerprint: str, **detail: object) -> None:
+def _audit(runtime: Runtime, action: audit.Action, fingerprint: str, **detail: object) -> None:
     """Before the act: one that cannot be audited does not happen."""
     with runtime.sessions.begin() as session:
         audit.record(

@@ -245,7 +245,7 @@ def _keep(
     )
     edit.session.add(change)
     detail = {"entity": change.entity, "id": change.subject, "before": before, "after": after}
-    action = "directory_undone" if undoes else "directory_changed"
+    action: audit.Action = "directory_undone" if undoes else "directory_changed"
     audit.record(edit.session, action, actor=edit.actor, now=edit.now, detail=detail)
     live.bump(edit.session, "system", "worklist")
     return change

@@ -178,14 +178,14 @@ def _tls(found: Findings) -> Iterator[Fault]:
             yield Fault(code="tls_files_unusable", where=one.tls.error, severity="red")
         for issuer, due_at in one.tls.lists.items():
             yield from _ending(
-                "revocation_list", f"{issuer}，{local_day(due_at)}", due_at, LIST_ENDING, found
+                "revocation_list", f"{issuer} · {local_day(due_at)}", due_at, LIST_ENDING, found
             )
 
 
 def _exceptions(found: Findings) -> Iterator[Fault]:
     """An ended one may stand there for a device that has moved on since: somebody takes it away."""
     for one in found.exceptions:
-        where = f"{one.ae_title}，{local_day(one.ends_at - timedelta(days=1))}"
+        where = f"{one.ae_title} · {local_day(one.ends_at - timedelta(days=1))}"
         yield from _ending("exception", where, one.ends_at, EXCEPTION_ENDING, found, over="amber")
 
 

@@ -203,14 +203,24 @@ def _decision(runtime: Runtime, session: Session, who: Who, reason: str) -> Deci
 
 
 def _note(
-    runtime: Runtime, session: Session, who: Who, action: str, patient_ids: Sequence[uuid.UUID], reason: str
+    runtime: Runtime,
+    session: Session,
+    who: Who,
+    action: audit.Action,
+    patient_ids: Sequence[uuid.UUID],
+    reason: str,
 ) -> None:
     _record(runtime, session, who, action, patient_ids, reason)
     live.bump(session, "patients", "worklist")
 
 
 def _record(
-    runtime: Runtime, session: Session, who: Who, action: str, patient_ids: Sequence[uuid.UUID], reason: str
+    runtime: Runtime,
+    session: Session,
+    who: Who,
+    action: audit.Action,
+    patient_ids: Sequence[uuid.UUID],
+    reason: str,
 ) -> None:
     detail = {"patient_ids": [str(patient_id) for patient_id in patient_ids], "reason": reason.strip()}
     audit.record(session, action, actor=who.actor, now=runtime.now(), detail=detail)

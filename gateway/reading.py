@@ -164,7 +164,9 @@ def sign(runtime: Runtime, who: Who, task_id: uuid.UUID, *, revision: int | None
     return in_one(runtime, deed)
 
 
-def note_opening(runtime: Runtime, who: Who, action: str, examination_id: uuid.UUID, **detail: str) -> None:
+def note_opening(
+    runtime: Runtime, who: Who, action: audit.Action, examination_id: uuid.UUID, **detail: str
+) -> None:
     """One row of audit for each person and opening, not for each time that a page reads again."""
     now = runtime.now()
     with runtime.reading() as session:
@@ -206,7 +208,7 @@ def _change(
     runtime: Runtime,
     who: Who,
     task_id: uuid.UUID,
-    action: str | None,
+    action: audit.Action | None,
     deed: Callable[[ReadingTask, Person, datetime], None],
     detail: Mapping[str, Any] | None = None,
 ) -> None:
@@ -224,7 +226,7 @@ def _change(
 def _record(
     session: Session,
     who: Who,
-    action: str,
+    action: audit.Action,
     task: ReadingTask,
     now: datetime,
     detail: Mapping[str, Any] | None = None,

@@ -82,7 +82,9 @@ def _check(
         raise FieldErrors(reasons)
 
 
-def _audit(session: Session, action: str, row: MachineToken, actor: audit.Actor, now: datetime) -> None:
+def _audit(
+    session: Session, action: audit.Action, row: MachineToken, actor: audit.Actor, now: datetime
+) -> None:
     detail = {
         "token": str(row.id),
         "name": row.name,

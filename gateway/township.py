@@ -237,7 +237,7 @@ def _open_returns(session: Session, who: Who, report_id: uuid.UUID, now: datetim
 def _record(
     session: Session,
     who: Who,
-    action: str,
+    action: audit.Action,
     examination: Examination,
     now: datetime,
     detail: Mapping[str, Any],

@@ -103,5 +103,5 @@ def _check(password: str, username: str) -> None:
         ) from error
 
 
-def _audit(session: Session, action: str, username: str, now: datetime) -> None:
+def _audit(session: Session, action: audit.Action, username: str, now: datetime) -> None:
     audit.record(session, action, actor=ACTOR, now=now, detail={"username": username})

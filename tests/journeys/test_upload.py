@@ -53,7 +53,7 @@ def folder(tmp_path: Path) -> Path:
 
 def choose(page: Page, folder: Path) -> None:
     page.locator("input[webkitdirectory]").set_input_files(folder)
-    expect(page.get_by_text("请核对:这是谁的影像?")).to_be_visible(timeout=SLOW_MS)
+    expect(page.get_by_text("请核对：这是谁的影像？")).to_be_visible(timeout=SLOW_MS)
 
 
 def test_a_folder_is_uploaded_and_each_file_has_its_result(
@@ -96,7 +96,7 @@ def test_a_disc_of_several_patients_is_sent_only_for_the_one_who_is_ticked(
 
     page.get_by_label("Doe Archibald").check()
     page.get_by_role("button", name="上传 7 幅").click()
-    expect(page.get_by_text("全部收下:7 幅")).to_be_visible(timeout=SLOW_MS)
+    expect(page.get_by_text("全部收下：7 幅")).to_be_visible(timeout=SLOW_MS)
     page.context.close()
     gateway.wait_until_drained()
     radiographer = gateway.sign_in("radiographer")
@@ -117,7 +117,7 @@ def test_an_upload_goes_on_by_itself_when_the_line_is_back(page: Page, tmp_path:
     page.context.set_offline(False)
     page.get_by_role("link", name="上传").click()
 
-    expect(page.get_by_text("全部收下:200 幅")).to_be_visible(timeout=SLOW_MS)
+    expect(page.get_by_text("全部收下：200 幅")).to_be_visible(timeout=SLOW_MS)
     sent = [url for url in asked if url.endswith("/dicomweb/studies")]
     assert len(sent) > 4  # four requests, and those that the dropped line swallowed
 
@@ -126,7 +126,7 @@ def test_what_is_no_image_goes_only_when_it_is_ticked_and_has_its_result(page: P
     for name in ("报告.pdf", "VIEWER.xml", "AUTORUN.INF"):
         (folder / name).write_bytes(b"%PDF-1.7 " * 40)
     choose(page, folder)
-    expect(page.get_by_text("其他文件(2 个)")).to_be_visible()
+    expect(page.get_by_text("其他文件（2 个）")).to_be_visible()
     page.get_by_label("报告.pdf").check()
     expect(page.get_by_role("button", name="请选择其他文件的类别")).to_be_disabled()
     page.get_by_label("类别").select_option("imaging")

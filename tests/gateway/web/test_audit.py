@@ -1,4 +1,7 @@
+import re
 from datetime import timedelta
+from pathlib import Path
+from typing import get_args
 
 import pytest
 from fastapi.testclient import TestClient
@@ -82,3 +85,11 @@ def test_the_chain_is_verified_and_a_changed_row_is_named(
     newest = auditor.get("/api/v1/audit", params={"person": "auditor"}).json()["items"][0]
     assert (newest["action"], newest["person"]["name"]) == ("audit_verified", "auditor 王")
     assert newest["institution"]["code"] == "H1"
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_the_page_has_a_word_for_everything_that_is_audited(language: str):
+    words = Path(__file__).parents[3] / "viewer" / "src" / "i18n" / language / "admin.ts"
+    said = set(re.findall(r"^    (\w+): ['\"]", words.read_text(encoding="utf-8"), re.MULTILINE))
+
+    assert set(get_args(audit.Action)) - said == set()

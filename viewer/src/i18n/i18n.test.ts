@@ -16,6 +16,11 @@ describe('messages', () => {
     expect([...english.keys()].sort()).toEqual([...chinese.keys()].sort())
   })
 
+  it('have full-width punctuation beside Chinese characters', () => {
+    const mixed = /[\u4e00-\u9fff}”][,:;?!](?!\d)|[,:;?!][\u4e00-\u9fff]|[\u4e00-\u9fff}]\([^)]*\)/
+    expect([...chinese.values()].filter((text) => mixed.test(text))).toEqual([])
+  })
+
   it('take the same placeholders in both languages', () => {
     const holders = (text: string) => (text.match(/\{\w+\}/g) ?? []).sort()
     for (const [key, text] of chinese) expect([key, holders(english.get(key) ?? '')]).toEqual([key, holders(text)])

@@ -26,11 +26,17 @@ export function compare(held: Pick<HeldDetail, 'incoming' | 'existing' | 'differ
   return [...fields]
     .map((field) => {
       const difference = differing.get(field)
+      const raw = (side: 'incoming' | 'existing', header: Header): string | null =>
+        field in header || difference ? textOf(difference ? difference[side] : header[field]) : null
+      const [came, was] = [raw('incoming', held.incoming), raw('existing', existing)]
+      const [incoming, existed] = [came && readable(field, came), was && readable(field, was)]
+      // What reads alike and is not is shown as it was sent.
+      const hidden = difference !== undefined && incoming === existed
       return {
         field,
         label: fieldLabel(field),
-        incoming: field in held.incoming || difference ? textOf(difference ? difference.incoming : held.incoming[field]) : null,
-        existing: field in existing || difference ? textOf(difference ? difference.existing : existing[field]) : null,
+        incoming: hidden ? came : incoming,
+        existing: hidden ? was : existed,
         differs: difference !== undefined,
       }
     })
@@ -50,6 +56,29 @@ export function fieldLabel(field: string): string {
 export function reasonText(item: Pick<HeldItem, 'reason' | 'reason_text'>): string {
   if (item.reason_text) return item.reason_text
   return i18n.global.te(`held.reason.${item.reason}`) ? t(`held.reason.${item.reason}`) : item.reason
+}
+
+/** A value as people write it; one of another form as it is. */
+function readable(field: string, text: string): string {
+  if (/(^|_)name$/.test(field)) return nameOf(text)
+  if (/(^|_)sex$/.test(field) && /^[MFO]$/.test(text)) return t(`sex.${text}`)
+  if (field.endsWith('_date')) return text.replace(/^(\d{4})(\d\d)(\d\d)$/, '$1-$2-$3')
+  if (field.endsWith('_time')) return text.replace(/^(\d\d)(\d\d)(\d\d)(\.\d+)?$/, '$1:$2:$3')
+  if (field === 'problems') return text.split(' \\ ').map(problemOf).join(' · ')
+  return text
+}
+
+/** `Wang^Qiang=王^强` (PS3.5 6.2.1) as 王强 Wang Qiang. */
+function nameOf(text: string): string {
+  const [letters = '', signs = ''] = text.split('=')
+  return [signs.replaceAll('^', ''), letters.replaceAll('^', ' ')].map((one) => one.trim()).filter(Boolean).join('  ')
+}
+
+/** `study_instance_uid missing`: a field and what is wrong with it. */
+function problemOf(text: string): string {
+  const [, field, wrong] = /^(\w+) (.+)$/.exec(text) ?? []
+  if (!field || !wrong || !i18n.global.te(`held.fields.${field}`)) return text
+  return t('word.said', { name: fieldLabel(field), value: i18n.global.te(`held.wrong.${wrong}`) ? t(`held.wrong.${wrong}`) : wrong })
 }
 
 function textOf(value: unknown): string {

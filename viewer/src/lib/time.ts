@@ -53,6 +53,13 @@ export function due(time: Time | null, now: number): { urgency: Urgency; text: s
   return { urgency: left < 15 * MINUTE ? 'soon' : 'fine', text: t('time.left', { duration: duration(left) }) }
 }
 
+/** When something that is being read will be there; once that has passed, by how much. */
+export function expected(time: Time, now: number): { over: boolean; text: string } {
+  const late = due(time, now)!
+  const over = late.urgency === 'over'
+  return { over, text: over ? late.text : t('township.expected', { time: clockTime(time) }) }
+}
+
 /** A clock that components share; minutes need no seconds. */
 export function useNow(everyMs = 10_000): Ref<number> {
   const now = ref(Date.now())

@@ -6,8 +6,16 @@ export function patientName(patient: Patient): string {
   return patient.name || t('word.unknownName')
 }
 
-export function sexAge(patient: Patient): string {
-  return [patient.sex ? t(`sex.${patient.sex}`) : '', patient.age ?? ''].filter(Boolean).join(' ')
+export function sexAge(patient: Pick<Patient, 'sex' | 'age'>): string {
+  return [patient.sex ? t(`sex.${patient.sex}`) : '', ageText(patient.age)].filter(Boolean).join(' ')
+}
+
+const AGE_UNITS: Record<string, string> = { 岁: 'years', 月: 'months', 天: 'days' }
+
+/** The server says ages as Chinese reports print them. */
+export function ageText(age: string | null): string {
+  const [, n, unit] = /^(\d+)(岁|月|天)$/.exec(age ?? '') ?? []
+  return n && unit ? t(`age.${AGE_UNITS[unit]}`, { n }) : (age ?? '')
 }
 
 type Described = Pick<WorklistItem | ExaminationItem, 'kind' | 'modality' | 'body_part' | 'description'>

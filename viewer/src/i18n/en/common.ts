@@ -13,6 +13,7 @@ export const common: Same<typeof zh> = {
   },
   priority: { routine: 'Routine', urgent: 'Urgent', chest_pain: 'Chest pain' },
   kind: { imaging: 'Imaging', ecg: 'ECG', laboratory: 'Laboratory', pathology: 'Pathology' },
+  age: { years: '{n} y', months: '{n} mo', days: '{n} d' },
   sex: { M: 'M', F: 'F', O: 'Other', none: 'Sex unknown' },
   role: {
     radiographer: 'Radiographer',
@@ -27,6 +28,7 @@ export const common: Same<typeof zh> = {
   delivery: { pending: 'Pending', delivered: 'Delivered', opened: 'Opened', acknowledged: 'Acknowledged', failed: 'Failed' },
   reportState: { signed: 'Valid', superseded: 'Amended since', void: 'Void' },
   word: {
+    said: '{name}: {value}',
     identityChanged: 'Identity corrected after signing',
     identityChangedNow: 'The patient is now: {now}.',
     identityChangedWhy: 'The report still names the patient as before; consider an amended report.',
@@ -105,6 +107,7 @@ export const common: Same<typeof zh> = {
     return_acknowledged: 'Acknowledged',
   },
   time: {
+    seconds: '{n} s',
     yesterday: 'Yesterday {time}',
     tomorrow: 'Tomorrow {time}',
     justNow: 'just now',

@@ -50,6 +50,7 @@ export const held: Same<typeof zh> = {
   doneAll: '{n} decided: {action}.',
   doneSome: '{n} decided: {action}; {left} still wait.',
   withoutNames: 'IT does not see patients: discard test images, or have the device registered and let its institution decide.',
+  wrong: { missing: 'missing', malformed: 'malformed', invalid: 'not valid', unreadable: 'unreadable', undecodable: 'makes no sense in the declared character set', cut: 'cut short' },
   fields: {
     patient_name: 'Name',
     name: 'Name',

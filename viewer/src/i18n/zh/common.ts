@@ -11,6 +11,7 @@ export const common = {
   },
   priority: { routine: '普通', urgent: '急', chest_pain: '胸痛' },
   kind: { imaging: '影像', ecg: '心电', laboratory: '检验', pathology: '病理' },
+  age: { years: '{n}岁', months: '{n}月', days: '{n}天' },
   sex: { M: '男', F: '女', O: '其他', none: '性别未知' },
   role: {
     radiographer: '检查技师',
@@ -25,6 +26,7 @@ export const common = {
   delivery: { pending: '待送达', delivered: '已送达', opened: '已查看', acknowledged: '已确认', failed: '送达失败' },
   reportState: { signed: '有效', superseded: '已被修订', void: '已作废' },
   word: {
+    said: '{name}：{value}',
     identityChanged: '签发后身份已更正',
     identityChangedNow: '现在的身份：{now}。',
     identityChangedWhy: '报告上仍是更正前的患者；请核对是否需要出具修订报告。',
@@ -103,6 +105,7 @@ export const common = {
     return_acknowledged: '已确认',
   },
   time: {
+    seconds: '{n} 秒',
     yesterday: '昨天 {time}',
     tomorrow: '明天 {time}',
     justNow: '刚刚',
@@ -113,9 +116,9 @@ export const common = {
     left: '剩 {duration}',
   },
   problem: {
-    unreachable: '连不上服务器。请检查网络;页面会自动重试。',
-    unexpected: '服务器没有说明原因(状态 {status})。请重试;仍不行请把技术信息发给信息科。',
-    page: '这个页面出错了:{message}。请刷新;仍不行请把技术信息发给信息科。',
+    unreachable: '连不上服务器。请检查网络；页面会自动重试。',
+    unexpected: '服务器没有说明原因（状态 {status}）。请重试；仍不行请把技术信息发给信息科。',
+    page: '这个页面出错了：{message}。请刷新；仍不行请把技术信息发给信息科。',
     detail: '技术信息',
     hide: '收起',
   },

@@ -48,6 +48,7 @@ export const held = {
   doneAll: '已处理 {n} 幅：{action}。',
   doneSome: '已处理 {n} 幅：{action}；还有 {left} 幅待核查。',
   withoutNames: '信息科看不到患者信息：只能丢弃测试图像，或请管理员登记设备后由所属机构处理。',
+  wrong: { missing: '缺失', malformed: '不合规定', invalid: '无效', unreadable: '读不出', undecodable: '按声明的字符集读不通', cut: '被截断' },
   fields: {
     patient_name: '姓名',
     name: '姓名',
