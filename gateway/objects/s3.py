@@ -31,8 +31,8 @@ def open_s3(url: str) -> "S3Store":
     options = parse_qs(parts.query)
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
 
-    def connect(answer_timeout_s: float) -> Minio:
-        return Minio(
+    def connect(answer_timeout_s: float) -> UnsignedPayload:
+        return UnsignedPayload(
             f"{host}:{parts.port}" if parts.port else host,
             access_key=unquote(str(parts.username)),
             secret_key=unquote(str(parts.password)),
@@ -56,32 +56,14 @@ def _pool(answer_timeout_s: float) -> urllib3.PoolManager:
         retries=urllib3.Retry(total=1, backoff_factor=0.2, respect_retry_after_header=False),
         maxsize=16,
     )
-<<<<<<< HEAD
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    client = UnsignedPayload(
-        f"{host}:{parts.port}" if parts.port else host,
-        access_key=unquote(parts.username),
-        secret_key=unquote(parts.password),
-        secure=parts.scheme == "https",
-        region=options.get("region", ["us-east-1"])[0],
-        http_client=http,
-    )
-    return S3Store(client, bucket)
-=======
->>>>>>> 802922a (wip5)
 
 
 class S3Store:
     """Objects in a bucket of an S3 server."""
 
-<<<<<<< HEAD
-    def __init__(self, client: UnsignedPayload, bucket: str) -> None:
-        self._client = client
-=======
-    def __init__(self, client: Minio, bucket: str, *, reader: Minio) -> None:
+    def __init__(self, client: UnsignedPayload, bucket: str, *, reader: UnsignedPayload) -> None:
         """The reader waits less for an answer."""
         self._client, self._reader = client, reader
->>>>>>> 802922a (wip5)
         self._bucket = bucket
         self._uploads = Uploads(client, bucket)
 
