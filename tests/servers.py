@@ -20,6 +20,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import quote
 from uuid import uuid4
 
 import psycopg
@@ -95,7 +96,9 @@ class SeaweedFs:
 
 
 class Postgres:
-    """A PostgreSQL cluster; each test takes a database of its own."""
+    """A PostgreSQL cluster that asks for a password; each test takes a database of its own."""
+
+    PASSWORD = "test:secret"  # with what a password file and a URL must escape
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -107,9 +110,11 @@ class Postgres:
             folder.chmod(0o755)
             self._cluster.mkdir(mode=0o700)
             shutil.chown(self._cluster, self._owner, self._owner)
+        secret = folder / "password"
+        secret.write_text(self.PASSWORD)
         subprocess.run(
-            [program("initdb"), "-D", str(self._cluster), "-A", "trust", "-U", "gateway", "-E", "UTF8",
-             "--locale=C.UTF-8", "--no-sync"],
+            [program("initdb"), "-D", str(self._cluster), "-A", "password", f"--pwfile={secret}", "-U", "gateway",
+             "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"],
             check=True, stdout=subprocess.DEVNULL, user=self._owner, group=self._owner, cwd="/",
         )  # fmt: skip
 
@@ -139,10 +144,11 @@ class Postgres:
             database = f"test_{uuid4().hex[:12]}"
             with psycopg.connect(self._dsn("postgres"), autocommit=True) as connection:
                 connection.execute(f"CREATE DATABASE {database}")  # type: ignore[call-overload]
-        return f"postgresql+psycopg://gateway@127.0.0.1:{self._port}/{database}"
+        return f"postgresql+psycopg://gateway:{quote(self.PASSWORD)}@127.0.0.1:{self._port}/{database}"
 
     def _dsn(self, database: str) -> str:
-        return f"host=127.0.0.1 port={self._port} user=gateway dbname={database} connect_timeout=2"
+        who = f"user=gateway password={self.PASSWORD}"
+        return f"host=127.0.0.1 port={self._port} {who} dbname={database} connect_timeout=2"
 
     def _answers(self) -> bool:
         try:

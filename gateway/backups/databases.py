@@ -129,9 +129,10 @@ def _run(url: URL, name: str, options: Sequence[str]) -> None:
         passwords = Path(folder) / "passwords"
         passwords.touch(mode=0o600)
         passwords.write_text(f"*:*:*:*:{_escaped(str(url.password or ''))}\n")
-        where = url.set(drivername="postgresql", password=None).update_query_dict(
-            {"passfile": str(passwords)}
-        )
+        where = URL.create(
+            "postgresql", url.username, None, url.host, url.port, url.database,
+            {**url.query, "passfile": str(passwords)},
+        )  # fmt: skip
         command = [_program(name), f"--dbname={where.render_as_string()}", "--no-password", *options]
         done = _call(command)
     if done.returncode != 0:
