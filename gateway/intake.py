@@ -10,26 +10,22 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
-from typing import Any
 
 import structlog
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from adapters.dicom.header import InstanceHeader, read_header
 from adapters.errors import Malformed
-from gateway import audit, bulk, indexing, journal, live, work
+from gateway import bulk, indexing, journal, live, notes, work
 from gateway.database import DATABASE_AWAY, is_away, is_crossed
 from gateway.digests import Digests, LargeDigests
 from gateway.fault_points import reach
-from gateway.index import DrainMark, Record, RecordState, Refusal, SegmentCursor
-from gateway.journal import Batch, BodyDamaged, Damaged, JournalRecord, JournalState
-from gateway.known import Incoming, NewRecord
+from gateway.index import DrainMark, Record, RecordState, SegmentCursor
+from gateway.journal import Batch, Damaged, JournalRecord, JournalState
+from gateway.known import Incoming
+from gateway.records import ReadRecord, damaged_record, new_record, quarantined_record, read_record
 from gateway.runtime import Runtime
 from worklists import reports
-from worklists.base import new_id
-from worklists.directory import Device
-from worklists.examinations import Association, Examination, ExaminationAssociation
 from worklists.reports import Report
 
 __all__ = ["DATABASE_AWAY", "Drain", "index_records", "indexed_to", "known_sequences", "read_record"]
@@ -37,8 +33,6 @@ __all__ = ["DATABASE_AWAY", "Drain", "index_records", "indexed_to", "known_seque
 log = structlog.get_logger()
 
 BATCH_RECORDS = 400
-ORIGINAL_KINDS = ("dicom.instance", "report.pdf")
-STOW = "stow"  # the wire of instances that came by STOW-RS
 NOTE_KINDS = (
     "dicom.association",
     "dicom.connection",
@@ -47,16 +41,6 @@ NOTE_KINDS = (
 )  # records without a row of their own
 TRIES_BEFORE_QUARANTINE = 3
 TRIES_WHEN_CROSSED = 5  # with other drains, or with people who decide
-LONGEST_HEAD_BYTES = 16 << 20  # looked at when the first kilobytes do not say whose an instance is
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReadRecord:
-    """A record of the journal with what can be said of it without the database."""
-
-    record: JournalRecord
-    sha256: str = ""
-    header: InstanceHeader | None = None
 
 
 @dataclass(slots=True)
@@ -211,15 +195,6 @@ class Drain:
         self.caught_up_at = began
 
 
-def read_record(runtime: Runtime, record: JournalRecord, digests: Digests) -> ReadRecord:
-    """Digest and header of a record that is kept as an original; a note has neither."""
-    if record.kind not in ORIGINAL_KINDS:
-        return ReadRecord(record=record)
-    digest = digests.sha256(record.location, offset=int(record.origin.get("data_set_offset", 0)))
-    header = _header_of(runtime, record) if record.kind == "dicom.instance" else None
-    return ReadRecord(record=record, sha256=digest, header=header)
-
-
 def index_records(runtime: Runtime, session: Session, read: Sequence[ReadRecord]) -> None:
     """Make a batch of new records findable, each kind in its way, in the order in which they were accepted."""
     instances: list[Incoming] = []
@@ -233,38 +208,14 @@ def index_records(runtime: Runtime, session: Session, read: Sequence[ReadRecord]
         elif record.kind == "dicom.association":
             associations.append(record)
         elif record.kind in NOTE_KINDS:
-            _index_refusal(runtime, session, record)
+            notes.index_refusal(runtime, session, record)
         else:
             raise Malformed(f"no record of kind {record.kind} is known")
-    ended = _index_associations(runtime, session, associations)
+    ended = notes.index_associations(runtime, session, associations)
     if instances:
         indexing.index_instances(session, instances, settings=runtime.settings, now=runtime.now())
-    _settle_again(runtime, session, ended)
-    _note_heard(runtime, session, instances, associations)
-
-
-def new_record(runtime: Runtime, record: JournalRecord, sha256: str) -> NewRecord:
-    """The row of a record: its origin, its digest, and where it lies."""
-    origin = record.origin
-    return NewRecord(
-        id=new_id(),
-        journal=record.journal,
-        sequence=record.sequence,
-        node=record.location.node,
-        segment=record.location.segment,
-        offset=record.location.offset,
-        size_bytes=record.location.length,
-        data_set_offset=int(origin.get("data_set_offset", 0)),
-        kind=record.kind,
-        state=RecordState.INDEXED,
-        reason="",
-        origin=origin,
-        institution_id=_uuid(origin.get("institution_id")),
-        device_id=_uuid(origin.get("device_id")),
-        received_at=_time(origin.get("received_at")) or runtime.now(),
-        sha256=sha256,
-        local=True,
-    )
+    notes.settle_again(runtime, session, ended)
+    notes.note_heard(runtime, session, instances, associations)
 
 
 def indexed_to(session: Session, journal_id: str, *, from_segment: int = 0) -> dict[int, int]:
@@ -286,49 +237,15 @@ def known_sequences(session: Session, journal_id: str, sequences: Iterable[int])
     )
 
 
-def quarantined_record(runtime: Runtime, record: JournalRecord, error: Exception) -> Record:
-    """The row of a record that breaks the indexing. Nothing of its origin is believed, or this would break too."""
-    kind, digest = record.kind, ""
-    try:
-        with Digests(runtime.journal_dir) as digests:
-            digest = digests.sha256(record.location)
-    except BodyDamaged as damage:
-        kind, error = "damaged", damage
-    return Record(
-        id=new_id(),
-        journal=record.journal,
-        sequence=record.sequence,
-        node=record.location.node,
-        segment=record.location.segment,
-        offset=record.location.offset,
-        size_bytes=record.location.length,
-        kind=kind,
-        state=RecordState.QUARANTINED,
-        reason=f"{type(error).__name__}: {error}"[:500],
-        origin=record.origin,
-        received_at=runtime.now(),
-        sha256=digest,
-        local=True,
-    )
-
-
-def _header_of(runtime: Runtime, record: JournalRecord) -> InstanceHeader:
-    """From the head that came with the record; from more of the body where that does not reach the identifiers."""
-    header = _read_head(record, record.head)
-    if (header.study_instance_uid and header.series_instance_uid) or len(
-        record.head
-    ) >= record.location.length:
-        return header
-    return _read_head(
-        record, journal.read_body(runtime.journal_dir, record.location, length=LONGEST_HEAD_BYTES)
-    )
-
-
-def _read_head(record: JournalRecord, head: bytes) -> InstanceHeader:
-    return read_header(
-        head[int(record.origin.get("data_set_offset", 0)) :],
-        transfer_syntax_uid=str(record.origin["transfer_syntax_uid"]),
-        character_set=record.origin.get("character_set"),
+def _move_cursors(session: Session, state: JournalState, cursors: Mapping[int, int]) -> None:
+    bulk.insert_rows(
+        session,
+        SegmentCursor,
+        [
+            {"journal": state.id, "segment": segment, "offset": offset, "ended": False}
+            for segment, offset in cursors.items()
+        ],
+        on_conflict='ON CONFLICT (journal, segment) DO UPDATE SET "offset" = excluded."offset"',
     )
 
 
@@ -346,183 +263,11 @@ def _index_report(runtime: Runtime, session: Session, record: JournalRecord, sha
     live.bump(session, "returns")
 
 
-def _index_associations(runtime: Runtime, session: Session, notes: Sequence[JournalRecord]) -> set[str]:
-    """What the journal tells of associations; answers which have ended."""
-    ids = {str(note.origin["association_id"]) for note in notes}
-    known = {row.id: row for row in session.scalars(select(Association).where(Association.id.in_(ids)))}
-    ended = set()
-    for note in notes:
-        origin, id = note.origin, str(note.origin["association_id"])
-        row = known.get(id)
-        if row is None:
-            row = known[id] = _new_association(runtime, note)
-            session.add(row)
-        if origin["event"] == "closed":
-            row.closed_at, row.how = _noted_at(runtime, note), str(origin.get("how", ""))
-            row.stored, row.refused = int(origin.get("stored", 0)), int(origin.get("refused", 0))
-            ended.add(id)
-            if origin.get("wire") == STOW:
-                _note_submission(session, origin, _noted_at(runtime, note))
-    return ended
-
-
-def _new_association(runtime: Runtime, note: JournalRecord) -> Association:
-    origin = note.origin
-    return Association(
-        id=str(origin["association_id"]),
-        device_id=_uuid(origin.get("device_id")),
-        peer_address=str(origin.get("peer_address", "")),
-        calling_ae_title=str(origin.get("calling_ae_title", "")),
-        opened_at=_noted_at(runtime, note),
-        how="",
-        stored=0,
-        refused=0,
-    )
-
-
-def _noted_at(runtime: Runtime, note: JournalRecord) -> datetime:
-    return _time(note.origin.get("at") or note.origin.get("received_at")) or runtime.now()
-
-
-def _note_submission(session: Session, origin: Mapping[str, Any], at: datetime) -> None:
-    """Who stored over HTTP: it went past the database, so the audit hears of it here."""
-    actor = audit.Actor(
-        name=str(origin.get("uploaded_by", "")),
-        person_id=_uuid(origin.get("uploaded_by_id")),
-        institution_id=_uuid(origin.get("institution_id")),
-        address=str(origin.get("peer_address", "")),
-    )
-    stored, refused = int(origin.get("stored", 0)), int(origin.get("refused", 0))
-    audit.record(
-        session, "instances_stored", actor=actor, now=at, outcome="success" if stored else "failure",
-        detail={"wire": STOW, "stored": stored, "refused": refused, "how": str(origin.get("how", ""))},
-    )  # fmt: skip
-
-
-def _settle_again(runtime: Runtime, session: Session, ended: Set[str]) -> None:
-    """Associations ended: the examinations that they carried may be whole sooner."""
-    if not ended:
-        return
-    links = ExaminationAssociation
-    carried = session.scalars(
-        select(Examination)
-        .where(
-            Examination.id.in_(select(links.examination_id).where(links.association_id.in_(ended))),
-            Examination.complete.is_(False),
-        )
-        .order_by(Examination.id)
-    ).all()
-    indexing.schedule_settling(session, carried, settings=runtime.settings)
-
-
-_REFUSED = {"dicom.connection": "connection", "dicom.rejection": "association", "dicom.refusal": "instance"}
-
-
-def _index_refusal(runtime: Runtime, session: Session, record: JournalRecord) -> None:
-    origin = record.origin
-    session.add(
-        Refusal(
-            id=new_id(),
-            refused_at=_time(origin.get("at") or origin.get("received_at")) or runtime.now(),
-            what=str(origin.get("what") or _REFUSED[record.kind]),
-            institution_id=_uuid(origin.get("institution_id")),
-            device_id=_uuid(origin.get("device_id")),
-            peer_address=str(origin.get("peer_address", "")),
-            calling_ae_title=str(origin.get("calling_ae_title", "")),
-            reason=_reason(origin),
-            cause=str(origin.get("cause", "")),
-            detail=_detail(origin),
-            sop_instance_uid=str(origin.get("sop_instance_uid") or ""),
-        )
-    )
-    live.bump(session, "system")
-
-
-def _detail(origin: Mapping[str, Any]) -> str:
-    """What the comment said, whose certificate it was; an explanation only where no cause says it better."""
-    words = "certificate" if origin.get("cause") else "explanation"
-    return str(origin.get("comment") or origin.get(words) or "")
-
-
-def _reason(origin: Mapping[str, Any]) -> str:
-    """The status of C-STORE, or result/source/reason of A-ASSOCIATE-RJ: a reason means nothing without its source.
-
-    Of a connection that never came to that, our own word.
-    """
-    if "status" in origin:
-        return str(origin["status"])
-    if "result" not in origin:
-        return str(origin.get("cause", ""))
-    return "/".join(str(origin[name]) for name in ("result", "source", "reason") if name in origin)
-
-
 def _add_damaged(session: Session, item: Damaged, now: datetime) -> None:
     """A stretch of the journal that cannot be read as a record is shown to a person, with its bytes."""
-    log.error(
-        "journal_damaged", journal=item.location.journal, segment=item.location.segment, reason=item.reason
-    )
     place = item.location
-    known = session.scalars(
-        select(Record.id).where(
-            Record.journal == place.journal,
-            Record.segment == place.segment,
-            Record.offset == place.offset,
-            Record.kind == "damaged",
-        )
-    ).first()
-    if known is None:
-        session.add(
-            Record(
-                id=new_id(),
-                journal=place.journal,
-                sequence=-(place.segment << 40 | place.offset),  # no record has it: those are positive
-                node=place.node,
-                segment=place.segment,
-                offset=place.offset,
-                size_bytes=place.length,
-                kind="damaged",
-                state=RecordState.QUARANTINED,
-                reason=item.reason,
-                origin={},
-                received_at=now,
-                sha256="",
-                local=True,
-            )
-        )
-
-
-def _note_heard(
-    runtime: Runtime, session: Session, instances: Sequence[Incoming], associations: Sequence[JournalRecord]
-) -> None:
-    """When each device was heard of last, and with which instance."""
-    heard: dict[uuid.UUID, datetime] = {}
-    for device_id, at in (
-        *((item.record.device_id, item.record.received_at) for item in instances),
-        *((_uuid(note.origin.get("device_id")), _noted_at(runtime, note)) for note in associations),
-    ):
-        if device_id is not None:
-            heard[device_id] = max(heard.get(device_id, at), at)
-    last = {item.record.device_id: item.header.sop_instance_uid for item in instances}
-    for device in session.scalars(select(Device).where(Device.id.in_(heard)).order_by(Device.id)):
-        device.last_heard_at = max(device.last_heard_at or heard[device.id], heard[device.id])
-        device.last_sop_instance_uid = last.get(device.id, device.last_sop_instance_uid)
-
-
-def _move_cursors(session: Session, state: JournalState, cursors: Mapping[int, int]) -> None:
-    bulk.insert_rows(
-        session,
-        SegmentCursor,
-        [
-            {"journal": state.id, "segment": segment, "offset": offset, "ended": False}
-            for segment, offset in cursors.items()
-        ],
-        on_conflict='ON CONFLICT (journal, segment) DO UPDATE SET "offset" = excluded."offset"',
-    )
-
-
-def _uuid(value: Any) -> uuid.UUID | None:
-    return uuid.UUID(str(value)) if value else None
-
-
-def _time(value: Any) -> datetime | None:
-    return datetime.fromisoformat(str(value)) if value else None
+    log.error("journal_damaged", journal=place.journal, segment=place.segment, reason=item.reason)
+    row = damaged_record(item, now)
+    known = select(Record.id).where(Record.journal == row.journal, Record.sequence == row.sequence)
+    if session.scalars(known).first() is None:
+        session.add(row)

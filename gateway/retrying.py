@@ -1,5 +1,6 @@
 """What an IT person sets going again: due work that fails, and records that broke the drain."""
 
+import hashlib
 import uuid
 
 import structlog
@@ -8,10 +9,10 @@ from sqlalchemy.orm import Session
 
 from adapters.errors import Unavailable
 from gateway import audit, intake, live
-from gateway.digests import Digests
 from gateway.index import Record, RecordState
 from gateway.journal import JournalRecord
-from gateway.originals import location_of, read_original
+from gateway.originals import location_of, open_original, read_original
+from gateway.records import LONGEST_HEAD_BYTES, describe_record
 from gateway.runtime import Runtime
 from gateway.work import Work
 from worklists.errors import Conflict, NotFound
@@ -71,7 +72,10 @@ def list_quarantine(session: Session) -> list[Record]:
 
 
 def retry_record(runtime: Runtime, record_id: uuid.UUID, actor: audit.Actor) -> None:
-    """Index a quarantined record again, whole or not at all. Raises NotFound, Unavailable, StillBroken."""
+    """Index a quarantined record again, whole or not at all, from wherever its bytes are.
+
+    Raises NotFound, StillBroken; Unavailable when the bytes can be had nowhere now.
+    """
     try:
         with runtime.sessions.begin() as session:
             _index_again(runtime, session, record_id, actor)
@@ -95,10 +99,14 @@ def _index_again(runtime: Runtime, session: Session, record_id: uuid.UUID, actor
         head=read_original(runtime, row, length=min(HEAD_BYTES, row.size_bytes)),
     )
     pack_id, pack_offset, local = row.pack_id, row.pack_offset, row.local
+    read = describe_record(
+        again,
+        _sha256(runtime, row),
+        more=lambda: read_original(runtime, row, length=LONGEST_HEAD_BYTES),
+    )
     session.delete(row)
     session.flush()  # its number in the journal is free for the row that takes its place
-    with Digests(runtime.journal_dir) as digests:
-        intake.index_records(runtime, session, [intake.read_record(runtime, again, digests)])
+    intake.index_records(runtime, session, [read])
     session.flush()
     for new in session.scalars(
         select(Record).where(Record.journal == again.journal, Record.sequence == again.sequence)
@@ -107,3 +115,11 @@ def _index_again(runtime: Runtime, session: Session, record_id: uuid.UUID, actor
     now = runtime.now()
     audit.record(session, "record_retried", actor=actor, now=now, detail={"record": str(record_id)})
     live.bump(session, "system")
+
+
+def _sha256(runtime: Runtime, row: Record) -> str:
+    """Of the original wherever it lies now: its segment may have gone, when it is filed."""
+    digest = hashlib.sha256()
+    for chunk in open_original(runtime, row, offset=int(row.origin.get("data_set_offset", 0))):
+        digest.update(chunk)
+    return digest.hexdigest()

@@ -12,8 +12,8 @@ from adapters.dicom.multipart import MediaType, MultipartReader, read_media_type
 from adapters.dicom.submission import DICOM, Submission
 from adapters.errors import Malformed
 from gateway.dicomweb.errors import NothingSent, UnsupportedMediaType
-from gateway.intake import STOW
 from gateway.journal import Journal
+from gateway.notes import STOW
 from gateway.reading import Who
 from gateway.runtime import Runtime
 

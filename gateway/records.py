@@ -1,0 +1,142 @@
+"""Records of the journal on their way into rows: what can be said of each without the database."""
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from adapters.dicom.header import InstanceHeader, read_header
+from gateway import journal
+from gateway.digests import Digests
+from gateway.index import Record, RecordState
+from gateway.journal import BodyDamaged, Damaged, JournalRecord
+from gateway.known import NewRecord
+from gateway.runtime import Runtime
+from worklists.base import new_id
+
+ORIGINAL_KINDS = ("dicom.instance", "report.pdf")
+LONGEST_HEAD_BYTES = 16 << 20  # looked at when the first kilobytes do not say whose an instance is
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadRecord:
+    """A record of the journal with what can be said of it without the database."""
+
+    record: JournalRecord
+    sha256: str = ""
+    header: InstanceHeader | None = None
+
+
+def read_record(runtime: Runtime, record: JournalRecord, digests: Digests) -> ReadRecord:
+    """Digest and header of a record that is kept as an original; a note has neither."""
+    if record.kind not in ORIGINAL_KINDS:
+        return ReadRecord(record=record)
+    return describe_record(
+        record,
+        digests.sha256(record.location, offset=int(record.origin.get("data_set_offset", 0))),
+        more=lambda: journal.read_body(runtime.journal_dir, record.location, length=LONGEST_HEAD_BYTES),
+    )
+
+
+def describe_record(record: JournalRecord, sha256: str, *, more: Callable[[], bytes]) -> ReadRecord:
+    """The same with a digest that is known. `more` reads the beginning of the body where the head is too short."""
+    if record.kind not in ORIGINAL_KINDS:
+        return ReadRecord(record=record)
+    header = _header_of(record, more) if record.kind == "dicom.instance" else None
+    return ReadRecord(record=record, sha256=sha256, header=header)
+
+
+def new_record(runtime: Runtime, record: JournalRecord, sha256: str) -> NewRecord:
+    """The row of a record: its origin, its digest, and where it lies."""
+    origin = record.origin
+    return NewRecord(
+        id=new_id(),
+        journal=record.journal,
+        sequence=record.sequence,
+        node=record.location.node,
+        segment=record.location.segment,
+        offset=record.location.offset,
+        size_bytes=record.location.length,
+        data_set_offset=int(origin.get("data_set_offset", 0)),
+        kind=record.kind,
+        state=RecordState.INDEXED,
+        reason="",
+        origin=origin,
+        institution_id=read_uuid(origin.get("institution_id")),
+        device_id=read_uuid(origin.get("device_id")),
+        received_at=read_time(origin.get("received_at")) or runtime.now(),
+        sha256=sha256,
+        local=True,
+    )
+
+
+def quarantined_record(runtime: Runtime, record: JournalRecord, error: Exception) -> Record:
+    """The row of a record that breaks the indexing. Nothing of its origin is believed, or this would break too."""
+    kind, digest = record.kind, ""
+    try:
+        with Digests(runtime.journal_dir) as digests:
+            digest = digests.sha256(record.location)
+    except BodyDamaged as damage:
+        kind, error = "damaged", damage
+    return Record(
+        id=new_id(),
+        journal=record.journal,
+        sequence=record.sequence,
+        node=record.location.node,
+        segment=record.location.segment,
+        offset=record.location.offset,
+        size_bytes=record.location.length,
+        kind=kind,
+        state=RecordState.QUARANTINED,
+        reason=f"{type(error).__name__}: {error}"[:500],
+        origin=record.origin,
+        received_at=runtime.now(),
+        sha256=digest,
+        local=True,
+    )
+
+
+def damaged_record(item: Damaged, now: datetime) -> Record:
+    """The row of a stretch of the journal that cannot be read as a record."""
+    place = item.location
+    return Record(
+        id=new_id(),
+        journal=place.journal,
+        sequence=-(place.segment << 40 | place.offset),  # no record has it: those are positive
+        node=place.node,
+        segment=place.segment,
+        offset=place.offset,
+        size_bytes=place.length,
+        kind="damaged",
+        state=RecordState.QUARANTINED,
+        reason=item.reason,
+        origin={},
+        received_at=now,
+        sha256="",
+        local=True,
+    )
+
+
+def read_uuid(value: Any) -> uuid.UUID | None:
+    return uuid.UUID(str(value)) if value else None
+
+
+def read_time(value: Any) -> datetime | None:
+    return datetime.fromisoformat(str(value)) if value else None
+
+
+def _header_of(record: JournalRecord, more: Callable[[], bytes]) -> InstanceHeader:
+    """From the head that came with the record; from more of the body where that does not reach the identifiers."""
+    header = _read_head(record, record.head)
+    if header.study_instance_uid and header.series_instance_uid:
+        return header
+    return header if len(record.head) >= record.location.length else _read_head(record, more())
+
+
+def _read_head(record: JournalRecord, head: bytes) -> InstanceHeader:
+    return read_header(
+        head[int(record.origin.get("data_set_offset", 0)) :],
+        transfer_syntax_uid=str(record.origin["transfer_syntax_uid"]),
+        character_set=record.origin.get("character_set"),
+    )
