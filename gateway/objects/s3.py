@@ -130,6 +130,7 @@ class S3Store:
     def tidy(self, prefix: str) -> None:
         """Ends the multipart uploads that nobody will end: their parts fill the disk and are in no listing."""
         with contextlib.suppress(ObjectMissing), _s3_errors(prefix):
+            self._uploads.tidy()
             for upload in self._client._list_multipart_uploads(self._bucket, prefix=prefix).uploads:
                 if upload.object_name.startswith(prefix) and upload.upload_id:
                     self._client._abort_multipart_upload(self._bucket, upload.object_name, upload.upload_id)

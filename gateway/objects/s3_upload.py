@@ -16,7 +16,6 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from uuid import uuid4
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 import google_crc32c
@@ -25,6 +24,7 @@ from minio import Minio
 from minio.credentials.credentials import Credentials
 from minio.datatypes import CompleteMultipartUploadResult
 from minio.error import MinioException, S3Error
+from urllib3.exceptions import HTTPError
 
 from gateway.objects.store import Source, StoreFailed
 
@@ -37,6 +37,7 @@ REFUSED_BYTES = {
     "XAmzContentChecksumMismatch",
 }  # they are not those of the checksum
 _NO_CHECKSUMS = {"InvalidArgument", "InvalidRequest", "NotImplemented"}  # the header is not understood
+_CHECK_KEY = "checks/crc32c"
 _ENCRYPTED = "x-amz-server-side-encryption"
 _NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 
@@ -82,6 +83,10 @@ class Uploads:
         else:
             self._put_parts(key, source, size)
 
+    def tidy(self) -> None:
+        """Remove what a look whether checksums are checked has left, if it was interrupted."""
+        self._client.remove_object(self._bucket, _CHECK_KEY)
+
     def _put_whole(self, key: str, source: Source, size: int) -> None:
         data = memoryview(bytearray(size))
         _fill(data, source)
@@ -104,7 +109,9 @@ class Uploads:
             parts = list(self._send_parts(key, upload, source, size, with_crc))
             self._complete(key, upload, parts)
         except BaseException:
-            with contextlib.suppress(MinioException, OSError):  # what is left of it is removed by `tidy`
+            with contextlib.suppress(
+                MinioException, HTTPError, OSError
+            ):  # what is left of it is removed by `tidy`
                 self._client._abort_multipart_upload(self._bucket, key, upload)
             raise
 
@@ -144,10 +151,11 @@ class Uploads:
     def _server_checks_crc(self) -> bool:
         """Whether it refuses a body that contradicts its checksum: tried once, not taken from what it says of itself."""
         if self._checks_crc is None:
-            key = f"checks/{uuid4().hex}"
             try:
-                self._client._put_object(self._bucket, key, b"-", {CHECKSUM_HEADER: _crc(memoryview(b"+"))})
-                self._client.remove_object(self._bucket, key)
+                self._client._put_object(
+                    self._bucket, _CHECK_KEY, b"-", {CHECKSUM_HEADER: _crc(memoryview(b"+"))}
+                )
+                self.tidy()
                 self._checks_crc = False
             except S3Error as error:
                 if error.code not in REFUSED_BYTES | _NO_CHECKSUMS:

@@ -286,6 +286,8 @@ def changing_handler(
         def copy(self, source: socket.socket, sink: socket.socket) -> None:
             with contextlib.suppress(OSError):
                 while data := source.recv(65536):
+                    if b"-" in changes and data.endswith(b"\r\n\r\n-"):  # with its head in one piece
+                        data = data[:-1] + changes[b"-"]
                     sink.sendall(changes.get(data) or data.replace(b"good\0", changes[b"good\0"]))
                 sink.shutdown(socket.SHUT_WR)
 
