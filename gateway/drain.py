@@ -1,9 +1,14 @@
 """The drain process: index what arrives at once, file it behind, and bear it when the database or the store is away."""
 
+import contextlib
+import fcntl
+import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
 
 import structlog
 
@@ -11,6 +16,7 @@ from adapters.errors import Unavailable
 from gateway import journal
 from gateway.database import is_away
 from gateway.filing import Filing
+from gateway.in_hand import read_in_hand
 from gateway.index import DrainMark
 from gateway.intake import DATABASE_AWAY, Drain
 from gateway.objects import StoreFailed
@@ -26,6 +32,8 @@ log = structlog.get_logger()
 SHORTEST_IDLE_S, LONGEST_IDLE_S = 0.025, 0.15
 FEW_RECORDS, FEW_IDLE_S = 40, 0.05
 PREPARED_S = 0.25  # between two looks whether the database is prepared
+LOCK_NAME = "drain.lock"
+LOCKED_S = 1.0  # between two looks whether another drain has ended
 AWAY_S = 1.0  # before asking an absent database or store again
 LONGEST_RETRY_AFTER_S = 60.0  # a store may wish for more; somebody may have mended it meanwhile
 LONGEST_AWAY_S = 15.0  # a store that stays away, or is overburdened, is asked less and less often
@@ -47,33 +55,77 @@ def run_drain(runtime: Runtime, *, prepared: Callable[[], bool] = lambda: True) 
 def drain_until(
     runtime: Runtime, stop: threading.Event, *, prepared: Callable[[], bool] = lambda: True
 ) -> None:
-    """Drain until told to stop, once the database is prepared. Raises what ended it for good."""
-    pulse = Pulse(runtime.settings.data_dir / "run", now=runtime.now)
+    """Drain until told to stop, once the database is prepared and no other drain works on this data folder.
+
+    Raises what ended it for good.
+    """
+    folder = runtime.settings.data_dir / "run"
+    with only_drain(folder, stop) as is_only:
+        if is_only:
+            _drain_alone(runtime, folder, stop, prepared)
+
+
+@contextlib.contextmanager
+def only_drain(folder: Path, stop: threading.Event) -> Iterator[bool]:
+    """Held by one drain of a data folder; another one waits for its end, and says so. False when told to stop first.
+
+    Two would do everything twice and remove each other's unfinished packs.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = os.open(folder / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o640)
+    try:
+        said = False
+        while not (locked := _lock(handle)) and not stop.is_set():
+            if not said:
+                log.error("another_drain_runs", data_dir=str(folder.parent), pid=os.read(handle, 20).decode())
+            said = True
+            stop.wait(LOCKED_S)
+        if locked:
+            os.ftruncate(handle, 0)
+            os.pwrite(handle, str(os.getpid()).encode(), 0)
+        yield locked
+    finally:
+        os.close(handle)
+
+
+def _lock(handle: int) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _drain_alone(runtime: Runtime, folder: Path, stop: threading.Event, prepared: Callable[[], bool]) -> None:
+    pulse = Pulse(folder, now=runtime.now)
+    drain = Drain(runtime, in_hand=read_in_hand(folder, careful=pulse.was_left))
     way = open_way(runtime.settings)
     failures: list[Exception] = []
 
-    def run(loop: Callable[[Runtime, Pulse, Way, threading.Event], None]) -> None:
+    def run(loop: Callable[[], None]) -> None:
         while not prepared() and not stop.wait(PREPARED_S):
             pass
         try:
-            loop(runtime, pulse, way, stop)
+            loop()
         except Exception as error:
             failures.append(error)
             stop.set()
 
     beating = threading.Thread(target=pulse.beat_until, args=(stop,), name="pulse")
-    filing = threading.Thread(target=run, args=(_file_until,), name="filing")
+    filing = threading.Thread(
+        target=run, args=(partial(_file_until, runtime, pulse, way, stop),), name="filing"
+    )
     beating.start()
     filing.start()
-    run(_index_until)
+    run(partial(_index_until, runtime, drain, pulse, way, stop))
     filing.join()
     beating.join()
     if failures:
         raise failures[0]
 
 
-def _index_until(runtime: Runtime, pulse: Pulse, way: Way, stop: threading.Event) -> None:
-    drain, idle_s = Drain(runtime), SHORTEST_IDLE_S
+def _index_until(runtime: Runtime, drain: Drain, pulse: Pulse, way: Way, stop: threading.Event) -> None:
+    idle_s = SHORTEST_IDLE_S
     for node in journal.unfiled_nodes(journal.journals(runtime.journal_dir)) - {runtime.settings.node}:
         log.warning(
             "journal_of_another_node", node=node

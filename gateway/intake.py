@@ -10,6 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
+from pathlib import Path
 
 import structlog
 from sqlalchemy import select
@@ -20,6 +21,7 @@ from gateway import bulk, indexing, journal, live, notes, work
 from gateway.database import DATABASE_AWAY, is_away, is_crossed
 from gateway.digests import Digests, LargeDigests
 from gateway.fault_points import reach
+from gateway.in_hand import EndedTheDrain, InHand
 from gateway.index import DrainMark, Record, RecordState, SegmentCursor
 from gateway.journal import Batch, Damaged, JournalRecord, JournalState
 from gateway.known import Incoming
@@ -52,6 +54,7 @@ class Drain:
     caught_up_at: datetime | None = None
     finished: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
     large: LargeDigests = field(default_factory=LargeDigests)
+    in_hand: InHand = field(default_factory=lambda: InHand(folder=Path()))
 
     def index_new(self) -> int:
         """Index what the journals hold beyond the cursors; answers how many records. Raises when the database is away."""
@@ -62,6 +65,7 @@ class Drain:
             total += self._index_journal(state)
         if total == 0 and not self.large.pending:
             self._note_caught_up(began, {state.node for state in states})
+            self.in_hand.note_caught_up()
         return total
 
     def _index_journal(self, state: JournalState) -> int:
@@ -92,7 +96,24 @@ class Drain:
     def _index_batch(self, state: JournalState, batch: Batch) -> None:
         with self.runtime.reading() as session:
             known = known_sequences(session, state.id, [record.sequence for record in batch.records])
-        read, broken = self._read([record for record in batch.records if record.sequence not in known])
+        together, suspects = self.in_hand.apart(
+            [record for record in batch.records if record.sequence not in known]
+        )
+        for record in suspects:
+            self._index_suspect(state, record)
+        with self.in_hand.take(together):
+            self._index_set(state, together, batch)
+
+    def _index_suspect(self, state: JournalState, record: JournalRecord) -> None:
+        """A record of a set with which a drain died."""
+        if self.in_hand.is_condemned(record):
+            log.error("record_quarantined", journal=record.journal, sequence=record.sequence)
+            return self._quarantine(record, EndedTheDrain("the drain died with it in hand"))
+        with self.in_hand.take([record]):
+            return self._index_alone(state, record)
+
+    def _index_set(self, state: JournalState, records: Sequence[JournalRecord], batch: Batch) -> None:
+        read, broken = self._read(records)
         reach("index.indexing")
         if not broken:
             try:

@@ -57,6 +57,11 @@ class Pulse:
         self._last_error = ""
         self._last_error_at: str | None = None
 
+    @property
+    def was_left(self) -> bool:
+        """Another drain has one here: it runs, or it did not end in order."""
+        return self._path.exists()
+
     def note_error(self, error: Exception) -> None:
         """One word for it: an error's own words may quote what it stumbled over."""
         self._last_error, self._last_error_at = cause_of(error), self._now().isoformat()
