@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import IO
 
 from rich.console import Console
-from sqlalchemy import func, or_, select
+from sqlalchemy import and_, func, or_, select
 
 from adapters.errors import Unavailable
 from gateway import audit, journal
@@ -158,22 +158,18 @@ def _digest(body: IO[bytes], offset: int) -> str:
 def check_counts(runtime: Runtime) -> Iterator[Fault]:
     """What the worklists count is what is indexed; every held record waits for a person or was decided."""
     with runtime.reading() as session:
-        counted = (
-            select(Study.examination_id, func.count(Instance.id))
-            .join(Series, Series.study_id == Study.id)
-            .join(Instance, Instance.series_id == Series.id)
-            .where(Instance.current)
-            .group_by(Study.examination_id)
+        found = func.count(Instance.id)
+        miscounted = (
+            select(Examination.id, Examination.instances, found)
+            .outerjoin(Study, Study.examination_id == Examination.id)
+            .outerjoin(Series, Series.study_id == Study.id)
+            .outerjoin(Instance, and_(Instance.series_id == Series.id, Instance.current))
+            .where(Examination.study_instance_uid.is_not(None))
+            .group_by(Examination.id)
+            .having(Examination.instances != found)
         )
-        indexed = dict(session.execute(counted).tuples().all())
-        for examination in session.scalars(
-            select(Examination).where(Examination.study_instance_uid.is_not(None))
-        ):
-            if examination.instances != indexed.get(examination.id, 0):
-                found = indexed.get(examination.id, 0)
-                yield Fault(
-                    where=f"examination {examination.id}", what=f"counts {examination.instances}, has {found}"
-                )
+        for examination_id, counted, indexed in session.execute(miscounted):
+            yield Fault(where=f"examination {examination_id}", what=f"counts {counted}, has {indexed}")
         for current in session.execute(
             select(Instance.sop_instance_uid)
             .where(Instance.current)

@@ -325,7 +325,7 @@ def revoke_token(token_id: Annotated[str, typer.Argument(metavar="ID")]) -> None
 @certificate.command("authority")
 def make_authority() -> None:
     """Make the county's own authority for devices, once, and say where it is."""
-    from gateway.device_certificates import make_authority as run
+    from gateway.device_authority import make_authority as run
 
     run(_settings(), console)
 
@@ -339,7 +339,7 @@ def make_gateway_certificate(
     days: Annotated[int, typer.Option(min=1, help="It ends after so many days.")] = 1095,
 ) -> None:
     """Issue the gateway's own certificate and say what to set. Again: a new one, used without a restart."""
-    from gateway.device_certificates import make_gateway_certificate as run
+    from gateway.device_authority import make_gateway_certificate as run
 
     run(_settings(), names, days=days, console=console)
 
@@ -354,7 +354,7 @@ def issue_certificate(
     old_windows: Annotated[bool, typer.Option(help="A .p12 that Windows before 2019 can read.")] = False,
 ) -> None:
     """Issue a device's certificate: PEM and PKCS #12, with the authority's."""
-    from gateway.device_certificates import issue_certificate as run
+    from gateway.device_authority import issue_certificate as run
 
     run(_settings(), ae_title, days=days, out=out, old=old_windows, console=console)
 
@@ -366,7 +366,7 @@ def revoke_certificate(
     ],
 ) -> None:
     """Take a certificate back; listeners know within a second."""
-    from gateway.device_certificates import revoke_certificate as run
+    from gateway.device_authority import revoke_certificate as run
 
     run(_settings(), which, console)
 
@@ -374,7 +374,7 @@ def revoke_certificate(
 @certificate.command("list")
 def list_certificates() -> None:
     """Every certificate that was issued, until when, and whether it was revoked."""
-    from gateway.device_certificates import list_certificates as run
+    from gateway.device_authority import list_certificates as run
 
     run(_settings(), console)
 
@@ -382,7 +382,7 @@ def list_certificates() -> None:
 @certificate.command("show")
 def show_certificate(file: Path) -> None:
     """Subject and SHA-256 of any certificate file, as a device's row wants them."""
-    from gateway.device_certificates import show_certificate as run
+    from gateway.device_authority import show_certificate as run
 
     run(file, console)
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from gateway.certificates import CertificateFigures
+from gateway.certificate_ends import CertificateFigures
 from gateway.figures import (
     BackupFigures,
     DatabaseFigures,

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from gateway.certificates import CertificateFigures
+from gateway.certificate_ends import CertificateFigures
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, func, literal, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from gateway.index import Held
@@ -20,6 +20,9 @@ from worklists.reading import Purpose, ReadingTask
 from worklists.reports import Report, ReportReturn, ReportState, ReturnState, find_renamed
 
 SEPARATOR = "|"
+COUNTED_LIMIT = (
+    1000  # rows are counted no further: what is behind grows for years, and nobody reads the number
+)
 
 
 def day_begin(day: date) -> datetime:
@@ -89,6 +92,12 @@ class Order:
             return [read(part) for read, part in zip(self.readers, cursor.split(SEPARATOR), strict=True)]
         except ValueError as error:
             raise Invalid("cursor") from error
+
+
+def count_up_to_limit(session: Session, query: Select[Any]) -> int:
+    """How many rows a query finds; COUNTED_LIMIT says that there are so many or more."""
+    found = query.with_only_columns(literal(1), maintain_column_froms=True).order_by(None)
+    return session.scalar(select(func.count()).select_from(found.limit(COUNTED_LIMIT).subquery())) or 0
 
 
 def newest_read_task() -> ColumnElement[bool]:

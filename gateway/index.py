@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import BigInteger, ColumnElement, ForeignKey, Index, String, UniqueConstraint, cast
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from worklists.base import Base, new_id
+from worklists.base import Base, new_id, only_where
 from worklists.examinations import Examination
 
 
@@ -42,7 +42,8 @@ class Record(Base):
     __tablename__ = "record"
     __table_args__ = (
         UniqueConstraint("journal", "sequence"),
-        Index("ix_record_unfiled", "pack_id", "state", "received_at"),
+        Index("ix_record_unfiled", "state", "received_at", **only_where("pack_id IS NULL")),
+        Index("ix_record_pack", "pack_id", **only_where("pack_id IS NOT NULL")),
         Index("ix_record_segment", "journal", "segment"),
     )
 
@@ -58,7 +59,7 @@ class Record(Base):
     state: Mapped[RecordState] = mapped_column(index=True)
     reason: Mapped[str] = mapped_column(default="")
     origin: Mapped[dict[str, Any]]
-    institution_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("institution.id"), index=True)
+    institution_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("institution.id"))
     device_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("device.id"))
     received_at: Mapped[datetime] = mapped_column(index=True)
     sha256: Mapped[str] = mapped_column(

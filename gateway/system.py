@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from gateway import journal, sites
 from gateway.backups.rows import BackupRun
-from gateway.certificates import CertificateFigures, authority_of, certificates_of
+from gateway.certificate_ends import CertificateFigures, authority_of, certificates_of
 from gateway.faults import Fault, Findings, find_faults
 from gateway.figures import (
     BackupFigures,

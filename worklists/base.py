@@ -1,6 +1,7 @@
 """What every row shares: the declarative base, ids that sort by time, and times that are always aware UTC."""
 
 import secrets
+import threading
 import time
 import uuid
 from datetime import UTC, date, datetime
@@ -8,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import JSON, DateTime, Dialect, Enum, MetaData, TypeDecorator, Uuid
+from sqlalchemy import JSON, DateTime, Dialect, Enum, MetaData, TypeDecorator, Uuid, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase
 
@@ -24,13 +25,37 @@ _NAMES = {
 }
 
 
+_IN_ONE_MS = 1 << 12
+_SET_BACK_MS = 10_000
+
+
+class _Ticks(threading.local):
+    """Time that never stands still, for each thread: milliseconds, and a count within each.
+
+    A clock that is set back a little is waited for; one that was far ahead is not followed.
+    """
+
+    last = 0
+
+    def next(self) -> int:
+        now = time.time_ns() // 1_000_000 * _IN_ONE_MS
+        behind = self.last + 1 - now
+        self.last = self.last + 1 if 0 < behind < _SET_BACK_MS * _IN_ONE_MS else now
+        return self.last
+
+
+_ticks = _Ticks()
+
+
 def new_id() -> uuid.UUID:
-    """A UUIDv7 (RFC 9562 §5.7): 48 bits of milliseconds, then random bits."""
-    milliseconds = time.time_ns() // 1_000_000
-    value = (milliseconds & (1 << 48) - 1) << 80 | secrets.randbits(80)
-    value = value & ~(0xF << 76) | 7 << 76
-    value = value & ~(0x3 << 62) | 0x2 << 62
-    return uuid.UUID(int=value)
+    """A UUIDv7 (RFC 9562 §5.7): 48 bits of milliseconds, a counter of 12 (§6.2, method 1), then random bits.
+
+    Those of one thread sort as they were made.
+    """
+    milliseconds, count = divmod(_ticks.next(), _IN_ONE_MS)
+    return uuid.UUID(
+        int=(milliseconds & (1 << 48) - 1) << 80 | 7 << 76 | count << 64 | 2 << 62 | secrets.randbits(62)
+    )
 
 
 def local_date(moment: datetime) -> date:
@@ -62,6 +87,11 @@ class UtcDateTime(TypeDecorator[datetime]):
 _WORD = Enum(
     StrEnum, native_enum=False, length=40, values_callable=lambda words: [word.value for word in words]
 )
+
+
+def only_where(condition: str) -> dict[str, Any]:
+    """For an `Index` of few of many rows: those of which this is so."""
+    return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
 
 
 class Base(DeclarativeBase):

@@ -11,7 +11,7 @@ from sqlalchemy import ForeignKey, Index, UniqueConstraint, case, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
-from worklists.base import Base, UtcDateTime, new_id
+from worklists.base import Base, UtcDateTime, new_id, only_where
 from worklists.directory import Device, Institution, Kind, Person
 from worklists.errors import Invalid, NotFound
 from worklists.names import display_name
@@ -48,6 +48,11 @@ class Examination(Base):
     __table_args__ = (
         UniqueConstraint("study_instance_uid"),
         Index("ix_examination_sent", "institution_id", "received_at"),
+        Index(
+            "ix_examination_incomplete",
+            "institution_id",
+            **only_where("expected_instances IS NOT NULL AND instances < expected_instances"),
+        ),
     )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)

@@ -83,6 +83,7 @@ class ReadingTask(Base):
     __tablename__ = "reading_task"
     __table_args__ = (
         Index("ix_reading_task_next", "centre_id", "state", "rank", "waiting_since"),
+        Index("ix_reading_task_state", "state", "claimed_until"),
         Index("ix_reading_task_holder", "claimed_by_id", "state"),
         Index("ix_reading_task_examination", "examination_id", "centre_id"),
     )

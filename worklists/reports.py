@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, ForeignKey, UniqueConstraint, event, inspect, select
+from sqlalchemy import Connection, ForeignKey, Index, UniqueConstraint, event, inspect, select
 from sqlalchemy.orm import Mapped, Mapper, Session, mapped_column, relationship
 
 from worklists.base import Base, local_date, new_id
@@ -105,11 +105,15 @@ class ReportReturn(Base):
     """A signed report on its way back to one institution, and how far it came."""
 
     __tablename__ = "report_return"
-    __table_args__ = (UniqueConstraint("report_id", "recipient_id"),)
+    __table_args__ = (
+        UniqueConstraint("report_id", "recipient_id"),
+        Index("ix_report_return_inbox", "recipient_id", "delivered_at", "id"),
+        Index("ix_report_return_state", "state", "recipient_id"),
+    )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
     report_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("report.id"))
-    recipient_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("institution.id"), index=True)
+    recipient_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("institution.id"))
     state: Mapped[ReturnState] = mapped_column(default=ReturnState.PENDING)
     delivered_at: Mapped[datetime | None]
     opened_at: Mapped[datetime | None]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from enum import IntEnum
 from functools import cached_property
+from json.encoder import encode_basestring as quote  # text outside ASCII as it is
 from typing import Any
 
 from pydicom.datadict import tag_for_keyword
@@ -46,13 +47,14 @@ class Attribute:
         return f"{tag_for_keyword(self.keyword):08X}"
 
     @cached_property
-    def write(self) -> Callable[[Any], dict[str, Any]]:
-        """What turns a value of the column into the attribute's JSON."""
-        vr, write_values = self.vr, _WRITERS.get(self.vr, _write_text)
+    def write(self) -> Callable[[Any], str]:
+        """What turns a value of the column into the attribute as it stands in a JSON object, its tag before it."""
+        empty = f'"{self.tag}":{{"vr":"{self.vr}"}}'
+        begin, write_value = f'{empty[:-1]},"Value":[', _WRITERS.get(self.vr, _write_text)
 
-        def write(value: Any) -> dict[str, Any]:
-            written = write_values(value)
-            return {"vr": vr, "Value": written} if written else {"vr": vr}
+        def write(value: Any) -> str:
+            written = write_value(value)
+            return f"{begin}{written}]}}" if written else empty
 
         return write
 
@@ -70,23 +72,25 @@ def match_modalities(column: Any, value: str, name: str) -> ColumnElement[bool]:
     )
 
 
-def _write_text(value: Any) -> list[Any]:
-    return [value] if value not in (None, "") else []
+def _write_text(value: Any) -> str:
+    if isinstance(value, str):
+        return quote(value) if value else ""
+    return "" if value is None else str(value)
 
 
-def _write_name(value: str | None) -> list[Any]:
+def _write_name(value: str | None) -> str:
     groups = zip(("Alphabetic", "Ideographic", "Phonetic"), (value or "").split("="), strict=False)
-    named = {group: text for group, text in groups if text.strip("^ ")}
-    return [named] if named else []
+    named = [f'"{group}":{quote(text)}' for group, text in groups if text.strip("^ ")]
+    return f"{{{','.join(named)}}}" if named else ""
 
 
-def _write_date(value: date | str | None) -> list[Any]:
+def _write_date(value: date | str | None) -> str:
     if isinstance(value, date):
-        return [f"{value:%Y%m%d}"]
-    return [value] if value else []
+        return f'"{value:%Y%m%d}"'
+    return quote(value) if value else ""
 
 
-_WRITERS: Mapping[str, Callable[[Any], list[Any]]] = {"PN": _write_name, "DA": _write_date}
+_WRITERS: Mapping[str, Callable[[Any], str]] = {"PN": _write_name, "DA": _write_date}
 
 
 def _at(level: Level, *rows: tuple[str, str, Any, Matcher]) -> list[Attribute]:

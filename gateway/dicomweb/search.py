@@ -5,14 +5,14 @@ Fuzzy matching finds a patient's name also by its pinyin and initials. Not suppo
 asked for in `includefield` they are left out.
 """
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from json.encoder import encode_basestring as quote
 from typing import Any
 
 from pydicom.datadict import dictionary_has_tag, keyword_dict
-from sqlalchemy import ColumnElement, Integer, Row, Select, Uuid, bindparam, cast, func, or_, select
+from sqlalchemy import ColumnElement, Integer, Row, Select, String, Uuid, cast, func, or_, select
 from sqlalchemy.orm import Session
 
 from gateway.dicomweb.attributes import ATTRIBUTES, BY_KEYWORD, BY_TAG, MODALITIES_IN_STUDY, Attribute, Level
@@ -27,13 +27,16 @@ RESULTS_LIMIT = 5000  # studies, or series or instances across studies; those of
 _KEYS = {"StudyInstanceUID", "SeriesInstanceUID"}  # always said, so that a result can be followed
 _PARAMETERS = {"limit", "offset", "fuzzymatching", "includefield", "accept", "charset", "emptyvaluematching"}
 
-_TOTALS = (
-    select(Series.study_id, Series.modality, func.count(), func.sum(Series.instances))
-    .where(Series.study_id.in_(bindparam("studies", expanding=True)), Series.instances > 0)
-    .group_by(Series.study_id, Series.modality)
-)
+SKIPPED_LIMIT = 500  # results; of more that are passed over only the ids are read
 
-Json = dict[str, Any]
+# What a study holds, one word a series: its modality and how many instances it has.
+_BETWEEN = "\\"
+_HOLDS = (
+    select(func.aggregate_strings(Series.modality + " " + cast(Series.instances, String), _BETWEEN))
+    .where(Series.study_id == Study.id, Series.instances > 0)
+    .correlate(Study)
+    .scalar_subquery()
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +74,9 @@ class Query:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    results: list[Json]
+    """The results as the text of a JSON array, and what is to be said of them."""
+
+    results: str
     warnings: list[str] = field(default_factory=list)
 
 
@@ -108,19 +113,21 @@ def read_query(
 
 def search(session: Session, subject: Subject, query: Query, base_url: str) -> Found:
     """What matches and the caller may see, as DICOM JSON."""
-    shown = _shown(query.level, query.lowest_shown)
-    statement = _columns(query.level, query.lowest_shown, study_first=query.is_wide)
-    statement = statement.where(visible_to(subject, Sight.IMAGES), *_conditions(query))
+    rows = session.execute(_statement(subject, query)).all()
+    more = query.page is not None and len(rows) > query.page
+    pieces = _pieces(query.level, query.lowest_shown)
+    results = (_write(row, pieces, base_url, query.level) for row in rows[: query.page])
+    return Found(results=f"[{','.join(results)}]", warnings=_warnings(query, more))
+
+
+def _statement(subject: Subject, query: Query) -> Select[Any]:
+    columns = _columns(query.level, query.lowest_shown, study_first=query.is_wide)
+    statement = columns.where(visible_to(subject, Sight.IMAGES), *_conditions(query)).offset(query.offset)
     if query.page is not None:
         statement = statement.limit(query.page + 1)
-    rows = session.execute(statement.offset(query.offset)).all()
-    more = query.page is not None and len(rows) > query.page
-    rows = rows[: query.page]
-    results = [_write(row, shown, base_url, query.level) for row in rows]
-    if query.level is Level.STUDY:
-        _add_study_totals(session, results, rows)
-    ordered = [dict(sorted(result.items())) for result in results]
-    return Found(results=ordered, warnings=_warnings(query, more))
+    if query.level is Level.STUDY and query.offset > SKIPPED_LIMIT:
+        return columns.where(Study.id.in_(statement.with_only_columns(Study.id)))
+    return statement
 
 
 @cache
@@ -132,7 +139,7 @@ def _shown(level: Level, lowest: Level) -> tuple[Attribute, ...]:
 
 @cache
 def _columns(level: Level, lowest: Level, *, study_first: bool) -> Select[Any]:
-    """The columns of an answer in their order: the study's row, the attributes, the instances of the series.
+    """The columns of an answer in their order: what the study or the series holds, then the attributes.
 
     With `study_first` the studies are walked, the newest first, until the page is full: SQLite knows no statistics
     and would sort all instances instead, so it is kept from beginning at the series or at the current instances.
@@ -140,13 +147,13 @@ def _columns(level: Level, lowest: Level, *, study_first: bool) -> Select[Any]:
     study_id = cast(Study.id, Uuid) if study_first else Study.id
     current = cast(Instance.current, Integer) == 1 if study_first else Instance.current
     columns = [one.column.label(one.keyword) for one in _shown(level, lowest)]
-    statement = select(Study.id.label("study_row"), *columns).select_from(Study)
+    holds = _HOLDS if level is Level.STUDY else Series.instances
+    statement = select(holds.label("holds"), *columns).select_from(Study)
     statement = statement.join(Examination, Examination.id == Study.examination_id)
     statement = statement.join(Patient, Patient.id == Examination.patient_id)
     order: list[Any] = [Study.study_date.desc(), Study.study_time.desc(), Study.id.desc()]
     if level >= Level.SERIES:
         statement = statement.join(Series, Series.study_id == study_id).where(Series.instances > 0)
-        statement = statement.add_columns(Series.instances.label("instances_in_series"))
         order += [Series.series_number.nulls_last(), Series.series_instance_uid]
     if level is Level.INSTANCE:
         statement = statement.join(Instance, Instance.series_id == Series.id)
@@ -176,37 +183,65 @@ def _condition(one: Attribute, value: str, *, fuzzy: bool) -> ColumnElement[bool
     return condition
 
 
-def _write(row: Row[Any], shown: Sequence[Attribute], base_url: str, level: Level) -> Json:
-    written: Json = {
-        "00080005": {"vr": "CS", "Value": ["ISO_IR 192"]},
-        "00080056": {"vr": "CS", "Value": ["ONLINE"]},
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Computed:
+    """What of a result stands in no column."""
+
+    url: str
+    modalities: str = ""
+    series: int = 0
+    instances: int = 0
+
+
+_Piece = Callable[[Row[Any], _Computed], str]
+
+
+@cache
+def _pieces(level: Level, lowest: Level) -> tuple[_Piece, ...]:
+    """What writes the attributes of a result, in the order of their tags."""
+
+    def of_column(place: int, write: Callable[[Any], str]) -> _Piece:
+        return lambda row, _: write(row[place])
+
+    found: dict[str, _Piece] = {
+        "00080005": lambda *_: '"00080005":{"vr":"CS","Value":["ISO_IR 192"]}',
+        "00080056": lambda *_: '"00080056":{"vr":"CS","Value":["ONLINE"]}',
+        "00081190": lambda _, computed: f'"00081190":{{"vr":"UR","Value":["{computed.url}"]}}',
     }
-    value: Any
-    for one, value in zip(shown, row[1:], strict=False):
-        written[one.tag] = one.write(value)
-    path = f"{base_url}/studies/{row.StudyInstanceUID}"
-    if level >= Level.SERIES:
-        path += f"/series/{row.SeriesInstanceUID}"
-        written["00201209"] = {"vr": "IS", "Value": [row.instances_in_series]}
-    if level is Level.INSTANCE:
-        path += f"/instances/{row.SOPInstanceUID}"
-    written["00081190"] = {"vr": "UR", "Value": [path]}
-    return written
+    for place, one in enumerate(_shown(level, lowest), start=1):
+        found[one.tag] = of_column(place, one.write)
+    if level is Level.STUDY:
+        found[MODALITIES_IN_STUDY.tag] = lambda _, computed: (
+            f'"{MODALITIES_IN_STUDY.tag}":{{"vr":"CS"{computed.modalities}}}'
+        )
+        found["00201206"] = lambda _, computed: f'"00201206":{{"vr":"IS","Value":[{computed.series}]}}'
+        found["00201208"] = lambda _, computed: f'"00201208":{{"vr":"IS","Value":[{computed.instances}]}}'
+    else:
+        found["00201209"] = lambda row, _: f'"00201209":{{"vr":"IS","Value":[{row.holds}]}}'
+    return tuple(found[tag] for tag in sorted(found))
 
 
-def _add_study_totals(session: Session, results: list[Json], rows: Sequence[Row[Any]]) -> None:
-    """Modalities and counts of the studies on this page."""
-    totals: dict[Any, list[tuple[str, int, int]]] = defaultdict(list)
-    for start in range(0, len(rows), 500):  # SQLite takes a bounded number of parameters
-        ids = [row.study_row for row in rows[start : start + 500]]
-        for study, modality, series, instances in session.execute(_TOTALS, {"studies": ids}):
-            totals[study].append((modality, series, int(instances)))
-    for result, row in zip(results, rows, strict=True):
-        found = totals[row.study_row]
-        modalities = sorted({modality for modality, _, _ in found if modality})
-        result[MODALITIES_IN_STUDY.tag] = {"vr": "CS", **({"Value": modalities} if modalities else {})}
-        result["00201206"] = {"vr": "IS", "Value": [sum(series for _, series, _ in found)]}
-        result["00201208"] = {"vr": "IS", "Value": [sum(instances for _, _, instances in found)]}
+def _write(row: Row[Any], pieces: Sequence[_Piece], base_url: str, level: Level) -> str:
+    url = f"{base_url}/studies/{row.StudyInstanceUID}"
+    if level is Level.STUDY:
+        computed = _count(url, row.holds)
+    else:
+        url += f"/series/{row.SeriesInstanceUID}"
+        url += f"/instances/{row.SOPInstanceUID}" if level is Level.INSTANCE else ""
+        computed = _Computed(url=quote(url)[1:-1])
+    return f"{{{','.join([piece(row, computed) for piece in pieces])}}}"
+
+
+def _count(url: str, holds: str | None) -> _Computed:
+    """Of a study: its modalities, how many series and how many instances."""
+    series = [one.rpartition(" ") for one in holds.split(_BETWEEN)] if holds else []
+    modalities = sorted({modality for modality, _, _ in series if modality})
+    return _Computed(
+        url=quote(url)[1:-1],
+        modalities=f',"Value":[{",".join(map(quote, modalities))}]' if modalities else "",
+        series=len(series),
+        instances=sum(int(count) for _, _, count in series),
+    )
 
 
 def _warnings(query: Query, more: bool) -> list[str]:

@@ -5,7 +5,6 @@ before a byte is sent. Answers carry an ETag over the originals' SHA-256 and wha
 """
 
 import gzip
-import json
 import zlib
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -302,9 +301,10 @@ def _search(
     query = read_query(
         level, request.query_params.multi_items(), study_instance_uid=study, series_instance_uid=series
     )
+    # Nothing found is 200 with an empty list: PS3.18 11.9.3.1 and its like since CP-2473, which took 204 away.
     with retrieval.runtime.reading() as session:
         found = search(session, retrieval.caller.subject, query, retrieval.base_url)
-    body = json.dumps(found.results, ensure_ascii=False, separators=(",", ":")).encode()
+    body = found.results.encode()
     headers = {"Warning": ", ".join(f'299 {request.url.netloc}: "{text}"' for text in found.warnings)}
     return _json(retrieval, body, headers if found.warnings else {"Cache-Control": "no-store"})
 

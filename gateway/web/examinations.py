@@ -7,12 +7,20 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.exceptions import RequestValidationError
-from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 from sqlalchemy.orm import Session, joinedload
 from starlette.datastructures import FormData, UploadFile
 
 from gateway import reading, township, uploading
-from gateway.finding import Order, day_begin, look_around, newest_read_task, on_days, typed
+from gateway.finding import (
+    Order,
+    count_up_to_limit,
+    day_begin,
+    look_around,
+    newest_read_task,
+    on_days,
+    typed,
+)
 from gateway.index import Held, Refusal
 from gateway.reading import Who
 from gateway.runtime import Runtime
@@ -238,20 +246,10 @@ def _made_here(caller: Caller, q: str, first: date | None, last: date | None) ->
 
 
 def _count(session: Session, asked: Select[ReadingTask], now: datetime) -> dict[str, int]:
-    today = Examination.received_at >= day_begin(local_date(now))
-    rows = session.execute(
-        asked.with_only_columns(
-            ReadingTask.state,
-            func.count(),
-            func.sum(case((today, 1), else_=0)),
-            func.sum(case((lacks_instances(), 1), else_=0)),
-        ).group_by(ReadingTask.state)
-    ).all()
-    by_state = {state.value: count for state, count, *_ in rows}
-    return {state.value: by_state.get(state.value, 0) for state in TaskState} | {
-        "today": sum(row[2] for row in rows),
-        "incomplete": sum(row[3] for row in rows),
-    }
+    tabs = {state.value: asked.where(ReadingTask.state == state) for state in TaskState}
+    tabs["today"] = asked.where(Examination.received_at >= day_begin(local_date(now)))
+    tabs["incomplete"] = asked.where(lacks_instances())
+    return {name: count_up_to_limit(session, tab) for name, tab in tabs.items()}
 
 
 def lacks_instances() -> Any:

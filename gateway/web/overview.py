@@ -1,10 +1,12 @@
 """The township's three blocks: what it sent today, what is being read, what came back. `/api/v1/overview`."""
 
+from datetime import datetime
+
 from fastapi import APIRouter
 from sqlalchemy import ColumnElement, case, func, or_, select
 from sqlalchemy.orm import Session
 
-from gateway.finding import day_begin, newest_read_task
+from gateway.finding import count_up_to_limit, day_begin, newest_read_task
 from gateway.index import Held, Refusal
 from gateway.web.deps import RuntimeDep
 from gateway.web.examinations import RadiographerDep, lacks_instances
@@ -83,15 +85,15 @@ def _being_read(session: Session, conditions: tuple[ColumnElement[bool], ...]) -
     return BeingReadShape(count=count, urgent=urgent_count or 0, next_due_at=next_due_at)
 
 
-def _returned(session: Session, subject: Subject, today: object) -> ReturnedCountShape:
-    unread, came_today = session.execute(
-        select(
-            func.sum(case((ReportReturn.state == ReturnState.DELIVERED, 1), else_=0)),
-            func.sum(case((ReportReturn.delivered_at >= today, 1), else_=0)),
-        )
+def _returned(session: Session, subject: Subject, today: datetime) -> ReturnedCountShape:
+    returned = (
+        select(ReportReturn)
         .join(Report, Report.id == ReportReturn.report_id)
         .join(Examination, Examination.id == Report.examination_id)
         .where(ReportReturn.recipient_id == subject.institution_id, visible_to(subject, Sight.REPORT))
         .where(ReportReturn.state != ReturnState.PENDING)
-    ).one()
-    return ReturnedCountShape(unread=unread or 0, today=came_today or 0)
+    )
+    return ReturnedCountShape(
+        unread=count_up_to_limit(session, returned.where(ReportReturn.state == ReturnState.DELIVERED)),
+        today=count_up_to_limit(session, returned.where(ReportReturn.delivered_at >= today)),
+    )

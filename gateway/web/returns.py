@@ -6,11 +6,11 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import joinedload
 
 from gateway import township
-from gateway.finding import Order, typed
+from gateway.finding import Order, count_up_to_limit, typed
 from gateway.web.deps import Caller, CallerDep, RuntimeDep
 from gateway.web.paging import CursorDep, LimitDep, read_cursor, write_cursor
 from gateway.web.shapes import Page, ReturnItem
@@ -25,7 +25,8 @@ from worklists.reports import Report, ReportReturn, ReturnState
 router = APIRouter(prefix="/api/v1/returns", tags=["returns"])
 
 NEWEST_FIRST = Order(
-    keys=[(Report.signed_at, True), (ReportReturn.id, True)], readers=(datetime.fromisoformat, uuid.UUID)
+    keys=[(ReportReturn.delivered_at, True), (ReportReturn.id, True)],
+    readers=(datetime.fromisoformat, uuid.UUID),
 )
 _COUNTED = (ReturnState.DELIVERED, ReturnState.OPENED, ReturnState.ACKNOWLEDGED)
 
@@ -60,17 +61,12 @@ def list_returns(
         rows: Sequence[ReportReturn] = (
             session.scalars(NEWEST_FIRST.apply(query, read_cursor(cursor), limit)).unique().all()
         )
-        counts = session.execute(
-            _returns(caller, q)
-            .with_only_columns(ReportReturn.state, func.count())
-            .group_by(ReportReturn.state)
-        ).all()
-        by_state = {row_state: count for row_state, count in counts}  # noqa: C416 (a row is no pair to mypy)
+        tabs = {one: _returns(caller, q).where(ReportReturn.state == one) for one in _COUNTED}
         shown = rows[:limit]
         return Page(
             items=[show_return(row) for row in shown],
             next_cursor=_cursor_of(shown[-1]) if len(rows) > limit else None,
-            counts={one.value: by_state.get(one, 0) for one in _COUNTED},
+            counts={one.value: count_up_to_limit(session, tab) for one, tab in tabs.items()},
         )
 
 
@@ -94,4 +90,4 @@ def _returns(caller: Caller, q: str) -> Select[ReportReturn]:
 
 
 def _cursor_of(row: ReportReturn) -> str:
-    return write_cursor(NEWEST_FIRST.key_of((row.report.signed_at, row.id)))
+    return write_cursor(NEWEST_FIRST.key_of((row.delivered_at, row.id)))

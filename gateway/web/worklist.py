@@ -5,10 +5,10 @@ from datetime import date, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
-from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
+from sqlalchemy import ColumnElement, Select, or_, select
 from sqlalchemy.orm import Session, joinedload
 
-from gateway.finding import Order, look_around, on_days, typed
+from gateway.finding import Order, count_up_to_limit, look_around, on_days, typed
 from gateway.web.deps import Caller, RuntimeDep, require
 from gateway.web.paging import CursorDep, LimitDep, read_cursor, write_cursor
 from gateway.web.shapes import Page, PhraseShape, WorklistItem
@@ -28,7 +28,14 @@ URGENT_FIRST = Order(
     keys=[(ReadingTask.rank, False), (ReadingTask.waiting_since, False), (ReadingTask.id, False)],
     readers=_READERS,
 )
-_COUNTED = ("arriving", "waiting", "claimed", "submitted", "signed", "sent_back")
+_COUNTED = (
+    TaskState.ARRIVING,
+    TaskState.WAITING,
+    TaskState.CLAIMED,
+    TaskState.SUBMITTED,
+    TaskState.SIGNED,
+    TaskState.SENT_BACK,
+)
 
 
 class Filter:
@@ -116,15 +123,13 @@ def _tasks(caller: Caller, asked: Filter) -> Select[ReadingTask]:
 
 
 def _count(session: Session, caller: Caller, asked: Filter) -> dict[str, int]:
-    mine = and_(ReadingTask.claimed_by_id == caller.person_id, ReadingTask.state.in_(OPEN_STATES))
-    query = _tasks(caller, asked).with_only_columns(
-        ReadingTask.state, func.count(), func.sum(case((mine, 1), else_=0))
-    )
+    mine = ReadingTask.claimed_by_id == caller.person_id
+    query = _tasks(caller, asked)
+    tabs = {state.value: query.where(ReadingTask.state == state) for state in _COUNTED}
     if asked.mine:
-        query = query.where(ReadingTask.claimed_by_id == caller.person_id)
-    rows = session.execute(query.group_by(ReadingTask.state)).all()
-    by_state = {state.value: count for state, count, _ in rows}
-    return {name: by_state.get(name, 0) for name in _COUNTED} | {"mine": sum(own for *_, own in rows)}
+        tabs = {name: tab.where(mine) for name, tab in tabs.items()}
+    tabs["mine"] = query.where(mine, ReadingTask.state.in_(OPEN_STATES))
+    return {name: count_up_to_limit(session, tab) for name, tab in tabs.items()}
 
 
 def _of_site(site: str) -> ColumnElement[bool]:

@@ -53,7 +53,8 @@ def _study(
     return {
         Patient: {
             "id": ids[Patient], "institution_id": institution_id, "patient_id": f"Q{number:06d}",
-            "name": f"REN^{number}=任^{number}", "sex": "F", "birth_date": date(1960, 1, 1), "search_text": "",
+            "name": f"REN^{number}=任^{number}", "sex": "F", "birth_date": date(1940, 1, 1) + timedelta(days=number),
+            "search_text": "", "matched_at": at,
         },
         Examination: {
             "id": ids[Examination], "institution_id": institution_id, "patient_id": ids[Patient],

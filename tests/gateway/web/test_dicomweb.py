@@ -18,15 +18,17 @@ import pytest
 from dicomweb_client.api import DICOMwebClient
 from fastapi import FastAPI
 from pydicom.dataset import Dataset
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 
 from gateway import accounts, journal
 from gateway.audit import AuditEvent
+from gateway.dicomweb.search import SKIPPED_LIMIT
 from gateway.dicomweb.shelf import ALLOWED_FOR_S
-from gateway.index import Instance, Pack, Record, Study
+from gateway.index import Instance, Pack, Record, Series, Study
 from gateway.runtime import Runtime
 from gateway.web.app import create_app
 from gateway.web.deps import RECOGNISED_FOR_S
+from tests.bench.many import write_studies
 from tests.conftest import Clock
 from tests.gateway.web.conftest import County
 from tests.gateway.web.stored import (
@@ -206,6 +208,33 @@ def test_pages_follow_one_another(stored: Stored, browser: httpx.Client) -> None
 
     assert len(whole) == 5
     assert paged == whole
+
+
+def test_a_page_far_behind_is_the_page_that_stands_there(runtime: Runtime, browser: httpx.Client) -> None:
+    with runtime.sessions.begin() as session:
+        write_studies(session, SKIPPED_LIMIT + 30)
+
+    whole = browser.get("/studies").json()
+    page = browser.get(f"/studies?limit=5&offset={SKIPPED_LIMIT + 10}").json()
+
+    assert len(whole) == SKIPPED_LIMIT + 30
+    assert page == whole[SKIPPED_LIMIT + 10 : SKIPPED_LIMIT + 15]
+
+
+def test_a_study_with_nothing_in_it_and_text_that_json_escapes(
+    stored: Stored, runtime: Runtime, browser: httpx.Client
+) -> None:
+    one = image(patient_id="P1")
+    one.StudyDescription = 'a "b" \\ c'
+    stored(one)
+    with runtime.sessions.begin() as session:
+        session.execute(update(Series).values(instances=0))
+
+    (found,) = browser.get("/studies").json()
+
+    assert found["00081030"]["Value"] == ['a "b" \\ c']
+    assert found["00080061"] == {"vr": "CS"}
+    assert [found["00201206"]["Value"], found["00201208"]["Value"]] == [[0], [0]]
 
 
 def test_series_and_instances_are_listed_in_reading_order(stored: Stored, reader: DICOMwebClient) -> None:

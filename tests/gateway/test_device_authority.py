@@ -11,9 +11,9 @@ from rich.console import Console
 from sqlalchemy import select
 
 from adapters.dicom.tls import TlsFiles, TlsServer, describe
-from gateway import device_certificates as certificates
+from gateway import device_authority as certificates
 from gateway.audit import AuditEvent
-from gateway.device_certificates import Folder
+from gateway.device_authority import Folder
 from gateway.runtime import Runtime
 from worklists.directory import Device, Institution, InstitutionKind
 
