@@ -24,7 +24,7 @@ from gateway import audit
 from gateway.runtime import Runtime
 from worklists.access import Wire
 from worklists.base import Base, new_id
-from worklists.directory import Institution, Person
+from worklists.directory import Device, Institution, Person
 
 IDLE_AFTER = timedelta(hours=8)
 ENDS_AFTER = timedelta(hours=24)
@@ -113,7 +113,7 @@ class LoginSession(Base):
 
 
 class MachineToken(Base):
-    """A machine of an institution may use some wires."""
+    """A machine of an institution may use some wires. What it sends is of its device, when it has one."""
 
     __tablename__ = "machine_token"
 
@@ -121,6 +121,7 @@ class MachineToken(Base):
     token_hash: Mapped[str] = mapped_column(unique=True)
     name: Mapped[str]
     institution_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("institution.id"))
+    device_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("device.id"))
     wires: Mapped[list[Any]]
     created_at: Mapped[datetime]
     last_used_at: Mapped[datetime | None]
@@ -128,10 +129,14 @@ class MachineToken(Base):
     enabled: Mapped[bool] = mapped_column(default=True)
 
     institution: Mapped[Institution] = relationship(lazy="joined")
+    device: Mapped[Device | None] = relationship(lazy="joined")
 
     def is_valid(self, now: datetime) -> bool:
+        """Also: its device is in use, and still where the token is good for."""
         unexpired = self.expires_at is None or now < self.expires_at
-        return self.enabled and unexpired and self.institution.enabled
+        device = self.device
+        fits = device is None or (device.enabled and device.institution_id == self.institution_id)
+        return self.enabled and unexpired and self.institution.enabled and fits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -256,6 +261,7 @@ def issue_machine_token(
     wires: Iterable[Wire],
     now: datetime,
     expires_at: datetime | None = None,
+    device_id: uuid.UUID | None = None,
 ) -> str:
     """A token for a machine of an institution; it is shown this once."""
     token = MACHINE_PREFIX + secrets.token_urlsafe(32)
@@ -265,6 +271,7 @@ def issue_machine_token(
             token_hash=hash_token(token),
             name=name,
             institution_id=institution_id,
+            device_id=device_id,
             wires=sorted(wire.value for wire in wires),
             created_at=now,
             expires_at=expires_at,

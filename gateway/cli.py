@@ -307,11 +307,17 @@ def add_token(
     wire: Annotated[list[str], typer.Option(help="dicomweb, upload, reports or metrics; may repeat.")],
     name: Annotated[str, typer.Option(help="What the machine is called, as the audit shows it.")],
     days: Annotated[int | None, typer.Option(min=1, help="It ends after so many days.")] = None,
+    device: Annotated[
+        str | None, typer.Option(help="The AE title of the device that it sends for, with the wire upload.")
+    ] = None,
 ) -> None:
     """Issue a token and print it. It is shown this once."""
     from gateway.machines import add_machine_token
 
-    typer.echo(add_machine_token(_settings(), institution_code=institution, wires=wire, name=name, days=days))
+    secret = add_machine_token(
+        _settings(), institution_code=institution, wires=wire, name=name, days=days, device=device
+    )
+    typer.echo(secret)
 
 
 @token.command("revoke")

@@ -34,11 +34,32 @@ OPENING = timedelta(minutes=15)  # who comes back later opens it again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Sender:
+    """The device that a machine speaks for: what it sends is as if that had sent it."""
+
+    device_id: uuid.UUID
+    ae_title: str
+    character_set: str | None
+
+    def as_origin(self) -> dict[str, str | None]:
+        return {
+            "device_id": str(self.device_id),
+            "calling_ae_title": self.ae_title,
+            "character_set": self.character_set,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Who:
-    """Who does it: what they may see, and how the audit names them."""
+    """Who does it: what they may see, how the audit names them, and the device of a machine."""
 
     subject: Subject
     actor: Actor
+    sender: Sender | None = None
+
+    def sent_from(self) -> dict[str, str | None]:
+        """What an origin says of the device."""
+        return self.sender.as_origin() if self.sender else {"device_id": None}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

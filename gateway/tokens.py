@@ -12,7 +12,7 @@ from gateway.accounts import MachineToken
 from gateway.directory import FieldErrors
 from gateway.runtime import Runtime
 from worklists.access import Wire
-from worklists.directory import Institution
+from worklists.directory import Device, Institution
 from worklists.errors import NotFound
 
 
@@ -32,15 +32,17 @@ def issue_token(
     institution_id: uuid.UUID,
     wires: Collection[Wire],
     expires_at: datetime | None,
+    device_id: uuid.UUID | None = None,
 ) -> tuple[uuid.UUID, str]:
     """A new token: its id, and its secret, which nobody can ever read again. Raises FieldErrors."""
     now = runtime.now()
     with runtime.sessions.begin() as session:
-        _check(session, institution_id, wires, expires_at, now)
+        _check(session, institution_id, device_id, wires, expires_at, now)
         secret = accounts.issue_machine_token(
             session,
             name=name,
             institution_id=institution_id,
+            device_id=device_id,
             wires=set(wires),
             now=now,
             expires_at=expires_at,
@@ -67,6 +69,7 @@ def set_enabled(runtime: Runtime, token_id: uuid.UUID, actor: audit.Actor, *, en
 def _check(
     session: Session,
     institution_id: uuid.UUID,
+    device_id: uuid.UUID | None,
     wires: Collection[Wire],
     expires_at: datetime | None,
     now: datetime,
@@ -74,6 +77,12 @@ def _check(
     reasons: dict[str, str] = {}
     if session.get(Institution, institution_id) is None:
         reasons["institution_id"] = "unknown"
+    if device_id is not None:
+        device = session.get(Device, device_id)
+        if device is None or device.institution_id != institution_id:
+            reasons["device_id"] = "unknown"
+        elif Wire.UPLOAD not in wires:
+            reasons["device_id"] = "upload_only"  # nothing else that it does is a device's
     if not wires:
         reasons["wires"] = "required"
     if expires_at is not None and expires_at <= now:
@@ -89,6 +98,7 @@ def _audit(
         "token": str(row.id),
         "name": row.name,
         "institution": str(row.institution_id),
+        "device": str(row.device_id) if row.device_id else None,
         "wires": row.wires,
         "expires_at": row.expires_at.isoformat() if row.expires_at else None,
     }

@@ -135,7 +135,7 @@ def _keep_instance(
     examination_id = upload.minted.setdefault(study, new_id())
     origin: dict[str, Any] = {
         "institution_id": str(who.subject.institution_id),
-        "device_id": None,
+        **who.sent_from(),
         "uploaded_by": who.actor.name,
         "peer_address": who.actor.address,
         "filename": shown_name(file.name),

@@ -148,7 +148,7 @@ def _origin(who: Who) -> dict[str, str | None]:
     return {
         "association_id": uuid.uuid4().hex,
         "institution_id": str(who.subject.institution_id),
-        "device_id": None,
+        **who.sent_from(),
         "wire": STOW,
         "uploaded_by": who.actor.name,
         "uploaded_by_id": str(who.actor.person_id) if who.actor.person_id else None,

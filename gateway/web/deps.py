@@ -12,11 +12,12 @@ from sqlalchemy.orm import Session
 from gateway import accounts, audit
 from gateway.accounts import LoginSession, MachineToken, NotSignedIn
 from gateway.momentary import Momentary
+from gateway.reading import Sender
 from gateway.runtime import Runtime
 from gateway.web.errors import CsrfFailed
 from gateway.web.messages import choose_language
 from worklists.access import Subject, Wire
-from worklists.directory import Person, Role
+from worklists.directory import Device, Person, Role
 from worklists.errors import NotAllowed
 
 COOKIE = "gateway_session"
@@ -34,6 +35,7 @@ class Caller:
     language: str
     address: str
     token_hash: str
+    sender: Sender | None = None
 
     def actor(self) -> audit.Actor:
         return audit.Actor(
@@ -182,4 +184,9 @@ def _machine_caller(request: Request, machine: MachineToken) -> Caller:
         language=language_of(request),
         address=peer_address(request),
         token_hash=machine.token_hash,
+        sender=_sender(machine.device) if machine.device else None,
     )
+
+
+def _sender(device: Device) -> Sender:
+    return Sender(device_id=device.id, ae_title=device.ae_title, character_set=device.character_set)

@@ -244,6 +244,10 @@ REASONS: Mapping[str, tuple[str, str]] = {
         "请先填写例外的理由和到期日。",
         "An exception needs its reason and its last day first.",
     ),
+    "upload_only": (
+        "只有可上传的令牌才能代表设备。",
+        "Only a token that may upload can stand for a device.",
+    ),
     "past": ("不能早于现在。", "It must not be in the past."),
     "dates": ("结束日期不能早于开始日期。", "The end must not be before the beginning."),
     "lead_kind": ("应为牵头医院。", "It must be a lead hospital."),

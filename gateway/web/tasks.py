@@ -132,7 +132,7 @@ def sign(
 
 
 def who_is(caller: Caller) -> Who:
-    return Who(subject=caller.subject, actor=caller.actor())
+    return Who(subject=caller.subject, actor=caller.actor(), sender=caller.sender)
 
 
 def _show(runtime: Runtime, caller: Caller, task_id: uuid.UUID) -> WorklistItem:

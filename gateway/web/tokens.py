@@ -22,6 +22,7 @@ class NewToken(BaseModel):
 
     name: Name
     institution_id: uuid.UUID
+    device_id: uuid.UUID | None = None
     wires: list[Wire]
     expires_at: AwareDatetime | None = None
 
@@ -38,6 +39,7 @@ class TokenShape(BaseModel):
     id: uuid.UUID
     name: str
     institution_id: uuid.UUID
+    device_id: uuid.UUID | None
     wires: list[Wire]
     created_at: datetime
     last_used_at: datetime | None

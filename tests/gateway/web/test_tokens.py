@@ -17,7 +17,7 @@ from gateway.machines import list_machine_tokens
 from gateway.runtime import Runtime
 from gateway.web.deps import RECOGNISED_FOR_S
 from tests.gateway.web.conftest import Client, County
-from worklists.directory import Role
+from worklists.directory import Device, Role
 
 PATH = "/api/v1/tokens"
 
@@ -194,3 +194,36 @@ def test_what_does_not_fit_is_said_in_a_sentence(
 
     assert result.exit_code == 1
     assert said in result.output
+
+
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        ({"wires": ["dicomweb"]}, "can stand for a device"),
+        ({"wires": ["upload"], "institution_id": "hospital"}, "no such thing"),
+    ],
+)
+def test_a_device_of_another_institution_or_of_a_token_that_sends_nothing_is_refused(
+    admin: TestClient, county: County, fields: dict[str, Any], why: str
+):
+    if fields.get("institution_id"):
+        fields = {**fields, "institution_id": str(county.hospital)}
+    body = {"name": "CT", "institution_id": str(county.township), "device_id": str(county.device), **fields}
+
+    answer = admin.post(PATH, json=body, headers={"Accept-Language": "en"})
+
+    assert answer.status_code == 422
+    (error,) = answer.json()["errors"]
+    assert error["field"] == "device_id"
+    assert why in error["message"]
+
+
+def test_a_token_ends_with_the_use_of_its_device(admin: TestClient, runtime: Runtime, county: County):
+    token = issue(admin, county, wires=["upload", "dicomweb"], device_id=str(county.device))["token"]
+    assert search(admin, token) == 200
+
+    with runtime.sessions.begin() as session:
+        session.get_one(Device, county.device).enabled = False
+    time.sleep(RECOGNISED_FOR_S)
+
+    assert search(admin, token) == 401

@@ -3,7 +3,7 @@ import { endOf, stateOf, type Token } from './tokens'
 
 const NOW = new Date('2026-11-22T08:00:00Z').getTime()
 const token = (fields: Partial<Token> = {}): Token => ({
-  id: 't', name: 'PACS', institution_id: 'i', wires: ['dicomweb'], created_at: '2026-01-01T00:00:00Z', last_used_at: null, expires_at: null, enabled: true, ...fields,
+  id: 't', device_id: null, name: 'PACS', institution_id: 'i', wires: ['dicomweb'], created_at: '2026-01-01T00:00:00Z', last_used_at: null, expires_at: null, enabled: true, ...fields,
 })
 
 describe('a token', () => {

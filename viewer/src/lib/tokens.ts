@@ -11,6 +11,7 @@ export interface Token {
   id: string
   name: string
   institution_id: string
+  device_id: string | null
   wires: Wire[]
   created_at: Time
   last_used_at: Time | null
@@ -20,14 +21,20 @@ export interface Token {
 export interface NewToken {
   name: string
   institution_id: string
+  device_id: string | null
   wires: Wire[]
   expires_at: Time | null
 }
-export type TokenState = 'valid' | 'expired' | 'revoked' | 'closed'
+export type TokenState = 'valid' | 'expired' | 'revoked' | 'closed' | 'device'
 
 export const NAME: Column = { name: 'name', type: 'text', title: 'admin.field.token_name', required: true }
 export const INSTITUTION: Column = { name: 'institution_id', type: 'reference', of: 'institution', required: true, fits: (row) => row.enabled === true }
-export const ENDS_ON: Column = { name: 'ends_on', type: 'date', empty: 'admin.token.never' }
+export const ENDS_ON: Column = { name: 'expires_at', type: 'date', title: 'admin.field.ends_on', empty: 'admin.token.never' }
+/** What it sends is this device's: only for one that sends. */
+export const deviceOf = (institution: string): Column => ({
+  name: 'device_id', type: 'reference', title: 'admin.field.token_device', of: 'device', empty: 'admin.none',
+  fits: (row) => row.enabled === true && row.institution_id === institution,
+})
 
 const PATH = '/tokens'
 const PAGE = 500
@@ -47,9 +54,10 @@ export const issueToken = (values: NewToken) => api.post<Token & { token: string
 export const setTokenEnabled = (id: string, enabled: boolean) => api.patch<Token>(`${PATH}/${id}`, { enabled })
 
 /** Whether it opens a door now; of several reasons why not, the one that a person decided. */
-export function stateOf(token: Token, institution: Row | undefined, now: number): TokenState {
+export function stateOf(token: Token, institution: Row | undefined, now: number, device?: Row): TokenState {
   if (!token.enabled) return 'revoked'
   if (token.expires_at !== null && new Date(token.expires_at).getTime() <= now) return 'expired'
+  if (device && (device.enabled === false || device.institution_id !== token.institution_id)) return 'device'
   return institution?.enabled === false ? 'closed' : 'valid'
 }
 

@@ -51,13 +51,18 @@ def client(runtime: Runtime, app: FastAPI, county: County) -> Client:
 
 
 @pytest.fixture
-def machine(runtime: Runtime, app: FastAPI, county: County) -> Callable[[Wire], TestClient]:
-    """A machine of the eastern township with a token for one wire."""
+def machine(runtime: Runtime, app: FastAPI, county: County) -> Callable[..., TestClient]:
+    """A machine of the eastern township with a token for one wire, perhaps for a device."""
 
-    def sign_in(wire: Wire) -> TestClient:
+    def sign_in(wire: Wire, device_id: uuid.UUID | None = None) -> TestClient:
         with runtime.sessions.begin() as session:
             token = accounts.issue_machine_token(
-                session, name="his", institution_id=county.east.id, wires=[wire], now=runtime.now()
+                session,
+                name="his",
+                institution_id=county.east.id,
+                wires=[wire],
+                now=runtime.now(),
+                device_id=device_id,
             )
         return TestClient(app, headers={"Authorization": f"Bearer {token}"}, raise_server_exceptions=False)
 

@@ -21,6 +21,8 @@ from tests.builders import County
 from tests.gateway.web.work.conftest import Client
 from tests.synthetic import make_images
 from worklists.access import Wire
+from worklists.directory import Device
+from worklists.examinations import Examination
 
 STUDIES = "/dicomweb/studies"
 NATIVE = "{http://dicom.nema.org/PS3.19/models/NativeDICOM}"
@@ -91,6 +93,26 @@ def test_instances_of_a_study_are_stored_answered_and_found(
     assert len(found.json()) == 3
     assert {record.origin["wire"] for record in records(runtime)} == {"stow"}
     assert {record.institution_id for record in records(runtime)} == {county.east.id}
+
+
+def test_what_a_machine_stores_for_its_device_is_the_devices(
+    runtime: Runtime, county: County, machine: Callable[..., TestClient], drain: Callable[[], int]
+) -> None:
+    with runtime.sessions.begin() as session:
+        session.get_one(Device, county.device.id).character_set = "GB18030"
+    (image,) = make_images(1, patient_id="S1")
+
+    answer = store(machine(Wire.UPLOAD, county.device.id), [file_of(image)])
+    drain()
+
+    assert answer.status_code == 200, answer.text
+    (record,) = records(runtime)
+    said = [record.origin[name] for name in ("wire", "calling_ae_title", "character_set")]
+    assert said == ["stow", "EAST_DR", "GB18030"]
+    with runtime.reading() as session:
+        examination = session.scalars(select(Examination)).one()
+        assert {record.device_id, examination.device_id} == {county.device.id}
+        assert session.get_one(Device, county.device.id).last_heard_at is not None
 
 
 def test_what_is_stored_is_kept_byte_for_byte(client: Client, drain: Callable[[], int]) -> None:
