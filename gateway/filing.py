@@ -21,7 +21,7 @@ from sqlalchemy import ColumnElement, and_, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from adapters.errors import Unavailable
-from gateway import bulk, journal
+from gateway import bulk, duplicates, journal
 from gateway.database import is_away
 from gateway.fault_points import reach
 from gateway.index import DrainMark, Instance, Pack, Record, RecordState, SegmentCursor
@@ -324,12 +324,16 @@ class Filing:
             self._quarantine(record, error)
 
     def _quarantine(self, record: Waiting, error: Exception) -> None:
-        where = record.record_id
+        """Set it apart, or let a duplicate take its place where there is one."""
+        where, runtime = record.record_id, self.runtime
         log.error("record_damaged", journal=where.journal, sequence=where.sequence)
-        with self.runtime.sessions.begin() as session:
+        with runtime.sessions.begin() as session:
             row = session.get_one(Record, record.id)
-            row.kind, row.state = "damaged", RecordState.QUARANTINED
-            row.reason = f"{type(error).__name__}: {error}"[:500]
+            if not duplicates.take_place(
+                session, row, journal_dir=runtime.journal_dir, node=runtime.settings.node
+            ):
+                row.kind, row.state = "damaged", RecordState.QUARANTINED
+                row.reason = f"{type(error).__name__}: {error}"[:500]
 
     def _note_gone(self, records: Sequence[Waiting]) -> None:
         """Unfiled records whose segment is not on this node: said loudly and passed over, so that the others go on."""
@@ -358,7 +362,12 @@ class Filing:
         waiting = (
             select(Record.id)
             .where(Record.journal == SegmentCursor.journal, Record.segment == SegmentCursor.segment)
-            .where(Record.pack_id.is_(None), Record.state.in_(_FILED_STATES))
+            .where(
+                or_(
+                    and_(Record.pack_id.is_(None), Record.state.in_(_FILED_STATES)),
+                    duplicates.is_still_needed(),
+                )
+            )
             .exists()
         )
         with self.runtime.reading() as session:

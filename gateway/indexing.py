@@ -60,7 +60,7 @@ def index_instances(
             if hold is not None:
                 held.append((item, hold))
             elif is_known(known, item):
-                item.record.state = RecordState.DUPLICATE
+                keep_known(known, item)
             else:
                 add_instance(known, item, _study_of(known, item))
                 placed[item.header.study_instance_uid].append(item)
@@ -99,6 +99,17 @@ def find_hold(known: Known, item: Incoming, *, same_patient: bool = False) -> Ho
 def is_known(known: Known, item: Incoming) -> bool:
     """There is a current instance of this UID."""
     return item.header.sop_instance_uid in known.instances
+
+
+def keep_known(known: Known, item: Incoming) -> None:
+    """The same bytes again: a duplicate, or what takes the place of a record that rotted in the journal."""
+    uid = item.header.sop_instance_uid
+    same = known.instances[uid]
+    if same.rotten is None:
+        item.record.state = RecordState.DUPLICATE
+        return
+    known.unwritten.instead.append((same.rotten, item.record.id))
+    known.instances[uid] = replace(same, rotten=None)
 
 
 def keep_held(known: Known, held: Sequence[tuple[Incoming, Hold]], *, now: datetime) -> None:

@@ -15,7 +15,7 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import Session, joinedload
 
 from adapters.dicom.header import InstanceHeader
-from gateway import bulk
+from gateway import bulk, duplicates
 from gateway.index import Held, Instance, Record, RecordState, Series, Study
 from worklists import examinations, patients
 from worklists.cards import find_card_number
@@ -94,6 +94,7 @@ class KnownInstance:
     institution_id: uuid.UUID | None
     sha256: str
     study: Study
+    rotten: uuid.UUID | None = None  # its record, of which the bytes are lost: the same ones are welcome
 
 
 @dataclass(slots=True)
@@ -103,6 +104,7 @@ class Unwritten:
     records: list[NewRecord] = field(default_factory=list)
     instances: list[NewInstance] = field(default_factory=list)
     held: list[dict[str, Any]] = field(default_factory=list)
+    instead: list[tuple[uuid.UUID, uuid.UUID]] = field(default_factory=list)  # of a rotten record, another
 
 
 class Known:
@@ -125,7 +127,14 @@ class Known:
         bulk.take_turns(session, _turns(study_uids, self._patient_keys))
         self._lock_examinations(study_uids)
         same = session.execute(
-            select(Instance.sop_instance_uid, Record.institution_id, Record.sha256, Series.study_id)
+            select(
+                Instance.sop_instance_uid,
+                Record.id,
+                Record.state,
+                Record.institution_id,
+                Record.sha256,
+                Series.study_id,
+            )
             .join(Record, Record.id == Instance.record_id)
             .join(Series, Series.id == Instance.series_id)
             .where(Instance.sop_instance_uid.in_({item.header.sop_instance_uid for item in incoming}))
@@ -145,7 +154,10 @@ class Known:
         self.series = {(row.study_id, row.series_instance_uid): row for row in rows}
         self.instances = {
             row.sop_instance_uid: KnownInstance(
-                institution_id=row.institution_id, sha256=row.sha256, study=by_id[row.study_id]
+                institution_id=row.institution_id,
+                sha256=row.sha256,
+                study=by_id[row.study_id],
+                rotten=row.id if row.state is RecordState.QUARANTINED else None,
             )
             for row in same
         }
@@ -183,6 +195,8 @@ class Known:
         bulk.insert_rows(self.session, Record, [_as_row(record) for record in waiting.records])
         bulk.insert_rows(self.session, Instance, [_as_row(instance) for instance in waiting.instances])
         bulk.insert_rows(self.session, Held, waiting.held)
+        for rotten, sound in waiting.instead:
+            duplicates.stand_for(self.session, rotten, sound)
 
     def _lock_examinations(self, study_uids: Iterable[str]) -> None:
         """Whoever changes an examination without an arrival locks its row. Always in one order."""

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from adapters.errors import Unavailable
 from gateway import journal
 from gateway.filing import Filing
-from gateway.index import DrainMark, Pack, Record, RecordState
+from gateway.index import DrainMark, Instance, Pack, Record, RecordState
 from gateway.intake import Drain
 from gateway.objects import open_object_store
 from gateway.originals import read_original
@@ -259,3 +259,82 @@ def test_an_examination_received_under_the_former_name_is_not_waited_for(wire: W
     with wire.session() as session:
         marks = session.scalars(select(DrainMark.indexed_until)).all()
     assert marks == [clock(), clock()]
+
+
+def spoil(wire: Wire, record: Record) -> None:
+    """The disk gives back other bytes for the end of a body."""
+    path = journal.find_segment(wire.runtime.journal_dir, record.journal, record.segment)
+    assert path is not None
+    with path.open("r+b") as file:
+        file.seek(record.offset + record.size_bytes - 5)
+        file.write(b"\xff\xff\xff")
+
+
+def send_twice(wire: Wire) -> tuple[bytes, Record, Record]:
+    """One image and its duplicate, each in a segment of its own: the data set and the two records."""
+    image = wire.image()
+    for _ in range(2):
+        wire.send(image)
+        wire.index()
+        wire.end_journal()
+    first, second = sorted(records(wire), key=lambda record: record.state == RecordState.DUPLICATE)
+    assert (first.state, second.state) == (RecordState.INDEXED, RecordState.DUPLICATE)
+    return encode(image), first, second
+
+
+def stored(wire: Wire) -> Record:
+    """The record of the only instance there is."""
+    with wire.session() as session:
+        return session.scalars(select(Instance)).one().record
+
+
+def test_a_duplicate_takes_the_place_of_an_original_that_rotted_before_it_was_filed(
+    wire: Wire, clock: Clock
+) -> None:
+    data_set, first, second = send_twice(wire)
+    spoil(wire, first)
+    clock.advance(minutes=1)
+    for _ in range(3):
+        file_all(wire, cache_bytes=0)
+
+    assert stored(wire).id == second.id
+    assert not stored(wire).local
+    assert read_original(wire.runtime, stored(wire), offset=second.data_set_offset) == data_set
+    assert sorted(record.state for record in records(wire)) == [RecordState.DUPLICATE, RecordState.INDEXED]
+
+
+def test_the_segment_of_a_duplicate_stays_until_its_original_is_filed(wire: Wire, clock: Clock) -> None:
+    _, _, second = send_twice(wire)
+    file_all(wire, cache_bytes=0)  # the original is young and waits
+    assert journal.find_segment(wire.runtime.journal_dir, second.journal, second.segment)
+
+    clock.advance(minutes=1)
+    for _ in range(3):
+        file_all(wire, cache_bytes=0)
+    assert not list(wire.runtime.journal_dir.glob("*/*.seg"))
+
+
+def test_when_both_copies_rot_the_original_is_set_apart_and_sent_again_it_is_there(
+    wire: Wire, clock: Clock
+) -> None:
+    image = wire.image()
+    for _ in range(2):
+        wire.send(image)
+        wire.index()
+        wire.end_journal()
+    for record in records(wire):
+        spoil(wire, record)
+    clock.advance(minutes=1)
+    file_all(wire)
+    assert stored(wire).state is RecordState.QUARANTINED
+
+    wire.send(image)
+    wire.index()
+    assert stored(wire).state is RecordState.INDEXED
+    clock.advance(minutes=1)
+    file_all(wire)
+
+    record = stored(wire)
+    assert record.pack_id is not None
+    assert read_original(wire.runtime, record, offset=record.data_set_offset) == encode(image)
+    assert RecordState.QUARANTINED not in {one.state for one in records(wire)}
