@@ -54,7 +54,7 @@ class FileCache:
         except OSError:  # removed meanwhile: it is made again when it is needed
             return
 
-    def write(self, name: str, data: bytes) -> None:
+    def write(self, name: str, data: bytes | bytearray) -> None:
         """Keep a file. A full disk keeps nothing and stops nobody."""
         path = self.path(name)
         temporary = path.with_name(f".{uuid4().hex}")

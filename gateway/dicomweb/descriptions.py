@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import astuple
 from typing import Any
 
+import numpy
 from google_crc32c import value as crc32c
 
 from adapters.dicom.data_set import PixelElement
@@ -35,20 +36,25 @@ class Descriptions:
         data = self._files.read(name)
         if data is None:
             return {}
-        if not data.startswith(FORMAT) or crc32c(data[:-4]) != int.from_bytes(data[-4:], "little"):
+        if not data.startswith(FORMAT) or _crc(data, without=4) != int.from_bytes(data[-4:], "little"):
             self._files.remove(name)
             return {}
         return _read_entries(memoryview(data)[len(FORMAT) : -4])
 
     def save(self, study: str, series: str, entries: Mapping[ParsedKey, Parsed]) -> None:
         """Write a series down, in place of what was written before."""
-        pieces = [FORMAT]
+        data = bytearray(FORMAT)  # grown in place: of a large series it has tens of megabytes
         for key, parsed in entries.items():
             if parsed.inflated is None:  # a deflated one is needed whole, and rare
                 head = json.dumps([key, *_head(parsed)], ensure_ascii=False).encode()
-                pieces += [_LENGTHS.pack(len(head), len(parsed.json)), head, parsed.json]
-        data = b"".join(pieces)
-        self._files.write(_name(study, series), data + crc32c(data).to_bytes(4, "little"))
+                data += _LENGTHS.pack(len(head), len(parsed.json)) + head + parsed.json
+        data += _crc(data).to_bytes(4, "little")
+        self._files.write(_name(study, series), data)
+
+
+def _crc(data: bytes | bytearray, *, without: int = 0) -> int:
+    """Of all but the last bytes. Seen through numpy, because google_crc32c takes no memoryview: no copy is made."""
+    return int(crc32c(numpy.frombuffer(data, numpy.uint8, max(0, len(data) - without))))
 
 
 def _name(study: str, series: str) -> str:

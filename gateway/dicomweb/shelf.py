@@ -5,7 +5,7 @@ instance is built never changes.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import groupby
+from itertools import dropwhile, groupby
 from threading import Lock
 from typing import Any
 
@@ -21,8 +21,9 @@ from worklists.access import Subject
 
 ALLOWED_FOR_S = 2.0  # after losing the right to see a study
 LISTED_FOR_S, LISTED_LONGEST_S = 2.0, 6.0  # before a new or replaced image is seen
-LISTED_LIMIT = 50_000  # instances
-PARSED_LIMIT_BYTES = 128 << 20  # some ten thousand CT slices
+LISTED_LIMIT = 25_000  # instances
+PARSED_LIMIT_BYTES = 64 << 20  # some ten thousand CT slices
+READ_ALONG_BYTES = PARSED_LIMIT_BYTES // 4  # of a series' file beside the one that was wanted
 THUMBNAILS_LIMIT_BYTES = 16 << 20
 DESCRIPTIONS_PART = 8  # of the bound of all caches on disk
 
@@ -119,25 +120,41 @@ class Built:
 
     def get_series(self, served: Sequence[Served], patient: Mapping[str, Any] | None) -> Iterator[Parsed]:
         """All of one series; afterwards it stands in its file."""
-        seen: dict[ParsedKey, Parsed] = {}
-        for one in served:
-            parsed = seen[parsed_key(one, patient)] = self.get(one, patient)
-            yield parsed
         series = (served[0].study_instance_uid, served[0].series_instance_uid)
+        seen: dict[ParsedKey, Parsed] = {}
+        written: Mapping[ParsedKey, Parsed] | None = None
+        for one in served:
+            key = parsed_key(one, patient)
+            parsed = self._parsed.peek(key)
+            if parsed is None:
+                written = self._read(series) if written is None else written
+                parsed = self._keep(key, written[key]) if key in written else self.get(one, patient)
+            seen[key] = parsed
+            yield parsed
         if not seen.keys() <= self._on_disk.get(series, frozenset()):
             self._files.save(*series, seen)
             self._note(series, seen)
 
     def _load(self, served: Served, key: ParsedKey) -> None:
-        """Take the whole series from its file, unless it was seen that this one is not in it."""
+        """Take an instance and those behind it from the series' file, unless it was seen that it is not in it."""
         series = (served.study_instance_uid, served.series_instance_uid)
         if series in self._on_disk and key not in self._on_disk[series]:
             return
+        weight = 0
+        for entry, parsed in dropwhile(lambda item: item[0] != key, self._read(series).items()):
+            weight += parsed.weight_bytes
+            if entry != key and weight > READ_ALONG_BYTES:
+                return
+            self._keep(entry, parsed)
+
+    def _read(self, series: _SeriesKey) -> Mapping[ParsedKey, Parsed]:
         found = self._files.load(*series)
         if found:
             self._note(series, found)
-        for entry, parsed in found.items():
-            self._parsed.get(entry, lambda parsed=parsed: (parsed, parsed.weight_bytes))  # type: ignore[misc]
+        return found
+
+    def _keep(self, key: ParsedKey, parsed: Parsed) -> Parsed:
+        return self._parsed.get(key, lambda: (parsed, parsed.weight_bytes))
 
     def _note(self, series: _SeriesKey, entries: Mapping[ParsedKey, Parsed]) -> None:
         with self._lock:
