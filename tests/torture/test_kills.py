@@ -150,6 +150,7 @@ def choose(one: Installation, chance: random.Random, trace: Path, number: int) -
         for process in everybody:
             if wanted in steps_of(trace, process.pid):
                 return everybody if together else [process]
+        time.sleep(0.0005)  # the processor is theirs
     return [anyone]
 
 
