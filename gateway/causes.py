@@ -62,7 +62,7 @@ CAUSES: Mapping[str, tuple[str, str]] = {
     **dict.fromkeys(("AccessDenied", "HTTP403", "AccountProblem", "AllAccessDisabled"), _REFUSED),
     "RequestTimeTooSkewed": _CLOCK,
     "NoSuchBucket": _GONE,
-    **dict.fromkeys(("BadDigest", "IncompleteBody"), _OTHER_BYTES),
+    **dict.fromkeys(("BadDigest", "IncompleteBody", "InvalidPart"), _OTHER_BYTES),
     **dict.fromkeys(("ProtocolError", "IncompleteRead", "ConnectionResetError", "BrokenPipeError"), _CUT),
     **dict.fromkeys(("ReadTimeoutError", "ConnectTimeoutError", "TimeoutError", "ConnectionTimeout"), _SILENT),
     **dict.fromkeys((NO_ANSWER, "HTTP504", "RequestTimeout"), _SILENT),

@@ -29,9 +29,9 @@ pytestmark = [pytest.mark.xdist_group("torture-stores"), pytest.mark.timeout(900
 
 MIB = 1 << 20
 TIMEOUT_S = 2  # of an answer; usually a minute
-LASTS_S = 8.0 if LONG else 0.5  # a fault, after it was heard of
-BURST = 400 if LONG else 60  # instances sent while the store is as it should be, and while it is not
-PACK_BYTES = 24 * MIB if LONG else MIB  # over 16 MiB it goes in parts
+LASTS_S = 5.0 if LONG else 0.5  # a fault, after it was heard of
+BURST = 250 if LONG else 60  # instances sent while the store is as it should be, and while it is not
+PACK_BYTES = 20 * MIB if LONG else MIB  # over 16 MiB it goes in parts
 KEEPS = 0.5  # of the rate at which instances are taken, which a slow store does not touch
 
 FAULTS = [
@@ -79,7 +79,7 @@ def test_a_bad_store_delays_filing_alone_says_why_and_is_caught_up_with(
     )  # fmt: skip
     one.start(["ingest", "web"])
     it = one.sign_in("it")
-    corpus = Corpus(BURST, modality="CT", size=300 if LONG else 100)
+    corpus = Corpus(BURST, modality="CT", size=200 if LONG else 100)
     originals: dict[str, bytes] = {}
     quiet = send(one, corpus, originals)
     for fault in FAULTS:
