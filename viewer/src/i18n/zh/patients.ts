@@ -6,7 +6,7 @@ export const patients = {
   proposals: '待判断',
   conflicts: '矛盾',
   refused: '已判为两人',
-  searchLabel: '查找患者：姓名、拼音、首字母、患者号、身份证尾号',
+  searchLabel: '姓名、拼音、首字母、患者号、身份证尾号',
   search: '查找',
   found: '找到 {n} 人',
   none: '没有找到。',
