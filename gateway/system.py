@@ -38,6 +38,7 @@ from gateway.index import DrainMark, Pack, Record, RecordState, SegmentCursor
 from gateway.intake import DATABASE_AWAY
 from gateway.journal import JournalState
 from gateway.listeners import Status, read_status
+from gateway.momentary import Momentary
 from gateway.presence import ProcessFigures, read_processes
 from gateway.probes import Answer, Probes
 from gateway.pulse import PulseReading, read_pulse
@@ -52,6 +53,7 @@ T = TypeVar("T")
 COUNT_RECORDS = 200  # looked at one by one; beyond, the number of unindexed records is reckoned from bytes
 JOURNAL_LOOK_S = 2.0
 CERTIFICATES_LOOK_S = 60.0
+TOTALS_LONGEST_S = 300.0  # among millions of rows; among few they are counted each time
 FAILING_AFTER = 3  # attempts; one or two failures are what retries are for
 FIGURES_VALID = timedelta(seconds=15)  # three times as long as a drain leaves them
 
@@ -74,6 +76,16 @@ class System:
     backup: BackupFigures | None
     disk_low_bytes: int
     faults: tuple[Fault, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Totals:
+    """What is counted over tables that only grow."""
+
+    packs: int
+    packed_bytes: int
+    tasks: dict[str, int]
+    returns: dict[str, int]
 
 
 class Kept(Generic[T]):
@@ -101,6 +113,7 @@ class Overseer:
         self._journals = Kept(lambda: journal.journals(runtime.journal_dir), for_s=JOURNAL_LOOK_S)
         self._certificates = Kept(lambda: certificates_of(runtime.settings), for_s=CERTIFICATES_LOOK_S)
         self._unindexed = Kept(self._look_for_unindexed, for_s=JOURNAL_LOOK_S)
+        self._totals: Momentary[None, Totals] = Momentary(for_s=0, longest_s=TOTALS_LONGEST_S, limit=1)
 
     def look(self) -> System:
         """Everything there is to know now, with the database or without it."""
@@ -162,11 +175,7 @@ class Overseer:
             func.count(), func.coalesce(func.sum(Record.size_bytes), 0), func.min(Record.received_at)
         )
         records, size, oldest_unfiled = session.execute(waiting.where(waiting_to_be_filed())).one()
-        packs, packed = session.execute(
-            select(func.count(), func.coalesce(func.sum(Pack.size_bytes), 0)).where(
-                Pack.filed_at.is_not(None)
-            )
-        ).one()
+        totals = self._totals.get(None, lambda: _read_totals(session))
         heard = tuple(sites.hear_sites(session, now, sites.SilenceRule.of(self._runtime.settings)))
         return Rows(
             quarantined=session.scalar(quarantined) or 0,
@@ -174,8 +183,8 @@ class Overseer:
             not_filed_bytes=int(size),
             unindexed=self._unindexed.get(),
             drain=_read_marks(session, now),
-            packs=packs,
-            packed_bytes=int(packed),
+            packs=totals.packs,
+            packed_bytes=totals.packed_bytes,
             sweep=_read_work(session, now),
             silent=tuple(SilentSite(name=s.name, last_heard_at=s.last_heard_at) for s in heard if s.silent),
             oldest_unfiled_at=oldest_unfiled,
@@ -189,8 +198,8 @@ class Overseer:
             nodes=_read_nodes(session),
             backup=_read_backup(session),
             authority=authority_of(session),
-            tasks=_count(session, ReadingTask.state),
-            returns=_count(session, ReportReturn.state),
+            tasks=totals.tasks,
+            returns=totals.returns,
         )
 
     def _journal(self, status: Status, rows: Rows | None) -> JournalFigures:
@@ -345,6 +354,18 @@ def _read_work(session: Session, now: datetime) -> SweepFigures:
         Work.done_at.is_(None), Work.attempts >= FAILING_AFTER, Work.last_error != ""
     )
     return SweepFigures(kind="", due=count, oldest_due_at=oldest, failing=session.scalar(failing) or 0)
+
+
+def _read_totals(session: Session) -> Totals:
+    packs, packed = session.execute(
+        select(func.count(), func.coalesce(func.sum(Pack.size_bytes), 0)).where(Pack.filed_at.is_not(None))
+    ).one()
+    return Totals(
+        packs=packs,
+        packed_bytes=int(packed),
+        tasks=_count(session, ReadingTask.state),
+        returns=_count(session, ReportReturn.state),
+    )
 
 
 def _count(session: Session, state: Any) -> dict[str, int]:

@@ -1,6 +1,7 @@
 """The tasks that due rows name. Each bears being run twice."""
 
 import uuid
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import structlog
@@ -75,15 +76,17 @@ def seal_audit(runtime: Runtime, _leased: Leased) -> None:
     raise NotYet(runtime.now() + SEAL_INTERVAL)
 
 
+def find_expired(session: Session, now: datetime) -> Sequence[ReadingTask]:
+    """Tasks whose holder has let the time run out."""
+    held = (ReadingTask.state == TaskState.CLAIMED, ReadingTask.claimed_until <= now)
+    return session.scalars(select(ReadingTask).where(*held)).all()
+
+
 def release_expired_claims(runtime: Runtime, _leased: Leased) -> None:
     """Give back to the pool what somebody left: the reading room was closed without a word."""
     with runtime.sessions.begin() as session:
         now = runtime.now()
-        expired = session.scalars(
-            select(ReadingTask).where(
-                ReadingTask.state == TaskState.CLAIMED, ReadingTask.claimed_until <= now
-            )
-        ).all()
+        expired = find_expired(session, now)
         for task in expired:
             holder = task.claimed_by.name if task.claimed_by else ""
             if task.release_expired(now):
