@@ -137,9 +137,8 @@ def _index_until(runtime: Runtime, drain: Drain, pulse: Pulse, way: Way, stop: t
             if now >= look_at_directory_at:  # the listeners beside us know devices from its snapshot
                 look_at_directory_at = now + DIRECTORY_S
                 refresh_snapshot(runtime)
-            found = drain.index_new()
+            found = way.index(drain.index_new)
             pulse.indexed.add(found)
-            way.note_indexed(found)
             pulse.is_back("database")
             if now >= write_figures_at:
                 write_figures_at = now + FIGURES_S
@@ -191,6 +190,6 @@ def _file_until(runtime: Runtime, pulse: Pulse, way: Way, stop: threading.Event)
                 stop.wait(AWAY_S)
                 continue
             if not filed:
-                stop.wait(FILING_S)
+                way.wait(stop, FILING_S)
     finally:
         filing.close()

@@ -4,14 +4,18 @@ Not for long, because the journal is finite: packs go out again when the burst h
 waits as the page cache may be taken to hold.
 """
 
+import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from gateway.journal import measure_usage
 from gateway.settings import Settings
 
-LULL_S = 0.5  # without a new record: the burst is over
+LULL_S = 0.3  # without a new record: the burst is over
+EMPTY_LOOK_S = 0.1  # a look at the journal that takes longer has found something
+LOOK_S = 0.05  # between two looks whether the way is free
 LONGEST_S = 10.0  # that packs wait for a burst to end; a setting that wants them sooner counts
 MOST_BYTES = 2 << 30  # unfiled, of a journal that has room for many times as much
 
@@ -23,18 +27,32 @@ class Way:
     journal_dir: Path
     longest_s: float = LONGEST_S
     most_bytes: int = MOST_BYTES
+    _looking_since: float = field(default=float("inf"))
     _indexed_at: float = field(default=float("-inf"))
     _since: float | None = None
 
-    def note_indexed(self, records: int) -> None:
-        """So many came in just now."""
-        if records:
+    def index(self, look: Callable[[], int]) -> int:
+        """One look at the journals by the thread that indexes; answers what it answers, how many records."""
+        self._looking_since = time.monotonic()
+        try:
+            found = look()
+        finally:
+            self._looking_since = float("inf")
+        if found:
             self._indexed_at = time.monotonic()
+        return found
+
+    def wait(self, stop: threading.Event, longest_s: float) -> None:
+        """Until it is free, if it is not, and so long at most; so long if it is."""
+        was_needed, until = self.is_needed(), time.monotonic() + longest_s
+        while time.monotonic() < until and not stop.wait(LOOK_S):
+            if was_needed and not self.is_needed():
+                return
 
     def is_needed(self) -> bool:
         """No pack should be begun now."""
         now = time.monotonic()
-        if now - self._indexed_at > LULL_S:
+        if now - self._indexed_at > LULL_S and now - self._looking_since < EMPTY_LOOK_S:
             self._since = None
             return False
         if self._since is None:
