@@ -80,6 +80,7 @@ CASES: list[tuple[str, Callable[[ObjectStore, Corpus, str], None]]] = [
 
 def measure(place: str, store: ObjectStore, server: psutil.Process | None, repetitions: int) -> None:
     own = psutil.Process()
+    store.prepare()
     for corpus in corpora():
         prefixes = [f"{uuid4().hex}" for _ in range(repetitions)]
         for name, run in CASES:
