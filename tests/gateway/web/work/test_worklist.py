@@ -4,8 +4,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
+from gateway.finding import COUNTED_LIMIT, count_up_to_limit
+from gateway.index import Study
 from gateway.runtime import Runtime
+from tests.bench.many import study_uid, write_studies
 from tests.builders import NOW, County, arrive, identity, signed_report, submitted_task, waiting_task
 from tests.gateway.web.work.conftest import Client
 from worklists import routing
@@ -148,3 +152,12 @@ def test_phrases_fit_the_modality_and_the_normal_one_comes_first(runtime: Runtim
     assert phrases[0]["code"] == "dr-chest-normal"
     assert phrases[0]["normal"] is True
     assert all(phrase["code"].startswith("dr-") for phrase in phrases)
+
+
+def test_rows_are_counted_no_further_than_anybody_reads(runtime: Runtime, county: County) -> None:
+    with runtime.sessions.begin() as session:
+        write_studies(session, COUNTED_LIMIT + 5)
+
+    with runtime.reading() as session:
+        assert count_up_to_limit(session, select(Study)) == COUNTED_LIMIT
+        assert count_up_to_limit(session, select(Study).where(Study.study_instance_uid == study_uid(7))) == 1
