@@ -162,6 +162,8 @@ def _items(
                 if isinstance(found, FoundRecord):
                     last = found.header.sequence
                 yield last, segment, found
+    except FileNotFoundError:
+        return  # removed since it was listed: whoever did that had filed it
     except Broken as error:
         yield (
             last,
@@ -184,7 +186,7 @@ def _single_sequence(path: Path, segment: SegmentState) -> int:
     try:
         with SegmentScan(path) as scan:
             return scan.sequence_at(SEGMENT_HEADER_BYTES, segment.readable_to) or 0
-    except Broken:
+    except (Broken, FileNotFoundError):
         return 0
 
 

@@ -327,6 +327,26 @@ def test_a_disk_that_is_nearly_full_is_no_room_either(root: Path) -> None:
     assert [record.kind for record in records(root)] == ["association_closed"]
 
 
+@pytest.mark.parametrize("body", [b"small", bytes(LARGE)])
+def test_a_segment_that_goes_after_it_was_listed_holds_nothing(root: Path, body: bytes) -> None:
+    async def scene() -> int:
+        journal = begin(root, segment_bytes=1)
+        await keep(journal, body)
+        second = await keep(journal, b"behind it")
+        await journal.close()
+        return second
+
+    second = asyncio.run(scene())
+    [state] = journals(root)
+    gone = next(root.glob("*/*.single"), None) or min(root.glob("*/*.seg"))
+    gone.unlink()
+
+    batch = read_new(root, state, {})
+
+    assert [record.sequence for record in batch.records] == [second]
+    assert batch.damaged == []
+
+
 def test_segments_go_one_by_one_and_the_journal_after_its_last(root: Path) -> None:
     async def scene() -> str:
         journal = begin(root)
