@@ -22,7 +22,9 @@ from gateway.journal import JournalRecord
 log = structlog.get_logger()
 
 FILE_NAME = "in-hand.json"
-DEATHS_BEFORE_QUARANTINE = 3
+# Whoever kills drains by chance (an operator, the memory killer after somebody else) meets an innocent record, too, and
+# after each restart the same one first: seen with three in the torture by kills.
+DEATHS_BEFORE_QUARANTINE = 5
 
 _Key = tuple[str, int]
 

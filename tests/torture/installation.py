@@ -61,7 +61,7 @@ class Installation(Gateway):
                 tree.wait(20)
         ended = [tree for tree in self._trees if tree.poll() is not None]
         for tree in ended:
-            wait_for(lambda: not processes_of(tree.pid), 20, "its children are gone", self.log)  # noqa: B023
+            wait_for(lambda: not processes_of(tree.pid), 60, "its children are gone", self.log)  # noqa: B023
             self._trees.remove(tree)
         if ended:
             self.start([" ".join(map(str, list(cast(Any, tree.args))[1:])) for tree in ended])

@@ -51,17 +51,28 @@ def assert_kept_once(
             instances = session.scalars(select(Instance)).all()
             counted = Counter(instance.sop_instance_uid for instance in instances)
             assert not [uid for uid, count in counted.items() if count > 1], "instances are there twice"
-            gone = set(accepted) - set(counted)
-            assert not gone, f"{len(gone)} of {len(set(accepted))} accepted instances are gone"
             odd = select(Record.state, Record.reason, Record.kind).where(
                 Record.state.in_([RecordState.QUARANTINED, RecordState.HELD])
             )
-            assert not session.execute(odd).all()
+            assert not (found := session.execute(odd).all()), f"{found}\n{complaints(installation)}"
+            gone = set(accepted) - set(counted)
+            assert not gone, (
+                f"{len(gone)} of {len(set(accepted))} accepted instances are gone: {sorted(gone)[:5]}\n"
+                f"{complaints(installation)}"
+            )
             for instance in instances:
                 kept = read_original(runtime, instance.record, offset=instance.record.data_set_offset)
                 assert kept == originals[instance.sop_instance_uid], instance.sop_instance_uid
     finally:
         runtime.engine.dispose()
+
+
+def complaints(installation: Installation) -> str:
+    """What the processes said that was not all well."""
+    lines = installation.log().splitlines()
+    return "\n".join(
+        line[:300] for line in lines if '"level": "error"' in line or '"level": "warning"' in line
+    )
 
 
 def assert_nothing_left_over(installation: Installation) -> None:
