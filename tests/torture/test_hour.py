@@ -28,7 +28,7 @@ from tests.torture.verifying import assert_nothing_lost, unfiled
 
 pytestmark = [pytest.mark.xdist_group("torture-hour"), pytest.mark.timeout(1800)]
 
-COUNT = 20_000 if LONG else 2_000
+COUNT = 20_000 if LONG else 1_000
 STUDY = 250
 DEVICES = ("DEMO_CT", "DEMO_MR", "DEMO2_DR")
 GROWN_MB = 60  # a process, from after its first studies to its most

@@ -36,11 +36,11 @@ KEEPS = 0.5  # of the rate at which instances are taken, which a slow store does
 
 FAULTS = [
     Fault(name="slow down, not before", cause="SlowDown", status=503, retry_after_s=3, writes_only=True),
-    Fault(name="body changed on the way", cause="BadDigest", changes_body=True, writes_only=True),
-    Fault(name="cut in the middle", cause="ProtocolError", cut_after=100_000, writes_only=True),
     Fault(name="done and not answered", cause="ReadTimeoutError", withholds=True, writes_only=True),
     *(
         [
+            Fault(name="body changed on the way", cause="BadDigest", changes_body=True, writes_only=True),
+            Fault(name="cut in the middle", cause="ProtocolError", cut_after=100_000, writes_only=True),
             Fault(name="slow down", cause="SlowDown", status=503),
             Fault(name="slow down for writers", cause="SlowDown", status=503, writes_only=True),
             Fault(name="another ETag", cause="BadDigest", wrong_etag=True, writes_only=True),
@@ -118,6 +118,7 @@ def test_what_the_terminal_says_of_a_store_that_is_away(
     assert " down " in line
 
 
+@pytest.mark.skipif(not LONG, reason="it is about time")
 def test_a_slow_store_is_filed_into_as_fast_as_it_goes_and_slows_nobody_down(
     new_installation: NewInstallation, seaweedfs: SeaweedFs, store: FaultyStore
 ) -> None:
@@ -126,22 +127,21 @@ def test_a_slow_store_is_filed_into_as_fast_as_it_goes_and_slows_nobody_down(
     )
     one.start(["ingest", "web"])
     it = one.sign_in("it")
-    corpus = Corpus(BURST, modality="CT", size=300 if LONG else 200)
+    corpus = Corpus(BURST, modality="CT", size=300)
     originals: dict[str, bytes] = {}
     quiet = send(one, corpus, originals)
     wait_until_filed(one)
     store.fault = SLOW
     before, began = packed(it), time.monotonic()
-    rates = [send(one, corpus, originals) for _ in range(3 if LONG else 1)]
+    rates = [send(one, corpus, originals) for _ in range(3)]
     wait_until_filed(one)
     filed_at_s = (packed(it) - before) / (time.monotonic() - began)
     print(
         f"taken at {max(rates):.0f}/s (quiet {quiet:.0f}/s), filed at {filed_at_s / 1e6:.1f} MB/s", flush=True
     )
     assert filed_at_s < 1.3 * SLOW.bytes_per_s, "the store was not slow"
-    if LONG:  # a busy machine says nothing about rates
-        assert max(rates) >= KEEPS * quiet
-        assert filed_at_s > 0.5 * SLOW.bytes_per_s
+    assert max(rates) >= KEEPS * quiet
+    assert filed_at_s > 0.5 * SLOW.bytes_per_s
     assert get_json(it, "/api/v1/system")["store"]["up"], "slow is not away"
     store.fault = None  # to be looked at in a reasonable time
     assert_nothing_lost(one, set(originals), originals)
