@@ -9,9 +9,10 @@ from json.encoder import encode_basestring as quote  # text outside ASCII as it 
 from typing import Any
 
 from pydicom.datadict import tag_for_keyword
-from sqlalchemy import ColumnElement, String, cast, exists, func, select
+from sqlalchemy import ColumnElement, and_, exists, select
 from sqlalchemy.orm import aliased
 
+from gateway.dicomweb.errors import BadQuery
 from gateway.dicomweb.matching import (
     Matcher,
     match_codes,
@@ -21,6 +22,7 @@ from gateway.dicomweb.matching import (
     match_text,
     match_time,
     match_uids,
+    read_ends,
 )
 from gateway.index import Instance, Series, Study
 from worklists.patients import Patient
@@ -60,8 +62,20 @@ class Attribute:
 
 
 def match_birth_date(column: Any, value: str, name: str) -> ColumnElement[bool]:
-    """Birth dates are dates, compared as DICOM writes them."""
-    return match_date(func.replace(func.coalesce(cast(column, String), ""), "-", ""), value, name)
+    """Birth dates are dates in the database, and looked up by their index."""
+    first, last = (_read_date(end, name) if end else None for end in read_ends(value, name))
+    if first == last:
+        return and_(column == first)
+    return and_(
+        column.is_not(None), *([column >= first] if first else []), *([column <= last] if last else [])
+    )
+
+
+def _read_date(text: str, name: str) -> date:
+    try:
+        return date(int(text[:4]), int(text[4:6]), int(text[6:]))
+    except ValueError as error:
+        raise BadQuery(name, "there is no such day") from error
 
 
 def match_modalities(column: Any, value: str, name: str) -> ColumnElement[bool]:

@@ -48,6 +48,11 @@ def match_date(column: Column, value: str, name: str) -> ColumnElement[bool]:
     return and_(column != "", *([column >= first] if first else []), *([column <= last] if last else []))
 
 
+def read_ends(value: str, name: str) -> tuple[str, str]:
+    """The first and the last day of a range, or of one day."""
+    return _ends(value, _DATE, name)
+
+
 def match_time(column: Column, value: str, name: str) -> ColumnElement[bool]:
     """A time or a range; what is not said is open: `10` is all of ten o'clock (C.2.2.2.5.2)."""
     first, last = _ends(value, _TIME, name)
