@@ -5,11 +5,15 @@ after every restart. So after an end that was not in order the drain writes down
 die again, the next one tries the records of that set one by one, each written down; one with which it died too often
 is set apart untried. Once the drain has caught up, nothing is written any more.
 
+Deaths count while the supervisor lives that starts the drain again: when all was killed, or the power went, whatever
+was in hand is looked at one by one and held to have done nothing.
+
 A process' death loses no file that was written, so nothing is synced here.
 """
 
 import contextlib
 import json
+import os
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -81,6 +85,7 @@ class InHand:
     def _write(self, in_hand: Collection[_Key]) -> None:
         note = {
             "in_hand": sorted(in_hand),
+            "supervisor": os.getppid(),
             "suspects": sorted(self.suspects),
             "deaths": [[*key, count] for key, count in sorted(self.deaths.items())],
         }
@@ -105,7 +110,7 @@ def read_in_hand(folder: Path, *, careful: bool) -> InHand:
     found.careful = True
     found.suspects = {_as_key(one) for one in [*note["suspects"], *note["in_hand"]]}
     found.deaths = Counter({(journal, sequence): count for journal, sequence, count in note["deaths"]})
-    if len(note["in_hand"]) == 1:
+    if len(note["in_hand"]) == 1 and note.get("supervisor") == os.getppid():
         [one] = note["in_hand"]
         found.deaths[_as_key(one)] += 1
     if note["in_hand"]:

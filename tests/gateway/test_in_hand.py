@@ -7,6 +7,7 @@ import threading
 import time
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from sqlalchemy import event, select
@@ -81,6 +82,17 @@ def test_a_record_that_ends_the_process_is_set_apart_after_some_restarts_and_the
     assert row.origin["sop_instance_uid"] == deadly
     assert row.reason.startswith("EndedTheDrain")
     assert not (settings.data_dir / "run" / FILE_NAME).exists()  # nothing is noted when all is well
+
+
+def test_what_was_in_hand_when_everything_was_killed_has_ended_nothing(tmp_path: Path) -> None:
+    note = {"in_hand": [["a" * 32, 7]], "suspects": [], "deaths": []}
+    (tmp_path / FILE_NAME).write_text(json.dumps({**note, "supervisor": 1 << 30}))
+    of_another = read_in_hand(tmp_path, careful=True)
+    (tmp_path / FILE_NAME).write_text(json.dumps({**note, "supervisor": os.getppid()}))
+    of_the_same = read_in_hand(tmp_path, careful=True)
+
+    assert of_another.suspects == of_the_same.suspects == {("a" * 32, 7)}
+    assert (sum(of_another.deaths.values()), sum(of_the_same.deaths.values())) == (0, 1)
 
 
 def test_a_drain_that_ended_in_order_notes_nothing(wire: Wire) -> None:
