@@ -170,6 +170,7 @@ class Overseer:
             return None, Answer(up=False, detail=type(error).__name__, since=now)
 
     def _read_rows(self, session: Session, now: datetime) -> Rows:
+        unindexed = self._unindexed.get()  # first: what is indexed meanwhile is counted twice, never not at all
         quarantined = select(func.count()).where(Record.state == RecordState.QUARANTINED)
         waiting = select(
             func.count(), func.coalesce(func.sum(Record.size_bytes), 0), func.min(Record.received_at)
@@ -181,7 +182,7 @@ class Overseer:
             quarantined=session.scalar(quarantined) or 0,
             not_filed_records=records,
             not_filed_bytes=int(size),
-            unindexed=self._unindexed.get(),
+            unindexed=unindexed,
             drain=_read_marks(session, now),
             packs=totals.packs,
             packed_bytes=totals.packed_bytes,
