@@ -30,7 +30,7 @@ log = structlog.get_logger()
 # Between two looks at the journals' marks, the longer the quieter. Few records at a time cost a transaction each:
 # the next look waits for some more to come.
 SHORTEST_IDLE_S, LONGEST_IDLE_S = 0.025, 0.15
-FEW_RECORDS, FEW_IDLE_S = 40, 0.05
+FEW_RECORDS, FEW_IDLE_S = 40, 0.02
 PREPARED_S = 0.25  # between two looks whether the database is prepared
 LOCK_NAME = "drain.lock"
 LOCKED_S = 1.0  # between two looks whether another drain has ended
