@@ -170,7 +170,8 @@ class Overseer:
             return None, Answer(up=False, detail=type(error).__name__, since=now)
 
     def _read_rows(self, session: Session, now: datetime) -> Rows:
-        unindexed = self._unindexed.get()  # first: what is indexed meanwhile is counted twice, never not at all
+        # First: what is indexed meanwhile is counted twice then, never not at all.
+        unindexed = self._unindexed.get()
         quarantined = select(func.count()).where(Record.state == RecordState.QUARANTINED)
         waiting = select(
             func.count(), func.coalesce(func.sum(Record.size_bytes), 0), func.min(Record.received_at)
