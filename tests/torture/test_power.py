@@ -47,7 +47,11 @@ def test_what_was_acknowledged_survives_power_cuts(new_installation: NewInstalla
             originals |= data_sets_of(files)
             one.start()
             with Modality(one.dicom_port, files, at_once=15) as modality:
-                time.sleep(chance.uniform(0.3, 2.5))
+                wanted = 15 * chance.randint(
+                    0, 3
+                )  # a slow machine has taken none by the time that a fast one took all
+                wait_for(lambda: len(modality.accepted) >= wanted, 120, "some are taken", one.log)  # noqa: B023
+                time.sleep(chance.uniform(0.0, 1.0))
                 disk.cut_power()
             one.kill()
             disk.restore_power()
