@@ -9,6 +9,7 @@ import fcntl
 import os
 import struct
 import subprocess
+import time
 from pathlib import Path
 from typing import Self
 
@@ -16,6 +17,7 @@ import pytest
 
 _EXT4_IOC_SHUTDOWN = 0x8004587D  # _IOR('X', 125, __u32)
 _NOLOGFLUSH = 2
+LET_GO_S = 60.0
 
 
 class SmallDisk:
@@ -69,8 +71,16 @@ class SmallDisk:
             os.close(handle)
 
     def restore_power(self) -> None:
-        """Mount what is on the disk; nobody may have it open."""
-        run("umount", str(self.path))
+        """Mount what is on the disk; whoever was killed may need a moment to let go of it."""
+        deadline = time.monotonic() + LET_GO_S
+        while True:
+            try:
+                run("umount", str(self.path))
+                break
+            except subprocess.CalledProcessError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.1)
         self._mount()
 
     def _mount(self) -> None:
