@@ -41,11 +41,11 @@ def county(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def county_database(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A PostgreSQL database with the demonstration county, to be copied."""
-    url = postgres.url()
-    make_county_in(Settings(data_dir=tmp_path_factory.mktemp("county"), database_url=url))
-    return url
+def county_on_servers(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """The same with its rows in a PostgreSQL database, both to be copied: its listeners know the devices of that one."""
+    folder, url = tmp_path_factory.mktemp("county"), postgres.url()
+    make_county_in(Settings(data_dir=folder, database_url=url))
+    return folder, url
 
 
 @pytest.fixture
@@ -56,11 +56,12 @@ def new_installation(
     with ExitStack() as ends:
 
         def make(stack: str = STACKS[0], *, folder: Path | None = None, **settings: object) -> Installation:
-            folder = copy_of(county, folder or tmp_path / f"data-{stack}")
+            template = county
             if stack == STACKS[1]:
                 store: SeaweedFs = request.getfixturevalue("seaweedfs")
-                template: str = request.getfixturevalue("county_database")
-                settings = {"object_store": store.url(), "database_url": _copy_database(template), **settings}
+                template, url = request.getfixturevalue("county_on_servers")
+                settings = {"object_store": store.url(), "database_url": _copy_database(url), **settings}
+            folder = copy_of(template, folder or tmp_path / f"data-{stack}")
             return ends.enter_context(Installation(folder, ("ingest",), **settings))
 
         yield make

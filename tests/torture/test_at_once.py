@@ -22,14 +22,14 @@ SECRET = "shared-by-both-of-these-nodes"
 
 
 def test_a_study_sent_three_times_at_once_by_two_devices_to_two_nodes_is_there_once(
-    new_installation: NewInstallation, county: Path, tmp_path: Path
+    new_installation: NewInstallation, county_on_servers: tuple[Path, str], tmp_path: Path
 ) -> None:
     files = write_study(tmp_path / "study", INSTANCES, size=48)
     settings = {"file_after_s": 0.5, "pack_bytes": 1 << 20, "cache_bytes": 0, "node_secret": SECRET}
     first = new_installation(STACKS[1], ingest_workers=2, **settings)
     shared = {"database_url": first.settings.database, "object_store": first.settings.objects}
     with Installation(
-        copy_of(county, tmp_path / "second"), ("ingest",), node="second", **shared, **settings
+        copy_of(county_on_servers[0], tmp_path / "second"), ("ingest",), node="second", **shared, **settings
     ) as second:
         for node in (first, second):
             node.start()
