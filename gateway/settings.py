@@ -107,7 +107,7 @@ class Settings(BaseSettings):
         description="origins, comma-separated, whose pages may read DICOMweb with a bearer token",
     )
     demo_password: str | None = None
-    ingest_workers: int = Field(default=2, ge=1, description="listener processes that accept from one socket")
+    ingest_workers: int = Field(default=1, ge=1, description="listener processes that accept from one socket")
     web_workers: int = Field(default=1, ge=1, description="web processes that accept from one socket")
     faults: str = Field(
         default="", description="for tests: what goes wrong where, see gateway/fault_points.py"

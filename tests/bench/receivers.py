@@ -66,11 +66,12 @@ class Receiver:
 
 @contextmanager
 def ingest_node(folder: Path, **settings: object) -> Iterator[Receiver]:
-    """The listeners of `gateway ingest`, as many as it runs unless told otherwise, and nothing behind them."""
+    """The listeners of `gateway ingest`, two as in `docker/compose.yaml` unless told otherwise, and nothing behind them."""
     folder.mkdir(parents=True)
     port, tls_port = free_ports(2)
     values: dict[str, Any] = {
-        "data_dir": folder, "dicom_port": port, "dicom_tls_port": tls_port, "journal_bytes": _NEVER_FULL, **settings
+        "data_dir": folder, "dicom_port": port, "dicom_tls_port": tls_port, "journal_bytes": _NEVER_FULL,
+        "ingest_workers": 2, **settings
     }  # fmt: skip
     configured = Settings(**values)
     configured.directory_snapshot.write_text(json.dumps(_directory()))

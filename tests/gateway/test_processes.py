@@ -8,8 +8,10 @@ import time
 
 import pytest
 
+# Whoever runs the tests may have told its children to ignore SIGHUP.
 PROGRAM = """
-import time
+import signal, time
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 from gateway.processes import Supervisor
 def sleep():
     print("child", flush=True)

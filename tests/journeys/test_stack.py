@@ -124,10 +124,12 @@ def send(
     return study_uid
 
 
-def test_a_study_is_sent_read_signed_and_returned(
-    stack: Stack, sent: dict[str, bytes], tmp_path: Path
-) -> None:
-    study_uid = send(stack, tmp_path, sent, calling="DEMO_DR", modality="DX", patient_id="STACK-1")
+@pytest.fixture(scope="module")
+def signed(stack: Stack, sent: dict[str, bytes], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """A report that was signed and returned."""
+    study_uid = send(
+        stack, tmp_path_factory.mktemp("signed"), sent, calling="DEMO_DR", modality="DX", patient_id="STACK-1"
+    )
     reader, reviewer = stack.gateway.sign_in("reader"), stack.gateway.sign_in("reviewer")
     item = wait_for(
         lambda: find_item(reader, "/api/v1/worklist", study_uid, state="waiting"),
@@ -140,15 +142,19 @@ def test_a_study_is_sent_read_signed_and_returned(
     body = {"findings": "未见异常。", "impression": "未见异常。", "critical": False, "preliminary": False}
     act(reader, "PUT", f"{task}/report", json=body)
     act(reader, "POST", f"{task}/submit")
-    signed = act(reviewer, "POST", f"{task}/sign")
-
+    report = act(reviewer, "POST", f"{task}/sign")
     radiographer = stack.gateway.sign_in("radiographer")
 
     def is_returned() -> bool:
         items = get_json(radiographer, "/api/v1/returns")["items"]
-        return any(one["report_id"] == signed["report_id"] for one in items)
+        return any(one["report_id"] == report["report_id"] for one in items)
 
     wait_for(is_returned, 120, "the report is returned", stack.gateway.log)
+    return report
+
+
+def test_a_study_is_sent_read_signed_and_returned(stack: Stack, signed: dict[str, Any]) -> None:
+    radiographer = stack.gateway.sign_in("radiographer")
     assert radiographer.get(f"/api/v1/reports/{signed['report_id']}/pdf").content.startswith(b"%PDF")
 
 
@@ -204,6 +210,7 @@ def test_each_process_is_restarted_and_the_broker_emptied_while_studies_arrive(
 def test_a_backup_taken_while_studies_arrive_becomes_an_installation(
     stack: Stack,
     sent: dict[str, bytes],
+    signed: dict[str, Any],
     postgres: Postgres,
     seaweedfs: SeaweedFs,
     redis: Redis,
@@ -235,14 +242,15 @@ def test_a_backup_taken_while_studies_arrive_becomes_an_installation(
         assert done.returncode == 0, done.stdout
         kept = originals_of(second.gateway)
         assert {uid: kept.get(uid) for uid in before} == before
-        assert_report_verifies(second.gateway, tmp_path)
+        assert_report_verifies(second.gateway, signed["report_id"], tmp_path)
     finally:
         second.close()
 
 
-def assert_report_verifies(gateway: Gateway, folder: Path) -> None:
+def assert_report_verifies(gateway: Gateway, report_id: str, folder: Path) -> None:
     radiographer = gateway.sign_in("radiographer")
     [returned] = get_json(radiographer, "/api/v1/returns")["items"]
+    assert returned["report_id"] == report_id
     path = folder / "report.pdf"
     path.write_bytes(radiographer.get(f"/api/v1/reports/{returned['report_id']}/pdf").content)
     said = poppler("pdfsig", "-nocert", str(path))
