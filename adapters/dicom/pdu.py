@@ -42,6 +42,8 @@ APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"  # PS3.7 Annex A
 FIXED_FIELDS = 68  # of A-ASSOCIATE-RQ and -AC, between the PDU header and the first item
 
 _ITEM = struct.Struct(">BxH")
+_P_DATA = int(PduType.P_DATA)
+_COMMAND, _LAST_OF_COMMAND = 0x01, 0x03  # message control header, PS3.8 Annex E
 _APPLICATION_CONTEXT, _CONTEXT_RQ, _CONTEXT_AC = 0x10, 0x20, 0x21
 _ABSTRACT_SYNTAX, _TRANSFER_SYNTAX, _USER_INFORMATION = 0x30, 0x40, 0x50
 _MAXIMUM_LENGTH, _IMPLEMENTATION_CLASS, _ROLE, _IMPLEMENTATION_VERSION = 0x51, 0x52, 0x54, 0x55
@@ -168,10 +170,15 @@ def write_abort(reason: AbortReason | None) -> bytes:
 def write_command(context_id: int, command: bytes, maximum_length: int) -> bytes:
     """Write a command set as P-DATA-TF PDUs, none with a variable field over the peer's maximum length."""
     step = maximum_length - PDV_HEADER.size if maximum_length else len(command)
+    if len(command) <= step:
+        length = len(command) + PDV_HEADER.size
+        return (
+            HEADER.pack(_P_DATA, length) + PDV_HEADER.pack(length - 4, context_id, _LAST_OF_COMMAND) + command
+        )
     out = bytearray()
     for start in range(0, len(command), step):
         part = command[start : start + step]
-        control = 0x03 if start + step >= len(command) else 0x01  # PS3.8 Annex E: command, last
+        control = _LAST_OF_COMMAND if start + step >= len(command) else _COMMAND
         out += HEADER.pack(PduType.P_DATA, len(part) + PDV_HEADER.size)
         out += PDV_HEADER.pack(len(part) + 2, context_id, control) + part
     return bytes(out)

@@ -13,8 +13,8 @@ from adapters.errors import Refused
 class Entry(Protocol):
     """One payload on its way into the journal."""
 
-    def write(self, view: bytes | bytearray | memoryview) -> None:
-        """Take the bytes at once (the view may be reused afterwards); may raise Unavailable: no room."""
+    def write(self, *views: bytes | bytearray | memoryview) -> None:
+        """Take the bytes at once (the views may be reused afterwards); may raise Unavailable: no room."""
 
     async def commit(self, rest: Sequence[bytes | memoryview] = ()) -> None:
         """Return once the payload is durable; raises Unavailable. Its rest stays as it is until then: no copy is needed."""

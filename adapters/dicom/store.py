@@ -91,9 +91,10 @@ class Store:
             for run in runs:
                 self.size += len(run)
                 self._walker.feed(run)
-                if not lasting:
-                    self._entry.write(run)
-            self._last = runs if lasting else ()
+            if lasting:
+                self._last = runs
+            else:
+                self._entry.write(*runs)
         except Exception as error:  # every outcome is an answer
             self._fail(error)
 

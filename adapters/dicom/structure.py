@@ -25,8 +25,12 @@ INFLATE_STEP = 1 << 16  # bytes inflated at a time
 _UNDEFINED = 0xFFFFFFFF
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 _PIXEL_DATA = 0x7FE00010
-_PLAIN_LITTLE = struct.Struct("<HHI").unpack_from
+# Explicit VR: tag, VR and the short length; the long length; tag and length where no VR stands between.
+_LITTLE = tuple(struct.Struct("<" + form).unpack_from for form in ("HH2sH", "I", "HHI"))
+_BIG = tuple(struct.Struct(">" + form).unpack_from for form in ("HH2sH", "I", "HHI"))
+_PLAIN_LITTLE = _LITTLE[2]
 _NOT_DATA = (0x0000, 0x0002)  # groups of commands and of file meta information
+_LAST_NOT_DATA = 0x0002FFFF
 _NOTHING: frozenset[int] = frozenset()
 
 # PS3.5 Table 7.1-2: these have a length of 16 bits, every other VR one of 32 bits.
@@ -73,10 +77,7 @@ class Walker:
             int, tuple[int, int]
         ] = {}  # items of wanted sequences of undefined length: start, end
         self._wanted = frozenset(wanted)
-        order = ">" if encoding.big_endian else "<"
-        self._explicit = struct.Struct(order + "HH2sH").unpack_from
-        self._length = struct.Struct(order + "I").unpack_from
-        self._plain = struct.Struct(order + "HHI").unpack_from
+        self._explicit, self._length, self._plain = _BIG if encoding.big_endian else _LITTLE
         self._implicit = encoding.implicit_vr
         self._stack: list[tuple[int, bool]] = []  # (made of, in implicit VR), outermost first
         self._opened = (0, 0)  # tag and start of the outermost open sequence
@@ -141,20 +142,21 @@ class Walker:
 
     def _walk_explicit(self, data: memoryview, position: int) -> int:
         end, wanted, tag = len(data), _NOTHING if self._stack else self._wanted, self.last_tag
-        while position + 8 <= end:
-            group, element, vr, length = self._explicit(data, position)
+        explicit, last = self._explicit, end - 8
+        while position <= last:
+            group, element, vr, length = explicit(data, position)
+            tag = group << 16 | element
             begin = position + 8
             if vr not in _SHORT_VRS:
                 if group == 0xFFFE:
                     return self._walk_delimiter(data, position)
                 if vr not in _LONG_VRS and not (vr.isalpha() and vr.isupper()):
-                    raise self._cannot("no value representation at", group << 16 | element)
+                    raise self._cannot("no value representation at", tag)
                 begin += 4
                 if begin > end:
                     break
                 length = self._length(data, position + 8)[0]
-            tag = group << 16 | element
-            if group in _NOT_DATA:
+            if tag <= _LAST_NOT_DATA and group in _NOT_DATA:
                 raise self._cannot("not part of a data set:", tag)
             if tag in wanted and not self._capture(data, tag, begin, length):
                 break

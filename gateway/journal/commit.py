@@ -34,7 +34,7 @@ class GroupCommit:
         self._folder = folder
         self._segment_bytes = segment_bytes
         self._numbers = numbers
-        self._steps: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._steps: SimpleQueue[tuple[asyncio.AbstractEventLoop, _Step, _Taken] | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="journal-commit", daemon=True)
         self._thread.start()
         self._segment: SharedSegment | None = None  # that records are appended to
@@ -43,25 +43,26 @@ class GroupCommit:
         self._refused: list[_Waiting] = []  # of a segment that failed; they hear of it once it is retired
         self._failure: Exception | None = None  # why the segment takes no more
         self._is_to_end = False
-        self._quiet: asyncio.Event | None = None  # while a step is under way
+        self._is_busy = False  # a step is under way
+        self._idlers: list[asyncio.Future[None]] = []  # they wait until none is
         self._is_due = False  # a step will begin at the end of this turn of the loop
         self._note_timer: asyncio.TimerHandle | None = None
 
-    async def commit(self, record: PendingRecord) -> None:
-        """Durable when it returns; Unavailable when it cannot be made so."""
+    def commit(self, record: PendingRecord) -> asyncio.Future[None]:
+        """Ends when the record is durable; with Unavailable when it cannot be made so."""
         loop = asyncio.get_running_loop()
         done: asyncio.Future[None] = loop.create_future()
         self._unwritten.append((record, done))
         self._append()
-        if self._quiet is None and not self._is_due:
+        if not self._is_busy and not self._is_due:
             self._is_due = True
             loop.call_soon(self._go_on)  # with all whose last bytes came in the same turn
-        await done
+        return done
 
     def note(self, record: PendingRecord) -> None:
         """Goes with the next commit, or by itself after NOTE_DELAY_S."""
         self._unwritten.append((record, None))
-        if self._quiet is None and self._note_timer is None:
+        if not self._is_busy and self._note_timer is None:
             self._note_timer = asyncio.get_running_loop().call_later(NOTE_DELAY_S, self._go_on)
 
     def drop_notes(self, count: int) -> None:
@@ -88,14 +89,18 @@ class GroupCommit:
     # On the loop.
 
     async def _be_quiet(self) -> None:
-        while self._quiet is not None:
-            await self._quiet.wait()
+        while self._is_busy:
+            quiet = asyncio.get_running_loop().create_future()
+            self._idlers.append(quiet)
+            await quiet
 
     def _append(self) -> None:
         """Write what waits, as far as the segment takes it."""
-        segment, batch, size = self._segment, list[_Waiting](), 0
-        if segment is None or self._is_to_end or self._failure is not None:
+        segment = self._segment
+        if not self._unwritten or segment is None or self._is_to_end or self._failure is not None:
             return
+        batch: list[_Waiting] = []
+        size = 0
         while self._unwritten:
             size += self._unwritten[0][0].length
             if not segment.has_room_for(size) and not (segment.is_empty and not batch):
@@ -118,13 +123,13 @@ class GroupCommit:
         if self._note_timer is not None:
             self._note_timer.cancel()
             self._note_timer = None
-        if self._quiet is not None:
+        if self._is_busy:
             return
         self._append()
         step = self._next_step()
         if step is not None:
-            self._quiet = asyncio.Event()
-            self._steps.put(partial(self._take_step, asyncio.get_running_loop(), *step))
+            self._is_busy = True
+            self._steps.put((asyncio.get_running_loop(), *step))
 
     def _next_step(self) -> "tuple[_Step, _Taken] | None":
         """What is done in the thread, and who hears on the loop how it went."""
@@ -140,10 +145,12 @@ class GroupCommit:
         return None
 
     def _step_taken(self, taken: "_Taken", error: Exception | None) -> None:
-        assert self._quiet is not None  # a step was under way
-        quiet, self._quiet = self._quiet, None
+        self._is_busy = False
         taken(error)
-        quiet.set()
+        idlers, self._idlers = self._idlers, []
+        for quiet in idlers:
+            if not quiet.done():  # done: whoever waited has given up
+                quiet.set_result(None)
 
     def _synced(self, segment: SharedSegment, error: Exception | None) -> None:
         try:
@@ -206,16 +213,14 @@ class GroupCommit:
     # In the thread.
 
     def _work(self) -> None:
-        while (step := self._steps.get()) is not None:
-            step()
-
-    def _take_step(self, loop: asyncio.AbstractEventLoop, step: "_Step", taken: "_Taken") -> None:
-        error: Exception | None = None
-        try:
-            step()
-        except Exception as failure:  # everybody who waits must hear of it, whatever it was
-            error = failure
-        loop.call_soon_threadsafe(self._step_taken, taken, error)
+        while (ordered := self._steps.get()) is not None:
+            loop, step, taken = ordered
+            error: Exception | None = None
+            try:
+                step()
+            except Exception as failure:  # everybody who waits must hear of it, whatever it was
+                error = failure
+            loop.call_soon_threadsafe(self._step_taken, taken, error)
 
     def _open(self) -> None:
         self._segment = SharedSegment(

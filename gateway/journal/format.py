@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy
 from google_crc32c import extend, value
+from pydantic_core import to_json
 
 Buffer = bytes | bytearray | memoryview
 
@@ -30,8 +31,6 @@ _RECORD = struct.Struct("<4s8sQQII")
 _TRAILER = struct.Struct("<I")  # CRC of body | CRC of marker, body offset, body length and the CRC of body
 _MARK = struct.Struct("<QI")  # synced offset, ended | CRC of both
 _CRC = struct.Struct("<I")
-
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
 
 SEGMENT_HEADER_BYTES = _SEGMENT.size + _CRC.size
 RECORD_HEADER_BYTES = _RECORD.size + _CRC.size
@@ -114,7 +113,7 @@ def read_segment_header(data: bytes) -> SegmentHeader:
 
 
 def write_head(kind: str, origin: Mapping[str, Any]) -> bytes:
-    head = _encode({"kind": kind, "origin": dict(origin)}).encode()
+    head = to_json({"kind": kind, "origin": origin})
     if len(head) > HEAD_LIMIT_BYTES:
         raise ValueError(f"kind and origin take {len(head)} bytes; at most {HEAD_LIMIT_BYTES} are kept")
     return head

@@ -156,10 +156,6 @@ class Journal:
         if self._closed:
             raise Unavailable("the journal is closed")
 
-    async def _commit(self, record: PendingRecord) -> None:
-        self._check_open()
-        await self._group.commit(record)
-
     def _new_single(self, head: bytes) -> SingleSegment:
         self._check_open()
         single = SingleSegment(self._folder, self.id, next(self._numbers), head)
@@ -246,20 +242,20 @@ class Entry:
         if streamed:
             self._start_streaming()
 
-    def write(self, view: Buffer) -> None:
-        """Add to the body; the view may be reused afterwards. What goes wrong here is raised by the commit."""
+    def write(self, *views: Buffer) -> None:
+        """Add to the body; the views may be reused afterwards. What goes wrong here is raised by the commit."""
         if self._done:
             raise RuntimeError("the record is committed or aborted")
         if self._error is not None:
             return
-        if self._single is None and self._is_much(len(view)):
+        if self._single is None and self._is_much(sum(map(len, views))):
             self._start_streaming()
         if self._single is not None:
-            self._take([view])
-            self._stream([view])
+            self._take(views)
+            self._stream(views)
         elif self._error is None:
-            chunk = bytes(view)
-            self._take([chunk])
+            chunk = b"".join(views)
+            self._take((chunk,))
             self._chunks.append(chunk)
             self._collected += len(chunk)
             self._journal._collected += len(chunk)
@@ -272,8 +268,7 @@ class Entry:
         if self._done:
             raise RuntimeError("the record is committed or aborted")
         if self._single is not None or self.size + sum(map(len, rest)) > COLLECT_BYTES:
-            for view in rest:
-                self.write(view)
+            self.write(*rest)
         elif self._error is None:
             self._take(rest)
             self._chunks += rest
@@ -281,16 +276,16 @@ class Entry:
         if self._error is not None:
             raise unavailable(self._error)
         sequence = next(self._journal._sequences)
-        chunks = self._chunks
         try:
             if self._single is not None:
                 await self._journal._commit_single(self._single, sequence, self._crc)
             else:
-                await self._journal._commit(
+                self._journal._check_open()
+                await self._journal._group.commit(
                     PendingRecord(
                         sequence=sequence,
                         head=self._head,
-                        body=chunks,
+                        body=self._chunks,
                         body_length=self.size,
                         body_crc=self._crc,
                     )

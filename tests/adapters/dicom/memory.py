@@ -36,13 +36,13 @@ class MemoryEntry:
         self.payload = bytearray()
         self.size = 0
 
-    def write(self, view: bytes | bytearray | memoryview) -> None:
-        self.size += len(view)
+    def write(self, *views: bytes | bytearray | memoryview) -> None:
+        self.size += sum(map(len, views))
         if self.size > self.intake.room:
             raise Unavailable("journal is full")
         self.intake.writes += 1
         if self.intake.keeps_payloads:
-            self.payload += view
+            self.payload += b"".join(views)
 
     async def commit(self, rest: Sequence[bytes | memoryview] = ()) -> None:
         for view in rest:
