@@ -3,6 +3,8 @@
 A message only names a row that is leased already; lost with the broker, its lease runs out and beat finds it again.
 """
 
+import os
+import signal
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -49,10 +51,13 @@ def make_celery(settings: Settings) -> Celery:
         },
     )
 
+    worker = os.getpid()
+
     @beat_embedded_init.connect(weak=False)
     @worker_process_init.connect(weak=False)
-    def end_with_worker(**_: Any) -> None:  # a beat whose worker was killed would beat for ever
-        die_with_parent()
+    def end_with_worker(**_: Any) -> None:
+        # A beat whose worker was killed would beat for ever, and its pool wait for it to hear of what is done.
+        die_with_parent(worker, signal.SIGKILL)
 
     @beat_init.connect(weak=False)
     def say_beat(**_: Any) -> None:

@@ -90,9 +90,11 @@ def _say_nothing_to_read(_number: int, _frame: object) -> None:
     log.info("files_are_read_when_they_change")
 
 
-def die_with_parent() -> None:
-    """End this process (SIGTERM) when the one that forked it ends, however that ends."""
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+def die_with_parent(parent: int, how: signal.Signals = signal.SIGTERM) -> None:
+    """End this process when the one that forked it ends, however that ends; at once when it has ended already."""
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, how)
+    if os.getppid() != parent:
+        os._exit(1)
 
 
 def _start(name: str, target: Callable[[], None]) -> BaseProcess:
@@ -106,9 +108,7 @@ def _run_child(name: str, target: Callable[[], None], parent: int) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     for number in (signal.SIGINT, signal.SIGHUP):  # both reach the whole group; the supervisor decides
         signal.signal(number, signal.SIG_IGN)
-    die_with_parent()
-    if os.getppid() != parent:
-        sys.exit(1)
+    die_with_parent(parent)
     try:
         target()
     except KeyboardInterrupt:

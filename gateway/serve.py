@@ -93,9 +93,11 @@ class Web:
         if place == 0:
             beginning.start()
             registering.start()
-        # uvicorn raises the signal again once it has ended in order; what follows must run all the same.
-        signal.signal(signal.SIGTERM, lambda *_: None)
-        WebServer(web_config(app, self._settings), self._listener, self._shares, place).run()
+        server = WebServer(web_config(app, self._settings), self._listener, self._shares, place)
+        # Also before uvicorn listens to signals; and it raises them again once it has ended in order: what follows
+        # must run all the same.
+        signal.signal(signal.SIGTERM, server.end)
+        server.run()
         stop.set()
         presence.stop()
         if place == 0:

@@ -45,6 +45,10 @@ class WebServer(uvicorn.Server):
         self._connecting: set[asyncio.Task[None]] = set()
         shares.say(place, 0)
 
+    def end(self, *_: object) -> None:
+        """As a signal's handler: end in order, or do not begin."""
+        self.should_exit = True
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await self.lifespan.startup()
         if self.lifespan.should_exit:

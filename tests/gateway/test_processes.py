@@ -53,3 +53,46 @@ def test_a_terminal_that_hangs_up_ends_it_in_order() -> None:
 
     rest, _ = tree.communicate(timeout=20)
     assert (rest.strip(), tree.returncode) == ("ended in order", 0)
+
+
+ORPHAN = """
+import os, signal, sys, time
+from gateway.processes import die_with_parent
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+parent, (heard, bound) = os.getpid(), os.pipe()
+if os.fork() == 0:
+    when, how = sys.argv[1], signal.Signals(int(sys.argv[2]))
+    while when == "late" and os.getppid() == parent:
+        time.sleep(0.01)
+    die_with_parent(parent, how)
+    print("bound", flush=True)
+    os.write(bound, b".")
+    time.sleep(1)
+    print("alive", flush=True)
+    os._exit(0)
+if sys.argv[1] == "early":
+    os.read(heard, 1)
+os.kill(parent, signal.SIGKILL)
+"""
+
+
+@pytest.mark.parametrize(
+    ("when", "how", "said"),
+    [
+        ("late", signal.SIGTERM, ""),
+        ("early", signal.SIGKILL, "bound\n"),
+        ("early", signal.SIGTERM, "bound\nalive\n"),
+    ],
+)
+def test_a_child_ends_with_its_parent_also_with_one_that_was_gone_before_it_could_say_so(
+    when: str, how: signal.Signals, said: str
+) -> None:
+    """The last one ignores what it is sent: the others do not, whatever they do with SIGTERM."""
+    tree = subprocess.run(
+        [sys.executable, "-c", ORPHAN, when, str(int(how))],
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=30,
+        check=False,
+    )  # reads until the child, too, has closed its end
+    assert tree.stdout == said

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -12,9 +13,11 @@ import uvicorn
 from sqlalchemy import select
 
 from gateway.audit import AuditEvent
+from gateway.ingest import listen
 from gateway.runtime import Runtime
 from gateway.serve import web_config
 from gateway.web.app import create_app
+from gateway.web.server import Shares, WebServer
 
 REAL = "203.0.113.9"
 
@@ -43,6 +46,18 @@ def ask(port: int, method: str, path: str, body: object = None) -> int:
     status = connection.getresponse().status
     connection.close()
     return status
+
+
+def test_a_web_process_that_is_told_to_end_before_it_listens_ends(runtime: Runtime) -> None:
+    """Else it outlived a supervisor that was killed just then, and held the port."""
+    listener = listen("127.0.0.1", 0)
+    server = WebServer(web_config(create_app(runtime), runtime.settings), listener, Shares(1), 0)
+    server.end(signal.SIGTERM, None)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    thread.join(10)
+    assert not thread.is_alive()
+    listener.close()
 
 
 @pytest.mark.parametrize(
