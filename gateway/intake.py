@@ -193,6 +193,13 @@ class Drain:
                 if not is_crossed(error) or attempt == TRIES_WHEN_CROSSED - 1:
                     raise
                 log.info("batch_crossed", journal=state.id, records=len(read), error=type(error).__name__)
+                read = self._without_known(state, read)
+
+    def _without_known(self, state: JournalState, read: Sequence[ReadRecord]) -> list[ReadRecord]:
+        """What has no rows even now: a server may end a commit long after the drain that sent it was killed."""
+        with self.runtime.reading() as session:
+            known = known_sequences(session, state.id, [one.record.sequence for one in read])
+        return [one for one in read if one.record.sequence not in known]
 
     def _quarantine(self, record: JournalRecord, error: Exception) -> None:
         with self.runtime.sessions.begin() as session:

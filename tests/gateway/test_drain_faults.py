@@ -2,6 +2,7 @@
 
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -10,8 +11,10 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, event, select
 
+from gateway.fault_points import arm
 from gateway.filing import Filing
-from gateway.index import DrainMark, Record
+from gateway.index import DrainMark, Record, RecordState
+from gateway.intake import Drain
 from gateway.journal import find_segment
 from gateway.runtime import Runtime
 from gateway.sweep import Leased
@@ -125,3 +128,20 @@ def test_two_that_count_the_same_examination_count_both(wire: Wire) -> None:
 
     with wire.session() as session:
         assert session.scalars(select(Examination)).one().instances == 3
+
+
+def test_what_a_killed_drain_still_commits_breaks_nothing_for_the_next_one(wire: Wire) -> None:
+    """A server goes on with a commit whose sender is dead: the next drain has read the cursors of before."""
+    wire.send(*(wire.image() for _ in range(5)))
+    arm("index.indexed=delay@1:1.0")
+    before = threading.Thread(target=Drain(wire.runtime).index_new)
+    try:
+        before.start()
+        time.sleep(0.5)
+        wire.index()
+        before.join(timeout=30)
+    finally:
+        arm("")
+
+    with wire.session() as session:
+        assert [record.state for record in session.scalars(select(Record))] == [RecordState.INDEXED] * 5
