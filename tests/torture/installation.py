@@ -4,12 +4,14 @@ Each is what the `gateway` command runs, with an environment and a process group
 of one that was prepared once: the demonstration county, without studies.
 """
 
+import faulthandler
 import multiprocessing
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import time
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import IO, Any, cast
@@ -25,6 +27,7 @@ _FORKS.set_forkserver_preload(
     ]
 )
 HAPPENED = "fault_happened"
+STACKS = signal.SIGUSR2  # asks for where every thread stands, into the log
 
 
 class Installation(Gateway):
@@ -61,10 +64,19 @@ class Installation(Gateway):
                 tree.wait(20)
         ended = [tree for tree in self._trees if tree.poll() is not None]
         for tree in ended:
-            wait_for(lambda: not processes_of(tree.pid), 60, "its children are gone", self.log)  # noqa: B023
+            self._await_end(tree.pid)
             self._trees.remove(tree)
         if ended:
             self.start([" ".join(map(str, list(cast(Any, tree.args))[1:])) for tree in ended])
+
+    def _await_end(self, group: int) -> None:
+        def stuck() -> str:
+            for process in processes_of(group):
+                process.send_signal(STACKS)
+            time.sleep(1.0)
+            return self.log()
+
+        wait_for(lambda: not processes_of(group), 60, "its children are gone", stuck)
 
     def _is_ready(self) -> bool:
         return (
@@ -107,6 +119,7 @@ def _run(arguments: list[str], environment: dict[str, str], log: str) -> None:
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(Path(log).parent)
+    faulthandler.register(STACKS)
     sys.argv = arguments
 
     from gateway.cli import main  # loaded in the fork server already

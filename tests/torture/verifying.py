@@ -4,10 +4,11 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 
 from sqlalchemy import func, select
+from sqlalchemy.orm import Session
 
 from gateway import journal
 from gateway.filing import waiting_to_be_filed
-from gateway.index import Instance, Pack, Record, RecordState
+from gateway.index import Instance, Pack, Record, RecordState, SegmentCursor
 from gateway.objects import open_object_store
 from gateway.originals import read_original
 from gateway.runtime import open_runtime
@@ -51,20 +52,35 @@ def assert_kept_once(
             instances = session.scalars(select(Instance)).all()
             counted = Counter(instance.sop_instance_uid for instance in instances)
             assert not [uid for uid, count in counted.items() if count > 1], "instances are there twice"
-            odd = select(Record.state, Record.reason, Record.kind).where(
-                Record.state.in_([RecordState.QUARANTINED, RecordState.HELD])
-            )
-            assert not (found := session.execute(odd).all()), f"{found}\n{complaints(installation)}"
+            odd = select(Record).where(Record.state.in_([RecordState.QUARANTINED, RecordState.HELD]))
+            found = [described(record) for record in session.scalars(odd)]
+            assert not found, "\n".join([*found, complaints(installation)])
             gone = set(accepted) - set(counted)
             assert not gone, (
-                f"{len(gone)} of {len(set(accepted))} accepted instances are gone: {sorted(gone)[:5]}\n"
-                f"{complaints(installation)}"
+                f"{len(gone)} of {len(set(accepted))} accepted instances are gone\n"
+                f"{whereabouts(session, sorted(gone)[:5])}\n{complaints(installation)}"
             )
             for instance in instances:
                 kept = read_original(runtime, instance.record, offset=instance.record.data_set_offset)
                 assert kept == originals[instance.sop_instance_uid], instance.sop_instance_uid
     finally:
         runtime.engine.dispose()
+
+
+def whereabouts(session: Session, uids: Collection[str]) -> str:
+    """What the rows still say of instances that are gone: what their listener had written of them, and what is beside it."""
+    rows = list(session.scalars(select(Record)))
+    lines = []
+    for uid in uids:
+        found = [described(row) for row in rows if row.origin.get("sop_instance_uid") == uid]
+        lines += [f"{uid}:", *(found or ["  no record was ever indexed"])]
+    cursors = session.execute(select(SegmentCursor.journal, SegmentCursor.segment, SegmentCursor.offset))
+    return "\n".join([*lines, "cursors:", *(f"  {row}" for row in cursors)])
+
+
+def described(record: Record) -> str:
+    where = f"journal {record.journal} record {record.sequence} (segment {record.segment}, {record.offset})"
+    return f"  {where}: {record.kind} {record.state.value} {record.reason}; pack {record.pack and record.pack.key}"
 
 
 def complaints(installation: Installation) -> str:
