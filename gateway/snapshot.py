@@ -167,6 +167,7 @@ class DeviceDirectory:
 
 
 def _describe(session: Session) -> dict[str, Any]:
+    version = live.read_numbers(session).get(live.DIRECTORY, 0)  # first: what changes meanwhile is read again
     rows = session.execute(
         select(Device, Institution)
         .join(Institution, Institution.id == Device.institution_id)
@@ -179,7 +180,7 @@ def _describe(session: Session) -> dict[str, Any]:
     )
     return {
         "format": FORMAT,
-        "version": live.read_numbers(session).get(live.DIRECTORY, 0),
+        "version": version,
         "accept_unknown_devices": [str(id) for id in accepting],
         "devices": [_describe_device(device, institution) for device, institution in rows],
     }

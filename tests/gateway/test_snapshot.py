@@ -3,6 +3,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from adapters.dicom.ports import AssociationRefused, Tls
 from gateway.runtime import Runtime
@@ -128,3 +129,23 @@ def test_the_file_is_written_only_when_the_directory_changed(runtime: Runtime, t
     change(runtime, Device, "ae_title", "CT1", last_heard_at=runtime.now())
 
     assert path.stat().st_ino == before
+
+
+def test_a_device_that_is_registered_while_the_list_is_written_is_let_in(
+    runtime: Runtime, township: Institution
+) -> None:
+    later = iter(["CT2"])
+
+    def register(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if "FROM device" in statement and (ae_title := next(later, None)):
+            with runtime.sessions.begin() as session:
+                session.add(Device(institution_id=township.id, ae_title=ae_title))
+
+    with runtime.sessions.begin() as session:
+        session.query(Device).filter_by(ae_title="DR1").one().address = "10.0.0.9"
+    event.listen(runtime.engine, "after_cursor_execute", register)
+    refresh_snapshot(runtime)
+    event.remove(runtime.engine, "after_cursor_execute", register)
+    refresh_snapshot(runtime)
+
+    assert admit(directory(runtime), "CT2")["device_id"]
