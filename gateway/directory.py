@@ -11,13 +11,13 @@ from sqlalchemy import ForeignKey, Index, delete, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
-from gateway import accounts, audit, live
+from gateway import accounts, audit, live, text_doubts
 from gateway.entities import ENTITIES, Entity, roles_of
 from gateway.runtime import Runtime
 from gateway.snapshot import refresh_snapshot
 from worklists import routing
 from worklists.base import Base, new_id
-from worklists.directory import Person
+from worklists.directory import Device, Person
 from worklists.errors import Conflict, Invalid, NotFound
 from worklists.reading import OPEN_STATES, ReadingTask
 
@@ -101,6 +101,17 @@ def change_thing(runtime: Runtime, entity: Entity, key: str, body: BaseModel, ac
         edit = _Edit(session, entity, actor, runtime.now(), password)
         _write(edit, _get_locked(session, entity, key), _named(body), exists=True)
     refresh_snapshot(runtime)
+
+
+def set_character_set(
+    session: Session, device_id: uuid.UUID, term: str | None, actor: audit.Actor, now: datetime
+) -> str | None:
+    """As an administrator would; answers what was set before. The caller refreshes the snapshot afterwards."""
+    entity = BY_NAME["device"]
+    device = session.get_one(Device, device_id, with_for_update=True, populate_existing=True)
+    before = device.character_set
+    _write(_Edit(session, entity, actor, now), device, {"character_set": term}, exists=True)
+    return before
 
 
 def undo_change(runtime: Runtime, change_id: uuid.UUID, actor: audit.Actor) -> uuid.UUID:
@@ -233,6 +244,8 @@ def _keep(
     if before is not None and after is not None:
         touched = [name for name in after if before[name] != after[name]]
         before, after = {n: before[n] for n in touched}, {n: after[n] for n in touched}
+    if isinstance(row, Device) and before is not None and after is not None and "character_set" in after:
+        _read_otherwise(edit, row, before["character_set"])
     change = Change(
         id=new_id(),
         changed_at=edit.now,
@@ -249,6 +262,27 @@ def _keep(
     audit.record(edit.session, action, actor=edit.actor, now=edit.now, detail=detail)
     live.bump(edit.session, "system", "worklist")
     return change
+
+
+def _read_otherwise(edit: _Edit, device: Device, was_set_to: str | None) -> None:
+    """What came while the last decision about a device's character set was in force follows this one."""
+    changes = edit.session.scalars(
+        select(Change)
+        .where(Change.entity == "device", Change.subject == str(device.id))
+        .order_by(Change.changed_at.desc(), Change.id.desc())
+    )
+    last = next((one for one in changes if _decides_character_set(one)), None)
+    if last is None or edit.actor.person_id is None:
+        return  # from now on
+    text_doubts.schedule_following(
+        edit.session, device, was_set_to, edit.actor.person_id, since=last.changed_at, now=edit.now
+    )
+
+
+def _decides_character_set(change: Change) -> bool:
+    """A device that was made without one has none by nobody's decision."""
+    after = change.after or {}
+    return "character_set" in after and (change.before is not None or after["character_set"] is not None)
 
 
 def _remove(edit: _Edit, row: Base, change: Change) -> Change:

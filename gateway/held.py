@@ -185,13 +185,13 @@ def resolve(runtime: Runtime, who: Who, held_id: uuid.UUID, *, action: str, reas
         held = get_held(session, who, held_id)
         record = held.record
     decision = _check(who, held, action, reason)
-    header = _read_header(runtime, record) if decision.needs_header else None
+    reading = _read_header(runtime, record) if decision.needs_header else None
 
     def deed(session: Session) -> None:
         held = get_held(session, who, held_id, lock=True)
         if held.resolved_at is not None:
             raise AlreadyResolved(held_id)
-        _decide(runtime, session, who, held, header, decision)
+        _decide(runtime, session, who, held, reading, decision)
 
     in_one(runtime, deed)
 
@@ -243,6 +243,14 @@ class _Decision:
         return self.action not in {Action.KEEP, Action.DISCARD}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Reading:
+    """A header, and the character set of its device with which it was read: as the device is set now."""
+
+    header: InstanceHeader
+    character_set: str | None
+
+
 def _check(who: Who, held: Held, action: str, reason: str) -> _Decision:
     if not reason.strip():
         raise Invalid("reason", "required")
@@ -256,12 +264,12 @@ def _decide(
     session: Session,
     who: Who,
     held: Held,
-    header: InstanceHeader | None,
+    reading: _Reading | None,
     decision: _Decision,
 ) -> uuid.UUID | None:
     """Carry it out and write it down. Answers the examination it concerns."""
     now = runtime.now()
-    examination_id = _carry_out(runtime, session, who, held, header, decision.action, decision.reason, now)
+    examination_id = _carry_out(runtime, session, who, held, reading, decision.action, decision.reason, now)
     audit.record(
         session, "held_resolved", actor=who.actor, now=now, examination_id=examination_id,
         detail={
@@ -277,14 +285,14 @@ def _resolve_chunk(
     runtime: Runtime, who: Who, first: Held, ids: Sequence[uuid.UUID], decision: _Decision
 ) -> tuple[int, uuid.UUID | None]:
     """How many were resolved, and the examination they concern. What somebody decided meanwhile is skipped."""
-    headers = _read_headers(runtime, ids) if decision.needs_header else {}
+    readings = _read_headers(runtime, ids) if decision.needs_header else {}
 
     def deed(session: Session) -> tuple[int, uuid.UUID | None]:
         resolved, examination_id = 0, None
         for held_id in ids:
             held = get_held(session, who, held_id, lock=True)
             if held.resolved_at is None and held.reason is first.reason:
-                about = _decide(runtime, session, who, held, headers.get(held_id), decision)
+                about = _decide(runtime, session, who, held, readings.get(held_id), decision)
                 session.flush()
                 if held.resolved_at is not None:
                     resolved, examination_id = resolved + 1, about or examination_id
@@ -293,7 +301,7 @@ def _resolve_chunk(
     return in_one(runtime, deed)
 
 
-def _read_headers(runtime: Runtime, ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, InstanceHeader]:
+def _read_headers(runtime: Runtime, ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, _Reading]:
     """Without a transaction: the store may be slow."""
     with runtime.reading() as session:
         rows = session.execute(
@@ -331,16 +339,18 @@ def _carry_out(
     session: Session,
     who: Who,
     held: Held,
-    header: InstanceHeader | None,
+    reading: _Reading | None,
     action: Action,
     reason: str,
     now: datetime,
 ) -> uuid.UUID | None:
     """Do what was decided, and say so in the row. Answers the examination it concerns."""
     examination_id = held.examination_id
-    if header is None:
+    if reading is None:
         held.record.state, held.record.reason = RecordState.DISCARDED, held.reason.value
     else:
+        header = reading.header
+        held.record.origin = {**held.record.origin, "character_set": reading.character_set}
         if held.reason is HeldReason.UNKNOWN_DEVICE:
             _claim_for_institution(session, who, held.record)
         if action is Action.JOIN and _meets_another_hold(session, held, header):
@@ -393,13 +403,20 @@ def _came_meanwhile(session: Session, held: Held, header: InstanceHeader) -> boo
     return indexing.is_known(indexing.Known(session, [item]), item)
 
 
-def _read_header(runtime: Runtime, record: Record) -> InstanceHeader:
-    head = read_original(runtime, record, offset=record.data_set_offset, length=HEAD_BYTES)
-    return read_header(
-        head,
-        transfer_syntax_uid=str(record.origin["transfer_syntax_uid"]),
-        character_set=record.origin.get("character_set"),
+def _read_header(runtime: Runtime, record: Record) -> _Reading:
+    origin = record.origin
+    title = "" if record.institution_id else str(origin.get("calling_ae_title", ""))
+    with runtime.reading() as session:
+        device = session.scalars(
+            select(Device).where(or_(Device.id == record.device_id, Device.ae_title == title))
+        ).one_or_none()
+    character_set = device.character_set if device is not None else origin.get("character_set")
+    header = read_header(
+        read_original(runtime, record, offset=record.data_set_offset, length=HEAD_BYTES),
+        transfer_syntax_uid=str(origin["transfer_syntax_uid"]),
+        character_set=character_set,
     )
+    return _Reading(header=header, character_set=character_set)
 
 
 def _show_existing(session: Session, held: Held, examination: Examination) -> dict[str, Any]:

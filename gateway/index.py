@@ -5,6 +5,7 @@ Study, series and instance rows point down to examinations; a row's bytes are fo
 """
 
 import uuid
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -92,10 +93,15 @@ class Study(Base):
     study_description: Mapped[str] = mapped_column(default="")
     accession_number: Mapped[str] = mapped_column(default="", index=True)
     referring_physician_name: Mapped[str] = mapped_column(default="")
-    character_set: Mapped[str | None]  # what a person said that its text is in; None: as declared
+    character_set: Mapped[str | None]  # that its text is in, "": that it declares; None: as on arrival
 
     examination: Mapped[Examination] = relationship()
     series: Mapped[list["Series"]] = relationship(back_populates="study")
+
+
+def character_set_of(of_study: str | None, origin: Mapping[str, Any]) -> str | None:
+    """What an original is read with in place of what it declares: said since of its study, else of its device then."""
+    return (origin.get("character_set") if of_study is None else of_study) or None
 
 
 class Series(Base):

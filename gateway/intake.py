@@ -17,7 +17,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from adapters.errors import Malformed
-from gateway import bulk, indexing, journal, live, notes, work
+from gateway import bulk, indexing, journal, live, notes, senders, work
 from gateway.database import DATABASE_AWAY, is_away, is_crossed
 from gateway.digests import Digests, LargeDigests
 from gateway.fault_points import reach
@@ -225,9 +225,10 @@ class Drain:
 
 def index_records(runtime: Runtime, session: Session, read: Sequence[ReadRecord]) -> None:
     """Make a batch of new records findable, each kind in its way, in the order in which they were accepted."""
+    devices = senders.lock_devices(session, read)
     instances: list[Incoming] = []
     associations: list[JournalRecord] = []
-    for one in read:
+    for one in senders.as_known(session, read, devices):
         record = one.record
         if one.header is not None:
             instances.append(Incoming(record=new_record(runtime, record, one.sha256), header=one.header))
@@ -243,7 +244,7 @@ def index_records(runtime: Runtime, session: Session, read: Sequence[ReadRecord]
     if instances:
         indexing.index_instances(session, instances, settings=runtime.settings, now=runtime.now())
     notes.settle_again(runtime, session, ended)
-    notes.note_heard(runtime, session, instances, associations)
+    notes.note_heard(runtime, devices, instances, associations)
 
 
 def indexed_to(session: Session, journal_id: str, *, from_segment: int = 0) -> dict[int, int]:

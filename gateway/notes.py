@@ -14,8 +14,9 @@ from gateway.journal import JournalRecord
 from gateway.known import Incoming
 from gateway.records import read_time, read_uuid
 from gateway.runtime import Runtime
+from gateway.senders import Devices
 from worklists.base import new_id
-from worklists.directory import Device
+from worklists.directory import Person
 from worklists.examinations import Association, Examination, ExaminationAssociation
 
 STOW = "stow"  # the wire of instances that came by STOW-RS
@@ -61,9 +62,11 @@ def _noted_at(runtime: Runtime, note: JournalRecord) -> datetime:
 
 def _note_submission(session: Session, origin: Mapping[str, Any], at: datetime) -> None:
     """Who stored over HTTP: it went past the database, so the audit hears of it here."""
+    person_id = read_uuid(origin.get("uploaded_by_id"))
+    known = person_id is not None and session.get(Person, person_id) is not None  # not in an older copy
     actor = audit.Actor(
         name=str(origin.get("uploaded_by", "")),
-        person_id=read_uuid(origin.get("uploaded_by_id")),
+        person_id=person_id if known else None,
         institution_id=read_uuid(origin.get("institution_id")),
         address=str(origin.get("peer_address", "")),
     )
@@ -132,9 +135,9 @@ def _reason(origin: Mapping[str, Any]) -> str:
 
 
 def note_heard(
-    runtime: Runtime, session: Session, instances: Sequence[Incoming], associations: Sequence[JournalRecord]
+    runtime: Runtime, devices: Devices, instances: Sequence[Incoming], associations: Sequence[JournalRecord]
 ) -> None:
-    """When each device was heard of last, and with which instance."""
+    """When each of a batch's devices was heard of last, and with which instance."""
     heard: dict[uuid.UUID, datetime] = {}
     for device_id, at in (
         *((item.record.device_id, item.record.received_at) for item in instances),
@@ -143,6 +146,7 @@ def note_heard(
         if device_id is not None:
             heard[device_id] = max(heard.get(device_id, at), at)
     last = {item.record.device_id: item.header.sop_instance_uid for item in instances}
-    for device in session.scalars(select(Device).where(Device.id.in_(heard)).order_by(Device.id)):
-        device.last_heard_at = max(device.last_heard_at or heard[device.id], heard[device.id])
+    for device_id, at in heard.items():
+        device = devices[device_id]
+        device.last_heard_at = max(device.last_heard_at or at, at)
         device.last_sop_instance_uid = last.get(device.id, device.last_sop_instance_uid)

@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -21,11 +21,12 @@ LONGEST_HEAD_BYTES = 16 << 20  # looked at when the first kilobytes do not say w
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadRecord:
-    """A record of the journal with what can be said of it without the database."""
+    """A record of the journal with what can be said of it without the database; `more` as in `describe_record`."""
 
     record: JournalRecord
     sha256: str = ""
     header: InstanceHeader | None = None
+    more: Callable[[], bytes] = bytes
 
 
 def read_record(runtime: Runtime, record: JournalRecord, digests: Digests) -> ReadRecord:
@@ -44,7 +45,18 @@ def describe_record(record: JournalRecord, sha256: str, *, more: Callable[[], by
     if record.kind not in ORIGINAL_KINDS:
         return ReadRecord(record=record)
     header = _header_of(record, more) if record.kind == "dicom.instance" else None
-    return ReadRecord(record=record, sha256=sha256, header=header)
+    return ReadRecord(record=record, sha256=sha256, header=header, more=more)
+
+
+def with_origin(one: ReadRecord, origin: dict[str, Any]) -> ReadRecord:
+    """The same record, of which something else is known."""
+    return replace(one, record=replace(one.record, origin=origin))
+
+
+def read_as(one: ReadRecord, character_set: str | None) -> ReadRecord:
+    """The same instance, its text read with another character set of its device."""
+    other = with_origin(one, {**one.record.origin, "character_set": character_set})
+    return replace(other, header=_header_of(other.record, other.more))
 
 
 def new_record(runtime: Runtime, record: JournalRecord, sha256: str) -> NewRecord:

@@ -8,7 +8,7 @@ import structlog
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from gateway import audit, indexing, live, matching, work
+from gateway import audit, indexing, live, matching, rereading, text_doubts, work
 from gateway.index import DrainMark, Instance, Record, Series, Study
 from gateway.runtime import Runtime
 from gateway.sweep import Leased, NotYet, Task
@@ -117,13 +117,6 @@ def match_patients(runtime: Runtime, _leased: Leased) -> None:
     raise NotYet(runtime.now() + MATCHING_INTERVAL)
 
 
-def read_text_again(runtime: Runtime, leased: Leased) -> None:
-    """An examination follows what a person said about its character set."""
-    from gateway import character_sets  # noqa: PLC0415 (it builds on `reading`, which builds on this)
-
-    character_sets.read_text_again(runtime, leased)
-
-
 TASKS: dict[str, Task] = {
     indexing.SETTLE: settle_examination,
     RENDER: render_report,
@@ -131,7 +124,9 @@ TASKS: dict[str, Task] = {
     "release_expired_claims": release_expired_claims,
     "route_waiting": route_waiting,
     "match_patients": match_patients,
-    "read_text_again": read_text_again,
+    text_doubts.READ_AGAIN: rereading.read_text_again,
+    text_doubts.FOLLOW_DEVICE: rereading.follow_device,
+    text_doubts.READ_AS_DEVICE: rereading.read_as_device,
 }
 STANDING = ("seal_audit", "release_expired_claims", "route_waiting", "match_patients")
 

@@ -88,14 +88,20 @@ def schedule(
     return row
 
 
-def schedule_all(session: Session, task: str, due_at: Mapping[str, datetime]) -> None:
-    """The same for many subjects, without arguments."""
+def schedule_all(
+    session: Session,
+    task: str,
+    due_at: Mapping[str, datetime],
+    *,
+    arguments: Mapping[str, Any] | None = None,
+) -> None:
+    """The same for many subjects, with the same arguments."""
     rows = [
         {
             "id": new_id(),
             "task": task,
             "subject": subject,
-            "arguments": {},
+            "arguments": dict(arguments or {}),
             "due_at": at,
             "attempts": 0,
             "last_error": "",

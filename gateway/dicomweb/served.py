@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from gateway.index import Instance, Pack, Record, Series, Study, is_indexed
+from gateway.index import Instance, Pack, Record, Series, Study, character_set_of, is_indexed
 from gateway.originals import Original
 from worklists.access import Sight, Subject, visible_to
 from worklists.errors import NotFound
@@ -31,7 +31,7 @@ class Opened:
 class Served:
     """One instance under the UIDs it is served by; the data set may carry others (a person separated it).
 
-    `character_set` is what a person said of the study, else the override of the device that sent it.
+    `character_set` overrides what it declares; see `character_set_of`.
     """
 
     study_instance_uid: str
@@ -138,7 +138,6 @@ def find_corrected_patient(session: Session, examination_id: uuid.UUID) -> dict[
 
 
 def _served(opened: Opened, row: Any) -> Served:
-    character_set = opened.character_set or row.origin.get("character_set")
     return Served(
         study_instance_uid=opened.study_instance_uid,
         series_instance_uid=row.series_instance_uid,
@@ -148,7 +147,7 @@ def _served(opened: Opened, row: Any) -> Served:
         has_pixels=row.rows is not None,
         sha256=row.sha256,
         data_set_offset=row.data_set_offset,
-        character_set=str(character_set) if character_set else None,
+        character_set=character_set_of(opened.character_set, row.origin),
         source_ae_title=str(row.origin.get("calling_ae_title", "")),
         original=Original(
             record_id=row.id,

@@ -226,6 +226,9 @@ def test_a_name_in_a_wrongly_declared_character_set_is_read_as_the_device_writes
     image = wire.image()
     image.SpecificCharacterSet = "GB18030"
     image.PatientName = "仇^德海"
+    with wire.session() as session:
+        session.get_one(Device, wire.county.device.id).character_set = "GB18030"
+        session.commit()
     wire.send(image, character_set="GB18030")
     wire.index()
 
@@ -371,12 +374,27 @@ def test_a_poison_record_is_set_apart_and_the_rest_goes_on(wire: Wire) -> None:
     assert wire.index() == 1
 
 
-def test_a_record_of_a_device_that_the_database_does_not_know_is_set_apart(wire: Wire) -> None:
-    wire.send(wire.image(), device_id=str(new_id()), institution_id=str(new_id()))
+def test_what_a_device_sent_that_the_database_does_not_know_waits_as_from_an_unknown_one(wire: Wire) -> None:
+    """A database that was restored from before the device was registered, under a journal that is newer."""
+    lost = {"device_id": str(new_id()), "institution_id": str(new_id())}
+    wire.note("a", "opened", **lost)
+    wire.send(wire.image(), calling_ae_title="LOST_CT", **lost)
+    wire.send(wire.image(), device_id=None, institution_id=lost["institution_id"])  # by a browser
     wire.send(wire.image())
+    wire.note("a", "closed", how="released", wire="stow", uploaded_by_id=str(new_id()), **lost)
+    wire.runtime.journal.append("dicom.refusal", {"what": "instance", "status": "A900", **lost}, [])
     wire.index()
 
-    assert states(wire) == [RecordState.QUARANTINED, RecordState.INDEXED]
+    assert states(wire) == [RecordState.HELD, RecordState.HELD, RecordState.INDEXED]
+    with wire.session() as session:
+        held = session.scalars(select(Held).order_by(Held.id)).all()
+        assert [one.reason for one in held] == [HeldReason.UNKNOWN_DEVICE] * 2
+        assert held[0].detail == "LOST_CT"
+        assert held[0].record.origin["was_known_as"] == lost
+        [association] = session.scalars(select(Association))
+        assert (association.device_id, association.how) == (None, "released")
+        [refusal] = session.scalars(select(Refusal))
+        assert (refusal.device_id, refusal.reason) == (None, "A900")
 
 
 def test_a_record_of_an_unknown_kind_is_set_apart(wire: Wire) -> None:

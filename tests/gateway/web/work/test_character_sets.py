@@ -34,13 +34,22 @@ def wire(runtime: Runtime, county: County) -> Wire:
     return Wire(runtime=runtime, county=county, drain=Drain(runtime))
 
 
-def _send(wire: Wire, count: int = 1, *, device: Device | None = None, **fields: Any) -> None:
+def _send(
+    wire: Wire,
+    count: int = 1,
+    *,
+    device: Device | None = None,
+    character_set: str | None = None,
+    **fields: Any,
+) -> None:
+    """Send images whose name is declared wrongly; `character_set` is what the listener took the device's for."""
     for number in range(count):
-        image = wire.image(
-            name=_as_latin(NAME), SpecificCharacterSet="ISO_IR 100", StudyDescription=_as_latin(DESCRIPTION),
-            SeriesDescription=_as_latin("轴位"), **{"patient_id": f"P{number}", **fields},
-        )  # fmt: skip
-        wire.send(image, device=device)
+        texts = {
+            "name": _as_latin(NAME), "SpecificCharacterSet": "ISO_IR 100",
+            "StudyDescription": _as_latin(DESCRIPTION), "SeriesDescription": _as_latin("轴位"),
+        }  # fmt: skip
+        image = wire.image(**{**texts, "patient_id": f"P{number}", **fields})
+        wire.send(image, device=device, character_set=character_set)
     wire.index()
 
 
@@ -58,6 +67,20 @@ def _decide(client: Client, item: dict[str, Any], deed: str, who: str = "radiogr
 def _sent(client: Client) -> list[dict[str, Any]]:
     items: list[dict[str, Any]] = client("radiographer").get("/api/v1/examinations").json()["items"]
     return sorted(items, key=lambda item: str(item["patient"]["patient_id"]))
+
+
+def _metadata(client: Client, study_uid: str) -> list[dict[str, Any]]:
+    answer = client("radiographer").get(
+        f"/dicomweb/studies/{study_uid}/metadata", headers={"accept": "application/dicom+json"}
+    )
+    found: list[dict[str, Any]] = answer.json()
+    return found
+
+
+def _set_device(client: Client, wire: Wire, term: str | None) -> None:
+    path = f"/api/v1/devices/{wire.county.device.id}"
+    answer = client("admin").patch(path, json={"character_set": term})
+    assert answer.status_code == 200, answer.text
 
 
 def _run_due(runtime: Runtime) -> None:
@@ -108,11 +131,7 @@ def test_dicomweb_serves_the_text_as_it_was_confirmed(client: Client, wire: Wire
     _send(wire)
     uid = _sent(client)[0]["study_instance_uid"]
     _decide(client, _doubts(client)[0], "confirm", scope="study")
-    (instance,) = (
-        client("radiographer")
-        .get(f"/dicomweb/studies/{uid}/metadata", headers={"accept": "application/dicom+json"})
-        .json()
-    )
+    (instance,) = _metadata(client, uid)
 
     assert instance["00081030"]["Value"] == [DESCRIPTION]
     assert "王^小东" in str(instance["00100010"]["Value"])
@@ -155,6 +174,109 @@ def test_undoing_a_decision_about_a_device_undoes_all_of_it(
         assert set(session.scalars(select(Study.character_set))) == {None}
     assert audited().count("character_set_undone") == 2
     assert _decide(client, _doubts(client)[0], "confirm", scope="device").status_code == 200
+
+
+def test_what_came_while_a_decision_was_in_force_follows_its_undoing(
+    client: Client, wire: Wire, runtime: Runtime
+) -> None:
+    _send(wire)
+    item = _doubts(client)[0]
+    _decide(client, item, "confirm", scope="device")
+    _send(wire, patient_id="P8", character_set="GB18030")
+    _send(wire, patient_id="P9", character_set="GB18030", study_uid="2.25.99")
+    assert {one["patient"]["name"] for one in _sent(client)} == {"王小东"}
+    assert _doubts(client) == []
+    _decide(client, item, "undo")
+    _run_due(runtime)
+
+    assert [one["patient"]["name"] for one in _sent(client)] == [GARBLED] * 3
+    assert {one["description"] for one in _sent(client)} == {_as_latin(DESCRIPTION)}
+    assert {one["name_as_proposed"] for one in _doubts(client)} == {"王小东"}
+    assert len(_doubts(client)) == 3
+    (instance,) = _metadata(client, "2.25.99")
+    assert instance["00081030"]["Value"] == [_as_latin(DESCRIPTION)]
+
+    # Decided once more, and undone for one that came meanwhile.
+    _decide(client, _doubts(client)[0], "confirm", scope="device")
+    _run_due(runtime)
+    assert [one["patient"]["name"] for one in _sent(client)] == ["王小东"] * 3
+    decided = {one["examination_id"]: one for one in _doubts(client, state="confirmed")}
+    assert len(decided) == 3
+    assert _decide(client, decided[_sent(client)[1]["examination_id"]], "undo").status_code == 200
+    assert [one["patient"]["name"] for one in _sent(client)].count(GARBLED) in {1, 3}
+
+
+def test_a_study_of_which_something_was_said_keeps_it_when_its_device_changes(
+    client: Client, wire: Wire, runtime: Runtime
+) -> None:
+    _send(wire, 2)
+    first, second = _sent(client)
+    by_examination = {one["examination_id"]: one for one in _doubts(client)}
+    _decide(client, by_examination[second["examination_id"]], "confirm", scope="device")
+    _send(wire, patient_id="P8", SpecificCharacterSet="ISO_IR 192", name="王^小东", character_set="GB18030")
+    _run_due(runtime)
+    _set_device(client, wire, None)
+    _run_due(runtime)
+    own = next(one for one in _doubts(client) if one["examination_id"] == first["examination_id"])
+    _decide(client, own, "confirm", scope="study")
+    _set_device(client, wire, "GB18030")
+    _run_due(runtime)
+    assert _sent(client)[1]["patient"]["name"] == "王小东"
+    _set_device(client, wire, None)
+    _run_due(runtime)
+
+    assert [one["patient"]["name"] for one in _sent(client)] == ["王小东", GARBLED, "王小东"]
+
+
+def test_what_arrives_by_an_association_of_before_is_read_as_its_device_is_set_now(
+    client: Client, wire: Wire
+) -> None:
+    _send(wire, character_set="GB18030", study_uid="2.25.98")
+
+    assert [one["patient"]["name"] for one in _sent(client)] == [GARBLED]
+    (doubt,) = _doubts(client)
+    assert (doubt["declared"], doubt["proposed"]) == ("ISO_IR 100", "GB18030")
+    (instance,) = _metadata(client, "2.25.98")
+    assert instance["00081030"]["Value"] == [_as_latin(DESCRIPTION)]
+
+    _set_device(client, wire, "GB18030")
+    _send(wire, patient_id="P8", study_uid="2.25.99")
+    assert _sent(client)[1]["patient"]["name"] == "王小东"
+    (instance,) = _metadata(client, "2.25.99")
+    assert instance["00081030"]["Value"] == [DESCRIPTION]
+
+
+def test_a_device_set_by_an_administrator_is_followed_back_and_not_into_the_past(
+    client: Client, wire: Wire, runtime: Runtime
+) -> None:
+    _send(wire)
+    _set_device(client, wire, "GB18030")
+    _send(wire, patient_id="P8")
+    _run_due(runtime)
+    assert [one["patient"]["name"] for one in _sent(client)] == [GARBLED, "王小东"]
+    _set_device(client, wire, "ISO_IR 192")
+    _run_due(runtime)
+    assert [one["patient"]["name"] for one in _sent(client)] == [GARBLED, GARBLED]
+    assert len(_doubts(client)) == 2
+    change = client("admin").get("/api/v1/changes", params={"entity": "device"}).json()["items"][0]
+    assert client("admin").post(f"/api/v1/changes/{change['id']}/undo").status_code == 200
+    _run_due(runtime)
+
+    assert [one["patient"]["name"] for one in _sent(client)] == [GARBLED, "王小东"]
+    assert len(_doubts(client)) == 1
+
+
+def test_what_was_held_is_read_as_its_device_is_set_when_a_person_lets_it_in(
+    client: Client, wire: Wire
+) -> None:
+    _send(wire, study_uid="2.25.97")
+    _send(wire, study_uid="2.25.97", patient_id="P7")
+    _set_device(client, wire, "GB18030")
+    (held,) = client("radiographer").get("/api/v1/held").json()["items"]
+    body = {"action": "separate", "reason": "另一患者"}
+    assert client("radiographer").post(f"/api/v1/held/{held['id']}/resolve", json=body).status_code == 200
+
+    assert [one["patient"]["name"] for one in _sent(client)] == [GARBLED, "王小东"]
 
 
 def test_rejecting_leaves_the_text_and_can_be_undone(client: Client, wire: Wire) -> None:
