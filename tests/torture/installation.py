@@ -22,8 +22,9 @@ from tests.journeys.gateways import Gateway, listens, processes_of, wait_for
 _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(
     [
-        *("gateway.cli", "gateway.serve", "gateway.ingest", "gateway.celery_app", "gateway.objects.s3"),
-        *("psycopg", "sqlalchemy.dialects.postgresql.psycopg", "tests.torture.installation"),
+        *(f"gateway.{name}" for name in ("cli", "serve", "ingest", "drain", "celery_app", "check", "status")),
+        *("gateway.objects.s3", "psycopg", "sqlalchemy.dialects.postgresql.psycopg"),
+        *("tests.torture.installation", "tests.torture.frozen"),
     ]
 )
 HAPPENED = "fault_happened"
@@ -56,6 +57,13 @@ class Installation(Gateway):
         """Whether an armed point was reached, in any process since the installation was made."""
         assert point in POINTS
         return any(HAPPENED in line and f'"{point}"' in line for line in self.log().splitlines())
+
+    def run(self, *words: str) -> "subprocess.CompletedProcess[str]":
+        said = self.log_path.with_name(f"{self.data_dir.name}-said")
+        said.unlink(missing_ok=True)
+        code = _Forked(list(words), dict(self.environment), said).wait(300)
+        assert code is not None, f"{words} does not end"
+        return subprocess.CompletedProcess(words, code, said.read_text())
 
     def start_what_ended(self, killed: int = 0) -> None:
         """A supervisor that was killed takes its children with it; whoever watches it starts it again."""
