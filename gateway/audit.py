@@ -66,6 +66,7 @@ Action = Literal[
     "character_set_undone",
     "work_retried",
     "record_retried",
+    "record_discarded",
     "backup_made",
     "backup_restored",
     "audit_verified",

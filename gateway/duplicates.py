@@ -53,11 +53,14 @@ def take_place(session: Session, rotten: Record, *, journal_dir: Path, node: str
 
 
 def stand_for(session: Session, old_id: uuid.UUID, new_id: uuid.UUID) -> None:
-    """What was known of one record is known of the other; the old one, kept for nobody, becomes a duplicate of it."""
+    """What was known of one record is known of the other.
+
+    The old one, kept for nobody, becomes a duplicate of it, unless a person has given it up.
+    """
     session.flush()
     session.execute(
         update(Record)
-        .where(Record.id == old_id)
+        .where(Record.id == old_id, Record.state != RecordState.DISCARDED)
         .values(kind="damaged", state=RecordState.DUPLICATE, reason="another copy took its place")
     )
     session.execute(update(Instance).where(Instance.record_id == old_id).values(record_id=new_id))

@@ -49,6 +49,11 @@ def waiting_to_be_filed() -> ColumnElement[bool]:
     return and_(Record.pack_id.is_(None), Record.kind != "damaged", Record.state.in_(_FILED_STATES))
 
 
+def _waits_for_a_person() -> ColumnElement[bool]:
+    """A predicate over `Record`: its bytes rotted, and nobody has given it up."""
+    return and_(Record.pack_id.is_(None), Record.kind == "damaged", Record.state == RecordState.QUARANTINED)
+
+
 @dataclass(slots=True)
 class Filing:
     """Files what one node has indexed. Keeps only what it may forget."""
@@ -362,12 +367,7 @@ class Filing:
         waiting = (
             select(Record.id)
             .where(Record.journal == SegmentCursor.journal, Record.segment == SegmentCursor.segment)
-            .where(
-                or_(
-                    and_(Record.pack_id.is_(None), Record.state.in_(_FILED_STATES)),
-                    duplicates.is_still_needed(),
-                )
-            )
+            .where(or_(waiting_to_be_filed(), _waits_for_a_person(), duplicates.is_still_needed()))
             .exists()
         )
         with self.runtime.reading() as session:

@@ -22,6 +22,11 @@ from worklists.cards import find_card_number
 from worklists.examinations import Examination
 from worklists.patients import Patient, PatientIdentity
 
+_LOST = (
+    RecordState.QUARANTINED,
+    RecordState.DISCARDED,
+)  # states of an instance's record of which the bytes rotted
+
 
 @dataclass(slots=True, kw_only=True)
 class NewRecord:
@@ -157,7 +162,7 @@ class Known:
                 institution_id=row.institution_id,
                 sha256=row.sha256,
                 study=by_id[row.study_id],
-                rotten=row.id if row.state is RecordState.QUARANTINED else None,
+                rotten=row.id if row.state in _LOST else None,
             )
             for row in same
         }

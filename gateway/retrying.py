@@ -1,4 +1,4 @@
-"""What an IT person sets going again: due work that fails, and records that broke the drain."""
+"""What an IT person sets going again, or gives up: due work that fails, and records that broke the drain."""
 
 import hashlib
 import uuid
@@ -15,7 +15,7 @@ from gateway.originals import location_of, open_original, read_original
 from gateway.records import LONGEST_HEAD_BYTES, describe_record
 from gateway.runtime import Runtime
 from gateway.work import Work
-from worklists.errors import Conflict, NotFound
+from worklists.errors import Conflict, Invalid, NotFound
 
 log = structlog.get_logger()
 
@@ -29,6 +29,10 @@ class StillBroken(Conflict):
     def __init__(self, error: Exception):
         super().__init__(type(error).__name__)
         self.error = type(error).__name__
+
+
+class NotDamaged(Conflict):
+    """The bytes of the record are sound: it is tried again, not given up."""
 
 
 def list_work(session: Session, state: str) -> list[Work]:
@@ -86,10 +90,37 @@ def retry_record(runtime: Runtime, record_id: uuid.UUID, actor: audit.Actor) -> 
         raise StillBroken(error) from error
 
 
-def _index_again(runtime: Runtime, session: Session, record_id: uuid.UUID, actor: audit.Actor) -> None:
+def discard_record(runtime: Runtime, record_id: uuid.UUID, actor: audit.Actor, *, reason: str) -> None:
+    """Give up a record whose bytes are lost; its row stays, its segment may go. Sent again, it is taken.
+
+    Raises NotFound, NotDamaged, Invalid.
+    """
+    if not reason.strip():
+        raise Invalid("reason", "required")
+    with runtime.sessions.begin() as session:
+        row = _get_quarantined(session, record_id)
+        if row.kind != "damaged":
+            raise NotDamaged("record")
+        row.state = RecordState.DISCARDED
+        detail = {
+            "record": str(row.id),
+            "journal": row.journal,
+            "sequence": row.sequence,
+            "reason": reason.strip(),
+        }
+        audit.record(session, "record_discarded", actor=actor, now=runtime.now(), detail=detail)
+        live.bump(session, "system")
+
+
+def _get_quarantined(session: Session, record_id: uuid.UUID) -> Record:
     row = session.get(Record, record_id, with_for_update={"of": Record})
     if row is None or row.state is not RecordState.QUARANTINED:
         raise NotFound("record")
+    return row
+
+
+def _index_again(runtime: Runtime, session: Session, record_id: uuid.UUID, actor: audit.Actor) -> None:
+    row = _get_quarantined(session, record_id)
     again = JournalRecord(
         journal=row.journal,
         sequence=row.sequence,

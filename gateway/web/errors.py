@@ -24,7 +24,7 @@ from gateway.accounts import LockedOut, NotSignedIn, PasswordTooWeak, WrongCrede
 from gateway.directory import ChangeMovedOn, FieldErrors
 from gateway.held import AlreadyResolved
 from gateway.live import TooManySubscribers
-from gateway.retrying import StillBroken
+from gateway.retrying import NotDamaged, StillBroken
 from gateway.uploading import KindNotTaken, NothingAccepted
 from gateway.web.limits import TooOften
 from gateway.web.messages import choose_language, say, say_reason
@@ -96,6 +96,7 @@ PROBLEMS: tuple[tuple[type[Exception], Problem], ...] = (
     (ChangeMovedOn, Problem(status=409, code="change_moved_on")),
     (AlreadyResolved, Problem(status=409, code="already_resolved")),
     (StillBroken, Problem(status=409, code="still_broken", facts=("error",))),
+    (NotDamaged, Problem(status=409, code="not_damaged")),
     (character_sets.AlreadyDecided, Problem(status=409, code="already_resolved")),
     (ProposalDecided, Problem(status=409, code="proposal_decided")),
     (Conflict, Problem(status=409, code="conflict")),

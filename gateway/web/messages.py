@@ -50,6 +50,10 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "该记录仍不能入库（{error}），原件保留在隔离区。",
         "The record still cannot be indexed ({error}); it stays in quarantine.",
     ),
+    "not_damaged": (
+        "该记录的内容完好，不能放弃；修复原因后重试。",
+        "The bytes of the record are sound: it cannot be given up. Retry it once its cause is mended.",
+    ),
     "already_resolved": (
         "该项已由他人处理，请刷新。",
         "Somebody else has already decided about it. Reload.",

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Literal, TypeVar
 
 from fastapi import APIRouter, Depends, Request
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from gateway import __version__, retrying, sites
 from gateway.faults import Fault
@@ -249,6 +249,11 @@ class QuarantineShape(BaseModel):
     size_bytes: int
     reason: str
     site: ItSite | None
+    actions: list[Literal["retry", "discard"]]
+
+
+class DiscardBody(BaseModel):
+    reason: str = Field(max_length=2000)
 
 
 @router.get("")
@@ -340,6 +345,11 @@ def retry_record(record_id: uuid.UUID, caller: ItDep, runtime: RuntimeDep) -> No
     retrying.retry_record(runtime, record_id, caller.actor())
 
 
+@router.post("/quarantine/{record_id}/discard", status_code=204)
+def discard_record(record_id: uuid.UUID, body: DiscardBody, caller: ItDep, runtime: RuntimeDep) -> None:
+    retrying.discard_record(runtime, record_id, caller.actor(), reason=body.reason)
+
+
 def _explain(part: P, language: str) -> P:
     return part.model_copy(update={"detail": say_cause(part.detail, language)})
 
@@ -413,4 +423,5 @@ def _show_record(row: Record, site: Institution | None) -> QuarantineShape:
         size_bytes=row.size_bytes,
         reason=reason,
         site=ItSite.model_validate(site) if site else None,
+        actions=["discard"] if row.kind == "damaged" else ["retry"],
     )

@@ -10,12 +10,14 @@ from sqlalchemy import select
 
 from adapters.errors import Unavailable
 from gateway import journal
+from gateway.audit import Actor
 from gateway.filing import Filing
 from gateway.index import DrainMark, Instance, Pack, Record, RecordState
 from gateway.intake import Drain
 from gateway.objects import open_object_store
 from gateway.originals import read_original
 from gateway.probes import Probes
+from gateway.retrying import discard_record
 from gateway.runtime import Runtime
 from gateway.system import Overseer
 from tests.conftest import Clock
@@ -338,3 +340,31 @@ def test_when_both_copies_rot_the_original_is_set_apart_and_sent_again_it_is_the
     assert record.pack_id is not None
     assert read_original(wire.runtime, record, offset=record.data_set_offset) == encode(image)
     assert RecordState.QUARANTINED not in {one.state for one in records(wire)}
+
+
+def test_a_rotten_original_that_is_given_up_keeps_no_segment_and_is_taken_when_it_is_sent_again(
+    wire: Wire, clock: Clock
+) -> None:
+    image = wire.image()
+    wire.send(image)
+    wire.index()
+    wire.end_journal()
+    [rotten] = records(wire)
+    spoil(wire, rotten)
+    clock.advance(minutes=1)
+    file_all(wire, cache_bytes=0)
+    file_all(wire, cache_bytes=0)
+    assert list(wire.runtime.journal_dir.glob("*/*.seg"))
+    discard_record(wire.runtime, rotten.id, Actor(name="it"), reason="重发过了")
+    for _ in range(2):
+        file_all(wire, cache_bytes=0)
+
+    assert not list(wire.runtime.journal_dir.glob("*/*.seg"))
+    wire.send(image)
+    wire.index()
+    assert stored(wire).state is RecordState.INDEXED
+    assert sorted(one.state for one in records(wire)) == [RecordState.DISCARDED, RecordState.INDEXED]
+    clock.advance(minutes=1)
+    file_all(wire)
+    record = stored(wire)
+    assert read_original(wire.runtime, record, offset=record.data_set_offset) == encode(image)

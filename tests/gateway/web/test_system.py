@@ -339,6 +339,28 @@ def test_a_quarantined_record_whose_bytes_are_away_stays(it: TestClient, runtime
     assert it.post(f"/api/v1/system/quarantine/{uuid.uuid4()}/retry").status_code == 404
 
 
+def test_a_damaged_record_is_given_up_for_a_reason_and_a_sound_one_is_not(
+    it: TestClient, runtime: Runtime, county: County
+):
+    sound = keep_record(runtime, county)
+    damaged = keep_record(runtime, county, kind="damaged", sequence=2, reason="BodyDamaged: digest")
+    path = f"/api/v1/system/quarantine/{damaged}/discard"
+
+    shown = {one["id"]: one["actions"] for one in it.get("/api/v1/system/quarantine").json()}
+    assert shown == {str(sound): ["retry"], str(damaged): ["discard"]}
+    answer = it.post(path.replace(str(damaged), str(sound)), json={"reason": "weg"})
+    assert (answer.status_code, answer.json()["code"]) == (409, "not_damaged")
+    assert it.post(path, json={"reason": " "}).status_code == 422
+    assert it.post(path, json={"reason": "磁盘坏道，无法重发"}).status_code == 204
+    assert it.post(path, json={"reason": "again"}).status_code == 404
+
+    assert [one["id"] for one in it.get("/api/v1/system/quarantine").json()] == [str(sound)]
+    with runtime.reading() as session:
+        assert session.get_one(Record, damaged).state is RecordState.DISCARDED
+        event = session.scalars(select(AuditEvent).where(AuditEvent.action == "record_discarded")).one()
+        assert event.detail["reason"] == "磁盘坏道，无法重发"
+
+
 def test_a_quarantined_record_is_indexed_once_its_cause_is_mended(
     it: TestClient, runtime: Runtime, county: County
 ):

@@ -118,6 +118,7 @@ export interface QuarantinedRecord {
   kind?: string | null
   size_bytes?: number | null
   site?: Site | null
+  actions: ('retry' | 'discard')[]
 }
 
 export type HeldAction = 'keep' | 'replace' | 'join' | 'separate' | 'discard'

@@ -244,6 +244,7 @@ export const audit: Same<typeof zhAudit> = {
     character_set_undone: 'Character set undone',
     work_retried: 'Work retried',
     record_retried: 'Quarantined record retried',
+    record_discarded: 'Damaged record given up',
     backup_made: 'Backup made',
     backup_restored: 'Backup restored',
     audit_verified: 'Chain verified',

@@ -242,6 +242,7 @@ export const audit = {
     character_set_undone: '撤销字符集',
     work_retried: '重试任务',
     record_retried: '重试隔离记录',
+    record_discarded: '放弃损坏记录',
     backup_made: '备份',
     backup_restored: '恢复备份',
     audit_verified: '校验审计链',
