@@ -1,9 +1,9 @@
 """Group commit: one sync is under way at a time, and all who come meanwhile share the next.
 
 A record is appended as soon as it is there, on the event loop and beside a sync that is under way, so that the next
-sync finds most of its bytes on their way to the disk. What waits for the disk (open, sync, end, retire) is done in a
-thread, one step at a time. The thread is ours and not an executor's: handing a step over and back would cost more
-than writing a small record.
+sync finds most of its bytes on their way to the disk. What waits for the disk is done beside the loop, one step at a
+time: a sync by the kernel where it can, else it and everything else (open, end, retire) in a thread. The thread is
+ours and not an executor's: handing a step over and back would cost more than writing a small record.
 """
 
 import asyncio
@@ -17,6 +17,7 @@ from queue import SimpleQueue
 import structlog
 
 from adapters.errors import Unavailable
+from gateway.journal.kernel_sync import KernelSync
 from gateway.journal.segment import PendingRecord, SharedSegment
 
 NOTE_DELAY_S = 0.2  # the longest that a note waits for a commit to travel with
@@ -27,7 +28,9 @@ log = structlog.get_logger(__name__)
 class GroupCommit:
     """Everything that is appended to the shared segments of one journal."""
 
-    def __init__(self, folder: Path, *, segment_bytes: int, numbers: Iterator[int]) -> None:
+    def __init__(
+        self, folder: Path, *, segment_bytes: int, numbers: Iterator[int], kernel_syncs: bool = True
+    ) -> None:
         self.records = 0
         self.syncs = 0
         self.dropped_notes = 0
@@ -37,6 +40,7 @@ class GroupCommit:
         self._steps: SimpleQueue[tuple[asyncio.AbstractEventLoop, _Step, _Taken] | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="journal-commit", daemon=True)
         self._thread.start()
+        self._kernel = KernelSync.open() if kernel_syncs else None
         self._segment: SharedSegment | None = None  # that records are appended to
         self._unwritten: deque[_Waiting] = deque()  # no segment has room for them yet
         self._written: deque[_Written] = deque()  # appended, and not known to be durable
@@ -85,6 +89,8 @@ class GroupCommit:
         await self._be_quiet()
         self._steps.put(None)
         await asyncio.to_thread(self._thread.join)
+        if self._kernel is not None:
+            self._kernel.close()
 
     # On the loop.
 
@@ -126,16 +132,38 @@ class GroupCommit:
         if self._is_busy:
             return
         self._append()
-        step = self._next_step()
-        if step is not None:
+        if self._segment is not None and self._written:
+            self._is_busy = True
+            self._begin_sync(self._segment)
+        elif (step := self._next_step()) is not None:
             self._is_busy = True
             self._steps.put((asyncio.get_running_loop(), *step))
 
+    def _begin_sync(self, segment: SharedSegment) -> None:
+        loop = asyncio.get_running_loop()
+        if self._kernel is not None:
+            try:
+                handle = segment.begin_sync()
+            except Exception as error:  # everybody who waits must hear of it, whatever it was
+                loop.call_soon(self._step_taken, partial(self._synced, segment), error)
+                return
+            try:
+                self._kernel.start(handle, partial(self._kernel_synced, segment))
+                return
+            except OSError as error:  # nothing was asked for: this file system, or this sandbox, has it not
+                log.info("kernel_sync_not_available", error=error.strerror)
+                self._kernel.close()
+                self._kernel = None
+        self._steps.put((loop, segment.sync, partial(self._synced, segment)))
+
+    def _kernel_synced(self, segment: SharedSegment, error: Exception | None) -> None:
+        if error is None:
+            segment.end_sync()
+        self._step_taken(partial(self._synced, segment), error)
+
     def _next_step(self) -> "tuple[_Step, _Taken] | None":
-        """What is done in the thread, and who hears on the loop how it went."""
+        """What else is done in the thread, and who hears on the loop how it went."""
         segment = self._segment
-        if segment is not None and self._written:
-            return segment.sync, partial(self._synced, segment)
         if segment is not None and self._failure is not None:
             return segment.retire, self._retired
         if segment is not None and self._is_to_end:

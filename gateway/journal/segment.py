@@ -86,7 +86,7 @@ class SharedSegment:
         except OSError:
             os.close(self._handle)
             raise
-        self.synced_to = self._covered_to = 0
+        self.synced_to = self._covered_to = self._syncing_to = 0
         try:
             self._end = write_all(self._handle, [write_segment_header(header)], 0)
             reach("journal.segment_made")
@@ -118,10 +118,17 @@ class SharedSegment:
 
     def sync(self) -> None:
         """Make durable what was appended until it began; more may be appended meanwhile, by another thread."""
+        os.fdatasync(self.begin_sync())
+        self.end_sync()
+
+    def begin_sync(self) -> int:
+        """A sync of this handle covers what was appended by now, once `end_sync` says that it is done."""
         reach("journal.written")
-        begun_at = self._end
-        os.fdatasync(self._handle)
-        self._covered_to = begun_at
+        self._syncing_to = self._end
+        return self._handle
+
+    def end_sync(self) -> None:
+        self._covered_to = self._syncing_to
         reach("journal.synced")
 
     def publish(self) -> None:

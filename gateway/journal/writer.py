@@ -65,13 +65,16 @@ class Journal:
         floor_bytes: int,
         segment_bytes: int,
         usage: Callable[[], Usage],
+        kernel_syncs: bool,
     ) -> None:
         self.id = folder.name
         self._folder = folder
         self._lock_handle = lock_handle
         self._numbers = itertools.count(1)
         self._sequences = itertools.count(1)
-        self._group = GroupCommit(folder, segment_bytes=segment_bytes, numbers=self._numbers)
+        self._group = GroupCommit(
+            folder, segment_bytes=segment_bytes, numbers=self._numbers, kernel_syncs=kernel_syncs
+        )
         self._pool = ThreadPoolExecutor(
             4, thread_name_prefix="journal"
         )  # large bodies, and samples of the room
@@ -91,8 +94,12 @@ class Journal:
         floor_bytes: int = DISK_FLOOR_BYTES,
         segment_bytes: int | None = None,
         usage: Callable[[], Usage] | None = None,
+        kernel_syncs: bool = True,
     ) -> Self:
-        """Begin a new journal under the root. Its folder appears whole and locked, or not at all."""
+        """Begin a new journal under the root. Its folder appears whole and locked, or not at all.
+
+        `kernel_syncs=False` syncs in a thread, as where the kernel does not do it for us.
+        """
         try:
             folder, lock_handle = _make_folder(root, node)
             return cls(
@@ -102,6 +109,7 @@ class Journal:
                 floor_bytes=floor_bytes,
                 segment_bytes=segment_bytes or min(SEGMENT_BYTES, limit_bytes // SEGMENTS_IN_LIMIT),
                 usage=usage or (lambda: measure_usage(root)),
+                kernel_syncs=kernel_syncs,
             )
         except OSError as error:
             raise Unavailable(f"the journal folder cannot be used: {error.strerror}") from error

@@ -205,7 +205,7 @@ def test_those_who_come_while_a_sync_is_under_way_share_the_next(root: Path) -> 
 
 def test_a_sync_answers_for_all_that_was_appended_before_it_began(root: Path, faults: None) -> None:
     async def scene() -> None:
-        journal = begin(root)
+        journal = begin(root, kernel_syncs=False)
         fault_points.arm("journal.written=delay@1:0.3")  # the thread is there, the sync is not yet
         first = asyncio.create_task(keep(journal, b"first"))
         await asyncio.sleep(0.1)
@@ -221,7 +221,7 @@ def test_what_comes_during_a_sync_is_written_beside_it_and_answered_by_the_next(
     root: Path, faults: None
 ) -> None:
     async def scene() -> None:
-        journal = begin(root)
+        journal = begin(root, kernel_syncs=False)
         fault_points.arm("journal.synced=delay@1:0.3")
         first = asyncio.create_task(keep(journal, b"first"))
         await asyncio.sleep(0.1)
