@@ -1,8 +1,8 @@
-"""The SHA-256 of originals as they lie in the journal: each is read once, into one buffer, a segment opened once."""
+"""The SHA-256 of originals as they lie in the journals: each is read once, into one buffer, a segment opened once."""
 
 import hashlib
 import os
-from collections.abc import Container, Mapping
+from collections.abc import Container
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -21,17 +21,17 @@ from gateway.journal import (
 )
 
 BUFFER_BYTES = 1 << 20
+MOST_OPEN = 16  # segments at once
 LARGE_BYTES = 256 << 20  # a quarter of a second of hashing; everything else is read with its batch
 
 
 class Digests:
-    """Hashes bodies of the journal; keeps one segment open, so records of a segment belong together."""
+    """Hashes bodies of the journals; keeps a few segments open: each listener writes one of its own."""
 
     def __init__(self, root: Path, large: "LargeDigests | None" = None) -> None:
         self._root, self._large = root, large
         self._buffer = memoryview(bytearray(BUFFER_BYTES))
-        self._open: tuple[str, int] | None = None
-        self._handle = -1
+        self._handles: dict[tuple[str, int], int] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -45,34 +45,33 @@ class Digests:
         """The digest of a body from an offset on. SegmentGone, or BodyDamaged when the segment ends inside it."""
         if self._large is not None and (made := self._large.take(location)):
             return made
-        self._turn_to(location)
-        digest = hashlib.sha256()
+        handle, digest = self._handle(location), hashlib.sha256()
         at, end = location.offset + offset, location.offset + location.length
         while at < end:
-            read = os.preadv(self._handle, [self._buffer[: min(BUFFER_BYTES, end - at)]], at)
+            read = os.preadv(handle, [self._buffer[: min(BUFFER_BYTES, end - at)]], at)
             if not read:
                 raise BodyDamaged(f"segment {location.segment} ends inside the body")
             digest.update(self._buffer[:read])
             at += read
         return digest.hexdigest()
 
-    def _turn_to(self, location: Location) -> None:
+    def _handle(self, location: Location) -> int:
         segment = (location.journal, location.segment)
-        if self._open == segment:
-            return
-        self._close()
-        path = find_segment(self._root, *segment)
-        if path is None:
-            raise SegmentGone(*segment)
-        try:
-            self._handle, self._open = os.open(path, os.O_RDONLY), segment
-        except FileNotFoundError as error:
-            raise SegmentGone(*segment) from error
+        if segment not in self._handles:
+            if len(self._handles) >= MOST_OPEN:
+                self._close()
+            path = find_segment(self._root, *segment)
+            if path is None:
+                raise SegmentGone(*segment)
+            try:
+                self._handles[segment] = os.open(path, os.O_RDONLY)
+            except FileNotFoundError as error:
+                raise SegmentGone(*segment) from error
+        return self._handles[segment]
 
     def _close(self) -> None:
-        if self._handle >= 0:
-            os.close(self._handle)
-        self._handle, self._open = -1, None
+        while self._handles:
+            os.close(self._handles.popitem()[1])
 
 
 class LargeDigests:
@@ -90,7 +89,9 @@ class LargeDigests:
         """Something is left out for now."""
         return any(not future.done() for future in self._made.values())
 
-    def without_unread(self, root: Path, state: JournalState, cursors: Mapping[int, int]) -> JournalState:
+    def without_unread(
+        self, root: Path, state: JournalState, cursors: Container[tuple[str, int]]
+    ) -> JournalState:
         """The journal without the segments whose large body is still being read."""
         return replace(
             state, segments=tuple(one for one in state.segments if self._is_ready(root, state, one, cursors))
@@ -107,10 +108,10 @@ class LargeDigests:
             del self._made[key]
 
     def _is_ready(
-        self, root: Path, state: JournalState, segment: SegmentState, cursors: Mapping[int, int]
+        self, root: Path, state: JournalState, segment: SegmentState, cursors: Container[tuple[str, int]]
     ) -> bool:
         key = (state.id, segment.number)
-        if not segment.single or segment.size_bytes < LARGE_BYTES or segment.number in cursors:
+        if not segment.single or segment.size_bytes < LARGE_BYTES or key in cursors:
             return True
         if key not in self._made:
             found = read_new(root, replace(state, segments=(segment,)), {}, limit=1)

@@ -1,13 +1,14 @@
-"""The drain's first step: records of the journal become rows at once, in batches.
+"""The drain's first step: records of the journals become rows at once, in batches, in the order of their arrival.
 
 A record's id (journal, sequence) is written in the transaction of its rows, so a repeat changes nothing. The
 database may be away for any time: the cursors stand where they stood. A record that breaks the indexing again
 and again moves to quarantine, and what is behind it goes on.
 """
 
+import time
 import uuid
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -18,12 +19,13 @@ from sqlalchemy.orm import Session
 
 from adapters.errors import Malformed
 from gateway import bulk, indexing, journal, live, notes, senders, work
+from gateway.arrivals import Arrivals, Cursors, read_arrivals
 from gateway.database import DATABASE_AWAY, is_away, is_crossed
 from gateway.digests import Digests, LargeDigests
 from gateway.fault_points import reach
 from gateway.in_hand import EndedTheDrain, InHand
 from gateway.index import DrainMark, Record, RecordState, SegmentCursor
-from gateway.journal import Batch, Damaged, JournalRecord, JournalState
+from gateway.journal import Damaged, JournalRecord, JournalState
 from gateway.known import Incoming
 from gateway.records import ReadRecord, damaged_record, new_record, quarantined_record, read_record
 from gateway.runtime import Runtime
@@ -35,6 +37,7 @@ __all__ = ["DATABASE_AWAY", "Drain", "index_records", "indexed_to", "known_seque
 log = structlog.get_logger()
 
 BATCH_RECORDS = 400
+GATHER_S = 0.15  # while records come in, a batch is read for so long before it is written
 NOTE_KINDS = (
     "dicom.association",
     "dicom.connection",
@@ -59,73 +62,95 @@ class Drain:
     def index_new(self) -> int:
         """Index what the journals hold beyond the cursors; answers how many records. Raises when the database is away."""
         began = self.runtime.now()
-        total = 0
         states = journal.journals(self.runtime.journal_dir)
-        for state in states:
-            total += self._index_journal(state)
-        if total == 0 and not self.large.pending:
+        arrivals = self._look(states, {}, received_to=began, limit=BATCH_RECORDS)
+        if arrivals.cursors:
+            self._index(arrivals)
+        elif not self.large.pending:
             self._note_caught_up(began, {state.node for state in states})
             self.in_hand.note_caught_up()
-        return total
+        return len(arrivals)
 
-    def _index_journal(self, state: JournalState) -> int:
-        state, cursors = self._unfinished(state)
-        state = self.large.without_unread(self.runtime.journal_dir, state, cursors)
-        if not state.segments:
-            return 0
-        batch = journal.read_new(self.runtime.journal_dir, state, cursors, limit=BATCH_RECORDS)
-        if not batch.cursors:
-            return 0
-        self._index_batch(state, batch)
-        return len(batch.records) + len(batch.damaged)
+    def _look(
+        self, states: Iterable[JournalState], passed: Cursors, *, received_to: datetime, limit: int
+    ) -> Arrivals:
+        """What came by then, behind the cursors and behind what was `passed` and is not written yet."""
+        with self.runtime.reading() as session:
+            unfinished = [self._unfinished(session, state) for state in states]
+        cursors = {key: offset for _, own in unfinished for key, offset in own.items()} | passed
+        root = self.runtime.journal_dir
+        left = [self.large.without_unread(root, state, cursors) for state, _ in unfinished]
+        return read_arrivals(root, left, cursors, received_to=received_to, limit=limit)
 
-    def _unfinished(self, state: JournalState) -> tuple[JournalState, dict[int, int]]:
+    def _unfinished(self, session: Session, state: JournalState) -> tuple[JournalState, Cursors]:
         """The journal without the segments that are indexed to their end, and the cursors of the others."""
         finished = self.finished[state.id] = self.finished[state.id] & {one.number for one in state.segments}
         left = [one for one in state.segments if not one.filed and one.number not in finished]
         if not left:
             return replace(state, segments=()), {}
-        with self.runtime.reading() as session:
-            cursors = indexed_to(session, state.id, from_segment=left[0].number)
+        cursors = indexed_to(session, state.id, from_segment=left[0].number)
         finished.update(
             one.number for one in left if one.ended and cursors.get(one.number, 0) >= one.readable_to
         )
         self.large.forget(state.id, finished)
-        return replace(state, segments=tuple(one for one in left if one.number not in finished)), cursors
+        left = [one for one in left if one.number not in finished]
+        return replace(state, segments=tuple(left)), {(state.id, n): offset for n, offset in cursors.items()}
 
-    def _index_batch(self, state: JournalState, batch: Batch) -> None:
-        with self.runtime.reading() as session:
-            known = known_sequences(session, state.id, [record.sequence for record in batch.records])
-        together, suspects = self.in_hand.apart(
-            [record for record in batch.records if record.sequence not in known]
-        )
+    def _index(self, arrivals: Arrivals) -> None:
+        together, suspects = self.in_hand.apart(self._unknown(arrivals.records))
         for record in suspects:
-            self._index_suspect(state, record)
+            self._index_suspect(record)
         with self.in_hand.take(together):
-            self._index_set(state, together, batch)
+            read, broken = self._read(together)
+            if not self.in_hand.careful:
+                self._gather(arrivals, read, broken)
+            self._index_set(read, broken, arrivals)
 
-    def _index_suspect(self, state: JournalState, record: JournalRecord) -> None:
+    def _gather(self, arrivals: Arrivals, read: list[ReadRecord], broken: list[JournalRecord]) -> None:
+        """Read on while records come in: a transaction costs as much as reading dozens of them, however few it has."""
+        until = time.monotonic() + GATHER_S
+        while len(arrivals) < BATCH_RECORDS and time.monotonic() < until:
+            now, states = self.runtime.now(), journal.journals(self.runtime.journal_dir)
+            more = self._look(states, arrivals.cursors, received_to=now, limit=BATCH_RECORDS - len(arrivals))
+            if not more.cursors:
+                return
+            arrivals.add(more)
+            more_read, more_broken = self._read(self._unknown(more.records))
+            read += more_read
+            broken += more_broken
+
+    def _unknown(self, records: Sequence[JournalRecord]) -> list[JournalRecord]:
+        """Those that have no row yet."""
+        sequences: dict[str, list[int]] = defaultdict(list)
+        for record in records:
+            sequences[record.journal].append(record.sequence)
+        with self.runtime.reading() as session:
+            known = {id: known_sequences(session, id, numbers) for id, numbers in sequences.items()}
+        return [record for record in records if record.sequence not in known[record.journal]]
+
+    def _index_suspect(self, record: JournalRecord) -> None:
         """A record of a set with which a drain died."""
         if self.in_hand.is_condemned(record):
             log.error("record_quarantined", journal=record.journal, sequence=record.sequence)
             return self._quarantine(record, EndedTheDrain("the drain died with it in hand"))
         with self.in_hand.take([record]):
-            return self._index_alone(state, record)
+            return self._index_alone(record)
 
-    def _index_set(self, state: JournalState, records: Sequence[JournalRecord], batch: Batch) -> None:
-        read, broken = self._read(records)
+    def _index_set(
+        self, read: Sequence[ReadRecord], broken: Sequence[JournalRecord], arrivals: Arrivals
+    ) -> None:
         reach("index.indexing")
         if not broken:
             try:
-                return self._commit(state, read, batch.damaged, batch.cursors)
+                return self._commit(read, arrivals.damaged, arrivals.cursors)
             except Exception as error:  # one of them is at fault: find out which, and let the others through
                 if is_away(error):
                     raise
-                log.warning("batch_failed", journal=state.id, records=len(read), exc_info=error)
-        self._commit_halves(state, read)
+                log.warning("batch_failed", records=len(read), exc_info=error)
+        self._commit_halves(read)
         for record in broken:
-            self._index_alone(state, record)
-        return self._commit(state, [], batch.damaged, batch.cursors)
+            self._index_alone(record)
+        return self._commit([], arrivals.damaged, arrivals.cursors)
 
     def _read(self, records: Sequence[JournalRecord]) -> tuple[list[ReadRecord], list[JournalRecord]]:
         """What can be said of records without the database: gigabytes perhaps, nobody's writing waits for it."""
@@ -139,25 +164,25 @@ class Drain:
                     broken.append(record)
         return read, broken
 
-    def _commit_halves(self, state: JournalState, read: Sequence[ReadRecord]) -> None:
+    def _commit_halves(self, read: Sequence[ReadRecord]) -> None:
         """All of them, or half and half again where one breaks it: a poisoned record costs about two batches."""
         try:
-            return self._commit(state, read, [], {})
+            return self._commit(read, [], {})
         except Exception as error:
             if is_away(error):
                 raise
         if len(read) == 1:
-            return self._index_alone(state, read[0].record)
-        self._commit_halves(state, read[: len(read) // 2])
-        return self._commit_halves(state, read[len(read) // 2 :])
+            return self._index_alone(read[0].record)
+        self._commit_halves(read[: len(read) // 2])
+        return self._commit_halves(read[len(read) // 2 :])
 
-    def _index_alone(self, state: JournalState, record: JournalRecord) -> None:
+    def _index_alone(self, record: JournalRecord) -> None:
         """Try a record by itself until it has broken often enough to be set apart."""
-        key = (record.journal, record.sequence)
+        key = _id_of(record)
         while True:
             try:
                 with Digests(self.runtime.journal_dir, self.large) as digests:
-                    self._commit(state, [read_record(self.runtime, record, digests)], [], {})
+                    self._commit([read_record(self.runtime, record, digests)], [], {})
                 return
             except Exception as error:
                 if is_away(error):
@@ -169,13 +194,7 @@ class Drain:
                     del self.broken[key]
                     return
 
-    def _commit(
-        self,
-        state: JournalState,
-        read: Sequence[ReadRecord],
-        damaged: Sequence[Damaged],
-        cursors: Mapping[int, int],
-    ) -> None:
+    def _commit(self, read: Sequence[ReadRecord], damaged: Sequence[Damaged], cursors: Cursors) -> None:
         """One transaction; done again when it crossed somebody else's."""
         for attempt in range(TRIES_WHEN_CROSSED):
             try:
@@ -183,7 +202,7 @@ class Drain:
                     index_records(self.runtime, session, read)
                     for item in damaged:
                         _add_damaged(session, item, self.runtime.now())
-                    _move_cursors(session, state, cursors)
+                    _move_cursors(session, cursors)
                     if read:
                         live.bump(session, "worklist", "system")
                     reach("index.indexed")
@@ -192,14 +211,13 @@ class Drain:
             except Exception as error:
                 if not is_crossed(error) or attempt == TRIES_WHEN_CROSSED - 1:
                     raise
-                log.info("batch_crossed", journal=state.id, records=len(read), error=type(error).__name__)
-                read = self._without_known(state, read)
+                log.info("batch_crossed", records=len(read), error=type(error).__name__)
+                read = self._without_known(read)
 
-    def _without_known(self, state: JournalState, read: Sequence[ReadRecord]) -> list[ReadRecord]:
+    def _without_known(self, read: Sequence[ReadRecord]) -> list[ReadRecord]:
         """What has no rows even now: a server may end a commit long after the drain that sent it was killed."""
-        with self.runtime.reading() as session:
-            known = known_sequences(session, state.id, [one.record.sequence for one in read])
-        return [one for one in read if one.record.sequence not in known]
+        unknown = {_id_of(record) for record in self._unknown([one.record for one in read])}
+        return [one for one in read if _id_of(one.record) in unknown]
 
     def _quarantine(self, record: JournalRecord, error: Exception) -> None:
         with self.runtime.sessions.begin() as session:
@@ -266,13 +284,17 @@ def known_sequences(session: Session, journal_id: str, sequences: Iterable[int])
     )
 
 
-def _move_cursors(session: Session, state: JournalState, cursors: Mapping[int, int]) -> None:
+def _id_of(record: JournalRecord) -> tuple[str, int]:
+    return record.journal, record.sequence
+
+
+def _move_cursors(session: Session, cursors: Cursors) -> None:
     bulk.insert_rows(
         session,
         SegmentCursor,
         [
-            {"journal": state.id, "segment": segment, "offset": offset, "ended": False}
-            for segment, offset in cursors.items()
+            {"journal": journal_id, "segment": segment, "offset": offset, "ended": False}
+            for (journal_id, segment), offset in sorted(cursors.items())
         ],
         on_conflict='ON CONFLICT (journal, segment) DO UPDATE SET "offset" = excluded."offset"',
     )

@@ -49,7 +49,7 @@ class Location:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JournalRecord:
-    """One accepted record. (journal, sequence) is its id; `head` is the beginning of its body, 64 KiB at most."""
+    """One accepted record. (journal, sequence) is its id; `head` is its body, or the beginning of a large one."""
 
     journal: str
     sequence: int
@@ -66,6 +66,15 @@ class Damaged:
     location: Location
     sequence: int | None
     reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class New:
+    """What stands behind a cursor, and where its segment's cursor stands after it."""
+
+    segment: int
+    next_offset: int
+    found: JournalRecord | Damaged
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,24 +99,36 @@ def read_new(
     Keep one cursor per (journal, segment), in the transaction of the rows; an absent one is 0. A segment is read
     to its end when it is ended and its cursor is at `readable_to`. `limit_bytes` bounds the heads held in memory.
     """
+    batch, held = Batch(), 0
+    for new in read_each_new(root, journal, cursors):
+        batch.cursors[new.segment] = new.next_offset
+        if isinstance(new.found, Damaged):
+            batch.damaged.append(new.found)
+        else:
+            batch.records.append(new.found)
+            held += len(new.found.head)
+        if len(batch.records) + len(batch.damaged) >= limit or held >= limit_bytes:
+            break
+    return batch
+
+
+def read_each_new(root: Path, journal: JournalState, cursors: Mapping[int, int]) -> Iterator[New]:
+    """The same one by one, for whoever reads several journals at once."""
     fresh = [one for one in journal.segments if cursors.get(one.number, 0) < one.readable_to]
     singles = [one for one in fresh if one.single]
     if singles:
         sync_folder(journal_folder(root, journal.id))  # their names may be a moment younger than the disk's
     shared = (item for one in fresh if not one.single for item in _items(root, journal, one, cursors))
-    batch, held = Batch(), 0
     for _, segment, found in heapq.merge(
         shared, _single_items(root, journal, singles), key=lambda item: item[0]
     ):
-        batch.cursors[segment.number] = found.next_offset
-        if isinstance(found, FoundDamage):
-            batch.damaged.append(_damaged(journal, segment, found))
-        else:
-            batch.records.append(_record(journal, segment, found))
-            held += len(found.body_head)
-        if len(batch.records) + len(batch.damaged) >= limit or held >= limit_bytes:
-            break
-    return batch
+        yield New(
+            segment=segment.number,
+            next_offset=found.next_offset,
+            found=_damaged(journal, segment, found)
+            if isinstance(found, FoundDamage)
+            else _record(journal, segment, found),
+        )
 
 
 def read_body(root: Path, location: Location, *, offset: int = 0, length: int | None = None) -> bytes:
