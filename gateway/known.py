@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from functools import cached_property
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import or_, select
@@ -214,5 +215,10 @@ def _turns(study_uids: Iterable[str], patient_keys: Iterable[tuple[object, str]]
     yield from (f"patient {institution} {number}" for institution, number in patient_keys)
 
 
+_NAMES = {kind: tuple(one.name for one in fields(kind)) for kind in (NewRecord, NewInstance)}
+_VALUES = {kind: attrgetter(*names) for kind, names in _NAMES.items()}
+
+
 def _as_row(value: NewRecord | NewInstance) -> dict[str, Any]:
-    return {one.name: getattr(value, one.name) for one in fields(value)}
+    kind = type(value)
+    return dict(zip(_NAMES[kind], _VALUES[kind](value), strict=True))

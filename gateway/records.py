@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from adapters.dicom.header import InstanceHeader, read_header
@@ -16,7 +17,8 @@ from gateway.runtime import Runtime
 from worklists.base import new_id
 
 ORIGINAL_KINDS = ("dicom.instance", "report.pdf")
-LONGEST_HEAD_BYTES = 16 << 20  # looked at when the first kilobytes do not say whose an instance is
+LONG_HEAD_BYTES = 64 << 10  # looked at when the first kilobytes say of no image
+LONGEST_HEAD_BYTES = 16 << 20  # and when these do not say whose an instance is
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +28,7 @@ class ReadRecord:
     record: JournalRecord
     sha256: str = ""
     header: InstanceHeader | None = None
-    more: Callable[[], bytes] = bytes
+    more: Callable[[int], bytes] = lambda _size: b""
 
 
 def read_record(runtime: Runtime, record: JournalRecord, digests: Digests) -> ReadRecord:
@@ -36,12 +38,12 @@ def read_record(runtime: Runtime, record: JournalRecord, digests: Digests) -> Re
     return describe_record(
         record,
         digests.sha256(record.location, offset=int(record.origin.get("data_set_offset", 0))),
-        more=lambda: journal.read_body(runtime.journal_dir, record.location, length=LONGEST_HEAD_BYTES),
+        more=lambda size: journal.read_body(runtime.journal_dir, record.location, length=size),
     )
 
 
-def describe_record(record: JournalRecord, sha256: str, *, more: Callable[[], bytes]) -> ReadRecord:
-    """The same with a digest that is known. `more` reads the beginning of the body where the head is too short."""
+def describe_record(record: JournalRecord, sha256: str, *, more: Callable[[int], bytes]) -> ReadRecord:
+    """The same with a digest that is known. `more` reads so much of the body where the head is too short."""
     if record.kind not in ORIGINAL_KINDS:
         return ReadRecord(record=record)
     header = _header_of(record, more) if record.kind == "dicom.instance" else None
@@ -131,19 +133,28 @@ def damaged_record(item: Damaged, now: datetime) -> Record:
 
 
 def read_uuid(value: Any) -> uuid.UUID | None:
-    return uuid.UUID(str(value)) if value else None
+    return _uuid(str(value)) if value else None
+
+
+@lru_cache(maxsize=256)  # devices and institutions: a few
+def _uuid(text: str) -> uuid.UUID:
+    return uuid.UUID(text)
 
 
 def read_time(value: Any) -> datetime | None:
     return datetime.fromisoformat(str(value)) if value else None
 
 
-def _header_of(record: JournalRecord, more: Callable[[], bytes]) -> InstanceHeader:
-    """From the head that came with the record; from more of the body where that does not reach the identifiers."""
-    header = _read_head(record, record.head)
-    if header.study_instance_uid and header.series_instance_uid:
+def _header_of(record: JournalRecord, more: Callable[[int], bytes]) -> InstanceHeader:
+    """From the head that came with the record; from more of the body where that does not reach what is looked for."""
+    header, size = _read_head(record, record.head), len(record.head)
+    if header.rows is None and size < min(
+        LONG_HEAD_BYTES, record.location.length
+    ):  # of an image behind the rest
+        header, size = _read_head(record, more(LONG_HEAD_BYTES)), LONG_HEAD_BYTES
+    if (header.study_instance_uid and header.series_instance_uid) or size >= record.location.length:
         return header
-    return header if len(record.head) >= record.location.length else _read_head(record, more())
+    return _read_head(record, more(LONGEST_HEAD_BYTES))
 
 
 def _read_head(record: JournalRecord, head: bytes) -> InstanceHeader:

@@ -12,7 +12,7 @@ from gateway import audit, intake, live
 from gateway.index import Record, RecordState
 from gateway.journal import JournalRecord
 from gateway.originals import location_of, open_original, read_original
-from gateway.records import LONGEST_HEAD_BYTES, describe_record
+from gateway.records import describe_record
 from gateway.runtime import Runtime
 from gateway.work import Work
 from worklists.errors import Conflict, Invalid, NotFound
@@ -133,7 +133,7 @@ def _index_again(runtime: Runtime, session: Session, record_id: uuid.UUID, actor
     read = describe_record(
         again,
         _sha256(runtime, row),
-        more=lambda: read_original(runtime, row, length=LONGEST_HEAD_BYTES),
+        more=lambda size: read_original(runtime, row, length=min(size, row.size_bytes)),
     )
     session.delete(row)
     session.flush()  # its number in the journal is free for the row that takes its place

@@ -10,7 +10,7 @@ Where that makes no sense, `doubt` proposes another one; the text stays as decla
 
 import re
 import zlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime, time
 from io import BytesIO
 from typing import Any
@@ -82,7 +82,7 @@ _SEX_FORM = re.compile("[MFO]")
 _AGE_FORM = re.compile(r"\d{3}[DWMY]")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # without slots: copied for each instance of a series, quickly
 class InstanceHeader:
     """One instance, as its data set describes it. Text is "" and the rest None where nothing usable is said."""
 
@@ -173,12 +173,16 @@ class _Reading:
                 _alike[key] = header
             return header
         uid, number = _OF_INSTANCE
-        return replace(
-            alike,
+        header = object.__new__(
+            InstanceHeader
+        )  # what `replace` does field by field takes as long as all the rest
+        header.__dict__.update(
+            alike.__dict__,
             sop_instance_uid=self._identifier(uid, "sop_instance_uid"),
             instance_number=self._integer(number, "instance_number"),
-            problems=(*alike.problems, *self.problems),
         )
+        header.__dict__["problems"] = (*alike.problems, *self.problems)
+        return header
 
     def _key(self) -> tuple[object, ...]:
         """What the header is read from, but for what is the instance's own."""

@@ -22,8 +22,10 @@ from gateway.journal.format import (
     read_trailer,
 )
 
-BODY_HEAD_BYTES = 64 * 1024  # of each body, handed over with its record: enough for any index tags
+BODY_HEAD_BYTES = 64 * 1024  # a body of no more is handed over with its record, and checked
+LARGE_HEAD_BYTES = 16 * 1024  # of a larger one: enough for the index tags of an image
 _WINDOW_BYTES = 128 * 1024
+_LARGE_WINDOW_BYTES = LARGE_HEAD_BYTES + 4 * 1024  # with what stands before the body
 _CHUNK_BYTES = 1024 * 1024
 
 
@@ -56,6 +58,7 @@ class SegmentScan:
         self._handle = os.open(path, os.O_RDONLY)
         self._window = b""
         self._window_at = 0
+        self._window_bytes = _WINDOW_BYTES
         try:
             self.header = read_segment_header(os.pread(self._handle, SEGMENT_HEADER_BYTES, 0))
         except BaseException:
@@ -113,13 +116,16 @@ class SegmentScan:
         head_offset = offset + RECORD_HEADER_BYTES
         body_offset = head_offset + header.head_length
         next_offset = offset + header.record_length
-        head_length = min(header.body_length, BODY_HEAD_BYTES)
+        is_small = header.body_length <= BODY_HEAD_BYTES
+        head_length = header.body_length if is_small else LARGE_HEAD_BYTES
+        # Records of one size follow each other: of large ones no window reaches the next.
+        self._window_bytes = _WINDOW_BYTES if is_small else _LARGE_WINDOW_BYTES
         data = self._read(head_offset, header.head_length + head_length)
         head = data[: header.head_length]
         try:
             if value(head) != header.head_crc:
                 raise Broken("kind and origin do not match their CRC")
-            if head_length == header.body_length:
+            if is_small:
                 self._check_crc(value(data[header.head_length :]), body_offset, head_length)
             elif whole:
                 self.check_body(body_offset, header.body_length)
@@ -165,7 +171,7 @@ class SegmentScan:
         """Bytes of the file through a window, so that small records do not cost a call each."""
         start = offset - self._window_at
         if start < 0 or start + length > len(self._window):
-            self._window = os.pread(self._handle, max(length, _WINDOW_BYTES), offset)
+            self._window = os.pread(self._handle, max(length, self._window_bytes), offset)
             self._window_at = offset
             start = 0
         return self._window[start : start + length]

@@ -19,7 +19,7 @@ from gateway.work import Work
 from tests.conftest import Clock
 from tests.gateway.sending import Wire, open_wire
 from tests.servers import Postgres, running
-from tests.synthetic import new_uid
+from tests.synthetic import make_images, new_uid
 from worklists.base import Base, new_id
 from worklists.directory import Device
 from worklists.examinations import Association, Examination, get_examination
@@ -67,6 +67,22 @@ def test_an_instance_becomes_a_study_an_examination_and_a_task(wire: Wire) -> No
         [task] = session.scalars(select(ReadingTask))
         assert task.state is TaskState.ARRIVING
         assert task.centre_id == wire.county.imaging.id
+
+
+@pytest.mark.parametrize("before", [20_000, 80_000])
+def test_what_stands_behind_a_large_element_is_read_too(wire: Wire, before: int) -> None:
+    """Before the study's UID (0009), or between it and the size of the image (0021)."""
+    [image] = make_images(1, size=256)
+    for group in (0x0009, 0x0021):
+        image.add_new(group << 16 | 0x0010, "LO", "SOMEBODY")
+    image.add_new(0x00091001, "OB", bytes(before))
+    image.add_new(0x00211001, "OB", bytes(20_000))
+    wire.send(image)
+    wire.index()
+
+    with wire.session() as session:
+        [row] = session.scalars(select(Instance))
+        assert (row.sop_instance_uid, row.rows, row.columns) == (str(image.SOPInstanceUID), 256, 256)
 
 
 def test_a_record_that_is_read_again_changes_nothing(wire: Wire) -> None:
