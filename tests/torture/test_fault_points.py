@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from gateway.fault_points import POINTS
+from gateway.journal import journals
 from tests.journeys.gateways import wait_for
 from tests.synthetic import data_sets_of, write_study
 from tests.torture.conftest import LONG, STACKS, NewInstallation
@@ -29,6 +30,7 @@ def kind_of(point: str) -> str:
     return point.partition(".")[0]
 
 
+WITHOUT_WRITER = ("journal.removing", "journal.renamed")  # what is done to a journal that lost its writer
 SMALL, LARGE_SIZE = 10, 1500  # 1,500 pixels square are more than a record of a shared segment may have
 
 
@@ -93,7 +95,10 @@ def commands_for(point: str) -> list[str]:
 
 
 def reached(one: Installation, point: str, modality: Modality) -> bool:
-    """Some steps are taken only when the modality is done, or when the listeners end in order."""
-    if point == "journal.ending" and modality.is_done and not one.happened(point):
-        one.stop()
+    """Some steps are taken only when the modality is done, and the listeners end in order or have begun anew."""
+    if modality.is_done and not one.happened(point):
+        if point == "journal.ending":
+            one.stop()
+        elif point in WITHOUT_WRITER and all(state.alive for state in journals(one.settings.journal_dir)):
+            one.restart()
     return one.happened(point)

