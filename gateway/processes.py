@@ -99,13 +99,19 @@ def die_with_parent(parent: int, how: signal.Signals = signal.SIGTERM) -> None:
 
 def _start(name: str, target: Callable[[], None]) -> BaseProcess:
     process = FORK.Process(target=_run_child, args=(name, target, os.getpid()), name=f"gateway-{name}")
-    process.start()
+    # Told to end in its first moment, a child would take the word for its supervisor's, whose handler it still has.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    try:
+        process.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     return process
 
 
 def _run_child(name: str, target: Callable[[], None], parent: int) -> None:
     """A child dies with its supervisor, however that dies: an orphan would hold the ports."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     for number in (signal.SIGINT, signal.SIGHUP):  # both reach the whole group; the supervisor decides
         signal.signal(number, signal.SIG_IGN)
     die_with_parent(parent)

@@ -55,6 +55,21 @@ def test_a_terminal_that_hangs_up_ends_it_in_order() -> None:
     assert (rest.strip(), tree.returncode) == ("ended in order", 0)
 
 
+def test_a_child_that_is_told_to_end_in_its_first_moment_ends() -> None:
+    """Else whoever stops the service in that moment waits for it in vain, and then kills it."""
+    told = (
+        "import os, signal; os.register_at_fork(after_in_child=lambda: os.kill(os.getpid(), signal.SIGTERM))"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", told + PROGRAM], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        start_new_session=True,
+    ) as tree:  # fmt: skip
+        assert tree.stdout is not None
+        said = tree.stdout.readline()
+        os.killpg(tree.pid, signal.SIGKILL)
+    assert "process_ended" in said, said
+
+
 ORPHAN = """
 import os, signal, sys, time
 from gateway.processes import die_with_parent

@@ -30,7 +30,8 @@ def kind_of(point: str) -> str:
     return point.partition(".")[0]
 
 
-WITHOUT_WRITER = ("journal.removing", "journal.renamed")  # what is done to a journal that lost its writer
+# What is done to a journal that lost its writer, and to its segments.
+WITHOUT_WRITER = ("file.marked", "evict.", "journal.removing", "journal.renamed")
 SMALL, LARGE_SIZE = 10, 1500  # 1,500 pixels square are more than a record of a shared segment may have
 
 
@@ -99,6 +100,8 @@ def reached(one: Installation, point: str, modality: Modality) -> bool:
     if modality.is_done and not one.happened(point):
         if point == "journal.ending":
             one.stop()
-        elif point in WITHOUT_WRITER and all(state.alive for state in journals(one.settings.journal_dir)):
+        elif point.startswith(WITHOUT_WRITER) and all(
+            state.alive for state in journals(one.settings.journal_dir)
+        ):
             one.restart()
     return one.happened(point)
