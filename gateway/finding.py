@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, func, literal, or_, select
+from sqlalchemy import ColumnElement, Select, and_, func, literal, or_, select, union_all
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from gateway.index import Held
@@ -15,6 +15,7 @@ from worklists.access import Subject, visible_to
 from worklists.base import COUNTY_TIME
 from worklists.errors import Invalid
 from worklists.examinations import Examination
+from worklists.names import has_han
 from worklists.patients import Patient, matches_word
 from worklists.reading import Purpose, ReadingTask
 from worklists.reports import Report, ReportReturn, ReportState, ReturnState, find_renamed
@@ -44,23 +45,24 @@ def on_days(
 
 def typed(q: str, subject: Subject) -> list[ColumnElement[bool]]:
     """Every word typed is in the patient's name, pinyin, initials or number, ends their card's, or is in the
-    accession number.
+    accession number, where it can be in one: it has a digit and is not of Chinese characters.
 
     What another institution calls the same person finds them too, where the caller may see an examination of it.
     """
-    if not q.split():
-        return []
-    other = aliased(Patient)
-    seen = select(Examination.patient_id).where(visible_to(subject)).correlate(None)
-    masters = select(other.master_id).where(other.id.in_(seen)).correlate(None)
-    return [
-        or_(
-            matches_word(word),
-            func.lower(Examination.accession_number).contains(word, autoescape=True),
-            Patient.master_id.in_(masters.where(matches_word(word, other))),
-        )
-        for word in q.lower().split()
-    ]
+    return [_typed_word(word, subject) for word in q.lower().split()]
+
+
+def _typed_word(word: str, subject: Subject) -> ColumnElement[bool]:
+    person, other = aliased(Patient), aliased(Patient)
+    may_know = select(Examination.id).where(Examination.patient_id == other.id, visible_to(subject))
+    masters = select(other.master_id).where(matches_word(word, other), may_know.correlate(other).exists())
+    same_person = select(person.id).where(person.master_id.in_(masters))
+    named = Examination.patient_id.in_(
+        union_all(same_person, select(other.id).where(matches_word(word, other)))
+    )
+    if has_han(word) or not any(character.isdigit() for character in word):
+        return named
+    return or_(named, func.lower(Examination.accession_number).contains(word, autoescape=True))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

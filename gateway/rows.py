@@ -3,7 +3,16 @@
 from gateway import accounts, audit, directory, index, keys, live, text_doubts, work
 from gateway.backups import rows as backups
 from worklists import directory as community
-from worklists import examinations, patient_index, patients, phrases, reading, recognition, reports
+from worklists import (
+    examinations,
+    name_words,
+    patient_index,
+    patients,
+    phrases,
+    reading,
+    recognition,
+    reports,
+)
 
 MODULES = (
     accounts,
@@ -16,6 +25,7 @@ MODULES = (
     index,
     keys,
     live,
+    name_words,
     patient_index,
     patients,
     phrases,

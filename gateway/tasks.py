@@ -8,7 +8,7 @@ import structlog
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from gateway import audit, indexing, live, matching, rereading, text_doubts, work
+from gateway import audit, indexing, live, matching, name_index, rereading, text_doubts, work
 from gateway.index import DrainMark, Instance, Record, Series, Study
 from gateway.runtime import Runtime
 from gateway.sweep import Leased, NotYet, Task
@@ -22,6 +22,8 @@ SEAL_INTERVAL = timedelta(seconds=1)
 EXPIRY_INTERVAL = timedelta(seconds=15)
 ROUTING_INTERVAL = timedelta(seconds=10)
 MATCHING_INTERVAL = timedelta(seconds=1)
+NAMES_INTERVAL = timedelta(seconds=2)
+NAMES_IN_ONE_RUN = 10
 BEHIND_INTERVAL = timedelta(seconds=1)
 WRONG_CLOCK = timedelta(seconds=30)  # so much the drain must have indexed beyond, in the time that it is now
 RENDER = "render_report"
@@ -111,6 +113,14 @@ def route_waiting(runtime: Runtime, _leased: Leased) -> None:
     raise NotYet(runtime.now() + ROUTING_INTERVAL)
 
 
+def index_names(runtime: Runtime, _leased: Leased) -> None:
+    """Write down by what patients are found: those who came or changed, and after a migration all of them."""
+    more = True
+    for _ in range(NAMES_IN_ONE_RUN):
+        more = more and name_index.index_new(runtime)
+    raise NotYet(runtime.now() + (timedelta(0) if more else NAMES_INTERVAL))
+
+
 def match_patients(runtime: Runtime, _leased: Leased) -> None:
     """Look which patients are one person: those who came or changed, and after a migration all of them."""
     matching.match_new(runtime)
@@ -124,11 +134,12 @@ TASKS: dict[str, Task] = {
     "release_expired_claims": release_expired_claims,
     "route_waiting": route_waiting,
     "match_patients": match_patients,
+    "index_names": index_names,
     text_doubts.READ_AGAIN: rereading.read_text_again,
     text_doubts.FOLLOW_DEVICE: rereading.follow_device,
     text_doubts.READ_AS_DEVICE: rereading.read_as_device,
 }
-STANDING = ("seal_audit", "release_expired_claims", "route_waiting", "match_patients")
+STANDING = ("seal_audit", "release_expired_claims", "route_waiting", "match_patients", "index_names")
 
 
 def schedule_standing(session: Session, runtime: Runtime) -> None:

@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, ForeignKey, Index, or_, select
-from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
+from sqlalchemy import ColumnElement, ForeignKey, Index, and_, or_, select, true, union_all
+from sqlalchemy.orm import Mapped, Session, aliased, mapped_column, relationship, validates
 
-from worklists.base import Base, new_id
+from worklists import name_words
+from worklists.base import Base, new_id, only_where
 from worklists.directory import Institution
-from worklists.names import display_name, names_contradict, pinyin_of
+from worklists.name_words import PatientWord
+from worklists.names import display_name, has_han, names_contradict, pinyin_of
 
 _FEWEST_DIGITS, _MOBILE_DIGITS = 7, 11
 _CARD_TAIL = re.compile(r"[0-9]{3,17}[0-9Xx]")  # as people read it out; shorter ones are everybody's
@@ -63,6 +65,7 @@ class Patient(Base):
     __table_args__ = (
         Index("ix_patient_issuer", "patient_id", "institution_id"),
         Index("ix_patient_birth", "birth_date", "sex"),
+        Index("ix_patient_unworded", "id", **only_where("worded_at IS NULL")),
     )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
@@ -82,7 +85,14 @@ class Patient(Base):
         index=True
     )  # None: the patient index is to look at it
 
+    worded_at: Mapped[datetime | None]  # None: what it is found by is not in `name_words` yet
+
     institution: Mapped[Institution] = relationship()
+
+    @validates("name", "search_text", "national_id")
+    def _is_found_otherwise(self, _key: str, value: str | None) -> str | None:
+        self.worded_at = None
+        return value
 
     @property
     def display_name(self) -> str:
@@ -217,9 +227,25 @@ def matches(q: str, patient: type[Patient] = Patient) -> list[ColumnElement[bool
 
 def matches_word(word: str, patient: type[Patient] = Patient) -> ColumnElement[bool]:
     found = patient.search_text.contains(word.lower(), autoescape=True)
+    ends = name_words.begins(word)
     if _CARD_TAIL.fullmatch(word):
-        return or_(found, patient.national_id.endswith(word.upper()))
-    return found
+        found = or_(found, patient.national_id.endswith(word.upper()))
+        ends = or_(ends, name_words.ends_card(word))
+    return and_(_may_be(ends, patient), found) if len(word) > 1 or has_han(word) else found
+
+
+def may_be_called(text: str) -> ColumnElement[bool]:
+    """A predicate over `Patient` that the index answers: true at least for all whose name or number the text,
+    perhaps with wildcards, can match."""
+    word = name_words.longest_word(text)
+    return true() if word is None else _may_be(name_words.begins(word), Patient)
+
+
+def _may_be(ends: ColumnElement[bool], patient: type[Patient]) -> ColumnElement[bool]:
+    """Those of the index, and those who are not in it yet."""
+    unworded = aliased(Patient)
+    indexed = select(PatientWord.patient_id).where(ends)
+    return patient.id.in_(union_all(indexed, select(unworded.id).where(unworded.worded_at.is_(None))))
 
 
 def plain_phone(text: str) -> str:

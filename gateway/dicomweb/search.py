@@ -12,7 +12,7 @@ from json.encoder import encode_basestring as quote
 from typing import Any
 
 from pydicom.datadict import dictionary_has_tag, keyword_dict
-from sqlalchemy import ColumnElement, Integer, Row, Select, String, Uuid, cast, func, or_, select
+from sqlalchemy import ColumnElement, Integer, Row, Select, String, Uuid, and_, cast, func, or_, select
 from sqlalchemy.orm import Session
 
 from gateway.dicomweb.attributes import ATTRIBUTES, BY_KEYWORD, BY_TAG, MODALITIES_IN_STUDY, Attribute, Level
@@ -21,7 +21,7 @@ from gateway.dicomweb.matching import match_words
 from gateway.index import Instance, Record, Series, Study, is_indexed
 from worklists.access import Sight, Subject, visible_to
 from worklists.examinations import Examination
-from worklists.patients import Patient
+from worklists.patients import Patient, may_be_called
 
 RESULTS_LIMIT = 5000  # studies, or series or instances across studies; those of one study are never cut
 _KEYS = {"StudyInstanceUID", "SeriesInstanceUID"}  # always said, so that a result can be followed
@@ -178,6 +178,8 @@ def _condition(one: Attribute, value: str, *, fuzzy: bool) -> ColumnElement[bool
     if fuzzy and one.vr == "PN":
         column = Patient.search_text if one.keyword == "PatientName" else one.column
         condition = or_(condition, match_words(column, value))
+    if one.keyword == "PatientName":
+        condition = and_(may_be_called(value), condition)
     if one.keyword.startswith("Patient"):
         return Examination.patient_id.in_(select(Patient.id).where(condition).correlate(None))
     return condition

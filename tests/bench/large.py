@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import create_engine, select, update
 
-from gateway import accounts, audit, tasks, work
+from gateway import accounts, audit, name_index, tasks, work
 from gateway.demo_county import make_county
 from gateway.dicomweb.attributes import Level
 from gateway.dicomweb.search import read_query, search
@@ -96,6 +96,10 @@ def _write(runtime: Runtime, studies: int, console: Console) -> None:
     for what, count in write_large(engine, county, Size(studies=studies)):
         console.print(f"written: {count:,} {what}")
     engine.dispose()
+    began = time.perf_counter()
+    while name_index.index_new(runtime):
+        pass
+    console.print(f"names indexed in {time.perf_counter() - began:.0f} s")
 
 
 def _questions(runtime: Runtime) -> Iterator[tuple[str, Callable[[], object]]]:
@@ -157,6 +161,7 @@ def _pages(
 
     yield "worklist, first page with its counts", work_of
     yield "worklist, a name typed", lambda: work_of("李999999")
+    yield "worklist, a number typed", lambda: work_of("P123456")
     yield "township, overview", lambda: overview.read_overview(radiographer, runtime)
     yield (
         "township, what was sent, first page with its counts",
