@@ -54,13 +54,10 @@ class GroupCommit:
 
     def commit(self, record: PendingRecord) -> asyncio.Future[None]:
         """Ends when the record is durable; with Unavailable when it cannot be made so."""
-        loop = asyncio.get_running_loop()
-        done: asyncio.Future[None] = loop.create_future()
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._unwritten.append((record, done))
         self._append()
-        if not self._is_busy and not self._is_due:
-            self._is_due = True
-            loop.call_soon(self._go_on)  # with all whose last bytes came in the same turn
+        self._go_on_soon()
         return done
 
     def note(self, record: PendingRecord) -> None:
@@ -95,7 +92,7 @@ class GroupCommit:
     # On the loop.
 
     async def _be_quiet(self) -> None:
-        while self._is_busy:
+        while self._is_busy or self._is_due:
             quiet = asyncio.get_running_loop().create_future()
             self._idlers.append(quiet)
             await quiet
@@ -123,6 +120,12 @@ class GroupCommit:
         else:
             self._written.append((segment.end_of_records, batch))
 
+    def _go_on_soon(self) -> None:
+        """Begin the next step at the end of this turn of the loop, with all whose last bytes came in it."""
+        if not self._is_busy and not self._is_due:
+            self._is_due = True
+            asyncio.get_running_loop().call_soon(self._go_on)
+
     def _go_on(self) -> None:
         """Begin the next step, if there is one and none is under way."""
         self._is_due = False
@@ -138,6 +141,14 @@ class GroupCommit:
         elif (step := self._next_step()) is not None:
             self._is_busy = True
             self._steps.put((asyncio.get_running_loop(), *step))
+        else:
+            self._wake_idlers()
+
+    def _wake_idlers(self) -> None:
+        idlers, self._idlers = self._idlers, []
+        for quiet in idlers:
+            if not quiet.done():  # done: whoever waited has given up
+                quiet.set_result(None)
 
     def _begin_sync(self, segment: SharedSegment) -> None:
         loop = asyncio.get_running_loop()
@@ -175,10 +186,6 @@ class GroupCommit:
     def _step_taken(self, taken: "_Taken", error: Exception | None) -> None:
         self._is_busy = False
         taken(error)
-        idlers, self._idlers = self._idlers, []
-        for quiet in idlers:
-            if not quiet.done():  # done: whoever waited has given up
-                quiet.set_result(None)
 
     def _synced(self, segment: SharedSegment, error: Exception | None) -> None:
         try:
@@ -193,10 +200,10 @@ class GroupCommit:
         group = self._take_written(segment.synced_to)
         self.syncs += 1
         self.records += len(group)
-        self._go_on()  # before the answers: the disk is slower than they are
         for _, done in group:
             if done is not None and not done.done():  # done: whoever waited has given up
                 done.set_result(None)
+        self._go_on_soon()
 
     def _take_written(self, up_to: int) -> "list[_Waiting]":
         taken: list[_Waiting] = []
