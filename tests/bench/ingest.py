@@ -11,12 +11,14 @@ import ssl
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 from statistics import median
 from time import perf_counter
+from uuid import uuid4
 
 from adapters.dicom.part10 import write_file_meta
 from tests.adapters.dicom.wire import EXPLICIT
@@ -24,6 +26,7 @@ from tests.bench.blast import CALLED, CALLING, Instance, blast, blast_one_by_one
 from tests.bench.corpus import make_corpus
 from tests.bench.receivers import (
     Receiver,
+    disk_alone,
     ingest_node,
     orthanc,
     secured_ingest_node,
@@ -47,6 +50,7 @@ class Peer:
     open: Open
     at_least: float | None = None
     count: int | None = None
+    send: Send | None = None  # where it is not the row's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,14 +92,15 @@ def _measure_case(case: Case, folder: Path, repetitions: int) -> Iterator[Row]:
     with ExitStack() as stack:
         opened = [case.ours, *(peer.open for peer in case.peers)]
         counts = [case.count, *(peer.count for peer in case.peers)]
+        sends = [case.send, *(peer.send or case.send for peer in case.peers)]
         receivers = [stack.enter_context(open_(folder / str(n))) for n, open_ in enumerate(opened)]
-        for receiver in receivers:
-            case.send(receiver, corpus.fresh(WARM_UP))
+        for send, receiver in zip(sends, receivers, strict=True):
+            send(receiver, corpus.fresh(WARM_UP))
         readings: list[list[Reading]] = [[] for _ in receivers]
         for turn in range(repetitions):
             for offset in range(len(receivers)):
                 which = (turn + offset) % len(receivers)
-                readings[which].append(_read_one(case.send, receivers[which], corpus.fresh(counts[which])))
+                readings[which].append(_read_one(sends[which], receivers[which], corpus.fresh(counts[which])))
     yield from _rows(case, [receiver.name for receiver in receivers], readings)
 
 
@@ -146,6 +151,21 @@ def _blast_secured(receiver: Receiver, instances: Sequence[Instance]) -> float:
 
 def _one_by_one(receiver: Receiver, instances: Sequence[Instance]) -> float:
     return blast_one_by_one(receiver.port, instances)
+
+
+def _write_and_sync(receiver: Receiver, instances: Sequence[Instance], *, writers: int) -> float:
+    """Each data set into a file of its own, in one call without the interpreter's lock, and synced."""
+    assert receiver.folder is not None  # the disk has one
+
+    def write(number: int) -> None:
+        with (receiver.folder / f"{uuid4().hex}-{number}").open("wb", buffering=0) as file:
+            file.write(instances[number].data_set)
+            os.fdatasync(file.fileno())
+
+    began = perf_counter()
+    with ThreadPoolExecutor(writers) as pool:
+        list(pool.map(write, range(len(instances))))
+    return perf_counter() - began
 
 
 def _storescu(receiver: Receiver, instances: Sequence[Instance], *, processes: int) -> float:
@@ -219,7 +239,11 @@ CASES: list[Case] = [
         work="DX 18 MB, 4 associations",
         corpus="dx",
         send=partial(_blast, associations=4),
-        peers=[Peer(open=storescp, at_least=0.8), Peer(open=orthanc, at_least=3.5)],
+        peers=[
+            Peer(open=storescp, at_least=0.8),
+            Peer(open=orthanc, at_least=3.5),
+            Peer(open=disk_alone, send=partial(_write_and_sync, writers=4)),
+        ],
         peak_at_most_mb=150,
     ),
     Case(

@@ -47,6 +47,7 @@ class Receiver:
     process: psutil.Process
     outputs: Callable[[], list[Path]]  # files that nobody needs any more
     http_port: int | None = None
+    folder: Path | None = None  # of the disk alone
 
     def tidy(self) -> None:
         for path in self.outputs():
@@ -109,6 +110,16 @@ def storescp(folder: Path, *, options: tuple[str, ...] = ()) -> Iterator[Receive
     command = [dcmtk("storescp"), "--fork", "+B", "-od", str(folder / "out"), *options, str(port)]
     with _running(command, port, folder, _environment(nagle=False)) as process:
         yield Receiver(name="storescp +B", port=port, process=process, outputs=lambda: _files(folder / "out"))
+
+
+@contextmanager
+def disk_alone(folder: Path) -> Iterator[Receiver]:
+    """No receiver at all: what the disk itself takes, for a row that is the disk's."""
+    (folder / "out").mkdir(parents=True)
+    yield Receiver(
+        name="the disk alone, synced", port=0, process=psutil.Process(), folder=folder / "out",
+        outputs=lambda: _files(folder / "out"),
+    )  # fmt: skip
 
 
 @contextmanager
