@@ -38,6 +38,7 @@ log = structlog.get_logger()
 LOOK_AT = 5000  # unfiled records looked at in one pass
 LOOK_AT_GROUPS = 1000
 UPLOADS = 3  # packs on their way at once; each holds a few parts of an upload in memory
+LOOK_AGAIN_S = 0.5  # while packs are on their way: whoever puts them should not run out of work
 PATIENCE_S = 5.0  # a pass waits so long for its packs; one that takes longer goes on beside the next pass
 FREE_BYTES = 1 << 30  # with less than this on the disk, filed segments go although the cache has room
 TRIES_BEFORE_QUARANTINE = 3
@@ -203,9 +204,9 @@ class Filing:
         return or_(Record.node == node, Record.journal.in_(others)) if others else Record.node == node
 
     def _file_packs(self, packs: list[list[Waiting]]) -> int:
-        """Some at once. What takes longer than a pass stays under way."""
+        """Some at once, and what becomes due meanwhile. What takes longer than a pass stays under way."""
         filed, failed = 0, None
-        deadline = time.monotonic() + PATIENCE_S
+        began = looked_at = time.monotonic()
         while packs or self._under_way:
             while packs and not failed and len(self._under_way) < UPLOADS:
                 if self.makes_way():
@@ -213,9 +214,7 @@ class Filing:
                     break
                 pack = packs.pop(0)
                 self._under_way[self._pool.submit(self._file, pack)] = pack
-            done, _ = wait(self._under_way, max(0, deadline - time.monotonic()), FIRST_COMPLETED)
-            if not done:
-                break
+            done, _ = wait(self._under_way, LOOK_AGAIN_S, FIRST_COMPLETED)
             for future in done:
                 pack = self._under_way.pop(future)
                 try:
@@ -224,6 +223,11 @@ class Filing:
                 except Exception as error:
                     failed = failed or error
                     self.failures[pack[0].id] += 1
+            now = time.monotonic()
+            if now - began >= PATIENCE_S:
+                break
+            if not (packs or failed or self.makes_way()) and now - looked_at >= LOOK_AGAIN_S:
+                packs, looked_at = self._ready_packs(), now
         if failed:
             raise failed
         return filed
