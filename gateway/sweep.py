@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 import structlog
+from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
 from gateway import work
@@ -47,6 +48,24 @@ class Leased:
     leased_until: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How it went: an error, too early with the time to look again, or done."""
+
+    generation: int
+    until: datetime | None = None
+    error: str = ""
+
+    def write(self, row: Work, now: datetime) -> None:
+        """Into the row."""
+        if self.error:
+            row.fail(self.error, now, generation=self.generation)
+        elif self.until is not None:
+            row.postpone(self.until, generation=self.generation)
+        else:
+            row.succeed(now, generation=self.generation)
+
+
 Task = Callable[[Runtime, Leased], None]
 
 
@@ -61,30 +80,41 @@ def lease_due(runtime: Runtime, *, limit: int = BATCH) -> list[Leased]:
 
 
 def run_leased(runtime: Runtime, leased: Leased, tasks: Mapping[str, Task]) -> None:
-    """Do the work of one leased row and write down how it went. A lease that ran out is somebody else's by now."""
-    if runtime.now() >= leased.leased_until:
-        return
-    try:
-        tasks[leased.task](runtime, leased)
-    except NotYet as early:
-        until = early.until
-        _write_outcome(runtime, leased, lambda row: row.postpone(until, generation=leased.generation))
-    except Exception as error:  # every outcome is a row that a person can see
-        log.warning("work_failed", task=leased.task, work_id=str(leased.id), exc_info=error)
-        text = f"{type(error).__name__}: {error}"[:500]
-        _write_outcome(
-            runtime, leased, lambda row: row.fail(text, runtime.now(), generation=leased.generation)
-        )
-    else:
-        _write_outcome(runtime, leased, lambda row: row.succeed(runtime.now(), generation=leased.generation))
+    """Do the work of one leased row and write down how it went."""
+    if outcome := _work(runtime, leased, tasks):
+        _write_outcomes(runtime, {leased.id: outcome})
 
 
 def sweep_once(runtime: Runtime, tasks: Mapping[str, Task]) -> int:
-    """Run everything that is due now, one after another; answers how many."""
+    """Run everything that is due now, one after another; answers how many.
+
+    What was too early is written down for all of them at once: it may be many, while others have much to write.
+    """
     leased = lease_due(runtime)
+    early: dict[uuid.UUID, Outcome] = {}
     for item in leased:
-        run_leased(runtime, item, tasks)
+        outcome = _work(runtime, item, tasks)
+        if outcome is not None and outcome.until is not None:
+            early[item.id] = outcome
+        elif outcome is not None:
+            _write_outcomes(runtime, {item.id: outcome})
+    if early:
+        _write_outcomes(runtime, early)
     return len(leased)
+
+
+def _work(runtime: Runtime, leased: Leased, tasks: Mapping[str, Task]) -> Outcome | None:
+    """None for a lease that ran out: the row is somebody else's by now."""
+    if runtime.now() >= leased.leased_until:
+        return None
+    try:
+        tasks[leased.task](runtime, leased)
+    except NotYet as early:
+        return Outcome(generation=leased.generation, until=early.until)
+    except Exception as error:  # every outcome is a row that a person can see
+        log.warning("work_failed", task=leased.task, work_id=str(leased.id), exc_info=error)
+        return Outcome(generation=leased.generation, error=f"{type(error).__name__}: {error}"[:500])
+    return Outcome(generation=leased.generation)
 
 
 class SweepThread:
@@ -133,9 +163,9 @@ def _lease(row: Work, now: datetime) -> Leased:
     )
 
 
-def _write_outcome(runtime: Runtime, leased: Leased, outcome: Callable[[Work], None]) -> None:
+def _write_outcomes(runtime: Runtime, outcomes: Mapping[uuid.UUID, Outcome]) -> None:
     reach("sweep.worked")
     with runtime.sessions.begin() as session:
-        row = session.get(Work, leased.id)
-        if row is not None:
-            outcome(row)
+        rows = session.scalars(select(Work).where(Work.id.in_(outcomes)).order_by(Work.id).with_for_update())
+        for row in rows:
+            outcomes[row.id].write(row, runtime.now())

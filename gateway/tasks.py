@@ -24,32 +24,49 @@ ROUTING_INTERVAL = timedelta(seconds=10)
 MATCHING_INTERVAL = timedelta(seconds=1)
 NAMES_INTERVAL = timedelta(seconds=2)
 NAMES_IN_ONE_RUN = 10
-BEHIND_INTERVAL = timedelta(seconds=1)
+BEHIND = timedelta(seconds=3)
+BEHIND_INTERVAL, LONGEST_BEHIND_INTERVAL = timedelta(seconds=1), timedelta(seconds=15)
 WRONG_CLOCK = timedelta(seconds=30)  # so much the drain must have indexed beyond, in the time that it is now
 RENDER = "render_report"
 
 
 def settle_examination(runtime: Runtime, leased: Leased) -> None:
     """Judge whether an examination is whole, in receive time, and never while the drain is behind."""
+    examination_id = uuid.UUID(leased.subject)
+    with runtime.reading() as session:
+        if _is_behind(
+            session, runtime.now()
+        ):  # most likely too early: the drain should not wait for us to say so
+            _check_time(runtime, session, session.get(Examination, examination_id))
     with runtime.sessions.begin() as session:
         # Locked, so that what arrives in this moment is not taken for what was there.
-        examination = session.get(Examination, uuid.UUID(leased.subject), with_for_update={"of": Examination})
-        if examination is None or examination.complete:
-            return
-        due_at = indexing.settle_times(session, [examination], runtime.settings)[examination.id]
-        indexed_until = _indexed_until(session, examination)
-        now = runtime.now()
-        if (
-            due_at > now + work.FURTHEST
-        ):  # received by a clock that was ahead; nobody waits until it is that late
-            due_at = now - WRONG_CLOCK
-        if not is_whole(examination):
-            if now < due_at:
-                raise NotYet(due_at)
-            if indexed_until is None or indexed_until < due_at:
-                raise NotYet(now + BEHIND_INTERVAL)
-        routing.note_complete(session, examination, now)
-        live.bump(session, "worklist")
+        examination = session.get(Examination, examination_id, with_for_update={"of": Examination})
+        _check_time(runtime, session, examination)
+        if examination is not None and not examination.complete:
+            routing.note_complete(session, examination, runtime.now())
+            live.bump(session, "worklist")
+
+
+def _check_time(runtime: Runtime, session: Session, examination: Examination | None) -> None:
+    """NotYet where it is too early to judge it."""
+    if examination is None or examination.complete or is_whole(examination):
+        return
+    due_at = indexing.settle_times(session, [examination], runtime.settings)[examination.id]
+    now = runtime.now()
+    if due_at > now + work.FURTHEST:  # received by a clock that was ahead; nobody waits until it is that late
+        due_at = now - WRONG_CLOCK
+    if now < due_at:
+        raise NotYet(due_at)
+    indexed_until = _indexed_until(session, examination)
+    if indexed_until is None or indexed_until < due_at:
+        # Thousands may wait for a drain that has much to do: the longer they did, the less often each looks again.
+        raise NotYet(now + min(max(BEHIND_INTERVAL, (now - due_at) / 2), LONGEST_BEHIND_INTERVAL))
+
+
+def _is_behind(session: Session, now: datetime) -> bool:
+    """Some drain has not caught up for a while; each says so once a second."""
+    marked = session.scalar(select(func.min(DrainMark.indexed_until)))
+    return marked is None or marked < now - BEHIND
 
 
 def _indexed_until(session: Session, examination: Examination) -> datetime | None:

@@ -262,7 +262,7 @@ def settle_due_at(wire: Wire, examination: Examination) -> timedelta:
 
 
 def settle(wire: Wire) -> None:
-    with wire.session() as session:
+    with wire.runtime.reading() as session:
         row = session.scalars(select(Work).where(Work.task == SETTLE)).one()
     leased = Leased(
         id=row.id, task=row.task, subject=row.subject, arguments={}, generation=row.generation,
@@ -313,6 +313,24 @@ def test_nothing_settles_while_the_drain_is_behind(wire: Wire, clock: Clock) -> 
     wire.index()
     settle(wire)
     assert examinations(wire)[0].complete
+
+
+def test_whoever_waits_for_a_drain_that_is_behind_keeps_no_writer_waiting_and_looks_less_and_less_often(
+    wire: Wire, clock: Clock
+) -> None:
+    wire.send(wire.image())
+    wire.index()
+    [examination] = examinations(wire)
+    waits = []
+    with wire.runtime.sessions.begin() as writer:  # on SQLite nobody else could write
+        writer.get_one(Examination, examination.id, with_for_update={"of": Examination})
+        for seconds in (15, 10, 10, 3600):  # the quiet period is over after five
+            clock.advance(seconds=seconds)
+            with pytest.raises(NotYet) as early:
+                settle(wire)
+            waits.append((early.value.until - clock()).total_seconds())
+
+    assert waits == [5, 10, 15, 15]
 
 
 def test_a_stated_total_that_is_reached_needs_no_quiet(wire: Wire) -> None:

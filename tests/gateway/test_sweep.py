@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import event, select
 
 from gateway import work
 from gateway.runtime import Runtime
@@ -89,6 +89,27 @@ def test_too_early_is_no_failure(runtime: Runtime, clock: Clock) -> None:
 
     found = row(runtime)
     assert (found.due_at, found.attempts, found.last_error) == (clock() + timedelta(seconds=7), 0, "")
+
+
+def test_many_that_are_too_early_are_written_down_at_once(runtime: Runtime, clock: Clock) -> None:
+    def too_early(again: Runtime, leased: Leased) -> None:
+        raise NotYet(again.now() + timedelta(seconds=int(leased.subject)))
+
+    ask(runtime, *range(1, 11))
+    transactions: list[object] = []
+    note = transactions.append
+    event.listen(runtime.engine, "commit", note)
+    try:
+        assert sweep_once(runtime, {"greet": too_early}) == 10
+    finally:
+        event.remove(runtime.engine, "commit", note)
+
+    assert len(transactions) == 2  # leased, and put off
+    with runtime.sessions() as session:
+        rows = session.scalars(select(Work)).all()
+        assert {int(one.subject): one.due_at - clock() for one in rows} == {
+            number: timedelta(seconds=number) for number in range(1, 11)
+        }
 
 
 def test_a_failure_is_written_down_and_tried_again_later_and_later(runtime: Runtime, clock: Clock) -> None:
