@@ -17,7 +17,7 @@ from worklists.examinations import Examination
 
 pytestmark = [pytest.mark.xdist_group("torture-at-once"), pytest.mark.timeout(600)]
 
-INSTANCES = 1000 if LONG else 120
+INSTANCES = 1000 if LONG else 60
 SECRET = "shared-by-both-of-these-nodes"
 
 

@@ -28,7 +28,7 @@ from tests.torture.verifying import assert_nothing_lost
 pytestmark = [pytest.mark.xdist_group("torture-kills"), pytest.mark.timeout(3600)]
 
 SEED = int(os.environ.get("TORTURE_SEED", "20261122"))
-KILLS = int(os.environ.get("TORTURE_KILLS", "200" if LONG else "8"))
+KILLS = int(os.environ.get("TORTURE_KILLS", "200" if LONG else "6"))
 PARTS = max(1, KILLS // 40)
 ALL_AT_ONCE = 0.25  # of the kills; the others are of one process
 LARGE_SIZE = 1500  # pixels square: more than a record of a shared segment may have

@@ -23,7 +23,7 @@ from tests.torture.verifying import assert_nothing_lost
 pytestmark = [pytest.mark.xdist_group("torture-power"), pytest.mark.timeout(1800)]
 
 SEED = int(os.environ.get("TORTURE_SEED", "20261122"))
-CUTS = 20 if LONG else 3
+CUTS = 20 if LONG else 2
 LARGE_SIZE = 1500
 PAGE = 4096
 
@@ -72,7 +72,7 @@ def test_pages_that_were_not_synced_may_come_in_any_order_or_not_at_all(tmp_path
     acknowledged = 5
     dead, segment, synced_to = crash_with_tail(tmp_path, bodies, acknowledged)
     image = segment.read_bytes()
-    for _ in range(2000 if LONG else 300):
+    for _ in range(2000 if LONG else 150):
         copy = tmp_path / "copy"
         shutil.rmtree(copy, ignore_errors=True)
         shutil.copytree(dead, copy)
