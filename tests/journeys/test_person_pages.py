@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.journeys.browsers import SLOW_MS, chromium, sign_in
+from tests.journeys.browsers import PHONE, SLOW_MS, chromium, sign_in
 from tests.journeys.gateways import Gateway, get_json, run_dcmtk, wait_for
 from tests.synthetic import new_uid, write_study
 
@@ -143,6 +143,18 @@ def test_a_garbled_name_is_put_right_for_a_study_and_a_device_and_taken_back(
     )  # fmt: skip
     wait_for(lambda: name_of(radiographer, newest) == garbled("王小东"), 30, "it is as declared", gateway.log)
     radiographer.close()
+    page.context.close()
+
+
+def test_the_worklist_fits_on_a_telephone(browser: Browser, gateway: Gateway, tmp_path: Path) -> None:
+    name = "Katharina Anneliese^von Hohenstaufen"
+    send(gateway, tmp_path, "DEMO_CT", modality="CT", name=name, patient_id="LX20260001")
+    gateway.wait_until_drained()
+    page = sign_in(browser, gateway, "reader", size=PHONE)
+    row = page.locator("tr", has_text="LX20260001")
+    expect(row.get_by_role("button")).to_be_in_viewport(timeout=SLOW_MS)
+
+    assert page.locator(".scroll").evaluate("it => it.scrollWidth <= it.clientWidth")
     page.context.close()
 
 

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { createI18n } from 'vue-i18n'
 import { en } from './en'
 import { zh } from './zh'
 
@@ -21,8 +22,18 @@ describe('messages', () => {
     expect([...chinese.values()].filter((text) => mixed.test(text))).toEqual([])
   })
 
+  it('count in English as people do', () => {
+    const { t } = createI18n({ legacy: false, locale: 'en', messages: { en } }).global
+    const said = [0, 1, 2].map((n) => t('upload.images', { n }))
+    expect(said).toEqual(['0 images', '1 image', '2 images'])
+    expect(t('township.imagesOf', { n: '1/5', count: 5 })).toBe('1/5 images')
+    expect(t('township.imagesOf', { n: '1', count: 1 })).toBe('1 image')
+  })
+
   it('take the same placeholders in both languages', () => {
     const holders = (text: string) => (text.match(/\{\w+\}/g) ?? []).sort()
-    for (const [key, text] of chinese) expect([key, holders(english.get(key) ?? '')]).toEqual([key, holders(text)])
+    for (const [key, text] of chinese) {
+      for (const form of (english.get(key) ?? '').split(' | ')) expect([key, holders(form)]).toEqual([key, holders(text)])
+    }
   })
 })

@@ -46,6 +46,7 @@ export const common: Same<typeof zh> = {
     state: 'State',
     device: 'Device',
     images: 'Images',
+    imagesFor: 'image | images',
     findings: 'Findings',
     impression: 'Impression',
     clinical: 'Clinical information',

@@ -26,7 +26,7 @@ export const held: Same<typeof zh> = {
   noExisting: 'There is nothing to compare it with.',
   same: 'same',
   differs: 'differs',
-  differences: '{n} differ',
+  differences: '{n} differs | {n} differ',
   noDifferences: 'The listed fields are the same; it is the image data that differ.',
   onlyDifferences: 'Only differences',
   field: 'Field',

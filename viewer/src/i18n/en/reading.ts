@@ -53,7 +53,7 @@ export const reading: Same<typeof zh> = {
   sendBackReason: 'Why sent back (the township will see it and act on it)',
   sendBackQuick: ['Motion artefacts, please repeat', 'Coverage incomplete, please add', 'Images missing, please send again', 'Patient and images do not match, please check'],
   rejected: '{by} rejected this at {at}: {reason}',
-  late: '{n} images came while you were writing. Look at them, then confirm.',
+  late: '{n} image came while you were writing. Look at it, then confirm. | {n} images came while you were writing. Look at them, then confirm.',
   lateLook: 'Load the new images',
   lateDone: 'Seen',
   conflict: 'The draft was changed elsewhere ({who} {at}). Your words are still here.',

@@ -44,6 +44,7 @@ export const common = {
     state: '状态',
     device: '设备',
     images: '图像',
+    imagesFor: '图像',
     findings: '检查所见',
     impression: '诊断意见',
     clinical: '临床信息',
