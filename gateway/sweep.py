@@ -5,6 +5,7 @@ leaves a lease that runs out, so a task may run twice and bears it.
 """
 
 import threading
+import time
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from gateway.work import Work
 log = structlog.get_logger()
 
 BATCH = 20
+TOGETHER_S = 0.5  # outcomes wait for each other no longer
 INTERVAL_S = 0.5  # between two looks; a hint makes it sooner
 AWAY_S = 2.0
 
@@ -81,25 +83,25 @@ def lease_due(runtime: Runtime, *, limit: int = BATCH) -> list[Leased]:
 
 def run_leased(runtime: Runtime, leased: Leased, tasks: Mapping[str, Task]) -> None:
     """Do the work of one leased row and write down how it went."""
-    if outcome := _work(runtime, leased, tasks):
-        _write_outcomes(runtime, {leased.id: outcome})
+    outcome = _work(runtime, leased, tasks)
+    _write_outcomes(runtime, {leased.id: outcome} if outcome else {})
 
 
 def sweep_once(runtime: Runtime, tasks: Mapping[str, Task]) -> int:
     """Run everything that is due now, one after another; answers how many.
 
-    What was too early is written down for all of them at once: it may be many, while others have much to write.
+    What takes moments is written down together: thousands may be due at once, and others have much to write.
     """
     leased = lease_due(runtime)
-    early: dict[uuid.UUID, Outcome] = {}
+    outcomes: dict[uuid.UUID, Outcome] = {}
+    began = time.monotonic()
     for item in leased:
-        outcome = _work(runtime, item, tasks)
-        if outcome is not None and outcome.until is not None:
-            early[item.id] = outcome
-        elif outcome is not None:
-            _write_outcomes(runtime, {item.id: outcome})
-    if early:
-        _write_outcomes(runtime, early)
+        if outcome := _work(runtime, item, tasks):
+            outcomes[item.id] = outcome
+        if time.monotonic() - began > TOGETHER_S:
+            _write_outcomes(runtime, outcomes)
+            outcomes, began = {}, time.monotonic()
+    _write_outcomes(runtime, outcomes)
     return len(leased)
 
 
@@ -164,6 +166,8 @@ def _lease(row: Work, now: datetime) -> Leased:
 
 
 def _write_outcomes(runtime: Runtime, outcomes: Mapping[uuid.UUID, Outcome]) -> None:
+    if not outcomes:
+        return
     reach("sweep.worked")
     with runtime.sessions.begin() as session:
         rows = session.scalars(select(Work).where(Work.id.in_(outcomes)).order_by(Work.id).with_for_update())
