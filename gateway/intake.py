@@ -45,6 +45,9 @@ NOTE_KINDS = (
     "dicom.refusal",
 )  # records without a row of their own
 TRIES_BEFORE_QUARANTINE = 3
+SHORT_S = (
+    0.5  # between them, when this machine may be short of files or memory: that is not the record's fault
+)
 TRIES_WHEN_CROSSED = 5  # with other drains, or with people who decide
 
 
@@ -193,6 +196,8 @@ class Drain:
                     self._quarantine(record, error)
                     del self.broken[key]
                     return
+                if isinstance(error, OSError | MemoryError):
+                    time.sleep(SHORT_S)
 
     def _commit(self, read: Sequence[ReadRecord], damaged: Sequence[Damaged], cursors: Cursors) -> None:
         """One transaction; done again when it crossed somebody else's."""

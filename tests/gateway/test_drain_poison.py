@@ -1,6 +1,7 @@
 """What breaks the drain, and what meets another drain: nothing behind it waits, nothing is there twice."""
 
 import random
+import resource
 import threading
 from collections import Counter
 from dataclasses import replace
@@ -12,6 +13,7 @@ from sqlalchemy import event, func, select
 from gateway.filing import Filing
 from gateway.index import Held, Instance, Record, RecordState
 from gateway.intake import Drain
+from gateway.journal import journals
 from gateway.runtime import Runtime
 from gateway.threads import JournalThread
 from tests.conftest import Clock
@@ -72,6 +74,25 @@ def test_a_value_that_no_index_takes_is_no_absent_database(wire: Wire) -> None:
     found = states(wire)
     assert found.total() == 2
     assert found[RecordState.INDEXED] >= 1
+
+
+def test_a_drain_that_is_out_of_files_for_a_moment_sets_nothing_apart(wire: Wire) -> None:
+    wire.send(wire.image())
+    states_of_journals = journals(wire.runtime.journal_dir)
+    arrivals = wire.drain._look(states_of_journals, {}, received_to=wire.runtime.now(), limit=10)
+    with wire.session() as session:  # connected before there are no more files
+        session.execute(select(1))
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    later = threading.Timer(0.2, resource.setrlimit, (resource.RLIMIT_NOFILE, (soft, hard)))
+
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+    later.start()
+    try:
+        wire.drain._index_alone(arrivals.records[0])
+    finally:
+        later.join()
+
+    assert states(wire) == {RecordState.INDEXED: 1}
 
 
 def test_a_study_sent_three_times_at_once_by_two_devices_is_there_once(wire: Wire, tmp_path: Path) -> None:
