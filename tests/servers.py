@@ -247,10 +247,14 @@ def program(name: str) -> str:
 
 
 def free_ports(count: int, offset: int = 0) -> list[int]:
-    """Ports that nobody listens on, below the range the kernel gives out; with an offset, each pair is free."""
+    """Ports that nobody listens on, below the range the kernel gives out; with an offset, each pair is free.
+
+    Pairs come from elsewhere than single ones: whoever stops a server of pairs and starts it again finds them free.
+    """
     found: list[int] = []
-    start = 20_000 + (os.getpid() * 37 + time.monotonic_ns() // 1000) % 9_000
-    for port in range(start, 32_000):
+    first, last = (10_000, 26_000 - offset) if offset else (26_000, 32_000)
+    start = first + (os.getpid() * 37 + time.monotonic_ns() // 1000) % (last - first - 1_000)
+    for port in range(start, last):
         if all(_is_free(one) for one in {port, port + offset}):
             found.append(port)
         if len(found) == count:

@@ -25,7 +25,7 @@ from adapters.errors import Malformed, PeerRejected, PeerUnreachable
 _CONTEXTS_PER_ASSOCIATION = 128  # PS3.8 9.3.2.2: odd ids of one byte
 
 
-class _Gate(threading.Event):
+class Gate(threading.Event):
     """Keeps pynetdicom's reactor thread where it waits, for as long as we are the ones who send.
 
     pynetdicom pauses that thread before each request, but may look at its flag while it is just leaving the pause;
@@ -149,7 +149,7 @@ def _associate(
         raise PeerRejected(f"{host}:{port} rejected the association of {calling} to {called}")
     if not association.is_established:
         raise PeerUnreachable(f"no association with {host}:{port}")
-    gate = association._reactor_checkpoint = _Gate()
+    gate = association._reactor_checkpoint = Gate()
     gate.reached.wait(timeout_s)
     try:
         yield association

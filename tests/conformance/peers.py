@@ -16,6 +16,7 @@ from pynetdicom import AE
 from pynetdicom.association import Association
 from pynetdicom.dimse_primitives import C_STORE
 
+from adapters.dicom.scu import Gate
 from tests.adapters.dicom.conftest import DCMTK
 from tests.adapters.dicom.wire import CT, EXPLICIT
 from tests.servers import free_ports
@@ -60,14 +61,24 @@ def send_bytes(
     request.MessageID, request.Priority = 7, 2
     request.AffectedSOPClassUID, request.AffectedSOPInstanceUID = sop_class, instance
     request.DataSet = BytesIO(data_set)
-    association._reactor_checkpoint.clear()  # the association's own thread must not read the answer
-    while not association._is_paused:
-        time.sleep(0.01)
-    association.dimse.send_msg(request, association.accepted_contexts[0].context_id)
-    _, answer = association.dimse.get_msg(block=True)
-    association._reactor_checkpoint.set()
+    with reactor_held(association):
+        association.dimse.send_msg(request, association.accepted_contexts[0].context_id)
+        _, answer = association.dimse.get_msg(block=True)
     assert isinstance(answer, C_STORE)
     return answer
+
+
+@contextmanager
+def reactor_held(association: Association) -> Iterator[None]:
+    """Answers are ours to read: pynetdicom's own thread, which drops one now and then, stays where it waits."""
+    own, gate = association._reactor_checkpoint, Gate()
+    association._reactor_checkpoint = gate
+    assert gate.reached.wait(20)
+    try:
+        yield
+    finally:
+        association._reactor_checkpoint = own
+        gate.open()
 
 
 @contextmanager

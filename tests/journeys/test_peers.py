@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 
 from gateway.index import Instance, Record, RecordState, Refusal
 from tests.adapters.dicom.wire import Peer, ct_data_set, p_data, store_rq
+from tests.conformance.peers import reactor_held
 from tests.gateway.sending import encode
 from tests.journeys.gateways import Gateway, run_dcmtk, wait_for
 from tests.synthetic import make_images, new_uid, split_file, write_study
@@ -81,8 +82,9 @@ def test_a_study_from_pynetdicom_arrives(gateway: Gateway, tmp_path: Path) -> No
 
     association = sender.associate("127.0.0.1", gateway.dicom_port, ae_title="GATEWAY")
     assert association.is_established
-    statuses = [association.send_c_store(path).Status for path in files]
-    assert association.send_c_echo().Status == 0
+    with reactor_held(association):
+        statuses = [association.send_c_store(path).Status for path in files]
+        assert association.send_c_echo().Status == 0
     association.release()
 
     assert statuses == [0] * 5

@@ -1,4 +1,7 @@
-"""Peers that wear a listener out, as a process of its own: `python -m tests.torture.flooding KIND PORT`."""
+"""Peers that wear a listener out, as a process of its own: `python -m tests.torture.flooding KIND PORT`.
+
+It says a line once it has reached the listener.
+"""
 
 import random
 import socket
@@ -118,4 +121,6 @@ STATES: dict[str, tuple[Callable[[int], socket.socket], Iterator[bytes]]] = {
 KINDS = {"silent": stay_silent, "drip": drip, "drop": open_and_drop, "garbage": send_garbage}
 
 if __name__ == "__main__":
+    connect(int(sys.argv[2])).close()
+    print("begun", flush=True)
     KINDS[sys.argv[1]](int(sys.argv[2]))

@@ -12,7 +12,7 @@ import pytest
 
 from tests.bench.blast import Instance, blast
 from tests.bench.corpus import Corpus
-from tests.journeys.gateways import run_dcmtk, wait_for
+from tests.journeys.gateways import run_dcmtk
 from tests.torture.conftest import LONG, NewInstallation
 from tests.torture.flooding import KINDS
 from tests.torture.installation import Installation
@@ -61,15 +61,18 @@ def send(one: Installation, instances: list[Instance], originals: dict[str, byte
 @contextmanager
 def flood(kind: str, one: Installation) -> Iterator[None]:
     """From when it has begun to when it is over."""
-    flooder = subprocess.Popen([sys.executable, "-m", "tests.torture.flooding", kind, str(one.dicom_port)])
+    command = [sys.executable, "-m", "tests.torture.flooding", kind, str(one.dicom_port)]
+    flooder = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert flooder.stdout is not None
     try:
-        wait_for(lambda: psutil.Process(flooder.pid).net_connections(kind="tcp"), 60, "the flood comes")
+        assert flooder.stdout.readline() == "begun\n"
         time.sleep(1.0 if kind != "silent" else 3.0)
         yield
         assert flooder.poll() is None, "the flood has dried up"
     finally:
         flooder.kill()
         flooder.wait()
+        flooder.stdout.close()
 
 
 def own_mb(one: Installation) -> float:
