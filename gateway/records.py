@@ -11,7 +11,7 @@ from adapters.dicom.header import InstanceHeader, read_header
 from gateway import journal
 from gateway.digests import Digests
 from gateway.index import Record, RecordState
-from gateway.journal import BodyDamaged, Damaged, JournalRecord
+from gateway.journal import BodyDamaged, Damaged, JournalRecord, Location
 from gateway.known import NewRecord
 from gateway.runtime import Runtime
 from worklists.base import new_id
@@ -68,10 +68,7 @@ def new_record(runtime: Runtime, record: JournalRecord, sha256: str) -> NewRecor
         id=new_id(),
         journal=record.journal,
         sequence=record.sequence,
-        node=record.location.node,
-        segment=record.location.segment,
-        offset=record.location.offset,
-        size_bytes=record.location.length,
+        **_place(record.location),
         data_set_offset=int(origin.get("data_set_offset", 0)),
         kind=record.kind,
         state=RecordState.INDEXED,
@@ -97,10 +94,7 @@ def quarantined_record(runtime: Runtime, record: JournalRecord, error: Exception
         id=new_id(),
         journal=record.journal,
         sequence=record.sequence,
-        node=record.location.node,
-        segment=record.location.segment,
-        offset=record.location.offset,
-        size_bytes=record.location.length,
+        **_place(record.location),
         kind=kind,
         state=RecordState.QUARANTINED,
         reason=f"{type(error).__name__}: {error}"[:500],
@@ -118,10 +112,7 @@ def damaged_record(item: Damaged, now: datetime) -> Record:
         id=new_id(),
         journal=place.journal,
         sequence=-(place.segment << 40 | place.offset),  # no record has it: those are positive
-        node=place.node,
-        segment=place.segment,
-        offset=place.offset,
-        size_bytes=place.length,
+        **_place(place),
         kind="damaged",
         state=RecordState.QUARANTINED,
         reason=item.reason,
@@ -130,6 +121,16 @@ def damaged_record(item: Damaged, now: datetime) -> Record:
         sha256="",
         local=True,
     )
+
+
+def _place(location: Location) -> dict[str, Any]:
+    """The columns that say where a record lies in its journal."""
+    return {
+        "node": location.node,
+        "segment": location.segment,
+        "offset": location.offset,
+        "size_bytes": location.length,
+    }
 
 
 def read_uuid(value: Any) -> uuid.UUID | None:
