@@ -31,7 +31,7 @@ test: setup servers ## all tests, with real peers
 	@$(BIN)/pytest -n 0 tests/journeys/test_browser.py # one story in its order; xdist would deal its steps out
 
 torture: setup servers ## 200 kills a stack, every fault point, power cuts, full disks, bad stores, wrong clocks: nothing may be lost
-	@GATEWAY_LONG_TESTS=1 $(BIN)/pytest -n 0 -s tests/torture $(PYTEST_ARGS)
+	@$(BIN)/python -m tests.torture $(PYTEST_ARGS)
 
 check: setup ## ruff, mypy, import-linter, type check of the viewer
 	@echo "ruff";           $(BIN)/ruff check . && $(BIN)/ruff format --check .

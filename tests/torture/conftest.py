@@ -17,11 +17,33 @@ from gateway.runtime import utc_now
 from gateway.settings import Settings
 from tests.journeys.gateways import PASSWORD, dcmtk
 from tests.servers import Postgres, SeaweedFs
+from tests.torture import tally
 from tests.torture.installation import Installation, copy_of
+from tests.torture.lanes import ALONE, STACKS, TOGETHER, lane_of
 
 LONG = os.environ.get("GATEWAY_LONG_TESTS") == "1"
-STACKS = ("files+sqlite", "seaweedfs+postgresql")
 NewInstallation = Callable[..., Installation]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--lane", choices=[*TOGETHER, ALONE], help="a part of the whole torture (tests/torture/lanes.py)"
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    lane = config.getoption("--lane", None)
+    if lane:
+        others = [item for item in items if lane_of(item) != lane]
+        items[:] = [item for item in items if lane_of(item) == lane]
+        config.hook.pytest_deselected(items=others)
+
+
+@pytest.fixture(autouse=True)
+def _is_counted(request: pytest.FixtureRequest) -> Iterator[None]:
+    tally.begin()
+    yield
+    request.node.user_properties.append(tally.as_property())
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -15,6 +15,8 @@ from typing import Self
 
 import pytest
 
+from tests.torture.tally import count
+
 _EXT4_IOC_SHUTDOWN = 0x8004587D  # _IOR('X', 125, __u32)
 _NOLOGFLUSH = 2
 LET_GO_S = 60.0
@@ -45,6 +47,7 @@ class SmallDisk:
 
     def fill(self, *, leave_bytes: int = 0) -> None:
         """Let something else take the room: a log, a backup, somebody's film."""
+        count("full disks")
         status = os.statvfs(self.path)
         wanted = status.f_bavail * status.f_frsize - leave_bytes
         handle = os.open(self.path / "ballast", os.O_WRONLY | os.O_CREAT, 0o600)
@@ -64,6 +67,7 @@ class SmallDisk:
 
     def cut_power(self) -> None:
         """From this moment nothing reaches the disk any more; every sync fails."""
+        count("power cuts")
         handle = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
         try:
             fcntl.ioctl(handle, _EXT4_IOC_SHUTDOWN, struct.pack("I", _NOLOGFLUSH))

@@ -10,8 +10,9 @@ from sqlalchemy import func, select
 from gateway.index import Instance, Record, RecordState
 from tests.journeys.gateways import run_dcmtk, wait_for
 from tests.synthetic import data_sets_of, write_study
-from tests.torture.conftest import LONG, STACKS, NewInstallation
+from tests.torture.conftest import LONG, NewInstallation
 from tests.torture.installation import Installation, copy_of
+from tests.torture.lanes import STACKS
 from tests.torture.verifying import assert_kept_once, unfiled
 from worklists.examinations import Examination
 

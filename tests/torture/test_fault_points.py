@@ -10,9 +10,11 @@ from gateway.fault_points import POINTS
 from gateway.journal import journals
 from tests.journeys.gateways import wait_for
 from tests.synthetic import data_sets_of, write_study
-from tests.torture.conftest import LONG, STACKS, NewInstallation
+from tests.torture.conftest import LONG, NewInstallation
 from tests.torture.installation import Installation
+from tests.torture.lanes import STACKS
 from tests.torture.modality import Modality, uids_of
+from tests.torture.tally import count
 from tests.torture.verifying import assert_nothing_lost
 
 pytestmark = [pytest.mark.xdist_group("torture-points"), pytest.mark.timeout(900)]
@@ -72,6 +74,7 @@ def break_at(
                 one.kill()
         if action != "kill":
             one.stop()
+        count("points at which it was killed" if action == "kill" else "points at which it failed")
         accepted |= uids_of(modality.accepted)
         left += files[len(modality.accepted) :]
 

@@ -16,6 +16,7 @@ from tests.journeys.gateways import run_dcmtk
 from tests.torture.conftest import LONG, NewInstallation
 from tests.torture.flooding import KINDS
 from tests.torture.installation import Installation
+from tests.torture.tally import count
 from tests.torture.verifying import assert_nothing_lost
 
 pytestmark = [pytest.mark.xdist_group("torture-floods"), pytest.mark.timeout(900)]
@@ -45,6 +46,7 @@ def test_a_flood_leaves_a_device_that_means_it_at_least_half_its_rate(
                     rates[floods].append(send(one, corpus.fresh(), originals))
                     assert run_dcmtk("echoscu", one.dicom_port, calling="DEMO_MR").returncode == 0
                     assert own_mb(one) - before < GROWN_MB
+                count(f"floods: {kind}", floods)
             if LONG:  # a busy machine says nothing about rates
                 quiet, flooded = median(rates[False]), median(rates[True])
                 print(f"{kind}: {quiet:.0f}/s, flooded {flooded:.0f}/s", flush=True)

@@ -19,8 +19,10 @@ from tests.bench.blast import blast
 from tests.bench.corpus import Corpus
 from tests.journeys.gateways import wait_for
 from tests.servers import Postgres, Redis, SeaweedFs
-from tests.torture.conftest import LONG, STACKS, NewInstallation
+from tests.torture.conftest import LONG, NewInstallation
 from tests.torture.installation import Installation
+from tests.torture.lanes import STACKS
+from tests.torture.tally import count
 from tests.torture.verifying import assert_nothing_lost, unfiled
 
 pytestmark = [pytest.mark.xdist_group("torture-hour"), pytest.mark.timeout(1800)]
@@ -70,6 +72,7 @@ def test_more_than_an_hour_sends_is_taken_while_they_are_away_and_there_once_aft
         f"indexed {indexed_s:.0f} s and filed {filed_s:.0f} s after they came back"
     )
     print(memory.table(), flush=True)
+    count(f"sent while away: {', '.join(away)}", COUNT)
     assert memory.grown_mb() < GROWN_MB
     assert_nothing_lost(one, set(originals), originals, commands=COMMANDS)
 

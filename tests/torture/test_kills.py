@@ -20,9 +20,11 @@ from gateway.fault_points import read_trace
 from tests.journeys.gateways import wait_for
 from tests.servers import Redis
 from tests.synthetic import data_sets_of, write_study
-from tests.torture.conftest import LONG, STACKS, NewInstallation
+from tests.torture.conftest import LONG, NewInstallation
 from tests.torture.installation import Installation
+from tests.torture.lanes import STACKS
 from tests.torture.modality import Modality, uids_of
+from tests.torture.tally import count
 from tests.torture.verifying import assert_nothing_lost
 
 pytestmark = [pytest.mark.xdist_group("torture-kills"), pytest.mark.timeout(3600)]
@@ -111,6 +113,9 @@ def test_what_was_acknowledged_survives_every_kill(
             victims = choose(one, chance, tmp_path / "trace", number)
             steps = kill(one, victims, commands, tmp_path / "trace")
             hit.update(steps)
+            count("kills")
+            for step in steps:
+                count(f"at {step}")
             taken = sum(len(sender.accepted) for sender in senders)
             who = f"all {len(victims)}" if len(victims) > 1 else "one"
             print(f"kill {number} of {KILLS}: {who}, {', '.join(steps)}; {taken} accepted", flush=True)

@@ -18,6 +18,7 @@ from tests.synthetic import data_sets_of, write_study
 from tests.torture.conftest import LONG, NewInstallation
 from tests.torture.disks import SmallDisk
 from tests.torture.modality import Modality, uids_of
+from tests.torture.tally import count
 from tests.torture.verifying import assert_nothing_lost
 
 pytestmark = [pytest.mark.xdist_group("torture-power"), pytest.mark.timeout(1800)]
@@ -80,6 +81,7 @@ def test_pages_that_were_not_synced_may_come_in_any_order_or_not_at_all(tmp_path
         found = bodies_in(copy)
         assert found[:acknowledged] == bodies[:acknowledged]
         assert set(found) <= set(bodies), "a torn record was taken for a whole one"
+        count("disks with torn pages")
 
 
 def test_a_large_instance_whose_rename_was_lost_was_never_acknowledged_and_leaves_nothing(

@@ -20,9 +20,11 @@ from tests.bench.blast import Instance, blast
 from tests.bench.corpus import Corpus
 from tests.journeys.gateways import Gateway, get_json, wait_for
 from tests.servers import SeaweedFs
-from tests.torture.conftest import LONG, STACKS, NewInstallation
+from tests.torture.conftest import LONG, NewInstallation
 from tests.torture.faulty_store import Fault, FaultyStore
 from tests.torture.installation import Installation, copy_of
+from tests.torture.lanes import STACKS
+from tests.torture.tally import count
 from tests.torture.verifying import assert_nothing_lost, unfiled
 
 pytestmark = [pytest.mark.xdist_group("torture-stores"), pytest.mark.timeout(900)]
@@ -91,6 +93,7 @@ def test_a_bad_store_delays_filing_alone_says_why_and_is_caught_up_with(
         send(one, corpus, originals)
         assert unfiled(one)
         store.fault = None
+        count("bad stores")
         began = time.monotonic()
         wait_until_filed(one)
         wait_for(lambda: get_json(it, "/api/v1/system")["store"]["up"], 60, "all is well again", one.log)

@@ -15,6 +15,7 @@ from gateway.originals import read_original
 from gateway.runtime import open_runtime
 from tests.journeys.gateways import Gateway, wait_for
 from tests.torture.installation import Installation
+from tests.torture.tally import count
 
 DRAINED_S = 120.0
 
@@ -50,19 +51,28 @@ def assert_kept_once(
     try:
         with installation.session() as session:
             instances = session.scalars(select(Instance)).all()
-            counted = Counter(instance.sop_instance_uid for instance in instances)
-            assert not [uid for uid, count in counted.items() if count > 1], "instances are there twice"
+            kept = Counter(instance.sop_instance_uid for instance in instances)
+            twice = [uid for uid, times in kept.items() if times > 1]
+            gone = set(accepted) - set(kept)
+            count("accepted", len(set(accepted)))
+            count("lost", len(gone))
+            count("twice", len(twice))
+            assert not twice, "instances are there twice"
             odd = select(Record).where(Record.state.in_([RecordState.QUARANTINED, RecordState.HELD]))
             found = [described(record) for record in session.scalars(odd)]
             assert not found, "\n".join([*found, complaints(installation)])
-            gone = set(accepted) - set(counted)
             assert not gone, (
                 f"{len(gone)} of {len(set(accepted))} accepted instances are gone\n"
                 f"{whereabouts(session, sorted(gone)[:5])}\n{complaints(installation)}"
             )
-            for instance in instances:
-                kept = read_original(runtime, instance.record, offset=instance.record.data_set_offset)
-                assert kept == originals[instance.sop_instance_uid], instance.sop_instance_uid
+            changed = [
+                instance.sop_instance_uid
+                for instance in instances
+                if originals[instance.sop_instance_uid]
+                != read_original(runtime, instance.record, offset=instance.record.data_set_offset)
+            ]
+            count("changed", len(changed))
+            assert not changed, changed
     finally:
         runtime.engine.dispose()
 
@@ -94,6 +104,7 @@ def complaints(installation: Installation) -> str:
 def assert_nothing_left_over(installation: Installation) -> None:
     """No object that no row points to, no half-written file, no folder of a journal that never was or is gone."""
     left = sorted(left_over(installation))
+    count("left over", len(left))
     assert not left, left
 
 
