@@ -99,6 +99,16 @@ def choose_single(wanted: Iterable[Wanted], available: Iterable[str]) -> str:
     raise NotAcceptable(", ".join(offers))
 
 
+def choose_picture(wanted: Iterable[Wanted], *, several: bool) -> tuple[str, bool]:
+    """JPEG or PNG, and whether as parts of one answer, as several must be (PS3.18 10.4.3)."""
+    for one in wanted:
+        multipart = one.multipart or (several and one.media_type == "*/*")
+        for offer in (JPEG, PNG):
+            if one.matches(offer) and (multipart or not several):
+                return offer, multipart
+    raise NotAcceptable(", ".join(f'multipart/related; type="{o}"' if several else o for o in (JPEG, PNG)))
+
+
 def require_json(header: str | None) -> None:
     if not any(
         not one.multipart and (one.matches(DICOM_JSON) or one.matches("application/json"))

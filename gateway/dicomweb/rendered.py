@@ -1,6 +1,7 @@
 """Rendered answers (PS3.18 10.4.1.1.3, .4): a frame as JPEG or PNG, a thumbnail of whatever is asked for."""
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -52,15 +53,23 @@ def read_look(parameters: Mapping[str, str], media_type: str, *, viewport: Viewp
     )
 
 
-def render_frame(runtime: Runtime, served: Served, parsed: Parsed, number: int, look: Look) -> bytes:
-    """One frame, by its number, as an image file. NotFound when there is none, Malformed when it cannot be decoded."""
+def render_frames_of(
+    runtime: Runtime, served: Served, parsed: Parsed, numbers: Sequence[int], look: Look
+) -> Iterator[bytes]:
+    """Frames, by their numbers, as image files. NotFound, before the first, for one that is not there.
+
+    Raises Malformed for one that cannot be decoded.
+    """
     frames = need_frames(parsed)
-    if not 0 < number <= frames.count or stream_type(served.transfer_syntax_uid) is not None:
+    is_video = stream_type(served.transfer_syntax_uid) is not None
+    if is_video or not all(0 < number <= frames.count for number in numbers):
         raise NotFound("frame")
-    description = describe(runtime, served)
-    array = decode_frame(open_stream(runtime, served, parsed), frames, number - 1)
-    image = render(array, load_all(description), frame=number - 1, window=look.window, viewport=look.viewport)
-    return write_image(image, look.kind, quality=look.quality)
+    description = load_all(describe(runtime, served))
+    stream = open_stream(runtime, served, parsed)
+    for number in numbers:
+        array = decode_frame(stream, frames, number - 1)
+        image = render(array, description, frame=number - 1, window=look.window, viewport=look.viewport)
+        yield write_image(image, look.kind, quality=look.quality)
 
 
 def representative(served: Sequence[Served]) -> Served:
@@ -104,6 +113,9 @@ def _read_quality(text: str) -> int:
 
 def _numbers(name: str, parts: Sequence[str]) -> list[float]:
     try:
-        return [float(part) for part in parts]
+        numbers = [float(part) for part in parts]
     except ValueError as error:
         raise BadQuery(name, "numbers are expected") from error
+    if not all(map(math.isfinite, numbers)):
+        raise BadQuery(name, "numbers are expected")
+    return numbers

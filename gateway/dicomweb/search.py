@@ -5,6 +5,7 @@ Fuzzy matching finds a patient's name also by its pinyin and initials. Not suppo
 asked for in `includefield` they are left out.
 """
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -268,10 +269,16 @@ def _attribute(name: str, level: Level) -> Attribute:
 
 def _check_fields(value: str) -> None:
     for name in value.split(","):
-        is_tag = len(name) == 8 and all(character in "0123456789abcdefABCDEF" for character in name)
-        known = name in {"", "all"} or name.split(".")[0] in keyword_dict
-        if not known and not (is_tag and (int(name, 16) >> 16 & 1 or dictionary_has_tag(int(name, 16)))):
+        if name not in {"", "all"} and not all(map(_is_attribute, name.split("."))):
             raise BadQuery("includefield", f"{name[:64]} is no attribute")
+
+
+def _is_attribute(name: str) -> bool:
+    """A keyword, a tag of the dictionary, or a private tag; a path of them has dots between (PS3.18 8.3.4)."""
+    if not re.fullmatch("[0-9A-Fa-f]{8}", name):
+        return name in keyword_dict
+    tag = int(name, 16)
+    return bool(tag >> 16 & 1) or dictionary_has_tag(tag)
 
 
 def _whole_number(name: str, value: str) -> int:

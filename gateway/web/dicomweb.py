@@ -27,6 +27,7 @@ from gateway.dicomweb.media import (
     Wanted,
     choose_frame,
     choose_instance,
+    choose_picture,
     choose_single,
     is_compressed,
     read_accept,
@@ -34,7 +35,7 @@ from gateway.dicomweb.media import (
     stream_type,
 )
 from gateway.dicomweb.parts import Part, multipart_type, new_boundary, write_parts
-from gateway.dicomweb.rendered import THUMBNAIL, Look, read_look, render_frame, representative
+from gateway.dicomweb.rendered import THUMBNAIL, Look, read_look, render_frames_of, representative
 from gateway.dicomweb.retrieve import Bulk, frame_parts, instance_part, open_bulk
 from gateway.dicomweb.search import read_query, search
 from gateway.dicomweb.served import Listing, Served
@@ -56,14 +57,20 @@ PIXEL_DATA = "7FE00010"
 
 
 class DicomwebRoute(APIRoute):
-    """A route that answers the errors of a DICOMweb request with what PS3.18 says of them."""
+    """A route that answers the errors of a DICOMweb request with what PS3.18 says of them, and HEAD wherever GET."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        if self.methods and "GET" in self.methods:
+            self.methods.add("HEAD")  # RFC 9110 9.1
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
 
         async def answer(request: Request) -> Response:
             try:
-                return await handle(request)
+                found = await handle(request)
+                return found if request.method != "HEAD" else _without_body(found)
             except BadQuery as error:
                 return problem_response(400, "bad_query", f"{error.parameter}: {error.why}")
             except NotAcceptable as error:
@@ -75,6 +82,13 @@ class DicomwebRoute(APIRoute):
                 )
 
         return answer
+
+
+def _without_body(found: Response) -> Response:
+    """What HEAD hears: nothing is read that only the body needs."""
+    bare = Response(status_code=found.status_code)
+    bare.raw_headers = found.raw_headers
+    return bare
 
 
 @dataclass(slots=True)
@@ -250,7 +264,7 @@ def render_instance(study: str, series: str, instance: str, retrieval: Retrieval
     served = retrieval.open_one(study, series, instance)
     whole = PDF if served.sop_class_uid == PDF_CLASS else stream_type(served.transfer_syntax_uid)
     if whole is None:
-        return _rendered(retrieval, served, 1)
+        return _rendered(retrieval, served, [1])
     choose_single(retrieval.wanted, [whole])
     path = "00420011" if whole == PDF else PIXEL_DATA
     range_header = retrieval.request.headers.get("range")
@@ -258,13 +272,11 @@ def render_instance(study: str, series: str, instance: str, retrieval: Retrieval
     return _single(retrieval, served, bulk, whole, path)
 
 
-@router.get(_INSTANCE + "/frames/{number}/rendered")
-def render_one_frame(
-    study: str, series: str, instance: str, number: str, retrieval: RetrievalDep
-) -> Response:
-    (wanted_frame, *_) = _read_numbers(number)
+@router.get(_INSTANCE + "/frames/{numbers}/rendered")
+def render_frames(study: str, series: str, instance: str, numbers: str, retrieval: RetrievalDep) -> Response:
+    wanted_frames = _read_numbers(numbers)
     served = retrieval.open_one(study, series, instance)
-    return _rendered(retrieval, served, wanted_frame)
+    return _rendered(retrieval, served, wanted_frames)
 
 
 @router.get(_STUDY + "/thumbnail")
@@ -388,14 +400,22 @@ def _single(retrieval: Retrieval, served: Served, bulk: Bulk, media_type: str, p
     return StreamingResponse(bulk.chunks, 206 if bulk.range else 200, headers, media_type)
 
 
-def _rendered(retrieval: Retrieval, served: Served, number: int) -> Response:
-    media_type = choose_single(retrieval.wanted, [JPEG, PNG])
+def _rendered(retrieval: Retrieval, served: Served, numbers: Sequence[int]) -> Response:
+    media_type, multipart = choose_picture(retrieval.wanted, several=len(numbers) > 1)
     look = read_look(retrieval.request.query_params, media_type)
-    tag = retrieval.tag([served], "rendered", number, look)
+    tag = retrieval.tag([served], "rendered", tuple(numbers), look, multipart)
     if retrieval.unchanged(tag):
         return _not_modified(tag)
-    image = render_frame(retrieval.runtime, served, retrieval.shelf.parse(served), number, look)
-    return Response(image, headers=cached(tag), media_type=media_type)
+    parsed = retrieval.shelf.parse(served)
+    images = _begun(render_frames_of(retrieval.runtime, served, parsed, numbers, look))
+    if not multipart:
+        return Response(next(images), headers=cached(tag), media_type=media_type)
+    url = f"{retrieval.base_url}/{served.path}/frames"
+    parts = (
+        Part(content_type=media_type, chunks=(image,), location=f"{url}/{number}/rendered")
+        for number, image in zip(numbers, images, strict=True)
+    )
+    return _multipart(parts, media_type, tag)
 
 
 def _thumbnail(retrieval: Retrieval, served: Served, number: int | None = None) -> Response:
@@ -408,7 +428,7 @@ def _thumbnail(retrieval: Retrieval, served: Served, number: int | None = None) 
     def make() -> tuple[bytes, int]:
         parsed = retrieval.shelf.parse(served)
         count = parsed.frames.count if parsed.frames is not None else 1
-        image = render_frame(retrieval.runtime, served, parsed, number or (count + 1) // 2, look)
+        (image,) = render_frames_of(retrieval.runtime, served, parsed, [number or (count + 1) // 2], look)
         return image, len(image)
 
     image = retrieval.shelf.thumbnails.get((served.original.record_id.hex, repr((number, look))), make)
