@@ -56,6 +56,7 @@ POINTS: Mapping[str, Callable[[], Exception] | None] = {
     "journal.written": _bad_disk,  # before it is synced
     "journal.synced": None,  # before the mark says so
     "journal.marked": None,  # before anybody is answered
+    "journal.preparing": _no_space,  # before space behind the records is filled with zeros
     "journal.ending": _bad_disk,  # before a segment is ended
     "single.writing": _no_space,  # before a part of a large body is written
     "single.written": _bad_disk,  # before it is synced

@@ -71,12 +71,12 @@ def _unindexed(session: Session, held: Path, here: set[str]) -> Iterator[tuple[s
             number = int(path.stem) if path.stem.isdecimal() else None
             if number is None or path.suffix == ".mark":
                 continue
-            if path.stat().st_size > cursors.get((journal_id, number), 0):
+            if journal.used_bytes(path, path.stat().st_size) > cursors.get((journal_id, number), 0):
                 yield journal_id, number
 
 
 def add_segments(archive: Archive, held: Path, left: Left) -> None:
-    """The held files of what is left. A segment that is still written goes as far as it is now: to the mark and beyond."""
+    """The held files of what is left. A segment that is still written goes as far as its mark is now."""
     for journal_id in sorted({journal_id for journal_id, _ in left.segments}):
         folder = held / journal_id
         archive.add(f"{JOURNAL}{journal_id}/journal.json", folder / "journal.json")
@@ -85,7 +85,8 @@ def add_segments(archive: Archive, held: Path, left: Left) -> None:
             folder.iterdir(), key=lambda path: (path.suffix != ".mark", path.name)
         ):  # marks first
             if path.stem.isdecimal() and int(path.stem) in numbers:
-                archive.add(f"{JOURNAL}{journal_id}/{path.name}", path)
+                used = journal.used_bytes(path, path.stat().st_size)
+                archive.add_first(f"{JOURNAL}{journal_id}/{path.name}", path, used)
 
 
 def missing_of(session: Session, left: Left, archive: Archive) -> list[str]:

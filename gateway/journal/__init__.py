@@ -14,6 +14,7 @@ from gateway.journal.catalogue import (
     remove_leftovers,
     remove_segment,
     unfiled_nodes,
+    used_bytes,
 )
 from gateway.journal.format import UnknownFormat
 from gateway.journal.reader import (
@@ -61,5 +62,6 @@ __all__ = [
     "remove_leftovers",
     "remove_segment",
     "unfiled_nodes",
+    "used_bytes",
     "verify_body",
 ]

@@ -19,19 +19,23 @@ import structlog
 from gateway.fault_points import reach
 from gateway.journal.format import MARK_BYTES, Broken, Mark, UnknownFormat, read_mark, write_mark
 from gateway.journal.scan import FoundRecord, SegmentScan
-from gateway.journal.segment import segment_path, sync_folder
+from gateway.journal.segment import PAGE_BYTES, segment_path, sync_folder
 
 log = structlog.get_logger(__name__)
 
 LOCK_NAME = "lock"  # held by the writer while it lives
 DESCRIPTION_NAME = "journal.json"
 _NUMBER_DIGITS = 8
+_CHUNK_BYTES = 1024 * 1024
 _MARK_TRIES = 50  # a mark is 16 bytes written at once; a reader that meets it half-written looks again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SegmentState:
-    """One segment. `ended`: nothing will be added after `readable_to`. `single`: it holds one large record."""
+    """One segment. `ended`: nothing will be added after `readable_to`. `single`: it holds one large record.
+
+    `size_bytes` leaves out the space that is prepared behind the records of a segment that is still written.
+    """
 
     number: int
     size_bytes: int
@@ -82,6 +86,12 @@ def journal_folder(root: Path, journal: str) -> Path:
     if len(journal) != 32 or not set(journal) <= set("0123456789abcdef"):
         raise ValueError("a journal id is 32 hexadecimal digits")
     return root / journal
+
+
+def used_bytes(segment: Path, size_bytes: int) -> int:
+    """How much of a segment file of this size is used: behind the records of a live one, space may be prepared."""
+    mark = _mark_of(segment) if segment.suffix == ".seg" else None
+    return size_bytes if mark is None or mark.ended else min(size_bytes, mark.offset)
 
 
 def mark_filed(root: Path, journal: str, number: int) -> None:
@@ -171,20 +181,22 @@ def _has_writer(folder: Path) -> bool:
 def _shared_segments(folder: Path) -> Iterator[SegmentState]:
     for path, status in _files(folder, ".seg"):
         mark = _mark_of(path) or Mark(offset=0, ended=False)
-        yield _segment_state(path, status, readable_to=mark.offset, ended=mark.ended, single=False)
+        size = status.st_size if mark.ended else min(status.st_size, mark.offset)
+        yield _segment_state(path, status, size=size, readable_to=mark.offset, ended=mark.ended, single=False)
 
 
 def _single_segments(folder: Path) -> Iterator[SegmentState]:
     for path, status in _files(folder, ".single"):
-        yield _segment_state(path, status, readable_to=status.st_size, ended=True, single=True)
+        size = status.st_size
+        yield _segment_state(path, status, size=size, readable_to=size, ended=True, single=True)
 
 
 def _segment_state(
-    path: Path, status: os.stat_result, *, readable_to: int, ended: bool, single: bool
+    path: Path, status: os.stat_result, *, size: int, readable_to: int, ended: bool, single: bool
 ) -> SegmentState:
     return SegmentState(
         number=int(path.stem),
-        size_bytes=status.st_size,
+        size_bytes=size,
         readable_to=readable_to,
         ended=ended,
         single=single,
@@ -252,9 +264,26 @@ def _unsettled(folder: Path) -> Iterator[tuple[Path, Mark]]:
             yield path, mark
 
 
+def _cut_prepared(path: Path) -> int:
+    """Give back the space that was prepared behind the records of a lost writer; returns the file's size then."""
+    with path.open("r+b") as file:
+        size = end = file.seek(0, os.SEEK_END)
+        while end:
+            start = max(0, end - _CHUNK_BYTES)
+            file.seek(start)
+            written = len(file.read(end - start).rstrip(b"\0"))
+            end = start + written
+            if written:
+                break
+        end = min(size, end + PAGE_BYTES)  # the last bytes of a record may be zeros as well
+        if end < size:
+            file.truncate(end)
+        return end
+
+
 def _end_segment(path: Path, mark: Mark) -> None:
     """Sync a segment and end it behind its last whole record; what follows was never acknowledged."""
-    size = path.stat().st_size
+    size = _cut_prepared(path)
     try:
         with SegmentScan(path) as scan:
             scan.sync()
@@ -266,7 +295,8 @@ def _end_segment(path: Path, mark: Mark) -> None:
         return  # reading it says so
     except Broken:
         # The header is synced before the first acknowledgement: without it there is no record, unless it rotted.
-        end = size if mark.offset or any(path.read_bytes()[:4096]) else 0
+        with path.open("rb") as file:
+            end = size if mark.offset or any(file.read(4096)) else 0
     handle = os.open(path.with_suffix(".mark"), os.O_RDWR | os.O_CREAT, 0o640)
     try:
         os.pwrite(handle, write_mark(Mark(offset=end, ended=True)), 0)

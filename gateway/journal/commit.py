@@ -4,12 +4,16 @@ A record is appended as soon as it is there, on the event loop and beside a sync
 sync finds most of its bytes on their way to the disk. What waits for the disk is done beside the loop, one step at a
 time: a sync by the kernel where it can, else it and everything else (open, end, retire) in a thread. The thread is
 ours and not an executor's: handing a step over and back would cost more than writing a small record.
+
+While nothing comes, space for what will come is prepared behind the records, in another thread and slowly.
 """
 
 import asyncio
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import Executor
 from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
@@ -18,9 +22,13 @@ import structlog
 
 from adapters.errors import Unavailable
 from gateway.journal.kernel_sync import KernelSync
+from gateway.journal.room import Room
 from gateway.journal.segment import PendingRecord, SharedSegment
 
 NOTE_DELAY_S = 0.2  # the longest that a note waits for a commit to travel with
+IDLE_S = 1.0  # without a commit, before space is prepared
+PREPARE_REST = 4  # times as long as the disk took for a piece, it rests before the next
+PREPARE_REST_S = 0.25  # at most
 
 log = structlog.get_logger(__name__)
 
@@ -29,7 +37,14 @@ class GroupCommit:
     """Everything that is appended to the shared segments of one journal."""
 
     def __init__(
-        self, folder: Path, *, segment_bytes: int, numbers: Iterator[int], kernel_syncs: bool = True
+        self,
+        folder: Path,
+        *,
+        segment_bytes: int,
+        numbers: Iterator[int],
+        room: Room,
+        pool: Executor,
+        kernel_syncs: bool = True,
     ) -> None:
         self.records = 0
         self.syncs = 0
@@ -37,6 +52,8 @@ class GroupCommit:
         self._folder = folder
         self._segment_bytes = segment_bytes
         self._numbers = numbers
+        self._room = room
+        self._pool = pool
         self._steps: SimpleQueue[tuple[asyncio.AbstractEventLoop, _Step, _Taken] | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="journal-commit", daemon=True)
         self._thread.start()
@@ -51,6 +68,10 @@ class GroupCommit:
         self._idlers: list[asyncio.Future[None]] = []  # they wait until none is
         self._is_due = False  # a step will begin at the end of this turn of the loop
         self._note_timer: asyncio.TimerHandle | None = None
+        self._idle_timer: asyncio.TimerHandle | None = None
+        self._syncs_before = 0  # when the idle timer was set
+        self._is_ahead = False  # a segment is wanted though nothing waits for it
+        self._is_closing = False
 
     def commit(self, record: PendingRecord) -> asyncio.Future[None]:
         """Ends when the record is durable; with Unavailable when it cannot be made so."""
@@ -79,6 +100,9 @@ class GroupCommit:
 
     async def close(self) -> None:
         """Commit what waits and end the segment."""
+        self._is_closing = True
+        if self._idle_timer is not None:
+            self._idle_timer.cancel()
         self._go_on()
         await self._be_quiet()
         self._is_to_end = self._segment is not None
@@ -143,6 +167,7 @@ class GroupCommit:
             self._steps.put((asyncio.get_running_loop(), *step))
         else:
             self._wake_idlers()
+            self._expect_quiet()
 
     def _wake_idlers(self) -> None:
         idlers, self._idlers = self._idlers, []
@@ -179,7 +204,7 @@ class GroupCommit:
             return segment.retire, self._retired
         if segment is not None and self._is_to_end:
             return segment.end, partial(self._ended, segment)
-        if segment is None and self._unwritten:
+        if segment is None and (self._unwritten or self._is_ahead):
             return self._open, self._opened
         return None
 
@@ -231,6 +256,7 @@ class GroupCommit:
 
     def _opened(self, error: Exception | None) -> None:
         refused: list[_Waiting] = []
+        self._is_ahead = False
         if error is not None:
             refused = list(self._unwritten)
             self._unwritten.clear()
@@ -245,7 +271,40 @@ class GroupCommit:
                 done.set_exception(unavailable(error))
         self.drop_notes(sum(done is None for _, done in group))
 
+    def _expect_quiet(self) -> None:
+        if self._idle_timer is None and not self._is_closing:
+            self._syncs_before = self.syncs
+            self._idle_timer = asyncio.get_running_loop().call_later(IDLE_S, self._use_quiet)
+
+    def _use_quiet(self) -> None:
+        """Prepare space if nothing came for a while: in this segment, or in a new one if it is half full."""
+        self._idle_timer = None
+        segment = self._segment
+        if self._is_busy or self._is_due or self.syncs != self._syncs_before:
+            self._expect_quiet()
+        elif segment is not None and self._room.has_plenty(self._segment_bytes):
+            if segment.is_half_full:
+                self._is_to_end = self._is_ahead = True
+                self._go_on()
+            elif segment.unprepared_bytes:
+                self._pool.submit(self._prepare, segment, self.syncs)
+
     # In the thread.
+
+    def _prepare(self, segment: SharedSegment, syncs: int) -> None:
+        """In a thread of the pool, until something comes."""
+        began = time.monotonic()
+        try:
+            for _ in segment.prepare():
+                now = time.monotonic()
+                if self.syncs != syncs or self._is_closing:
+                    return
+                time.sleep(min(PREPARE_REST_S, PREPARE_REST * (now - began)))
+                began = time.monotonic()
+        except (
+            OSError
+        ) as error:  # records need no prepared space, and find out themselves whether the disk is well
+            log.warning("journal_space_not_prepared", journal=self._folder.name, error=error.strerror)
 
     def _work(self) -> None:
         while (ordered := self._steps.get()) is not None:

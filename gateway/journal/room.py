@@ -15,9 +15,11 @@ from pathlib import Path
 import structlog
 
 from adapters.errors import Unavailable
+from gateway.journal.catalogue import used_bytes
 
 SAMPLE_S = 0.2  # between two looks at the folder; what this process adds meanwhile is counted at once
 DISK_FLOOR_BYTES = 256 * 1024 * 1024  # free space that stays for the database, logs and the drain's own work
+PLENTY_OF_FLOORS = 8
 
 log = structlog.get_logger(__name__)
 
@@ -46,7 +48,7 @@ def measure_usage(root: Path) -> Usage:
         except FileNotFoundError:
             continue  # evicted between the listing and now
         if status.st_mode & stat.S_IWUSR:
-            unfiled += status.st_size
+            unfiled += used_bytes(path, status.st_size)
         else:
             filed += status.st_size
     disk = os.statvfs(root)
@@ -88,6 +90,11 @@ class Room:
             raise JournalFull(
                 f"the disk has {usage.free_bytes} bytes left; {self._floor_bytes} must stay free"
             )
+
+    def has_plenty(self, size_bytes: int) -> bool:
+        """Whether so many bytes could be used up for nothing, and much would be left."""
+        usage, taken = self._sample
+        return usage.free_bytes - (self._taken - taken) - size_bytes > PLENTY_OF_FLOORS * self._floor_bytes
 
     def take(self, size_bytes: int) -> None:
         self._taken += size_bytes

@@ -10,7 +10,8 @@ Blocking calls on one file at a time; `writer` decides in which thread. Names in
 import contextlib
 import ctypes
 import os
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from google_crc32c import value
@@ -33,8 +34,11 @@ from gateway.journal.format import (
 SEGMENT_BYTES = 256 * 1024 * 1024
 IOV_MAX = 1024  # Linux: buffers in one writev
 WRITE_BACK_BYTES = 2 * 1024 * 1024  # of a large body, after which the kernel is asked to start writing
+PREPARE_BYTES = 1024 * 1024  # of zeros, written and synced at once
+PAGE_BYTES = 4096
 _SYNC_FILE_RANGE_WRITE = 2
 _libc = ctypes.CDLL(None, use_errno=True)
+_ZEROS = memoryview(bytes(PREPARE_BYTES))
 
 
 def segment_path(folder: Path, number: int, suffix: str) -> Path:
@@ -71,14 +75,19 @@ def _last_bytes(buffers: Sequence[Buffer], length: int) -> list[Buffer]:
 
 
 class SharedSegment:
-    """The segment that ordinary records are appended to: append, sync, publish, and at last end or retire."""
+    """The segment that ordinary records are appended to: append, sync, publish, and at last end or retire.
+
+    Behind its records the file may hold zeros up to `_prepared_to`: what overwrites them needs no new blocks, so its
+    sync does not wait for the file system's own journal.
+    """
 
     def __init__(self, folder: Path, journal: str, number: int, limit_bytes: int) -> None:
         self.number = number
         self._limit_bytes = limit_bytes
         self._marker = new_marker()
+        self._path = segment_path(folder, number, "seg")
         header = SegmentHeader(journal=journal, number=number, marker=self._marker)
-        self._handle = os.open(segment_path(folder, number, "seg"), os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o640)
+        self._handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o640)
         try:
             self._mark_handle = os.open(
                 segment_path(folder, number, "mark"), os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o640
@@ -86,6 +95,9 @@ class SharedSegment:
         except OSError:
             os.close(self._handle)
             raise
+        self._growing = threading.Lock()  # held by whoever makes the file longer, or cuts it
+        self._prepared_to = 0
+        self._may_be_prepared = True
         self.synced_to = self._covered_to = self._syncing_to = 0
         try:
             self._end = write_all(self._handle, [write_segment_header(header)], 0)
@@ -99,6 +111,14 @@ class SharedSegment:
     def is_empty(self) -> bool:
         return self._end == SEGMENT_HEADER_BYTES
 
+    @property
+    def is_half_full(self) -> bool:
+        return self._end >= self._limit_bytes // 2
+
+    @property
+    def unprepared_bytes(self) -> int:
+        return max(0, self._limit_bytes - max(self._end, self._prepared_to))
+
     def has_room_for(self, size_bytes: int) -> bool:
         return self._end + size_bytes <= self._limit_bytes
 
@@ -109,7 +129,36 @@ class SharedSegment:
             buffers += record.buffers(self._marker, offset)
             offset += record.length
         reach("journal.writing")
-        self._end = write_all(self._handle, buffers, self._end)
+        if offset > self._prepared_to:
+            with self._growing:
+                self._end = write_all(self._handle, buffers, self._end)
+            return
+        # Whole pages, so that the kernel need not read what the last one held.
+        padding = _ZEROS[: -offset % PAGE_BYTES]
+        self._end = write_all(self._handle, [*buffers, padding], self._end) - len(padding)
+
+    def prepare(self) -> Iterator[None]:
+        """Write zeros behind the records, a piece at each step, as far as the segment goes. In another thread.
+
+        It has a handle of its own: the error of a failed sync is told once to each, and the commit must hear of it.
+        """
+        handle = os.open(self._path, os.O_RDWR)
+        try:
+            while self._prepare_more(handle):
+                os.fdatasync(handle)
+                yield
+        finally:
+            os.close(handle)
+
+    def _prepare_more(self, handle: int) -> bool:
+        with self._growing:
+            start = max(self._end, self._prepared_to)
+            stop = min(start + PREPARE_BYTES, self._limit_bytes)
+            if not self._may_be_prepared or start >= stop:
+                return False
+            reach("journal.preparing")
+            self._prepared_to = start + os.pwrite(handle, _ZEROS[: stop - start], start)
+            return True
 
     @property
     def end_of_records(self) -> int:
@@ -141,6 +190,7 @@ class SharedSegment:
         """No more records: say so durably, so that nobody needs to search for the end later."""
         try:
             reach("journal.ending")
+            self._cut(self._end)
             self._publish(ended=True)
             os.fsync(self._mark_handle)
         finally:
@@ -154,17 +204,24 @@ class SharedSegment:
         with contextlib.suppress(OSError):
             self._publish(ended=True)
         with contextlib.suppress(OSError):
-            os.ftruncate(self._handle, self.synced_to)
+            self._cut(self.synced_to)
         with contextlib.suppress(OSError):
             os.fsync(self._mark_handle)
         with contextlib.suppress(OSError):
             os.fsync(self._handle)
         self._close()
 
+    def _cut(self, end: int) -> None:
+        with self._growing:
+            self._may_be_prepared = False
+            os.ftruncate(self._handle, end)
+
     def _publish(self, *, ended: bool) -> None:
         os.pwrite(self._mark_handle, write_mark(Mark(offset=self.synced_to, ended=ended)), 0)
 
     def _close(self) -> None:
+        with self._growing:
+            self._may_be_prepared = False
         os.close(self._handle)
         os.close(self._mark_handle)
 

@@ -72,13 +72,17 @@ class Journal:
         self._lock_handle = lock_handle
         self._numbers = itertools.count(1)
         self._sequences = itertools.count(1)
-        self._group = GroupCommit(
-            folder, segment_bytes=segment_bytes, numbers=self._numbers, kernel_syncs=kernel_syncs
-        )
-        self._pool = ThreadPoolExecutor(
-            4, thread_name_prefix="journal"
-        )  # large bodies, and samples of the room
+        # Large bodies, samples of the room, and space that is prepared.
+        self._pool = ThreadPoolExecutor(5, thread_name_prefix="journal")
         self._room = Room(limit_bytes=limit_bytes, floor_bytes=floor_bytes, measure=usage, pool=self._pool)
+        self._group = GroupCommit(
+            folder,
+            segment_bytes=segment_bytes,
+            numbers=self._numbers,
+            room=self._room,
+            pool=self._pool,
+            kernel_syncs=kernel_syncs,
+        )
         self._singles: set[SingleSegment] = set()
         self._collected = 0  # bytes in memory of records under way
         self._committed_singles = 0

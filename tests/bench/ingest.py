@@ -96,6 +96,7 @@ def _measure_case(case: Case, folder: Path, repetitions: int) -> Iterator[Row]:
         receivers = [stack.enter_context(open_(folder / str(n))) for n, open_ in enumerate(opened)]
         for send, receiver in zip(sends, receivers, strict=True):
             send(receiver, corpus.fresh(WARM_UP))
+            receiver.tidy()
         readings: list[list[Reading]] = [[] for _ in receivers]
         for turn in range(repetitions):
             for offset in range(len(receivers)):

@@ -19,12 +19,14 @@ from uuid import uuid4
 import psutil
 
 from gateway.journal import journals
+from gateway.journal.segment import SEGMENT_BYTES, segment_path
 from gateway.settings import Settings
 from tests.bench.blast import CALLING
 from tests.bench.processes import cpu_s, peak_bytes
 from tests.journeys.gateways import dcmtk, listens, wait_for
 from tests.servers import find_program, free_ports
 
+QUIET_S = 60.0
 _NEVER_FULL = 64 << 30  # bytes in the journal
 # A program of its own, so that what this one has loaded does not count as memory of the listeners.
 _LISTENERS = """
@@ -46,12 +48,15 @@ class Receiver:
     port: int
     process: psutil.Process
     outputs: Callable[[], list[Path]]  # files that nobody needs any more
+    is_quiet: Callable[[], bool] = lambda: True  # it does nothing of its own accord now
     http_port: int | None = None
     folder: Path | None = None  # of the disk alone
 
     def tidy(self) -> None:
+        """Give the disk back, and let it come to rest, so that it does not disturb who is measured next."""
         for path in self.outputs():
             os.truncate(path, 0)
+        wait_for(self.is_quiet, QUIET_S, f"{self.name} is quiet")
 
     def cpu_s(self) -> float:
         """Processor time of everything that it runs, so far."""
@@ -83,6 +88,7 @@ def ingest_node(folder: Path, **settings: object) -> Iterator[Receiver]:
             port=tls_port if configured.tls_certificate else port,
             process=process,
             outputs=lambda: list(_ended_segments(configured.journal_dir)),
+            is_quiet=lambda: _is_prepared(configured.journal_dir),
         )
 
 
@@ -187,6 +193,21 @@ def _environment(nagle: bool) -> dict[str, str]:
 
 def _files(folder: Path) -> list[Path]:
     return [Path(where) / name for where, _, names in os.walk(folder) for name in names]
+
+
+def _is_prepared(journal: Path) -> bool:
+    """The listeners have written what space they prepare for the next records."""
+    live = [
+        (segment, journal / state.id)
+        for state in journals(journal)
+        for segment in state.segments
+        if not segment.ended
+    ]
+    return all(
+        segment.size_bytes < SEGMENT_BYTES // 2
+        and segment_path(folder, segment.number, "seg").stat().st_size >= SEGMENT_BYTES
+        for segment, folder in live
+    )
 
 
 def _ended_segments(root: Path) -> Iterator[Path]:
