@@ -141,7 +141,13 @@ async def _serve(settings: Settings, doors: Sequence[Door], tally: ProcessTally)
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     journal = LateJournal(
-        partial(Journal.create, settings.journal_dir, node=settings.node, limit_bytes=settings.journal_bytes)
+        partial(
+            Journal.create,
+            settings.journal_dir,
+            node=settings.node,
+            limit_bytes=settings.journal_bytes,
+            prepares_space=True,
+        )
     )
     acceptors = [_make_acceptor(settings, door, journal, tally) for door in doors]
     for door, acceptor in zip(doors, acceptors, strict=True):

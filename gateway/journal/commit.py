@@ -5,7 +5,8 @@ sync finds most of its bytes on their way to the disk. What waits for the disk i
 time: a sync by the kernel where it can, else it and everything else (open, end, retire) in a thread. The thread is
 ours and not an executor's: handing a step over and back would cost more than writing a small record.
 
-While nothing comes, space for what will come is prepared behind the records, in another thread and slowly.
+While nothing comes, space for what will come is prepared behind the records, in another thread and slowly, if the
+journal is one of those that much is sent to.
 """
 
 import asyncio
@@ -44,7 +45,8 @@ class GroupCommit:
         numbers: Iterator[int],
         room: Room,
         pool: Executor,
-        kernel_syncs: bool = True,
+        kernel_syncs: bool,
+        prepares_space: bool,
     ) -> None:
         self.records = 0
         self.syncs = 0
@@ -54,6 +56,7 @@ class GroupCommit:
         self._numbers = numbers
         self._room = room
         self._pool = pool
+        self._prepares_space = prepares_space
         self._steps: SimpleQueue[tuple[asyncio.AbstractEventLoop, _Step, _Taken] | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="journal-commit", daemon=True)
         self._thread.start()
@@ -272,7 +275,7 @@ class GroupCommit:
         self.drop_notes(sum(done is None for _, done in group))
 
     def _expect_quiet(self) -> None:
-        if self._idle_timer is None and not self._is_closing:
+        if self._prepares_space and self._idle_timer is None and not self._is_closing:
             self._syncs_before = self.syncs
             self._idle_timer = asyncio.get_running_loop().call_later(IDLE_S, self._use_quiet)
 

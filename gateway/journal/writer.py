@@ -66,6 +66,7 @@ class Journal:
         segment_bytes: int,
         usage: Callable[[], Usage],
         kernel_syncs: bool,
+        prepares_space: bool,
     ) -> None:
         self.id = folder.name
         self._folder = folder
@@ -82,6 +83,7 @@ class Journal:
             room=self._room,
             pool=self._pool,
             kernel_syncs=kernel_syncs,
+            prepares_space=prepares_space,
         )
         self._singles: set[SingleSegment] = set()
         self._collected = 0  # bytes in memory of records under way
@@ -99,10 +101,12 @@ class Journal:
         segment_bytes: int | None = None,
         usage: Callable[[], Usage] | None = None,
         kernel_syncs: bool = True,
+        prepares_space: bool = False,
     ) -> Self:
         """Begin a new journal under the root. Its folder appears whole and locked, or not at all.
 
-        `kernel_syncs=False` syncs in a thread, as where the kernel does not do it for us.
+        `kernel_syncs=False` syncs in a thread, as where the kernel does not do it for us. `prepares_space` spends up
+        to a segment of disk for shorter syncs.
         """
         try:
             folder, lock_handle = _make_folder(root, node)
@@ -114,6 +118,7 @@ class Journal:
                 segment_bytes=segment_bytes or min(SEGMENT_BYTES, limit_bytes // SEGMENTS_IN_LIMIT),
                 usage=usage or (lambda: measure_usage(root)),
                 kernel_syncs=kernel_syncs,
+                prepares_space=prepares_space,
             )
         except OSError as error:
             raise Unavailable(f"the journal folder cannot be used: {error.strerror}") from error

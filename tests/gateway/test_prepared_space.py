@@ -46,7 +46,9 @@ def begin(root: Path, free_bytes: int = 1 << 40) -> Journal:
         found = measure_usage(root)
         return Usage(unfiled_bytes=found.unfiled_bytes, filed_bytes=found.filed_bytes, free_bytes=free_bytes)
 
-    return Journal.create(root, node="n", limit_bytes=1 << 30, segment_bytes=SEGMENT_BYTES, usage=usage)
+    return Journal.create(
+        root, node="n", limit_bytes=1 << 30, segment_bytes=SEGMENT_BYTES, usage=usage, prepares_space=True
+    )
 
 
 async def keep(journal: Journal, body: bytes) -> None:
