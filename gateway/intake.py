@@ -251,6 +251,7 @@ def index_records(runtime: Runtime, session: Session, read: Sequence[ReadRecord]
     devices = senders.lock_devices(session, read)
     instances: list[Incoming] = []
     associations: list[JournalRecord] = []
+    refusals: list[JournalRecord] = []
     for one in senders.as_known(session, read, devices):
         record = one.record
         if one.header is not None:
@@ -260,9 +261,10 @@ def index_records(runtime: Runtime, session: Session, read: Sequence[ReadRecord]
         elif record.kind == "dicom.association":
             associations.append(record)
         elif record.kind in NOTE_KINDS:
-            notes.index_refusal(runtime, session, record)
+            refusals.append(record)
         else:
             raise Malformed(f"no record of kind {record.kind} is known")
+    notes.index_refusals(runtime, session, refusals)
     ended = notes.index_associations(runtime, session, associations)
     if instances:
         indexing.index_instances(session, instances, settings=runtime.settings, now=runtime.now())

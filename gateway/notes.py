@@ -8,14 +8,13 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from gateway import audit, indexing, live
+from gateway import audit, bulk, indexing, live
 from gateway.index import Refusal
 from gateway.journal import JournalRecord
 from gateway.known import Incoming
 from gateway.records import read_time, read_uuid
 from gateway.runtime import Runtime
 from gateway.senders import Devices
-from worklists.base import new_id
 from worklists.directory import Person
 from worklists.examinations import Association, Examination, ExaminationAssociation
 
@@ -25,7 +24,8 @@ STOW = "stow"  # the wire of instances that came by STOW-RS
 def index_associations(runtime: Runtime, session: Session, notes: Sequence[JournalRecord]) -> set[str]:
     """What the journal tells of associations; answers which have ended."""
     ids = {str(note.origin["association_id"]) for note in notes}
-    known = {row.id: row for row in session.scalars(select(Association).where(Association.id.in_(ids)))}
+    found = select(Association).where(Association.id.in_(ids)).order_by(Association.id).with_for_update()
+    known = {row.id: row for row in session.scalars(found)}
     ended = set()
     for note in notes:
         origin, id = note.origin, str(note.origin["association_id"])
@@ -34,10 +34,11 @@ def index_associations(runtime: Runtime, session: Session, notes: Sequence[Journ
             row = known[id] = _new_association(runtime, note)
             session.add(row)
         if origin["event"] == "closed":
+            is_news = row.closed_at is None
             row.closed_at, row.how = _noted_at(runtime, note), str(origin.get("how", ""))
             row.stored, row.refused = int(origin.get("stored", 0)), int(origin.get("refused", 0))
             ended.add(id)
-            if origin.get("wire") == STOW:
+            if is_news and origin.get("wire") == STOW:
                 _note_submission(session, origin, _noted_at(runtime, note))
     return ended
 
@@ -96,24 +97,30 @@ def settle_again(runtime: Runtime, session: Session, ended: Set[str]) -> None:
 _REFUSED = {"dicom.connection": "connection", "dicom.rejection": "association", "dicom.refusal": "instance"}
 
 
-def index_refusal(runtime: Runtime, session: Session, record: JournalRecord) -> None:
+def index_refusals(runtime: Runtime, session: Session, records: Sequence[JournalRecord]) -> None:
+    """What was turned away, so that people can see why; what is told again changes nothing."""
+    rows = [_refusal_of(runtime, record) for record in records]
+    bulk.insert_rows(session, Refusal, rows, on_conflict=bulk.NOTHING_ON_CONFLICT)
+    if rows:
+        live.bump(session, "system")
+
+
+def _refusal_of(runtime: Runtime, record: JournalRecord) -> dict[str, Any]:
     origin = record.origin
-    session.add(
-        Refusal(
-            id=new_id(),
-            refused_at=read_time(origin.get("at") or origin.get("received_at")) or runtime.now(),
-            what=str(origin.get("what") or _REFUSED[record.kind]),
-            institution_id=read_uuid(origin.get("institution_id")),
-            device_id=read_uuid(origin.get("device_id")),
-            peer_address=str(origin.get("peer_address", "")),
-            calling_ae_title=str(origin.get("calling_ae_title", "")),
-            reason=_reason(origin),
-            cause=str(origin.get("cause", "")),
-            detail=_detail(origin),
-            sop_instance_uid=str(origin.get("sop_instance_uid") or ""),
-        )
-    )
-    live.bump(session, "system")
+    return {
+        # A note has no row of its own by which a repeat would be known, so what it becomes is named after it.
+        "id": uuid.uuid5(uuid.NAMESPACE_OID, f"{record.journal}/{record.sequence}"),
+        "refused_at": read_time(origin.get("at") or origin.get("received_at")) or runtime.now(),
+        "what": str(origin.get("what") or _REFUSED[record.kind]),
+        "institution_id": read_uuid(origin.get("institution_id")),
+        "device_id": read_uuid(origin.get("device_id")),
+        "peer_address": str(origin.get("peer_address", "")),
+        "calling_ae_title": str(origin.get("calling_ae_title", "")),
+        "reason": _reason(origin),
+        "cause": str(origin.get("cause", "")),
+        "detail": _detail(origin),
+        "sop_instance_uid": str(origin.get("sop_instance_uid") or ""),
+    }
 
 
 def _detail(origin: Mapping[str, Any]) -> str:

@@ -8,6 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import OperationalError
 
 from gateway import work
+from gateway.audit import AuditEvent
 from gateway.database import open_engine, open_sessions
 from gateway.index import DrainMark, Held, HeldReason, Instance, Record, RecordState, Refusal
 from gateway.indexing import SETTLE
@@ -429,6 +430,23 @@ def test_what_a_device_sent_that_the_database_does_not_know_waits_as_from_an_unk
         assert (association.device_id, association.how) == (None, "released")
         [refusal] = session.scalars(select(Refusal))
         assert (refusal.device_id, refusal.reason) == (None, "A900")
+
+
+def test_notes_that_are_read_again_change_nothing(wire: Wire) -> None:
+    wire.note("a", "opened")
+    wire.note("a", "closed", how="released", wire="stow", uploaded_by="his", stored=1)
+    wire.runtime.journal.append("dicom.refusal", {"what": "instance", "status": "A900"}, [])
+    wire.runtime.journal.append("dicom.rejection", {"result": 1, "source": 1, "reason": 3}, [])
+    wire.index()
+    for _ in range(2):
+        wire.forget_cursors()
+        wire.index()
+
+    with wire.session() as session:
+        assert sorted(session.scalars(select(Refusal.reason))) == ["1/1/3", "A900"]
+        assert len(session.scalars(select(Association)).all()) == 1
+        stored = select(AuditEvent).where(AuditEvent.action == "instances_stored")
+        assert len(session.scalars(stored).all()) == 1
 
 
 def test_a_record_of_an_unknown_kind_is_set_apart(wire: Wire) -> None:
