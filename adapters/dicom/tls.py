@@ -272,6 +272,9 @@ _VERIFICATION = {  # X509_V_ERR_… of OpenSSL's x509_vfy.h
     20: "certificate_unknown",
     21: "certificate_unknown",
     26: "certificate_purpose",
+    66: "certificate_weak",  # the device's key, its authority's key, a signature
+    67: "certificate_weak",
+    68: "certificate_weak",
 }
 _HANDSHAKE = {
     "UNSUPPORTED_PROTOCOL": "tls_version",

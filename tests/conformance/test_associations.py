@@ -43,7 +43,7 @@ def associate(
         ({"calling": "STRANGER"}, "Calling AE Title Not Recognized"),
     ],
 )
-def test_point_1_dcmtk_hears_which_title_is_unknown(server: Server, titles: dict[str, str], words: str):
+def test_dcmtk_hears_which_title_is_unknown(server: Server, titles: dict[str, str], words: str):
     server.directory.devices = {"DEMO_CT": {"device_id": "ct"}}
 
     said = run_dcmtk("echoscu", server.port, **titles)
@@ -69,7 +69,7 @@ def rejection(association: Association) -> tuple[int, int, int]:
     return answer.result, answer.result_source, answer.diagnostic
 
 
-def test_point_1_over_the_limit_is_transient_and_passes():
+def test_over_the_limit_is_transient_and_passes():
     with Server(max_associations=2) as server:
         first, second = associate(server), associate(server)
 
@@ -81,7 +81,7 @@ def test_point_1_over_the_limit_is_transient_and_passes():
         third.release()
 
 
-def test_point_1_a_device_is_limited_from_wherever_it_calls_and_others_are_not():
+def test_a_device_is_limited_from_wherever_it_calls_and_others_are_not():
     with Server(max_associations_per_peer=1) as server:
         server.directory.devices = {"CT1": {"device_id": "ct1"}, "CT2": {"device_id": "ct2"}}
         first = associate(server, calling="CT1")
@@ -95,7 +95,7 @@ def test_point_1_a_device_is_limited_from_wherever_it_calls_and_others_are_not()
         other.release()
 
 
-def test_point_1_where_no_device_is_known_its_address_is_limited():
+def test_where_no_device_is_known_its_address_is_limited():
     with Server(max_associations_per_peer=1) as server:
         server.directory.devices = {None: {"device_id": None, "institution_id": None}}
         first = associate(server, calling="A")
@@ -107,7 +107,7 @@ def test_point_1_where_no_device_is_known_its_address_is_limited():
         elsewhere.release()
 
 
-def test_point_1_limits_hold_over_all_processes_that_accept_from_a_port():
+def test_limits_hold_over_all_processes_that_accept_from_a_port():
     tally = Tally(processes=2)
     servers = [Server(max_associations=2), Server(max_associations=2)]
     with ExitStack() as stack:
@@ -123,7 +123,7 @@ def test_point_1_limits_hold_over_all_processes_that_accept_from_a_port():
         third.release()
 
 
-def test_point_1_a_process_that_was_started_again_counts_from_zero():
+def test_a_process_that_was_started_again_counts_from_zero():
     tally = Tally(processes=2)
     first, second = tally.of(0), tally.of(1)
     first.add("ct")
@@ -136,7 +136,7 @@ def test_point_1_a_process_that_was_started_again_counts_from_zero():
     assert SLOTS > 200 * 100
 
 
-def test_point_2_good_contexts_stay_usable_beside_bad_ones(server: Server):
+def test_good_contexts_stay_usable_beside_bad_ones(server: Server):
     association = associate(
         server,
         (CT, "1.2.3.4.5"),
@@ -152,7 +152,7 @@ def test_point_2_good_contexts_stay_usable_beside_bad_ones(server: Server):
 
 
 @pytest.mark.parametrize("limit", [0, 4096, 4097, 16384, 131072])
-def test_point_3_every_limit_of_pynetdicom_is_kept(server: Server, limit: int):
+def test_every_limit_of_pynetdicom_is_kept(server: Server, limit: int):
     association = associate(server, (CT, EXPLICIT), maximum_pdu_size=limit)
 
     assert association.send_c_store(CT_FILE).Status == 0
@@ -161,13 +161,13 @@ def test_point_3_every_limit_of_pynetdicom_is_kept(server: Server, limit: int):
 
 
 @pytest.mark.parametrize("limit", ["4096", "16384", "131072"])
-def test_point_3_dcmtk_sends_as_it_likes(server: Server, limit: str):
+def test_dcmtk_sends_as_it_likes(server: Server, limit: str):
     assert "Received Store Response (Success)" in run_dcmtk(
         "storescu", server.port, "--max-pdu", limit, CT_FILE
     )
 
 
-def test_point_4_an_asynchronous_window_is_never_promised(server: Server):
+def test_an_asynchronous_window_is_never_promised(server: Server):
     window = AsynchronousOperationsWindowNegotiation()
     window.maximum_number_operations_invoked = 8
     window.maximum_number_operations_performed = 8
@@ -179,20 +179,23 @@ def test_point_4_an_asynchronous_window_is_never_promised(server: Server):
     association.release()
 
 
-def test_point_6_user_identity_is_read_past(server: Server):
+@pytest.mark.parametrize("kind", [1, 2, 3, 4, 5], ids=["name", "password", "Kerberos", "SAML", "JWT"])
+def test_user_identity_of_any_kind_is_read_past(server: Server, kind: int):
     identity = UserIdentityNegotiation()
-    identity.user_identity_type = 2
-    identity.primary_field, identity.secondary_field = b"user", b"word"
+    identity.user_identity_type = kind
+    identity.primary_field = b"user"
+    identity.secondary_field = b"word" if kind == 2 else b""
     identity.positive_response_requested = True
 
     association = associate(server, extra=[identity])
 
     assert association.is_established
     assert association.acceptor.user_identity is None
+    assert association.send_c_echo().Status == 0
     association.release()
 
 
-def test_point_6_an_inner_blank_belongs_to_a_title_outer_ones_do_not(server: Server):
+def test_an_inner_blank_belongs_to_a_title_outer_ones_do_not(server: Server):
     server.directory.devices = {"CT ROOM 1": {"device_id": "ct"}}
 
     association = associate(server, calling=" CT ROOM 1 ")
@@ -201,7 +204,7 @@ def test_point_6_an_inner_blank_belongs_to_a_title_outer_ones_do_not(server: Ser
     association.release()
 
 
-def test_point_5_a_connection_that_is_reset_while_it_sends_leaves_nothing(server: Server):
+def test_a_connection_that_is_reset_while_it_sends_leaves_nothing(server: Server):
     association = associate(server, (CT, EXPLICIT))
     data_set = dcmread(CT_FILE)
     connection = association.dul.socket.socket

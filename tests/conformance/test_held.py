@@ -1,6 +1,7 @@
-"""Points 9, 10, 14 and 19 against a gateway that runs: what contradicts is accepted by the wire, and held for a person."""
+"""Real senders and a gateway that runs: what contradicts is accepted and held; what is odd is served all the same."""
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from sqlalchemy import select
 
 from gateway.index import Held, HeldReason, Instance, Record, RecordState
 from tests.adapters.dicom import wire
+from tests.conformance.odd import ODD
 from tests.conformance.peers import (
     associate,
     run_dcmtk,
@@ -106,7 +108,7 @@ def held(reason: HeldReason) -> tuple[str, HeldReason]:
     return RecordState.HELD.value, reason
 
 
-def test_point_10_the_same_image_twice_is_one_instance(gateway: Gateway, send: Send):
+def test_the_same_image_twice_is_one_instance(gateway: Gateway, send: Send):
     image = an_image()
 
     send(image)
@@ -116,9 +118,7 @@ def test_point_10_the_same_image_twice_is_one_instance(gateway: Gateway, send: S
     assert instances(gateway, image.SOPInstanceUID) == 1
 
 
-def test_point_10_what_stands_before_the_data_set_makes_no_other_instance(
-    gateway: Gateway, senders: dict[str, Send]
-):
+def test_what_stands_before_the_data_set_makes_no_other_instance(gateway: Gateway, senders: dict[str, Send]):
     """Each sender writes its own file meta information and group lengths are none of the instance's."""
     image = an_image()
 
@@ -128,7 +128,7 @@ def test_point_10_what_stands_before_the_data_set_makes_no_other_instance(
     assert fate(gateway, image.SOPInstanceUID) == [INDEXED, DUPLICATE, DUPLICATE]
 
 
-def test_point_10_the_same_uid_with_other_bytes_is_held(gateway: Gateway, send: Send):
+def test_the_same_uid_with_other_bytes_is_held(gateway: Gateway, send: Send):
     image = an_image()
     send(image)
     image.StudyDescription = "corrected"
@@ -139,7 +139,7 @@ def test_point_10_the_same_uid_with_other_bytes_is_held(gateway: Gateway, send: 
     assert fate(gateway, image.SOPInstanceUID) == [INDEXED, held(HeldReason.SAME_UID_OTHER_BYTES)]
 
 
-def test_point_10_the_same_uid_in_another_series_is_held(gateway: Gateway, send: Send):
+def test_the_same_uid_in_another_series_is_held(gateway: Gateway, send: Send):
     image = an_image()
     send(image)
     image.SeriesInstanceUID = new_uid()
@@ -149,7 +149,19 @@ def test_point_10_the_same_uid_in_another_series_is_held(gateway: Gateway, send:
     assert fate(gateway, image.SOPInstanceUID) == [INDEXED, held(HeldReason.SAME_UID_OTHER_BYTES)]
 
 
-def test_point_10_a_study_of_another_patient_is_held(gateway: Gateway, send: Send):
+def test_the_same_image_in_another_transfer_syntax_is_held(gateway: Gateway, senders: dict[str, Send]):
+    image = an_image()
+    senders["pynetdicom"](image)
+    association = associate(gateway.dicom_port, syntax=wire.IMPLICIT)
+
+    again = send_bytes(association, encode(image, implicit_vr=True), instance=str(image.SOPInstanceUID))
+    association.release()
+
+    assert again.Status == 0
+    assert fate(gateway, image.SOPInstanceUID) == [INDEXED, held(HeldReason.SAME_UID_OTHER_BYTES)]
+
+
+def test_a_study_of_another_patient_is_held(gateway: Gateway, send: Send):
     first = an_image(name="Wang^Qiang=王^强")
     other = an_image(name="Li^Na=李^娜", study_uid=first.StudyInstanceUID)
 
@@ -160,7 +172,7 @@ def test_point_10_a_study_of_another_patient_is_held(gateway: Gateway, send: Sen
     assert fate(gateway, other.SOPInstanceUID) == [held(HeldReason.STUDY_OF_ANOTHER_PATIENT)]
 
 
-def test_point_10_a_number_that_is_somebody_elses_is_held(gateway: Gateway, send: Send):
+def test_a_number_that_is_somebody_elses_is_held(gateway: Gateway, send: Send):
     first = an_image(name="Wang^Qiang=王^强")
     other = an_image(name="Li^Na=李^娜", patient_id=first.PatientID)
 
@@ -185,7 +197,7 @@ def test_point_10_a_number_that_is_somebody_elses_is_held(gateway: Gateway, send
     ],
     ids=["missing", "empty", "a letter", "66 characters", "dots", "a leading zero", "a blank", "a zero byte"],
 )
-def test_point_9_uids_of_study_and_series(
+def test_uids_of_study_and_series(
     gateway: Gateway, senders: dict[str, Send], keyword: str, value: str | None, expected: str
 ):
     image = an_image()
@@ -202,7 +214,7 @@ def test_point_9_uids_of_study_and_series(
 
 
 @pytest.mark.parametrize("keyword", ["StudyInstanceUID", "SeriesInstanceUID"])
-def test_point_9_dcmtk_sends_without_a_uid_and_the_township_sees_it(
+def test_dcmtk_sends_without_a_uid_and_the_township_sees_it(
     gateway: Gateway, senders: dict[str, Send], keyword: str
 ):
     image = an_image()
@@ -218,7 +230,7 @@ def test_point_9_dcmtk_sends_without_a_uid_and_the_township_sees_it(
 
 
 @pytest.mark.parametrize("uid", ["1.2.840.003.{}", "1.2.x-{}"], ids=["a leading zero", "no UID at all"])
-def test_point_9_an_instance_uid_that_breaks_the_rules_still_names_it(
+def test_an_instance_uid_that_breaks_the_rules_still_names_it(
     gateway: Gateway, senders: dict[str, Send], uid: str
 ):
     image = an_image()
@@ -247,7 +259,7 @@ NAMES = [
 
 
 @pytest.mark.parametrize(("declared", "raw", "name"), NAMES, ids=[f"{one[0]} {one[2]}" for one in NAMES])
-def test_point_19_names_arrive_in_every_set_from_every_sender(
+def test_names_arrive_in_every_set_from_every_sender(
     gateway: Gateway, send: Send, declared: str, raw: bytes, name: str
 ):
     image = an_image()
@@ -260,7 +272,7 @@ def test_point_19_names_arrive_in_every_set_from_every_sender(
     assert _shown(gateway, image)["patient"]["name"] == name
 
 
-def test_point_19_what_does_not_fit_its_declaration_is_proposed_to_a_person(gateway: Gateway, send: Send):
+def test_what_does_not_fit_its_declaration_is_proposed_to_a_person(gateway: Gateway, send: Send):
     image = an_image()
     image.SpecificCharacterSet = ["ISO 2022 IR 6", "ISO 2022 IR 58"]
     image.PatientName = "Wang^XiaoDong=王^小东"  # pydicom leaves the escape sequences out
@@ -283,9 +295,7 @@ def _shown(gateway: Gateway, image: Dataset) -> dict[str, Any]:
     return dict(item)
 
 
-def test_point_14_what_a_killed_sender_left_is_nowhere_and_a_whole_one_reads_back(
-    gateway: Gateway, tmp_path: Path
-):
+def test_what_a_killed_sender_left_is_nowhere_and_a_whole_one_reads_back(gateway: Gateway, tmp_path: Path):
     image = an_image(Rows=8000, Columns=8000, PixelData=bytes(128_000_000))
     image.save_as(tmp_path / "large.dcm", enforce_file_format=True)
     before = _journal_bytes(gateway)
@@ -299,6 +309,42 @@ def test_point_14_what_a_killed_sender_left_is_nowhere_and_a_whole_one_reads_bac
     assert "(Success)" in run_dcmtk("storescu", gateway.dicom_port, tmp_path / "large.dcm")
     assert fate(gateway, image.SOPInstanceUID) == [INDEXED]
     assert _original(gateway, image) == encode(image)
+
+
+@pytest.mark.parametrize("kind", ODD)
+def test_an_odd_data_set_is_found_shown_and_given_back(gateway: Gateway, senders: dict[str, Send], kind: str):
+    image = ODD[kind]()
+
+    senders["pynetdicom"](image)
+
+    assert fate(gateway, image.SOPInstanceUID) == [INDEXED]
+    assert _original(gateway, image) == encode(image)
+    with closing(gateway.sign_in("radiographer")) as client:
+        study = f"/dicomweb/studies/{image.StudyInstanceUID}"
+        [found] = get_json(client, "/dicomweb/studies", StudyInstanceUID=str(image.StudyInstanceUID))
+        [told] = get_json(client, f"{study}/metadata")
+        assert found["00100010"]["Value"] == told["00100010"]["Value"]
+        assert told["00080060"] == {"vr": "CS", "Value": ["CT"]}
+        assert client.get(f"{study}/thumbnail").headers["content-type"] == "image/jpeg"
+
+
+@pytest.mark.parametrize("path", ["devices", "institutions"])
+def test_who_is_taken_out_of_use_is_refused_at_once_and_may_come_back(
+    gateway: Gateway, tmp_path: Path, path: str
+):
+    an_image().save_as(tmp_path / "image.dcm", enforce_file_format=True)
+
+    def answered(words: str) -> bool:
+        said = run_dcmtk("storescu", gateway.dicom_port, tmp_path / "image.dcm", calling="DEMO5_CT")
+        return words in said
+
+    with closing(gateway.sign_in("admin")) as admin:
+        rows = get_json(admin, f"/api/v1/{path}", limit=200)["items"]
+        [row] = [one for one in rows if "DEMO5_CT" in one.values() or "MH-T05" in one.values()]
+        for enabled, words in ((False, "Status: 0x124"), (True, "(Success)")):
+            changed = admin.patch(f"/api/v1/{path}/{row['id']}", json={"enabled": enabled})
+            assert changed.status_code == 200, changed.text
+            wait_for(lambda: answered(words), 20, f"it is answered {words}", gateway.log)  # noqa: B023
 
 
 def test_nothing_of_it_harmed_the_installation(gateway: Gateway):

@@ -1,4 +1,4 @@
-"""What a refused C-STORE says (point 8) to pynetdicom, dcmtk and Orthanc; what ends without an answer (5, 14)."""
+"""What a refused C-STORE says to pynetdicom, dcmtk and Orthanc (PS3.4 B.2.3, PS3.7 Annex C); what ends without an answer."""
 
 import struct
 import time
@@ -35,7 +35,7 @@ GOOD = wire.ct_data_set()
     ],
     ids=["class", "instance", "other instance", "other class", "no instance", "no class", "cut short", "rubbish"],
 )  # fmt: skip
-def test_point_8_pynetdicom_reads_the_status_the_comment_and_the_element(
+def test_pynetdicom_reads_the_status_the_comment_and_the_element(
     server: Server, data_set: bytes, request_fields: dict[str, str], status: int, element: int | None
 ):
     association = associate(server.port)
@@ -51,7 +51,7 @@ def test_point_8_pynetdicom_reads_the_status_the_comment_and_the_element(
     association.release()
 
 
-def test_point_8_a_device_that_may_not_store_is_told_so_by_its_status(server: Server):
+def test_a_device_that_may_not_store_is_told_so_by_its_status(server: Server):
     server.directory.devices = {"DEMO_CT": {"device_id": "ct", "storage_allowed": False}}
     association = associate(server.port)
 
@@ -63,7 +63,7 @@ def test_point_8_a_device_that_may_not_store_is_told_so_by_its_status(server: Se
 
 
 @pytest.mark.parametrize("fault", ["at once", "while it is written", "at the sync"])
-def test_point_8_no_room_is_out_of_resources_and_passes(server: Server, orthanc: httpx.Client, fault: str):
+def test_no_room_is_out_of_resources_and_passes(server: Server, orthanc: httpx.Client, fault: str):
     if fault == "at once":
         server.intake.open_error = Unavailable("journal is full")
     elif fault == "at the sync":
@@ -85,7 +85,7 @@ def test_point_8_no_room_is_out_of_resources_and_passes(server: Server, orthanc:
     assert send_by_orthanc(orthanc, server.port, CT_FILE.read_bytes()).json()["FailedInstancesCount"] == 0
 
 
-def test_point_8_nothing_is_coerced_so_no_warning_is_answered(server: Server):
+def test_nothing_is_coerced_so_no_warning_is_answered(server: Server):
     """What other providers coerce and answer B000 for: a name that is too long, a date that is none, a padded UID."""
     odd = (
         wire.explicit(8, 0x16, "UI", wire.CT.encode()) + wire.explicit(8, 0x18, "UI", wire.INSTANCE.encode())
@@ -100,7 +100,7 @@ def test_point_8_nothing_is_coerced_so_no_warning_is_answered(server: Server):
     assert server.intake.records[0].data_set == odd
 
 
-def test_point_5_an_association_that_stays_idle_is_aborted():
+def test_an_association_that_stays_idle_is_aborted():
     with Server(idle_timeout_s=0.5) as server:
         association = associate(server.port)
 
@@ -110,16 +110,14 @@ def test_point_5_an_association_that_stays_idle_is_aborted():
         assert "(Success)" in run_dcmtk("storescu", server.port, CT_FILE)
 
 
-def test_point_5_dcmtk_aborts_and_what_it_stored_before_is_kept(server: Server):
+def test_dcmtk_aborts_and_what_it_stored_before_is_kept(server: Server):
     run_dcmtk("storescu", server.port, "--abort", CT_FILE)
 
     _wait_until(lambda: server.acceptor.counters.associations_open == 0)
     assert len(server.intake.records) == 1
 
 
-def test_point_14_a_sender_that_is_killed_within_a_large_instance_leaves_nothing(
-    server: Server, tmp_path: Path
-):
+def test_a_sender_that_is_killed_within_a_large_instance_leaves_nothing(server: Server, tmp_path: Path):
     server.intake.keeps_payloads = False
     [image] = make_images(1, size=64, Rows=10_000, Columns=10_000, PixelData=bytes(200_000_000))
     image.save_as(tmp_path / "large.dcm", enforce_file_format=True)
@@ -134,7 +132,7 @@ def test_point_14_a_sender_that_is_killed_within_a_large_instance_leaves_nothing
     assert "(Success)" in run_dcmtk("storescu", server.port, CT_FILE)
 
 
-def test_point_14_the_file_that_is_kept_names_what_was_negotiated(server: Server):
+def test_the_file_that_is_kept_names_what_was_negotiated(server: Server):
     association = associate(server.port)
     data_set = _large(6_000_000)
 
@@ -150,14 +148,14 @@ def test_point_14_the_file_that_is_kept_names_what_was_negotiated(server: Server
 
 
 @pytest.mark.parametrize("title", ["A" * 16, "CT-1_ROOM 2"])
-def test_point_6_titles_of_dcmtk_are_told_apart_whole(server: Server, title: str):
+def test_titles_of_dcmtk_are_told_apart_whole(server: Server, title: str):
     server.directory.devices = {title: {"device_id": "ct"}}
 
     assert "Rejected" not in run_dcmtk("echoscu", server.port, calling=title)
     assert "Calling AE Title Not Recognized" in run_dcmtk("echoscu", server.port, calling=title[:-1])
 
 
-def test_point_6_a_title_with_a_backslash_is_no_title(server: Server):
+def test_a_title_with_a_backslash_is_no_title(server: Server):
     assert "Calling AE Title Not Recognized" in run_dcmtk("echoscu", server.port, calling="CT\\1")
 
 

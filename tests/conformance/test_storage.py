@@ -10,14 +10,14 @@ import pytest
 from pydicom import Dataset, dcmread
 from pydicom.data import get_testdata_file
 from pydicom.encaps import generate_frames
-from pydicom.sequence import Sequence
-from pydicom.uid import ExplicitVRLittleEndian, generate_uid
+from pydicom.uid import ExplicitVRLittleEndian
 from pynetdicom import AE
 
 from adapters.dicom.transfer_syntaxes import ENCODINGS, Encoding
 from tests.adapters.dicom import wire
 from tests.adapters.dicom.memory import Server
 from tests.adapters.dicom.wire import Peer
+from tests.conformance.odd import ODD
 from tests.conformance.peers import associate, send_by_orthanc, send_bytes
 
 SHIPPED = ("CT_small.dcm", "MR_small_RLE.dcm", "JPEG2000.dcm", "SC_rgb_jpeg_dcmtk.dcm", "liver_1frame.dcm")
@@ -51,70 +51,15 @@ def test_orthanc_hears_that_the_device_may_not_store(orthanc: httpx.Client, serv
     assert noted["status"] == "0124"
 
 
-def test_point_11_a_duplicate_is_success_and_never_0111(server: Server):
+def test_a_duplicate_is_success_and_never_0111(server: Server):
     data_set = dcmread(str(get_testdata_file("CT_small.dcm")))
 
     assert [_store(server, data_set) for _ in range(3)] == [0, 0, 0]
 
 
-def _odd() -> Dataset:
-    data_set = dcmread(str(get_testdata_file("CT_small.dcm")))
-    data_set.SOPInstanceUID = data_set.file_meta.MediaStorageSOPInstanceUID = generate_uid()
-    return data_set
-
-
-def _private_blocks() -> Dataset:
-    data_set = _odd()
-    for creator in ("MAKER A", "MAKER B"):
-        block = data_set.private_block(0x0099, creator, create=True)
-        block.add_new(1, "UN", b"\0\1" * 50)
-        block.add_new(2, "LO", "private")
-    return data_set
-
-
-def _nested() -> Dataset:
-    data_set = inner = _odd()
-    for _ in range(40):
-        item = Dataset()
-        inner.ReferencedSeriesSequence = Sequence([item])
-        inner["ReferencedSeriesSequence"].is_undefined_length = True
-        inner = item
-    inner.SeriesInstanceUID = "1.2.3"
-    return data_set
-
-
-def _empty_sequences() -> Dataset:
-    data_set = _odd()
-    data_set.ReferencedStudySequence = Sequence([])
-    data_set.RequestAttributesSequence = Sequence([Dataset()])
-    return data_set
-
-
-def _wrong_vr() -> Dataset:
-    data_set = _odd()
-    data_set.add_new(0x00100010, "UN", b"Zhang^San ")
-    data_set.add_new(0x00080060, "UN", b"CT")
-    return data_set
-
-
-def _padded() -> Dataset:
-    data_set = _odd()
-    data_set.add_new(0xFFFCFFFC, "OB", bytes(1000))
-    return data_set
-
-
-def _group_lengths() -> Dataset:
-    data_set = _odd()
-    for group in (0x0008, 0x0010, 0x0020):
-        data_set.add_new(group << 16, "UL", 1_000_000)  # wrong, as old ones often are
-    return data_set
-
-
-@pytest.mark.parametrize(
-    "make", [_private_blocks, _nested, _empty_sequences, _wrong_vr, _padded, _group_lengths]
-)
-def test_point_13_odd_data_sets_of_pynetdicom_are_kept(server: Server, make):
-    data_set = make()
+@pytest.mark.parametrize("kind", ODD)
+def test_odd_data_sets_of_pynetdicom_are_kept(server: Server, kind: str):
+    data_set = ODD[kind]()
 
     assert _store(server, data_set) == 0
 
@@ -127,9 +72,7 @@ def test_point_13_odd_data_sets_of_pynetdicom_are_kept(server: Server, make):
     [([b"\1\2", b"\3\4\5"], False), ([b"\1\2\3", b"\4"], True), ([], False)],
     ids=["a fragment of odd length", "an offset table", "no fragment"],
 )
-def test_point_12_encapsulated_pixels_of_every_shape_are_kept(
-    server: Server, frames: list[bytes], table: bool
-):
+def test_encapsulated_pixels_of_every_shape_are_kept(server: Server, frames: list[bytes], table: bool):
     fragments = b"".join(b"\xfe\xff\x00\xe0" + len(one).to_bytes(4, "little") + one for one in frames)
     offsets = bytes(4) + (len(frames[0]) + 8).to_bytes(4, "little") if table else b""
     pixels = (
@@ -148,7 +91,7 @@ def test_point_12_encapsulated_pixels_of_every_shape_are_kept(
 
 
 @pytest.mark.parametrize("syntax", sorted(ENCODINGS))
-def test_point_12_every_transfer_syntax_is_stored_as_received(server: Server, syntax: str):
+def test_every_transfer_syntax_is_stored_as_received(server: Server, syntax: str):
     data_set = _encoded(ENCODINGS[syntax])
     association = associate(server.port, wire.CT, syntax)
     assert association.accepted_contexts[0].transfer_syntax == [syntax]
@@ -164,7 +107,7 @@ def test_point_12_every_transfer_syntax_is_stored_as_received(server: Server, sy
     )
 
 
-def test_point_12_an_extended_offset_table_is_kept(server: Server):
+def test_an_extended_offset_table_is_kept(server: Server):
     frames = [bytes([n]) * (10 + 2 * n) for n in range(3)]
     table = struct.pack("<3Q", 0, 18, 38)
     lengths = struct.pack("<3Q", *map(len, frames))
@@ -187,7 +130,7 @@ def test_point_12_an_extended_offset_table_is_kept(server: Server):
     assert list(found) == frames
 
 
-def test_point_12_a_private_transfer_syntax_is_refused_at_negotiation(server: Server):
+def test_a_private_transfer_syntax_is_refused_at_negotiation(server: Server):
     entity = AE(ae_title="DEMO_CT")
     entity.add_requested_context(wire.CT, "1.2.840.113619.5.2")  # GE private implicit VR big endian
 

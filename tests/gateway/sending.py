@@ -97,9 +97,9 @@ def open_wire(runtime: Runtime) -> Wire:
     return Wire(runtime=runtime, county=county, drain=Drain(runtime))
 
 
-def encode(image: Dataset) -> bytes:
-    """The data set in Explicit VR Little Endian, without file meta information."""
+def encode(image: Dataset, *, implicit_vr: bool = False) -> bytes:
+    """The data set in little endian, without file meta information."""
     buffer = DicomBytesIO()
-    buffer.is_little_endian, buffer.is_implicit_VR = True, False
+    buffer.is_little_endian, buffer.is_implicit_VR = True, implicit_vr
     write_dataset(buffer, image)
     return buffer.getvalue()

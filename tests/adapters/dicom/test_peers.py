@@ -9,7 +9,7 @@ import pydicom.data
 import pytest
 from pydicom import dcmread
 from pydicom.filereader import _read_file_meta_info, read_preamble
-from pynetdicom import AE, AllStoragePresentationContexts, build_context
+from pynetdicom import AE, AllStoragePresentationContexts, build_context, evt
 from pynetdicom.pdu_primitives import SCP_SCU_RoleSelectionNegotiation, UserIdentityNegotiation
 
 from adapters.dicom import scu
@@ -148,6 +148,31 @@ def test_our_client_echoes_and_stores(server, ct):
     assert result.accepted
     assert server.acceptor.counters.echoes == 1
     assert server.intake.records[0].data_set == _split(ct)[3]
+
+
+def test_our_client_promises_nothing_that_it_does_not_do():
+    """No asynchronous operations, no roles, no user identity (PS3.7 D.3.3.3, D.3.3.4, D.3.3.7)."""
+    asked: list[set[str]] = []
+
+    def requested(event: evt.Event) -> None:
+        asked.append({type(item).__name__ for item in event.assoc.requestor.primitive.user_information})
+
+    entity = AE(ae_title="PEER")
+    entity.add_supported_context("1.2.840.10008.1.1")
+    handlers = [(evt.EVT_REQUESTED, requested), (evt.EVT_C_ECHO, lambda _: 0)]
+    peer = entity.start_server(("127.0.0.1", 0), block=False, evt_handlers=handlers)
+    try:
+        scu.echo("127.0.0.1", peer.server_address[1], called_ae_title="PEER")
+    finally:
+        peer.shutdown()
+
+    assert asked == [
+        {
+            "MaximumLengthNotification",
+            "ImplementationClassUIDNotification",
+            "ImplementationVersionNameNotification",
+        }
+    ]
 
 
 def test_our_client_tells_its_errors_apart(server, ct, tmp_path):

@@ -189,6 +189,19 @@ def test_padding_of_uids_and_leading_zeros_are_borne(peer, padding):
     assert peer.store(data_set, instance=instance).status == 0
 
 
+@pytest.mark.parametrize("padding", ["\0", " ", "\0\0\0"])
+def test_padding_of_the_uid_that_the_request_names_is_borne(peer, padding):
+    answer = peer.store(wire.ct_data_set(), instance=INSTANCE + padding)
+
+    assert (answer.status, answer.sop_instance_uid) == (0, INSTANCE)
+
+
+@pytest.mark.parametrize("instance", ["1.2\\1.3", "1.2/3", "1.2\r3"])
+def test_what_names_nothing_is_refused_even_when_the_data_set_says_the_same(server, peer, instance):
+    assert peer.store(wire.ct_data_set(instance=instance), instance=instance).status == 0x0117
+    assert server.intake.records == []
+
+
 def test_zero_bytes_after_the_last_element_are_kept(server, peer):
     data_set = wire.ct_data_set() + bytes(3)
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydicom import dcmread
@@ -198,6 +199,20 @@ def test_a_certificate_that_is_not_yet_in_force_is_refused(secured: Server, pki:
     assert echo(secured, client(pki, early)) is None
 
     assert refused_causes(secured) == ["certificate_not_yet_valid"]
+
+
+@pytest.mark.parametrize("weakness", [{"bits": 1024}, {"signed_with": "sha1"}], ids=["key", "signature"])
+def test_a_weak_certificate_is_refused(tls_server: Server, pki: Pki, tmp_path: Path, weakness: Any):
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is not installed")
+    weak = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    weak.set_ciphers("DEFAULT:@SECLEVEL=0")
+    weak.load_verify_locations(pki.authority)
+    weak.load_cert_chain(*pki.weak_device(tmp_path, **weakness))
+
+    assert echo(tls_server, weak) is None
+
+    assert refused_causes(tls_server) == ["certificate_weak"]
 
 
 def test_a_revoked_certificate_is_refused_by_name_and_without_a_restart(secured: Server, pki: Pki):

@@ -1,6 +1,7 @@
 """Certificates for tests of TLS, made once per run: an authority, the gateway's, devices' good and bad."""
 
 import functools
+import subprocess
 import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -50,6 +51,29 @@ class Pki:
         certificate, key = self.folder / f"{ae_title}.pem", self.folder / f"{ae_title}-key.pem"
         certificate.write_bytes(made.certificate_pem)
         key.write_bytes(made.key_pem)
+        return certificate, key
+
+    def weak_device(
+        self, folder: Path, *, bits: int = 2048, signed_with: str = "sha256"
+    ) -> tuple[Path, Path]:
+        """Issued by the authority as nobody should any more, by openssl: `cryptography` would not."""
+        authority_key, request = folder / "authority-key.pem", folder / "request.pem"
+        certificate, key = folder / "weak.pem", folder / "weak-key.pem"
+        authority_key.write_bytes(self.root.store().key_pem)
+        ask = ["req", "-new", "-newkey", f"rsa:{bits}", "-nodes", "-subj", "/CN=DEMO_CT", "-keyout", key]
+        sign = [
+            "x509",
+            "-req",
+            f"-{signed_with}",
+            "-days",
+            "30",
+            "-CA",
+            self.authority,
+            "-CAkey",
+            authority_key,
+        ]
+        for words in ([*ask, "-out", request], [*sign, "-in", request, "-out", certificate]):
+            subprocess.run(["openssl", *map(str, words)], check=True, capture_output=True)
         return certificate, key
 
     def revoke(self, *certificates: Path) -> None:
