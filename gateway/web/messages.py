@@ -172,7 +172,7 @@ FAULTS: Mapping[str, tuple[str, str]] = {
     "drain_behind": ("入库落后于接收。", "Indexing is behind what arrives."),
     "filing_behind": (
         "归档落后：{where} 条记录待归档，对象存储写入太慢；接收不受影响。",
-        "Filing is behind: {where} records wait, the object store is too slow; receiving is not affected.",
+        "Filing is behind, the object store is too slow; records that wait: {where}. Receiving is not affected.",
     ),
     "drain_silent": ("入库进程没有动静。", "The drain has fallen silent."),
     "node_changed": (

@@ -43,7 +43,7 @@ export const held: Same<typeof zh> = {
   },
   why: 'Reason (required, written to the audit)',
   quick: ['Sent again by the device, nothing changed', 'Corrected at the device, the new one counts', 'Wrong patient registered', 'Test image'],
-  choose: 'Choose what to do first.',
+  choose: 'Choose what to do first',
   done: 'Decided: {action}.',
   alike: '{n} more of the same study',
   allAlike: 'Same patient, same reason: decide about all of them.',

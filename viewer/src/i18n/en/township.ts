@@ -77,7 +77,7 @@ export const township: Same<typeof zh> = {
   marksTitle: 'Mutual recognition',
   noMarkBecause: 'No mark: {reason}',
   deliveries: 'Delivery',
-  verify: 'Scan, or open this address, to verify',
+  verify: 'To verify, open this address (the printed report has a QR code)',
   superseded: 'This version has been amended; use the newer one.',
   void: 'This report is void.',
   loading: 'Loading…',

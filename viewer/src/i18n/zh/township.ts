@@ -74,7 +74,7 @@ export const township = {
   marksTitle: '检查检验结果互认',
   noMarkBecause: '无互认标识：{reason}',
   deliveries: '送达情况',
-  verify: '扫码或打开此地址核验',
+  verify: '打开此地址核验（打印件上有二维码）',
   superseded: '这一版已被修订，请以新版为准。',
   void: '这份报告已作废。',
   loading: '正在读取…',
