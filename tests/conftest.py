@@ -1,13 +1,15 @@
 """What tests of the gateway share: a database of either kind, and a runtime on it."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import psycopg
 import pytest
-from sqlalchemy import Engine, create_engine, text
+from sqlalchemy import Engine, event
+from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session, sessionmaker
 
 import gateway.rows  # noqa: F401 (every row belongs to the metadata)
@@ -68,9 +70,33 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
     _empty_tables(url)
 
 
+@pytest.fixture(scope="session")
+def engine_on() -> Callable[[str], Engine]:
+    """Engines of a test's own that share what was compiled for the tests before: that takes longer than the tests."""
+    made: dict[str, Engine] = {}
+    paths: list[str] = []
+
+    def connect_to_the_last(_: object, __: object, arguments: list[str], ___: object) -> None:
+        arguments[0] = paths[-1]
+
+    def engine_on(url: str) -> Engine:
+        place = make_url(url)
+        kind = place.get_backend_name()
+        if kind == "sqlite":
+            paths.append(place.database or "")
+        key = kind if kind == "sqlite" else url
+        if key not in made:
+            made[key] = open_engine(url)
+            if kind == "sqlite":
+                event.listen(made[key], "do_connect", connect_to_the_last)
+        return made[key].execution_options()  # what a test listens to on it is heard of no other
+
+    return engine_on
+
+
 @pytest.fixture
-def engine(database_url: str) -> Iterator[Engine]:
-    engine = open_engine(database_url)
+def engine(database_url: str, engine_on: Callable[[str], Engine]) -> Iterator[Engine]:
+    engine = engine_on(database_url)
     yield engine
     engine.dispose()
 
@@ -102,9 +128,8 @@ def _create_tables(url: str) -> None:
 
 
 def _empty_tables(url: str) -> None:
-    engine = create_engine(url)
-    with engine.begin() as connection:
-        connection.execute(text("SET session_replication_role = replica"))  # foreign keys may wait
-        for table in Base.metadata.tables.values():
-            connection.execute(table.delete())
-    engine.dispose()
+    plain = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+    deletes = "; ".join(f"DELETE FROM {table.fullname}" for table in Base.metadata.tables.values())
+    with psycopg.connect(plain) as connection:
+        # Foreign keys may wait. In one go: there are many tables, and many tests.
+        connection.execute(f"SET session_replication_role = replica; {deletes}")  # type: ignore[call-overload]

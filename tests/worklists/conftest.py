@@ -1,24 +1,33 @@
 """A county in a database in memory; tests of what two do at once take real databases of both kinds."""
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 
 import pytest
-from sqlalchemy import StaticPool, create_engine, event
+from sqlalchemy import Engine, StaticPool, create_engine, event
 from sqlalchemy.orm import Session
 
 from tests.builders import County, build_county, waiting_task
-from worklists.base import Base
 from worklists.reading import ReadingTask
 
 
-@pytest.fixture
-def session() -> Iterator[Session]:
+@pytest.fixture(scope="session")
+def memory() -> Iterator[Engine]:
+    """One database in memory for all tests of a process."""
     engine = create_engine("sqlite://", poolclass=StaticPool)
     event.listen(engine, "connect", lambda connection, _: connection.execute("PRAGMA foreign_keys=ON"))
-    Base.metadata.create_all(engine)
-    with Session(engine) as session:
-        yield session
+    yield engine
     engine.dispose()
+
+
+@pytest.fixture
+def session(memory: Engine, sqlite_schema: Path) -> Iterator[Session]:
+    with memory.connect() as connection, closing(sqlite3.connect(sqlite_schema)) as empty:
+        empty.backup(connection.connection.dbapi_connection)  # over all that the test before has left
+    with Session(memory) as session:
+        yield session
 
 
 @pytest.fixture
