@@ -26,8 +26,12 @@ Cursors = dict[tuple[str, int], int]  # (journal, segment): where what is not in
 
 @dataclass(slots=True)
 class Arrivals:
-    """Records in the order of their arrival, damage met on the way, and the cursors that move with them."""
+    """Records in the order of their arrival, damage met on the way, and the cursors that move with them.
 
+    `until`: what was received before it is here or was indexed already; None where that is in doubt.
+    """
+
+    until: datetime | None
     records: list[JournalRecord] = field(default_factory=list)
     damaged: list[Damaged] = field(default_factory=list)
     cursors: Cursors = field(default_factory=dict)
@@ -40,6 +44,7 @@ class Arrivals:
         self.records += more.records
         self.damaged += more.damaged
         self.cursors |= more.cursors
+        self.until = more.until
 
 
 def read_arrivals(
@@ -52,8 +57,8 @@ def read_arrivals(
 ) -> Arrivals:
     """So many at most, of journals that were listed after the moment `received_to`."""
     lanes = [_in_time(root, state, cursors, received_to) for state in states]
-    arrivals, held = Arrivals(), 0
-    for _, journal_id, new in heapq.merge(*lanes, key=itemgetter(0)):
+    arrivals, held = Arrivals(until=received_to), 0
+    for at, journal_id, new in heapq.merge(*lanes, key=itemgetter(0)):
         arrivals.cursors[journal_id, new.segment] = new.next_offset
         if isinstance(new.found, Damaged):
             arrivals.damaged.append(new.found)
@@ -61,6 +66,7 @@ def read_arrivals(
             arrivals.records.append(new.found)
             held += len(new.found.head)
         if len(arrivals) >= limit or held >= HEAD_BYTES:
+            arrivals.until = at if _EARLIEST < at <= received_to else None
             break
     return arrivals
 

@@ -84,11 +84,6 @@ class LargeDigests:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="large-digest")
         self._made: dict[tuple[str, int], Future[str]] = {}
 
-    @property
-    def pending(self) -> bool:
-        """Something is left out for now."""
-        return any(not future.done() for future in self._made.values())
-
     def without_unread(
         self, root: Path, state: JournalState, cursors: Container[tuple[str, int]]
     ) -> JournalState:

@@ -57,7 +57,7 @@ class Drain:
 
     runtime: Runtime
     broken: Counter[tuple[str, int]] = field(default_factory=Counter)
-    caught_up_at: datetime | None = None
+    indexed_until: datetime | None = None
     finished: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
     large: LargeDigests = field(default_factory=LargeDigests)
     in_hand: InHand = field(default_factory=lambda: InHand(folder=Path()))
@@ -69,9 +69,10 @@ class Drain:
         arrivals = self._look(states, {}, received_to=began, limit=BATCH_RECORDS)
         if arrivals.cursors:
             self._index(arrivals)
-        elif not self.large.pending:
-            self._note_caught_up(began, {state.node for state in states})
+        elif arrivals.until is not None:
             self.in_hand.note_caught_up()
+        if arrivals.until is not None:
+            self._note_indexed(arrivals.until, {state.node for state in states})
         return len(arrivals)
 
     def _look(
@@ -83,7 +84,12 @@ class Drain:
         cursors = {key: offset for _, own in unfinished for key, offset in own.items()} | passed
         root = self.runtime.journal_dir
         left = [self.large.without_unread(root, state, cursors) for state, _ in unfinished]
-        return read_arrivals(root, left, cursors, received_to=received_to, limit=limit)
+        arrivals = read_arrivals(root, left, cursors, received_to=received_to, limit=limit)
+        if any(
+            len(one.segments) < len(state.segments) for one, (state, _) in zip(left, unfinished, strict=True)
+        ):
+            arrivals.until = None  # a large body is still being read
+        return arrivals
 
     def _unfinished(self, session: Session, state: JournalState) -> tuple[JournalState, Cursors]:
         """The journal without the segments that are indexed to their end, and the cursors of the others."""
@@ -228,22 +234,24 @@ class Drain:
         with self.runtime.sessions.begin() as session:
             session.add(quarantined_record(self.runtime, record, error))
 
-    def _note_caught_up(self, began: datetime, nodes: Set[str]) -> None:
-        """Everything received before this pass began is indexed, also under names that this node had before.
+    def _note_indexed(self, until: datetime, nodes: Set[str]) -> None:
+        """Everything received before it is indexed, also under names that this node had before.
 
-        Written once a second at most.
+        Also while much waits: a study that was whole by then need not wait for the end of a burst. Written for each
+        second of arrivals at most once.
         """
-        if self.caught_up_at is not None and 0 <= (began - self.caught_up_at).total_seconds() < 1:
+        if self.indexed_until is not None and 0 <= (until - self.indexed_until).total_seconds() < 1:
             return
         with self.runtime.sessions.begin() as session:
             for node in sorted(nodes | {self.runtime.settings.node}):
                 mark = session.get(DrainMark, node)
                 if mark is None:
-                    session.add(DrainMark(node=node, indexed_until=began, figures={}))
+                    session.add(DrainMark(node=node, indexed_until=until, figures={}))
                 else:
-                    ahead = mark.indexed_until > began + work.FURTHEST  # a clock that was set back since
-                    mark.indexed_until = began if ahead else max(mark.indexed_until, began)
-        self.caught_up_at = began
+                    # A clock that was set back since.
+                    ahead = mark.indexed_until > self.runtime.now() + work.FURTHEST
+                    mark.indexed_until = until if ahead else max(mark.indexed_until, until)
+        self.indexed_until = until
 
 
 def index_records(runtime: Runtime, session: Session, read: Sequence[ReadRecord]) -> None:

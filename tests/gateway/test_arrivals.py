@@ -79,6 +79,30 @@ def test_batches_of_any_size_follow_the_time_of_arrival(listeners: list[Wire], c
         assert len(seen) == 12
 
 
+def test_a_look_says_up_to_when_nothing_is_missing(listeners: list[Wire], clock: Clock) -> None:
+    for number in range(4):
+        wire = listeners[number % 2]
+        wire.send(wire.image())
+        clock.advance(seconds=1)
+
+    cut = look(listeners, {}, received_to=clock(), limit=4)  # two associations, two images
+    assert cut.until is not None
+    assert times(cut)[-1] == cut.until.isoformat()
+    assert look(listeners, {}, received_to=clock()).until == clock()
+
+
+def test_a_look_that_ends_at_a_clock_that_was_ahead_says_nothing_of_when(
+    listeners: list[Wire], clock: Clock
+) -> None:
+    wire = listeners[0]
+    clock.advance(hours=3)
+    wire.send(wire.image())
+    clock.time = NOW
+    wire.send(wire.image())  # behind the other in its journal
+
+    assert look(listeners, {}, received_to=clock(), limit=3).until is None
+
+
 def test_what_was_received_after_the_look_began_waits_for_the_next_one(
     listeners: list[Wire], clock: Clock
 ) -> None:

@@ -12,7 +12,7 @@ from gateway.audit import AuditEvent
 from gateway.database import open_engine, open_sessions
 from gateway.index import DrainMark, Held, HeldReason, Instance, Record, RecordState, Refusal
 from gateway.indexing import SETTLE
-from gateway.intake import Drain
+from gateway.intake import BATCH_RECORDS, Drain
 from gateway.runtime import Runtime
 from gateway.sweep import Leased, NotYet, sweep_once
 from gateway.tasks import TASKS, settle_examination
@@ -492,6 +492,19 @@ def test_nothing_is_lost_while_the_database_is_away(wire: Wire, database_url: st
         wire.index()
         assert states(wire) == [RecordState.INDEXED, RecordState.INDEXED]
         engine.dispose()
+
+
+def test_the_drain_says_how_far_it_is_while_much_waits(wire: Wire, clock: Clock) -> None:
+    for number in range(BATCH_RECORDS + 1):
+        clock.advance(seconds=1)
+        wire.note(f"association {number}", "opened")
+    last = clock() - timedelta(seconds=1)
+
+    assert wire.drain.index_new() == BATCH_RECORDS
+
+    with wire.session() as session:
+        [mark] = session.scalars(select(DrainMark))
+        assert mark.indexed_until == last
 
 
 def test_the_drain_says_how_far_it_is_when_it_has_caught_up(wire: Wire, clock: Clock) -> None:
