@@ -7,8 +7,9 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from adapters.dicom.header import InstanceHeader, read_header
@@ -27,6 +28,8 @@ from worklists.examinations import Examination
 HEAD_BYTES = 1 << 16
 CLOCK_SKEW = timedelta(minutes=10)  # between who receives and who decides
 FOLLOW_AT_ONCE = 500
+
+_arrived_as = func.coalesce(Record.origin["character_set"].as_string(), "")  # what it was read with
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,17 +54,8 @@ def read_again(runtime: Runtime, examination_id: uuid.UUID, term: str) -> Reread
     """Read one original of each series. Raises NotFound, Unavailable."""
     with runtime.reading() as session:
         study = session.scalars(select(Study).where(Study.examination_id == examination_id)).one_or_none()
-        rows = session.execute(
-            select(Series.id, Record)
-            .join(Instance, Instance.series_id == Series.id)
-            .join(Record, Record.id == Instance.record_id)
-            .join(Study, Study.id == Series.study_id)
-            .where(Study.examination_id == examination_id, Instance.current)
-            .order_by(Record.received_at, Record.id)
-        ).all()
-    firsts: dict[uuid.UUID, Record] = {}
-    for series_id, record in rows:
-        firsts.setdefault(series_id, record)
+        firsts = _first_of_each_series(session, examination_id)
+        as_on_arrival = not session.scalar(select(_arrived_otherwise(examination_id, term)))
     if study is None or not firsts:
         raise NotFound("instances")
     heads = {series_id: _read_head(runtime, record) for series_id, record in firsts.items()}
@@ -73,7 +67,36 @@ def read_again(runtime: Runtime, examination_id: uuid.UUID, term: str) -> Reread
         series=series,
         before=_read(first, heads[first_id], character_set_of(study.character_set, first.origin)),
         of_study_before=study.character_set,
-        as_on_arrival=all((record.origin.get("character_set") or "") == term for _, record in rows),
+        as_on_arrival=as_on_arrival,
+    )
+
+
+def _first_of_each_series(session: Session, examination_id: uuid.UUID) -> dict[uuid.UUID, Record]:
+    """What came first of each, the series that came first before the others; a study has thousands of instances."""
+    in_order = (Record.received_at, Record.id)
+    place = func.row_number().over(partition_by=Instance.series_id, order_by=in_order).label("place")
+    placed = _current_of(select(Instance.series_id, Record.id, place), examination_id).subquery()
+    rows = session.execute(
+        select(placed.c.series_id, Record)
+        .join(Record, Record.id == placed.c.id)
+        .where(placed.c.place == 1)
+        .order_by(*in_order)
+    )
+    return {row.series_id: row.Record for row in rows}
+
+
+def _arrived_otherwise(examination_id: uuid.UUID, term: str) -> ColumnElement[bool]:
+    """Whether any of its instances was read with another character set when it came."""
+    return _current_of(select(Record.id), examination_id).where(_arrived_as != term).exists()
+
+
+def _current_of(query: Select[Any], examination_id: uuid.UUID) -> Select[Any]:
+    return (
+        query.select_from(Instance)
+        .join(Series, Series.id == Instance.series_id)
+        .join(Study, Study.id == Series.study_id)
+        .join(Record, Record.id == Instance.record_id)
+        .where(Study.examination_id == examination_id, Instance.current)
     )
 
 
@@ -172,7 +195,7 @@ def _sent_by(session: Session, leased: Leased) -> Select[uuid.UUID]:
         .join(Series, Series.id == Instance.series_id)
         .join(Record, Record.id == Instance.record_id)
         .where(Series.study_id == Study.id, Instance.current)
-        .where(func.coalesce(Record.origin["character_set"].as_string(), "").in_(was_set_to))
+        .where(_arrived_as.in_(was_set_to))
         .exists()
     )
     return (
