@@ -96,6 +96,22 @@ def test_a_failed_sync_is_out_of_resources_and_keeps_nothing(intake: MemoryIntak
     assert not intake.open_entries
 
 
+def test_what_nobody_foresaw_is_a_processing_failure_and_says_nothing_of_itself(intake: MemoryIntake) -> None:
+    intake.commit_error = ZeroDivisionError("secret detail")
+    [outcome] = submit(intake, [file_of(next(make_images(1)))])
+
+    assert (outcome.status.code, "secret" in outcome.status.comment) == (0x0110, False)
+    assert not intake.open_entries
+
+
+@pytest.mark.parametrize("start", [1, 128, 132], ids=["shifted", "no preamble", "no prefix"])
+def test_what_does_not_begin_as_a_file_is_none(intake: MemoryIntake, start: int) -> None:
+    [outcome] = submit(intake, [file_of(next(make_images(1)))[start:]])
+
+    assert (outcome.status.code, intake.records) == (0xC000, [])
+    assert "prefix DICM" in outcome.status.comment
+
+
 def test_files_of_one_request_wait_for_their_sync_together(intake: MemoryIntake) -> None:
     files = [file_of(image) for image in make_images(5)]
 
