@@ -25,7 +25,7 @@ from gateway.settings import PREFIX, SECRETS, Settings, unknown_variables
 from gateway.signing import authority_certificate
 from gateway.system import Overseer
 from tests.gateway.sending import open_wire
-from tests.gateway.web.test_system import write_status
+from tests.gateway.web.installation import write_status
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCKER = ROOT / "docker"

@@ -115,3 +115,8 @@ def client(runtime: Runtime, app: FastAPI, county: County, anybody: TestClient) 
         )
 
     return sign_in
+
+
+@pytest.fixture
+def it(client: Client) -> TestClient:
+    return client("it")

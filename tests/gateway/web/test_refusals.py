@@ -15,11 +15,6 @@ from tests.gateway.web.conftest import Client, County
 from worklists.directory import Device, Role
 
 
-@pytest.fixture
-def it(client: Client) -> TestClient:
-    return client("it")
-
-
 def refuse(runtime: Runtime, *, times: int = 1, **fields: object) -> None:
     with runtime.sessions.begin() as session:
         for number in range(times):

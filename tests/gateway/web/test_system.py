@@ -1,103 +1,32 @@
+"""What IT sees of an installation: listeners, townships, devices, what is wrong."""
+
 import json
-import uuid
-from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
-from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
-from prometheus_client import generate_latest
 from sqlalchemy import select
 
 from gateway import accounts, work
-from gateway.audit import AuditEvent
-from gateway.backups.rows import BackupRun
-from gateway.database import open_engine, open_sessions
-from gateway.index import Held, HeldReason, Record, RecordState, Refusal
-from gateway.intake import Drain
-from gateway.metrics import registry_of
-from gateway.presence import Presence
-from gateway.probes import Probes
+from gateway.index import Held, HeldReason, RecordState, Refusal
 from gateway.pulse import Pulse
-from gateway.runtime import Runtime, open_runtime
-from gateway.settings import Settings
+from gateway.runtime import Runtime
 from gateway.signing import authority_certificate
 from gateway.snapshot import refresh_snapshot
-from gateway.system import Overseer
-from gateway.web.app import create_app
-from gateway.work import Work
 from tests.conftest import Clock
 from tests.gateway.web.conftest import Client, County
-from tests.servers import free_ports
-from worklists.access import Wire
+from tests.gateway.web.installation import (
+    fault_codes,
+    faults_of,
+    keep_backup,
+    keep_record,
+    write_status,
+)
 from worklists.base import local_date
 from worklists.directory import Device, Role, TlsException
 from worklists.examinations import Association
 
 PAGES = ("", "/townships", "/work", "/quarantine")
-
-
-@pytest.fixture
-def it(client: Client) -> TestClient:
-    return client("it")
-
-
-def write_status(runtime: Runtime, *, pid: int = 1, age_s: float = 0, **listener: Any) -> Path:
-    """A status file as an ingest process writes it, and the pulse of the drain beside it."""
-    folder = runtime.settings.data_dir / "run"
-    folder.mkdir(parents=True, exist_ok=True)
-    Pulse(folder, now=runtime.now).beat()
-    path = folder / f"ingest-{pid}.json"
-    content = {
-        "pid": pid,
-        "at": (runtime.now() - timedelta(seconds=age_s)).isoformat(),
-        "listeners": [
-            {
-                "name": "dicom",
-                "address": "127.0.0.1",
-                "port": 11112,
-                "associations": 1,
-                "accepted": 10,
-                "refused": 2,
-                "instances": 100,
-                "bytes": 5000,
-                "refused_by_reason": {"calling AE title is not known": 2},
-                **listener,
-            }
-        ],
-        "journal": {"unfiled_bytes": 700, "limit_bytes": 1000, "dropped_notes": 0},
-    }
-    path.write_text(json.dumps(content))
-    return path
-
-
-def keep_record(runtime: Runtime, county: County, **other: Any) -> uuid.UUID:
-    fields: dict[str, Any] = {
-        "journal": "0" * 32,
-        "sequence": 1,
-        "node": "local",
-        "segment": 1,
-        "offset": 0,
-        "size_bytes": 3,
-        "kind": "dicom.instance",
-        "state": RecordState.QUARANTINED,
-        "reason": "ValueError: cannot read 王五",
-        "origin": {},
-        "institution_id": county.township,
-        "received_at": runtime.now(),
-        "sha256": "0" * 64,
-        **other,
-    }
-    with runtime.sessions.begin() as session:
-        row = Record(**fields)
-        session.add(row)
-        session.flush()
-        return row.id
-
-
-def fault_codes(it: TestClient) -> set[str]:
-    return {fault["code"] for fault in it.get("/api/v1/system").json()["faults"]}
 
 
 @pytest.mark.parametrize("role", [role for role in Role if role is not Role.IT])
@@ -289,166 +218,6 @@ def test_a_device_shows_its_conversations_and_refusals_in_plain_words(
     assert it.get(f"/api/v1/system/devices/{county.township}").status_code == 404
 
 
-def test_due_work_is_shown_by_its_state_and_set_going_again(it: TestClient, runtime: Runtime, clock: Clock):
-    with runtime.sessions.begin() as session:
-        due = work.schedule(session, "deliver", "a", due_at=runtime.now())
-        failing = work.schedule(session, "deliver", "b", due_at=runtime.now())
-        failing.lease(runtime.now())
-        failing.fail("PeerUnreachable", runtime.now() + timedelta(minutes=20), generation=failing.generation)
-        done = work.schedule(session, "deliver", "c", due_at=runtime.now())
-        done.succeed(runtime.now(), generation=done.generation)
-        ids = {row.subject: str(row.id) for row in (due, failing, done)}
-
-    def shown(state: str) -> list[str]:
-        answer = it.get("/api/v1/system/work", params={"state": state}).json()
-        return [row["about"] for row in answer]
-
-    assert (shown("due"), shown("failing"), shown("done")) == (["a", "b"], ["b"], ["c"])
-    assert it.get("/api/v1/system/work", params={"state": "other"}).status_code == 422
-    assert it.post(f"/api/v1/system/work/{ids['b']}/retry").status_code == 204
-    with runtime.reading() as session:
-        row = session.get_one(Work, uuid.UUID(ids["b"]))
-        assert (row.due_at, row.attempts) == (runtime.now(), 0)
-        assert "work_retried" in session.scalars(select(AuditEvent.action)).all()
-
-
-def test_work_that_somebody_is_doing_is_not_started_twice(it: TestClient, runtime: Runtime):
-    with runtime.sessions.begin() as session:
-        row = work.schedule(session, "deliver", "a", due_at=runtime.now())
-        row.lease(runtime.now())
-        session.flush()
-        id = row.id
-
-    assert it.post(f"/api/v1/system/work/{id}/retry").status_code == 409
-    assert it.post(f"/api/v1/system/work/{uuid.uuid4()}/retry").status_code == 404
-
-
-def test_quarantine_names_the_error_and_not_what_it_quotes(it: TestClient, runtime: Runtime, county: County):
-    id = keep_record(runtime, county)
-
-    (shown,) = it.get("/api/v1/system/quarantine").json()
-
-    assert (shown["id"], shown["reason"], shown["site"]["code"]) == (str(id), "ValueError", "T1")
-
-
-def test_a_quarantined_record_whose_bytes_are_away_stays(it: TestClient, runtime: Runtime, county: County):
-    id = keep_record(runtime, county)
-
-    assert it.post(f"/api/v1/system/quarantine/{id}/retry").status_code == 503
-    assert len(it.get("/api/v1/system/quarantine").json()) == 1
-    assert it.post(f"/api/v1/system/quarantine/{uuid.uuid4()}/retry").status_code == 404
-
-
-def test_a_damaged_record_is_given_up_for_a_reason_and_a_sound_one_is_not(
-    it: TestClient, runtime: Runtime, county: County
-):
-    sound = keep_record(runtime, county)
-    damaged = keep_record(runtime, county, kind="damaged", sequence=2, reason="BodyDamaged: digest")
-    path = f"/api/v1/system/quarantine/{damaged}/discard"
-
-    shown = {one["id"]: one["actions"] for one in it.get("/api/v1/system/quarantine").json()}
-    assert shown == {str(sound): ["retry"], str(damaged): ["discard"]}
-    answer = it.post(path.replace(str(damaged), str(sound)), json={"reason": "weg"})
-    assert (answer.status_code, answer.json()["code"]) == (409, "not_damaged")
-    assert it.post(path, json={"reason": " "}).status_code == 422
-    assert it.post(path, json={"reason": "磁盘坏道，无法重发"}).status_code == 204
-    assert it.post(path, json={"reason": "again"}).status_code == 404
-
-    assert [one["id"] for one in it.get("/api/v1/system/quarantine").json()] == [str(sound)]
-    with runtime.reading() as session:
-        assert session.get_one(Record, damaged).state is RecordState.DISCARDED
-        event = session.scalars(select(AuditEvent).where(AuditEvent.action == "record_discarded")).one()
-        assert event.detail["reason"] == "磁盘坏道，无法重发"
-
-
-def test_a_quarantined_record_is_indexed_once_its_cause_is_mended(
-    it: TestClient, runtime: Runtime, county: County
-):
-    origin = {"event": "opened", "at": runtime.now().isoformat()}  # nothing says which association
-    runtime.journal.append("dicom.association", origin, [b"x"])
-    Drain(runtime).index_new()
-    (shown,) = it.get("/api/v1/system/quarantine").json()
-    path = f"/api/v1/system/quarantine/{shown['id']}/retry"
-    again = it.post(path)
-    assert (shown["reason"], again.status_code, again.json()["code"]) == ("KeyError", 409, "still_broken")
-
-    with runtime.sessions.begin() as session:
-        session.get_one(Record, uuid.UUID(shown["id"])).origin = {**origin, "association_id": "a"}
-
-    assert it.post(path).status_code == 204
-    assert it.get("/api/v1/system/quarantine").json() == []
-    with runtime.reading() as session:
-        assert session.get(Association, "a") is not None
-
-
-def test_alive_and_ready(anybody: TestClient, runtime: Runtime):
-    write_status(runtime, age_s=60)
-
-    assert anybody.get("/livez").json() == {"status": "alive"}
-    ready = anybody.get("/readyz")
-    assert (ready.status_code, ready.json()["status"]) == (200, "ready")
-    assert ready.json()["degraded"] == ["listener dicom"]
-
-
-def test_without_its_database_a_process_is_alive_but_not_ready(runtime: Runtime):
-    (port,) = free_ports(1)
-    engine = open_engine(f"postgresql+psycopg://gateway@127.0.0.1:{port}/gateway")
-    away = replace(runtime, engine=engine, sessions=open_sessions(engine))
-    client = TestClient(create_app(away), client=("127.0.0.1", 1), raise_server_exceptions=False)
-
-    assert client.get("/livez").status_code == 200
-    ready = client.get("/readyz")
-    assert (ready.status_code, ready.json()["status"]) == (503, "not ready")
-    answer = client.get("/api/v1/system", headers={"Authorization": "Bearer gws_x"})
-    assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
-    assert int(answer.headers["retry-after"]) > 0
-    assert 'gateway_up{part="database"} 0.0' in client.get("/metrics").text
-
-
-def test_metrics_are_for_loopback_or_a_machine_with_that_wire(
-    anybody: TestClient, runtime: Runtime, county: County
-):
-    write_status(runtime)
-    tokens = {}
-    with runtime.sessions.begin() as session:
-        for wire in (Wire.METRICS, Wire.UPLOAD):
-            tokens[wire] = accounts.issue_machine_token(
-                session, name=wire, institution_id=county.hospital, wires=[wire], now=runtime.now()
-            )
-
-    def read(headers: dict[str, str], peer: str = "10.0.0.9"):
-        return TestClient(anybody.app, client=(peer, 1)).get("/metrics", headers=headers)
-
-    assert read({}).status_code == 401
-    assert read({"Authorization": f"Bearer {tokens[Wire.UPLOAD]}"}).status_code == 403
-    assert read({"Authorization": "Bearer gwm_x"}).status_code == 401
-    assert read({}, "127.0.0.1").status_code == 200
-    text = read({"Authorization": f"Bearer {tokens[Wire.METRICS]}"}).text
-    assert 'gateway_instances_received_total{port="11112",wire="dicom"} 100.0' in text
-    assert 'reason="calling AE title is not known"' in text
-    assert 'gateway_up{part="database"} 1.0' in text
-    assert "process_cpu_seconds_total" in text
-
-
-def test_processes_backup_and_certificates_are_shown_and_measured(
-    it: TestClient, runtime: Runtime, anybody: TestClient, clock: Clock
-):
-    Presence(runtime.settings.data_dir / "run", role="worker", node="local", now=runtime.now).say()
-    authority_certificate(runtime)
-    keep_backup(runtime, age_h=3)
-
-    system = it.get("/api/v1/system").json()
-
-    assert [(one["role"], one["alive"]) for one in system["processes"]] == [("worker", True)]
-    assert [one["name"] for one in system["certificates"]] == ["authority"]
-    assert (system["backup"]["stamp"], system["backup"]["verified"]) == ("20261121T033000Z", True)
-    measured = metrics_of(runtime)
-    assert 'gateway_processes{role="worker"} 1.0' in measured
-    assert 'gateway_certificate_end_timestamp_seconds{certificate="authority"}' in measured
-    assert "\ngateway_backup_last_timestamp_seconds 1.795" in measured
-    assert "gateway_backup_last_sound 1.0" in measured
-
-
 def test_a_backup_that_is_too_old_or_not_whole_is_a_fault(it: TestClient, runtime: Runtime, clock: Clock):
     assert fault_codes(it) == set()
     keep_backup(runtime, age_h=27)
@@ -477,38 +246,3 @@ def test_a_certificate_about_to_end_is_a_fault(it: TestClient, runtime: Runtime,
     clock.advance(days=365 * 20 - 20)
 
     assert "certificate_ending" in faults_of(runtime)
-
-
-def test_prometheus_reads_with_a_token_that_needs_no_database(runtime: Runtime, tmp_path: Path):
-    away = Settings(
-        data_dir=tmp_path / "away", viewer_dir=tmp_path, metrics_token="scrape",
-        database_url="postgresql+psycopg://gateway@127.0.0.1:1/none",
-    )  # fmt: skip
-    client = TestClient(create_app(open_runtime(away)), client=("10.0.0.9", 1), raise_server_exceptions=False)
-
-    measured = client.get("/metrics", headers={"Authorization": "Bearer scrape"})
-
-    assert measured.status_code == 200
-    assert 'gateway_up{part="database"} 0.0' in measured.text
-    assert 'gateway_faults{code="database_away",severity="red"} 1.0' in measured.text
-    assert client.get("/metrics", headers={"Authorization": "Bearer guess"}).status_code == 401
-
-
-def keep_backup(runtime: Runtime, *, age_h: float, problems: list[str] | None = None) -> None:
-    ended = runtime.now() - timedelta(hours=age_h)
-    with runtime.sessions.begin() as session:
-        session.add(
-            BackupRun(
-                stamp=f"{ended:%Y%m%dT%H%M%SZ}", began_at=ended, ended_at=ended, size_bytes=5, packs=0,
-                originals=False, verified=True, problems=problems or [],
-            )
-        )  # fmt: skip
-
-
-def faults_of(runtime: Runtime) -> set[str]:
-    """What is wrong, also when everybody's session has long ended."""
-    return {fault.code for fault in Overseer(runtime, Probes(runtime)).look().faults}
-
-
-def metrics_of(runtime: Runtime) -> str:
-    return generate_latest(registry_of(runtime, Overseer(runtime, Probes(runtime)))).decode()
