@@ -8,6 +8,7 @@ from gateway.web.refusals import EXPLANATIONS
 from tests.conformance.tables import STATEMENT, TABLES, write_tables
 
 ROOT = Path(__file__).resolve().parents[2]
+CLAUSES = ROOT / "docs" / "conformance" / "points.md"
 
 
 def rows(first_cell: str) -> list[list[str]]:
@@ -56,6 +57,19 @@ def test_every_test_that_the_statement_names_is_there():
     assert named
     known = {path.name for path in (ROOT / "tests").rglob("test_*.py")}
     assert [name for name in named if not ((ROOT / name).exists() or name in known)] == []
+
+
+def test_every_test_of_the_table_of_clauses_is_there():
+    text = CLAUSES.read_text(encoding="utf-8")
+    [folders] = re.findall(r"^Folders: (.*)\.$", text, re.MULTILINE)
+    roots = {letter: ROOT / path for letter, path in re.findall(r"(\w) (?:is )?`([\w/]+)`", folders)}
+    named = re.findall(r"`(\w)/(test_\w+\.py)(?:::(test_\w+))?`", text)
+
+    assert len(named) > 90
+    for letter, file, function in named:
+        source = (roots[letter] / file).read_text(encoding="utf-8")
+        assert f"def {function}(" in source or not function, f"{letter}/{file}::{function}"
+    assert text.count("::test_") == sum(bool(function) for _, _, function in named)
 
 
 def _rejections_in_the_code() -> set[tuple[int, int, int]]:

@@ -14,6 +14,7 @@ from gateway.tasks import TASKS
 from tests.builders import County
 from tests.gateway.sending import Wire
 from tests.gateway.web.work.conftest import Client
+from tests.synthetic import make_images, new_uid
 from worklists.directory import Device
 from worklists.examinations import Examination
 
@@ -125,6 +126,25 @@ def test_confirming_for_the_study_reads_it_again_and_no_other(
         client("radiographer").get("/api/v1/examinations", params={"q": "wangxiaodong 小东"}).json()["items"]
     )
     assert [one["examination_id"] for one in found] == [first["examination_id"]]
+
+
+def test_every_series_of_a_study_is_read_again_from_its_first_image(client: Client, wire: Wire) -> None:
+    study_uid = new_uid()
+    for name in ("轴位", "冠位"):
+        images = make_images(3, size=8, study_uid=study_uid, name=_as_latin(NAME), patient_id="P0")
+        for number, image in enumerate(images):
+            image.SpecificCharacterSet = "ISO_IR 100"
+            image.SeriesDescription = _as_latin(name if number == 0 else "后来的")
+            wire.send(image)
+    wire.index()
+    (item,) = _doubts(client)
+
+    assert _decide(client, item, "confirm", scope="study").status_code == 200
+
+    with wire.session() as session:
+        assert set(session.scalars(select(Series.series_description))) == {"轴位", "冠位"}
+    (done,) = _sent(client)
+    assert (done["patient"]["name"], done["instances"]) == ("王小东", 6)
 
 
 def test_dicomweb_serves_the_text_as_it_was_confirmed(client: Client, wire: Wire) -> None:
