@@ -9,7 +9,7 @@ import threading
 import time
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Self
+from typing import Any, Self
 
 import psutil
 import pytest
@@ -89,12 +89,16 @@ def send(one: Installation, corpus: Corpus, originals: dict[str, bytes], count: 
 
 
 class Memory:
-    """What each process has for itself, looked at twice a second."""
+    """What each process has in memory that is no file's, looked at twice a second.
+
+    What it shares with whom it was forked from is its own once it writes to that, which is no growth.
+    """
 
     def __init__(self, one: Installation) -> None:
         self._one = one
         self._first: dict[int, float] = {}
         self._most: dict[int, float] = {}
+        self._most_own: dict[int, float] = {}
         self._roles: dict[int, str] = {}
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._look_on, name="memory")
@@ -109,8 +113,9 @@ class Memory:
 
     def table(self) -> str:
         lines = [
-            f"  {self._roles.get(pid, 'supervisor or pool'):<20} {self._first[pid]:6.0f} MB, at most {most:6.0f} MB"
-            for pid, most in self._most.items()
+            f"  {self._roles.get(pid, 'supervisor or pool'):<20} at most {own:4.0f} MB of its own, grown by "
+            f"{self._most[pid] - self._first[pid]:3.0f} MB"
+            for pid, own in self._most_own.items()
         ]
         return "\n".join(lines)
 
@@ -122,9 +127,13 @@ class Memory:
         while not self._over.wait(0.5):
             for process in self._one.processes():
                 with suppress(psutil.NoSuchProcess):
-                    size = process.memory_full_info().uss / 1e6
-                    self._first.setdefault(process.pid, size)
-                    self._most[process.pid] = max(size, self._most.get(process.pid, 0.0))
+                    self._note(process.pid, process.memory_full_info())
+
+    def _note(self, pid: int, memory: Any) -> None:
+        size = (memory.rss - memory.shared) / 1e6
+        self._first.setdefault(pid, size)
+        self._most[pid] = max(size, self._most.get(pid, 0.0))
+        self._most_own[pid] = max(memory.uss / 1e6, self._most_own.get(pid, 0.0))
 
 
 def roles_of(one: Installation) -> dict[int, str]:
