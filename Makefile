@@ -75,6 +75,7 @@ $(STAMP)/viewer: $(STAMP)/node $(VIEWER_SOURCES)
 
 $(STAMP)/node: viewer/package-lock.json
 	@mkdir -p $(STAMP)
+	@docker/need-node.sh
 	@echo "Viewer packages …"
 	@cd viewer && npm ci --no-audit --no-fund --loglevel=error
 	@touch $@

@@ -12,11 +12,12 @@ association is waited for.
 """
 
 import argparse
+import json
 import random
 import tempfile
 import threading
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -26,10 +27,11 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import select
 
+from gateway import journal
 from gateway.probes import Probes
 from gateway.runtime import Runtime, open_runtime
 from gateway.settings import Settings
-from gateway.system import Overseer
+from gateway.system import Overseer, System
 from tests.bench.blast import blast
 from tests.bench.corpus import Corpus
 from tests.bench.processes import Watch
@@ -58,6 +60,7 @@ QUIET_S = 5.0
 LOOK_S = 0.05
 CACHE_BYTES = 1 << 30  # of filed segments: the played day need not lie on this disk twice
 FOUND_P95_S = 0.25  # acknowledged → searchable, as the gateway promises of any instance
+FLOOR_BYTES = 8 << 30  # no more is sent when the disk has less
 AFTERWARDS_S = 90.0  # for what is still under way when the day ends
 
 
@@ -96,12 +99,16 @@ class Sent:
 
 @dataclass(slots=True)
 class Depths:
-    """The deepest that each queue was in one played hour."""
+    """The deepest that each queue was in one played hour; what its last look found (`left_`, and the disk and memory)."""
 
     unindexed: int = 0
     not_filed: int = 0
     journal_bytes: int = 0
     waiting: int = 0
+    left_unindexed: int = 0
+    left_not_filed: int = 0
+    segments_bytes: int = 0
+    memory_mb: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -113,10 +120,15 @@ class Day:
     speed: float
     studies: list[Sent]
     corpora: dict[str, Corpus]
+    processes: Watch | None = None  # of a gateway of our own
     opens_h: float = OPENS_H  # when playing begins
     began: float = 0.0
+    sent: float = 0.0
+    emptied: float | None = None  # when, after the last study, nothing waited any more
+    last: Depths | None = None  # as of the last look after the last study
     depths: dict[int, Depths] = field(default_factory=lambda: defaultdict(Depths))
     failures: list[str] = field(default_factory=list)
+    stopped: threading.Event = field(default_factory=threading.Event)
     over: threading.Event = field(default_factory=threading.Event)
 
     def clock_h(self) -> float:
@@ -133,16 +145,22 @@ class Day:
             thread.start()
         for thread in senders:
             thread.join()
-        deadline = time.monotonic() + AFTERWARDS_S
-        while any(one.complete is None for one in self.studies) and time.monotonic() < deadline:
+        self.sent = time.monotonic()
+        deadline = self.sent + AFTERWARDS_S
+        while not self._is_done() and time.monotonic() < deadline:
             time.sleep(LOOK_S)
         self.over.set()
         for thread in watchers:
             thread.join()
 
+    def _is_done(self) -> bool:
+        """Every study complete, and nothing waits to be indexed or filed."""
+        return self.emptied is not None and all(one.complete is not None for one in self.studies)
+
     def _send(self, studies: Sequence[Sent]) -> None:
         for one in studies:
-            time.sleep(max(0.0, (one.due_h - self.clock_h()) * 3600 / self.speed))
+            if self.stopped.wait(max(0.0, (one.due_h - self.clock_h()) * 3600 / self.speed)):
+                return
             instances = self.corpora[one.kind.modality].fresh(one.images)
             one.study_uid = _study_uid(instances[0].data_set)
             due = self.began + (one.due_h - self.opens_h) * 3600 / self.speed
@@ -177,11 +195,27 @@ class Day:
     def _measure(self) -> None:
         overseer = Overseer(self.runtime, Probes(self.runtime))
         while not self.over.wait(1.0):
-            found, depth = overseer.look(), self.depths[min(int(self.clock_h()), int(CLOSES_H))]
-            depth.unindexed = max(depth.unindexed, found.journal.unindexed_records or 0)
-            depth.not_filed = max(depth.not_filed, found.journal.not_filed_records or 0)
-            depth.journal_bytes = max(depth.journal_bytes, found.journal.unfiled_bytes)
-            depth.waiting = max(depth.waiting, found.tasks.get("waiting", 0))
+            depth = self.depths[min(int(self.clock_h()), int(CLOSES_H))]
+            self._note(depth, overseer.look())
+            if self.sent:
+                self.last = depth
+                if self.emptied is None and not (depth.left_unindexed or depth.left_not_filed):
+                    self.emptied = time.monotonic()
+
+    def _note(self, depth: Depths, found: System) -> None:
+        depth.left_unindexed = found.journal.unindexed_records or 0
+        depth.left_not_filed = found.journal.not_filed_records or 0
+        depth.unindexed = max(depth.unindexed, depth.left_unindexed)
+        depth.not_filed = max(depth.not_filed, depth.left_not_filed)
+        depth.journal_bytes = max(depth.journal_bytes, found.journal.unfiled_bytes)
+        depth.waiting = max(depth.waiting, found.tasks.get("waiting", 0))
+        usage = journal.measure_usage(self.runtime.settings.journal_dir)
+        depth.segments_bytes = max(depth.segments_bytes, usage.unfiled_bytes + usage.filed_bytes)
+        if usage.free_bytes < FLOOR_BYTES:
+            self.failures.append(f"the disk has {usage.free_bytes >> 20:,} MiB left")
+            self.stopped.set()
+        if self.processes:
+            depth.memory_mb = self.processes.resident_mb()
 
 
 def plan_day(seed: int) -> list[Sent]:
@@ -230,7 +264,8 @@ def make_townships(runtime: Runtime) -> None:
 def as_table(day: Day) -> Table:
     table = Table(
         "hour", "studies", "images", "late to start s p50 p95", "ack a study s p50 p95", "searchable s p50 p95",
-        "complete s p50 p95", "not indexed", "not filed", "journal MiB", "waiting for readers",
+        "complete s p50 p95", "not indexed", "not filed", "journal MiB", "left at the hour's end", "segments MiB",
+        "waiting for readers", "resident MB",
     )  # fmt: skip
     for hour in sorted({int(one.due_h) for one in day.studies}):
         studies = [one for one in day.studies if int(one.due_h) == hour]
@@ -242,7 +277,8 @@ def as_table(day: Day) -> Table:
             _spread([one.searchable - one.acknowledged for one in studies if one.searchable]),
             _spread([one.complete - one.acknowledged for one in studies if one.complete]),
             f"{depth.unindexed:,}", f"{depth.not_filed:,}", f"{depth.journal_bytes / (1 << 20):,.0f}",
-            f"{depth.waiting:,}",
+            f"{depth.left_unindexed:,} · {depth.left_not_filed:,}", f"{depth.segments_bytes / (1 << 20):,.0f}",
+            f"{depth.waiting:,}", " · ".join(f"{role} {mb:.0f}" for role, mb in depth.memory_mb.items()),
         )  # fmt: skip
     return table
 
@@ -252,6 +288,22 @@ def _spread(values: Sequence[float]) -> str:
         return "–"
     ordered = sorted(values)
     return f"{ordered[len(ordered) // 2]:.2f}  {ordered[min(len(ordered) - 1, int(len(ordered) * 0.95))]:.2f}"
+
+
+def _say_log(log: str, console: Console) -> None:
+    """What a gateway of our own logged besides information, each event with how often; lines that are no event too."""
+    said = Counter[str]()
+    for line in log.splitlines():
+        try:
+            event = json.loads(line)
+        except ValueError:
+            said[line] += 1
+            continue
+        if event.get("level") != "info":
+            said[f"{event.get('level')}: {event.get('event')}"] += 1
+    console.print(f"log: {said.total()} lines that are not information")
+    for line, times in said.most_common(10):
+        console.print(f"{times} × {line}", style="red", markup=False)
 
 
 def _study_uid(data_set: bytes) -> str:
@@ -273,16 +325,18 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--object-store")
     parser.add_argument("--data-dir", type=Path)
     arguments = parser.parse_args(words)
-    console = Console(width=200)
+    console = Console(width=260)
     with tempfile.TemporaryDirectory(prefix="gateway-county-") as folder:
         for runtime, port, gateway in _gateway(arguments, Path(folder)):
             day = _day(arguments, runtime, port)
-            watch = Watch(gateway) if gateway else None
+            day.processes = Watch(gateway) if gateway else None
             day.play(arguments.minutes * 60)
             console.print(as_table(day))
             _say_sum(day, console)
-            for role, taken in watch.taken().items() if watch else ():
+            for role, taken in day.processes.taken().items() if day.processes else ():
                 console.print(f"{role}: {taken.peak_mb:.0f} MB at most, {taken.cpu_s:.0f} s of processor")
+            if gateway:
+                _say_log(gateway.log(), console)
 
 
 def _gateway(arguments: argparse.Namespace, folder: Path) -> Iterator[tuple[Runtime, int, Gateway | None]]:
@@ -330,6 +384,12 @@ def _say_sum(day: Day, console: Console) -> None:
         console.print(
             f"acknowledged → searchable and counted, p95: {p95:.2f} s ({FOUND_P95_S} s promised: {kept})"
         )
+    left = day.last or Depths()
+    emptied = f"{day.emptied - day.sent:.0f} s after the last study" if day.emptied else "not yet"
+    console.print(
+        f"queues empty: {emptied} (not indexed {left.left_unindexed:,}, not filed {left.left_not_filed:,}); "
+        f"never complete: {sum(one.complete is None for one in day.studies)}"
+    )
     for failure in day.failures[:5]:
         console.print(failure, style="red")
 

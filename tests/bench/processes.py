@@ -51,6 +51,15 @@ class Watch:
                 )
         return dict(sorted(found.items()))
 
+    def resident_mb(self) -> dict[str, float]:
+        """By role, all its processes together as they are now."""
+        roles, found = self._roles(), dict[str, float]()
+        for process in self.gateway.processes():
+            with suppress(psutil.NoSuchProcess):
+                role = roles.get(process.pid) or roles.get(process.ppid(), OTHER)
+                found[role] = found.get(role, 0.0) + process.memory_info().rss / 1e6
+        return dict(sorted(found.items()))
+
     def _roles(self) -> dict[int, str]:
         settings = self.gateway.settings
         said = read_processes(settings.data_dir / "run", node=settings.node, now=utc_now())
