@@ -1,12 +1,15 @@
 """Rendered frames, thumbnails, documents (PS3.18 10.4.1.1.3, 10.4.1.1.4)."""
 
 import io
+import subprocess
+from pathlib import Path
 
 import httpx
 import numpy as np
 import pytest
 from PIL import Image
 
+from tests.adapters.dicom.conftest import DCMTK
 from tests.gateway.web.dicomweb.conftest import Stored, image
 from tests.gateway.web.stored import parts_of, pydicom_file
 
@@ -27,6 +30,39 @@ def test_a_frame_is_rendered_with_the_window_and_size_asked_for(
     assert np.asarray(Image.open(io.BytesIO(plain.content))).std() > 20
     assert browser.get(f"{url}/rendered?window=wide").status_code == 400
     assert browser.get(f"{url}/rendered", headers={"Accept": "image/gif"}).status_code == 406
+
+
+@pytest.mark.parametrize(
+    ("source", "asked", "options"),
+    [
+        ("CT_small.dcm", "window=40,400", "+Ww 40 400"),
+        ("CT_small.dcm", "window=300,1000,sigmoid", "+Ww 300 1000 +Wfs"),
+        ("MR_small_RLE.dcm", "", "+Wi 1"),
+        ("MONOCHROME1", "window=2000,3000", "+Ww 2000 3000"),
+        ("examples_palette.dcm", "", ""),
+        ("SC_ybr_full_422_uncompressed.dcm", "", ""),
+    ],
+)
+def test_a_picture_is_the_one_that_dcmtk_makes(
+    stored: Stored, browser: httpx.Client, tmp_path: Path, source: str, asked: str, options: str
+) -> None:
+    if not (DCMTK / "dcmj2pnm").exists():
+        pytest.skip("dcmtk's dcmj2pnm is not installed")
+    if source == "MONOCHROME1":
+        image(PhotometricInterpretation=source).save_as(file := tmp_path / "x.dcm", enforce_file_format=True)
+    else:
+        file = pydicom_file(source)
+    subprocess.run([DCMTK / "dcmj2pnm", "+on", *options.split(), file, tmp_path / "x.png"], check=True)
+
+    _, url = stored.file(file)
+    answer = browser.get(f"{url}/rendered?{asked}", headers={"Accept": "image/png"})
+
+    ours, theirs = (
+        np.asarray(Image.open(one).convert("RGB")).astype(int)
+        for one in (io.BytesIO(answer.content), tmp_path / "x.png")
+    )
+    assert ours.shape == theirs.shape
+    assert np.abs(ours - theirs).max() <= 1
 
 
 @pytest.mark.parametrize(
