@@ -1,5 +1,6 @@
 """A county's day, played fast: 26 townships send CT, DR and ultrasound with a morning peak, and what waits is printed.
 
+    python -m tests.bench.county                                  the whole day: 30 minutes, 31 GB
     python -m tests.bench.county --minutes 5                      a gateway of its own, SQLite and files
     python -m tests.bench.county --from-h 8.5 --minutes 4.5       the morning peak alone
     python -m tests.bench.county --minutes 5 --running            the gateway that the environment's settings describe

@@ -1,9 +1,11 @@
 """What the log shows: never the values with which something failed."""
 
+import json
 import os
 import pty
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -20,6 +22,25 @@ try:
 except ValueError as error:
     structlog.get_logger().warning("batch_failed", exc_info=error)
 """
+
+TALKING = """
+import structlog
+from gateway.logs import set_up_logging
+
+set_up_logging()
+for number in range(2000):
+    structlog.get_logger().info("instance_received", number=number)
+"""
+
+
+def test_processes_that_share_a_log_write_whole_lines(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    with path.open("ab") as log:
+        talking = [subprocess.Popen([sys.executable, "-c", TALKING], stderr=log) for _ in range(3)]
+        assert [one.wait(60) for one in talking] == [0, 0, 0]
+
+    numbers = [json.loads(line)["number"] for line in path.read_text().splitlines()]
+    assert sorted(numbers) == sorted(list(range(2000)) * 3)
 
 
 @pytest.mark.parametrize("terminal", [True, False])
