@@ -4,9 +4,7 @@ Every retrieval finds its instances through `served` (whose images the caller ma
 before a byte is sent. Answers carry an ETag over the originals' SHA-256 and what was asked of them.
 """
 
-import gzip
-import zlib
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Annotated, Any, TypeVar
@@ -19,7 +17,6 @@ from gateway.dicomweb.attributes import Level
 from gateway.dicomweb.errors import BadQuery, BadRange, NotAcceptable
 from gateway.dicomweb.media import (
     DICOM,
-    DICOM_JSON,
     JPEG,
     OCTETS,
     PDF,
@@ -42,6 +39,7 @@ from gateway.dicomweb.served import Listing, Served
 from gateway.dicomweb.shelf import Shelf
 from gateway.runtime import Runtime
 from gateway.web.deps import Caller, OnlookingCallerDep, RuntimeDep
+from gateway.web.dicom_json import json_answer, streamed_json
 from gateway.web.errors import problem_response
 from gateway.web.tags import cached, is_named, make_tag
 from worklists.errors import NotFound
@@ -49,9 +47,7 @@ from worklists.errors import NotFound
 T = TypeVar("T")
 
 WHOLE_BODY_BYTES = 8 << 20  # frames below it are sent in one piece, which is faster
-GZIP_FROM_BYTES = 4096
 WHOLE_INSTANCES = 400  # metadata of more is sent while it is made
-CHUNK_BYTES = 256 << 10
 PDF_CLASS = "1.2.840.10008.5.1.4.1.1.104.1"
 PIXEL_DATA = "7FE00010"
 
@@ -318,7 +314,7 @@ def _search(
         found = search(session, retrieval.caller.subject, query, retrieval.base_url)
     body = found.results.encode()
     headers = {"Warning": ", ".join(f'299 {request.url.netloc}: "{text}"' for text in found.warnings)}
-    return _json(retrieval, body, headers if found.warnings else {"Cache-Control": "no-store"})
+    return json_answer(request, body, headers if found.warnings else {"Cache-Control": "no-store"})
 
 
 def _metadata(
@@ -337,8 +333,8 @@ def _metadata(
     base = retrieval.base_url
     written = (parsed.json_at(f"{base}/{one.path}") for one, parsed in zip(served, described, strict=True))
     if len(served) <= WHOLE_INSTANCES:
-        return _json(retrieval, b"[" + b",".join(written) + b"]", cached(tag))
-    return _streamed_json(retrieval, _begun(written), cached(tag))
+        return json_answer(retrieval.request, b"[" + b",".join(written) + b"]", cached(tag))
+    return streamed_json(retrieval.request, _begun(written), cached(tag))
 
 
 def _instances(
@@ -450,47 +446,6 @@ def _begun(parts: Iterator[T]) -> Iterator[T]:
     """The parts, the first of them made already: what is wrong with the request is known before the answer begins."""
     first = next(parts)
     return chain((first,), parts)
-
-
-def _streamed_json(retrieval: Retrieval, written: Iterator[bytes], headers: dict[str, str]) -> Response:
-    """The same for thousands of instances, sent while they are read: never cut short without being seen to be."""
-    chunks = _gathered(chain((b"[",), _separated(written), (b"]",)))
-    if "gzip" in retrieval.request.headers.get("accept-encoding", ""):
-        chunks, headers = _compressed(chunks), {**headers, "Content-Encoding": "gzip"}
-    return StreamingResponse(chunks, headers=headers, media_type=DICOM_JSON)
-
-
-def _separated(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    for place, piece in enumerate(pieces):
-        yield b"," + piece if place else piece
-
-
-def _gathered(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """In chunks that are worth a turn of the thread that makes them."""
-    waiting: list[bytes] = []
-    size = 0
-    for piece in pieces:
-        waiting.append(piece)
-        size += len(piece)
-        if size >= CHUNK_BYTES:
-            yield b"".join(waiting)
-            waiting, size = [], 0
-    yield b"".join(waiting)
-
-
-def _compressed(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    squeezer = zlib.compressobj(1, zlib.DEFLATED, 16 + zlib.MAX_WBITS)  # with the head and tail of gzip
-    for chunk in chunks:
-        if squeezed := squeezer.compress(chunk):
-            yield squeezed
-    yield squeezer.flush()
-
-
-def _json(retrieval: Retrieval, body: bytes, headers: dict[str, str]) -> Response:
-    if len(body) >= GZIP_FROM_BYTES and "gzip" in retrieval.request.headers.get("accept-encoding", ""):
-        body = gzip.compress(body, 1, mtime=0)
-        headers = {**headers, "Content-Encoding": "gzip"}
-    return Response(body, headers={"Vary": "Accept, Accept-Encoding", **headers}, media_type=DICOM_JSON)
 
 
 def _not_modified(tag: str) -> Response:

@@ -101,6 +101,7 @@ def test_metadata_of_many_instances_is_sent_whole_while_it_is_made(
         headers = {"Authorization": f"Bearer {token}", "Accept-Encoding": encoding}
         answer = httpx.get(url, headers=headers, trust_env=False, timeout=60)
         assert "content-length" not in answer.headers
+        assert "Accept-Encoding" in answer.headers["vary"]
         assert [one["00080018"]["Value"][0] for one in answer.json()] == [
             one.SOPInstanceUID for one in images
         ]
