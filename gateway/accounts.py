@@ -43,7 +43,7 @@ _HASHER = PasswordHash((Argon2Hasher(),))
 # An unknown name costs as much as a wrong password; nobody learns from the clock who exists.
 _nobody = cache(lambda: _HASHER.hash(secrets.token_urlsafe(32)))
 # Argon2 takes 64 MiB each; this also bounds how many guesses run between a check and its count.
-ARGON2_TICKETS = 4
+ARGON2_TICKETS = 2
 ARGON2_AT_ONCE = threading.BoundedSemaphore(ARGON2_TICKETS)
 
 

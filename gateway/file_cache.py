@@ -7,7 +7,10 @@ import os
 import shutil
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 from uuid import uuid4
 
 import structlog
@@ -54,21 +57,36 @@ class FileCache:
         except OSError:  # removed meanwhile: it is made again when it is needed
             return
 
+    def open(self, name: str) -> BinaryIO | None:
+        """The same, to be read piece by piece."""
+        path = self.path(name)
+        try:
+            file = path.open("rb")
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            log.warning("cache_not_read", error=error.strerror)
+            return None
+        self.note_use(path)
+        return file
+
     def write(self, name: str, data: bytes | bytearray) -> None:
         """Keep a file. A full disk keeps nothing and stops nobody."""
+        with self.growing(name, expected_bytes=len(data)) as file:
+            file.write(data)
+
+    @contextmanager
+    def growing(self, name: str, *, expected_bytes: int = 0) -> Iterator["Growing"]:
+        """Keep a file that is written piece by piece, once this ends well. A full disk keeps nothing and stops nobody."""
         path = self.path(name)
-        temporary = path.with_name(f".{uuid4().hex}")
+        growing = Growing(path.with_name(f".{uuid4().hex}"), self._folder)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            if shutil.disk_usage(self._folder).free < LEFT_FREE_BYTES + len(data):
-                return
-            temporary.write_bytes(data)
-            temporary.replace(path)
-        except OSError as error:
-            log.warning("cache_not_written", error=error.strerror)
-            temporary.unlink(missing_ok=True)
-            return
-        self._count(len(data))
+            growing.begin(expected_bytes)
+            yield growing
+            growing.keep_as(path)
+        finally:
+            growing.discard()
+        self._count(growing.size)
 
     def remove(self, name: str) -> None:
         self.path(name).unlink(missing_ok=True)
@@ -98,6 +116,53 @@ class FileCache:
             surplus -= size
             if surplus <= 0:
                 return
+
+
+class Growing:
+    """A file that becomes one of the cache's when it is whole. What the disk does not take ends it, and nothing else."""
+
+    def __init__(self, path: Path, folder: Path) -> None:
+        self._path, self._folder = path, folder
+        self._file: BinaryIO | None = None
+        self.size = 0
+
+    def begin(self, expected_bytes: int) -> None:
+        with self._given_up():
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            if shutil.disk_usage(self._folder).free >= LEFT_FREE_BYTES + expected_bytes:
+                self._file = self._path.open("wb")
+
+    def write(self, data: bytes | bytearray) -> None:
+        if self._file is None:
+            return
+        with self._given_up():
+            self._file.write(data)
+            self.size += len(data)
+
+    def keep_as(self, path: Path) -> None:
+        if self._file is None:
+            return
+        with self._given_up():
+            self._file.close()
+            self._path.replace(path)
+            self._file = None
+
+    def discard(self) -> None:
+        """Nothing of it, unless it was kept."""
+        if self._file is None:
+            return
+        file, self._file, self.size = self._file, None, 0
+        with suppress(OSError):  # what it could not write is not wanted any more
+            file.close()
+        self._path.unlink(missing_ok=True)
+
+    @contextmanager
+    def _given_up(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            log.warning("cache_not_written", error=error.strerror)
+            self.discard()
 
 
 def _age_s(status: os.stat_result) -> float:

@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from hashlib import blake2b
 from typing import Any, BinaryIO
 
 import structlog
@@ -26,19 +27,21 @@ log = structlog.get_logger()
 _BULK_MARK = (
     b'"BulkDataURI":"@/'  # inside a value the quotes would be escaped, so nothing else looks like this
 )
+_WEIGHT_BYTES = 1000  # what an instance takes beside its JSON, measured
 _FRAGMENT_WEIGHT_BYTES = 150  # what a span in a tuple of tuples takes
 
-ParsedKey = tuple[str, str, str, str]
+ParsedKey = bytes
+_KEY_BYTES = 16
 
 
 def parsed_key(served: Served, patient: Mapping[str, Any] | None = None) -> ParsedKey:
-    """What `parse` goes by: the record, the UIDs and character set it is served by, who its patient is said to be."""
-    return (
-        served.original.record_id.hex,
-        served.study_instance_uid,
-        served.series_instance_uid,
-        (json.dumps(patient, sort_keys=True) if patient else "") + (served.character_set or ""),
-    )
+    """What `parse` goes by: the record, the UIDs and character set it is served by, who its patient is said to be.
+
+    As a digest: tens of thousands are remembered.
+    """
+    said = json.dumps(patient, sort_keys=True) if patient else ""
+    uids = f"{served.study_instance_uid}\n{served.series_instance_uid}\n{served.character_set or ''}\n{said}"
+    return blake2b(served.original.record_id.bytes + uids.encode(), digest_size=_KEY_BYTES).digest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +60,7 @@ class Parsed:
     def weight_bytes(self) -> int:
         fragments = self.frames.fragments if self.frames is not None else None
         spans = sum(map(len, fragments)) if fragments else 0
-        return 500 + len(self.json) + spans * _FRAGMENT_WEIGHT_BYTES + len(self.inflated or b"")
+        return _WEIGHT_BYTES + len(self.json) + spans * _FRAGMENT_WEIGHT_BYTES + len(self.inflated or b"")
 
     def json_at(self, instance_url: str) -> bytes:
         """The JSON with its bulk data under the URL that the instance is served at."""

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import islice
 from json.encoder import encode_basestring as quote
 from typing import Any
 
@@ -19,6 +20,7 @@ from sqlalchemy.orm import Session
 from gateway.dicomweb.attributes import ATTRIBUTES, BY_KEYWORD, BY_TAG, MODALITIES_IN_STUDY, Attribute, Level
 from gateway.dicomweb.errors import BadQuery
 from gateway.dicomweb.matching import match_words
+from gateway.dicomweb.served import ROWS_AT_ONCE
 from gateway.index import Instance, Record, Series, Study, is_indexed
 from worklists.access import Sight, Subject, visible_to
 from worklists.examinations import Examination
@@ -114,10 +116,10 @@ def read_query(
 
 def search(session: Session, subject: Subject, query: Query, base_url: str) -> Found:
     """What matches and the caller may see, as DICOM JSON."""
-    rows = session.execute(_statement(subject, query)).all()
-    more = query.page is not None and len(rows) > query.page
+    rows = iter(session.execute(_statement(subject, query)).yield_per(ROWS_AT_ONCE))
     pieces = _pieces(query.level, query.lowest_shown)
-    results = (_write(row, pieces, base_url, query.level) for row in rows[: query.page])
+    results = [_write(row, pieces, base_url, query.level) for row in islice(rows, query.page)]
+    more = next(rows, None) is not None
     return Found(results=f"[{','.join(results)}]", warnings=_warnings(query, more))
 
 

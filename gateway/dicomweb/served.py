@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from sys import intern
 from typing import Any
 
 from sqlalchemy import select
@@ -14,6 +15,8 @@ from gateway.originals import Original
 from worklists.access import Sight, Subject, visible_to
 from worklists.errors import NotFound
 from worklists.examinations import Examination, IdentityChange
+
+ROWS_AT_ONCE = 500  # of a long answer; all of them would be twice what is made of them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +123,7 @@ def list_served(session: Session, opened: Opened, series_instance_uid: str | Non
     )
     if series_instance_uid is not None:
         query = query.where(Series.series_instance_uid == series_instance_uid)
-    served = [_served(opened, row) for row in session.execute(query)]
+    served = [_served(opened, row) for row in session.execute(query).yield_per(ROWS_AT_ONCE)]
     if not served:
         raise NotFound("instances")
     return Listing(served=served)
@@ -138,27 +141,28 @@ def find_corrected_patient(session: Session, examination_id: uuid.UUID) -> dict[
 
 
 def _served(opened: Opened, row: Any) -> Served:
+    # What thousands of one study share is kept once.
     return Served(
         study_instance_uid=opened.study_instance_uid,
-        series_instance_uid=row.series_instance_uid,
+        series_instance_uid=intern(row.series_instance_uid),
         sop_instance_uid=row.sop_instance_uid,
-        sop_class_uid=row.sop_class_uid,
-        transfer_syntax_uid=row.transfer_syntax_uid,
+        sop_class_uid=intern(row.sop_class_uid),
+        transfer_syntax_uid=intern(row.transfer_syntax_uid),
         has_pixels=row.rows is not None,
         sha256=row.sha256,
         data_set_offset=row.data_set_offset,
         character_set=character_set_of(opened.character_set, row.origin),
-        source_ae_title=str(row.origin.get("calling_ae_title", "")),
+        source_ae_title=intern(str(row.origin.get("calling_ae_title", ""))),
         original=Original(
             record_id=row.id,
-            node=row.node,
-            journal=row.journal,
+            node=intern(row.node),
+            journal=intern(row.journal),
             sequence=row.sequence,
             segment=row.segment,
             offset=row.offset,
             size_bytes=row.size_bytes,
             local=row.local,
-            pack_key=row.key,
+            pack_key=intern(row.key) if row.key is not None else None,
             pack_offset=row.pack_offset,
         ),
     )

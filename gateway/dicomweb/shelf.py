@@ -4,12 +4,13 @@ The right to see a study, and what belongs to it, are taken to be so for a momen
 instance is built never changes.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import dropwhile, groupby
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from itertools import groupby
 from threading import Lock
 from typing import Any
 
-from gateway.dicomweb.descriptions import Descriptions
+from gateway.dicomweb.descriptions import Descriptions, Written
 from gateway.dicomweb.openings import Openings
 from gateway.dicomweb.parsed import Parsed, ParsedKey, parse, parsed_key
 from gateway.dicomweb.recent import Recent
@@ -24,6 +25,9 @@ LISTED_FOR_S, LISTED_LONGEST_S = 2.0, 6.0  # before a new or replaced image is s
 LISTED_LIMIT = 25_000  # instances
 PARSED_LIMIT_BYTES = 64 << 20  # some ten thousand CT slices
 READ_ALONG_BYTES = PARSED_LIMIT_BYTES // 4  # of a series' file beside the one that was wanted
+ON_DISK_LIMIT = (
+    200_000  # instances of which it is remembered that their series' file has them; 100 bytes each
+)
 THUMBNAILS_LIMIT_BYTES = 16 << 20
 DESCRIPTIONS_PART = 8  # of the bound of all caches on disk
 
@@ -100,6 +104,7 @@ class Built:
             )
         )
         self._on_disk: dict[_SeriesKey, frozenset[ParsedKey]] = {}
+        self._on_disk_keys = 0
         self._lock = Lock()
 
     def peek(self, served: Served) -> Parsed | None:
@@ -119,21 +124,28 @@ class Built:
         return self._parsed.get(key, make)
 
     def get_series(self, served: Sequence[Served], patient: Mapping[str, Any] | None) -> Iterator[Parsed]:
-        """All of one series; afterwards it stands in its file."""
+        """All of one series; afterwards it stands in its file, and in memory as much of it as is its share."""
         series = (served[0].study_instance_uid, served[0].series_instance_uid)
-        seen: dict[ParsedKey, Parsed] = {}
-        written: Mapping[ParsedKey, Parsed] | None = None
-        for one in served:
-            key = parsed_key(one, patient)
-            parsed = self._parsed.peek(key)
-            if parsed is None:
-                written = self._read(series) if written is None else written
-                parsed = self._keep(key, written[key]) if key in written else self.get(one, patient)
-            seen[key] = parsed
-            yield parsed
-        if not seen.keys() <= self._on_disk.get(series, frozenset()):
-            self._files.save(*series, seen)
-            self._note(series, seen)
+        keys = [parsed_key(one, patient) for one in served]
+        with ExitStack() as files:
+            written: Written | None = None
+            writing = (
+                None if self._stands(series, keys) else files.enter_context(self._files.writing(*series))
+            )
+            kept_bytes = 0
+            for key, one in zip(keys, served, strict=True):
+                parsed = self._parsed.peek(key)
+                if parsed is None:
+                    written = written or files.enter_context(self._reading(series))
+                    parsed = written.find(key) or parse(self._runtime, one, patient)
+                    kept_bytes += parsed.weight_bytes
+                    if kept_bytes <= READ_ALONG_BYTES:
+                        self._keep(key, parsed)
+                if writing is not None:
+                    writing.add(key, parsed)
+                yield parsed
+        if writing is not None:
+            self._note(series, keys)
 
     def _load(self, served: Served, key: ParsedKey) -> None:
         """Take an instance and those behind it from the series' file, unless it was seen that it is not in it."""
@@ -141,23 +153,36 @@ class Built:
         if series in self._on_disk and key not in self._on_disk[series]:
             return
         weight = 0
-        for entry, parsed in dropwhile(lambda item: item[0] != key, self._read(series).items()):
-            weight += parsed.weight_bytes
-            if entry != key and weight > READ_ALONG_BYTES:
-                return
-            self._keep(entry, parsed)
+        with self._reading(series) as written:
+            for entry, parsed in written.following(key):
+                weight += parsed.weight_bytes
+                if entry != key and weight > READ_ALONG_BYTES:
+                    return
+                self._keep(entry, parsed)
 
-    def _read(self, series: _SeriesKey) -> Mapping[ParsedKey, Parsed]:
-        found = self._files.load(*series)
-        if found:
-            self._note(series, found)
-        return found
+    def _stands(self, series: _SeriesKey, keys: Sequence[ParsedKey]) -> bool:
+        """All of it is in the series' file."""
+        if series not in self._on_disk:
+            with self._reading(series):
+                pass
+        return self._on_disk.get(series, frozenset()).issuperset(keys)
+
+    @contextmanager
+    def _reading(self, series: _SeriesKey) -> Iterator[Written]:
+        with self._files.reading(*series) as written:
+            self._note(series, written.keys)
+            yield written
 
     def _keep(self, key: ParsedKey, parsed: Parsed) -> Parsed:
         return self._parsed.get(key, lambda: (parsed, parsed.weight_bytes))
 
-    def _note(self, series: _SeriesKey, entries: Mapping[ParsedKey, Parsed]) -> None:
+    def _note(self, series: _SeriesKey, keys: Iterable[ParsedKey]) -> None:
+        """What stands in a series' file; of none it is not remembered that there is none."""
+        noted = frozenset(keys)
         with self._lock:
-            if len(self._on_disk) > 10_000:
+            self._on_disk_keys += len(noted) - len(self._on_disk.pop(series, frozenset()))
+            if self._on_disk_keys > ON_DISK_LIMIT:
                 self._on_disk.clear()  # costs another look at the files
-            self._on_disk[series] = frozenset(entries)
+                self._on_disk_keys = len(noted)
+            if noted:
+                self._on_disk[series] = noted

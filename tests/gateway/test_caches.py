@@ -94,3 +94,15 @@ def test_who_has_the_fewest_connections_is_known_across_processes() -> None:
     assert shares.has_least(0)
     shares.say(0, 1)
     assert (shares.has_least(0), shares.has_least(1)) == (False, True)
+
+
+def test_a_file_that_was_not_written_to_its_end_is_none(tmp_path: Path) -> None:
+    files = FileCache(tmp_path, limit_bytes=10_000)
+    files.write("abc", b"whole")
+
+    with pytest.raises(ValueError, match="the reader left"), files.growing("abc") as file:
+        file.write(b"half")
+        raise ValueError("the reader left")
+
+    assert files.read("abc") == b"whole"
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["abc"]
