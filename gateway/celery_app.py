@@ -1,6 +1,6 @@
 """Celery carries the sweep: beat says when to look, workers run what is due. The broker holds no truth.
 
-A message only names a row that is leased already; lost with the broker, its lease runs out and beat finds it again.
+A message only names rows that are leased already; lost with the broker, their leases run out and beat finds them again.
 """
 
 import os
@@ -20,7 +20,7 @@ from gateway.processes import die_with_parent
 from gateway.pulse import DRAIN_DUE_S, warn_without_drain
 from gateway.runtime import Runtime, open_runtime, utc_now
 from gateway.settings import Settings
-from gateway.sweep import Leased, lease_due, run_leased
+from gateway.sweep import Leased, lease_sets, run_leased
 from gateway.tasks import TASKS
 
 SWEEP_INTERVAL_S = 1.0
@@ -78,12 +78,12 @@ def make_celery(settings: Settings) -> Celery:
 
     @app.task(name="gateway.sweep")
     def sweep() -> None:
-        for leased in lease_due(runtime()):
-            run.delay(_as_message(leased))
+        for leased in lease_sets(runtime(), TASKS):
+            run.delay([_as_message(one) for one in leased])
 
     @app.task(name="gateway.run")
-    def run(message: dict[str, Any]) -> None:
-        run_leased(runtime(), _from_message(message), TASKS)
+    def run(messages: list[dict[str, Any]]) -> None:
+        run_leased(runtime(), [_from_message(one) for one in messages], TASKS)
 
     return app
 

@@ -1,13 +1,15 @@
 """The sweep: finds rows that are due and runs each. In a thread without a broker, by Celery with one.
 
 Each row is leased (commit), worked on without a transaction, and its outcome written (commit). A worker that dies
-leaves a lease that runs out, so a task may run twice and bears it.
+leaves a lease that runs out, so a task may run twice and bears it. Of a task that takes many at once a set is leased
+beside the others, so that thousands of one kind keep nobody else waiting.
 """
 
 import threading
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -25,6 +27,10 @@ from gateway.work import Work
 log = structlog.get_logger()
 
 BATCH = 20
+TOGETHER = (
+    200  # rows of one task that takes many: some tenths of a second, so that no other writer waits for long
+)
+SETS_IN_ONE_LOOK = 10  # leased ahead for workers: done well before their leases run out
 TOGETHER_S = 0.5  # outcomes wait for each other no longer
 INTERVAL_S = 0.5  # between two looks; a hint makes it sooner
 AWAY_S = 2.0
@@ -68,23 +74,48 @@ class Outcome:
             row.succeed(now, generation=self.generation)
 
 
+@dataclass(frozen=True, slots=True)
+class Together:
+    """A task that takes many rows at once; answers which of them found it too early, and when to look again."""
+
+    run: Callable[[Runtime, Sequence[Leased]], Mapping[uuid.UUID, datetime]]
+
+    def __call__(self, runtime: Runtime, leased: Leased) -> None:
+        early = self.run(runtime, [leased])
+        if leased.id in early:
+            raise NotYet(early[leased.id])
+
+
 Task = Callable[[Runtime, Leased], None]
 
 
-def lease_due(runtime: Runtime, *, limit: int = BATCH) -> list[Leased]:
-    """Take the rows that are due, so that nobody else does."""
+def lease_due(runtime: Runtime, tasks: Mapping[str, Task], *, limit: int = BATCH) -> list[Leased]:
+    """Take rows that are due, so that nobody else does: some of any task, and a set of each that takes many."""
+    sets = [name for name, task in tasks.items() if isinstance(task, Together)]
     with runtime.sessions.begin() as session:
         now = runtime.now()
-        leased = [_lease(row, now) for row in work.due(session, now, limit=limit)]
+        rows = work.due(session, now, limit=limit, but=sets)
+        for name in sets:
+            rows += work.due(session, now, limit=TOGETHER, only=name)
+        leased = [_lease(row, now) for row in rows]
     if leased:
         reach("sweep.leased")
     return leased
 
 
-def run_leased(runtime: Runtime, leased: Leased, tasks: Mapping[str, Task]) -> None:
-    """Do the work of one leased row and write down how it went."""
-    outcome = _work(runtime, leased, tasks)
-    _write_outcomes(runtime, {leased.id: outcome} if outcome else {})
+def lease_sets(runtime: Runtime, tasks: Mapping[str, Task]) -> Iterator[list[Leased]]:
+    """The same for workers beside: each row by itself, or a whole set, until no set was full or it is enough for now."""
+    for _ in range(SETS_IN_ONE_LOOK):
+        leased = lease_due(runtime, tasks)
+        sets = _sets(leased, tasks)
+        yield from sets
+        if all(len(one) < TOGETHER for one in sets):
+            return
+
+
+def run_leased(runtime: Runtime, leased: Sequence[Leased], tasks: Mapping[str, Task]) -> None:
+    """Do the work of leased rows, one or a set, and write down how it went."""
+    _write_outcomes(runtime, _work(runtime, leased, tasks))
 
 
 def sweep_once(runtime: Runtime, tasks: Mapping[str, Task]) -> int:
@@ -92,12 +123,11 @@ def sweep_once(runtime: Runtime, tasks: Mapping[str, Task]) -> int:
 
     What takes moments is written down together: thousands may be due at once, and others have much to write.
     """
-    leased = lease_due(runtime)
+    leased = lease_due(runtime, tasks)
     outcomes: dict[uuid.UUID, Outcome] = {}
     began = time.monotonic()
-    for item in leased:
-        if outcome := _work(runtime, item, tasks):
-            outcomes[item.id] = outcome
+    for rows in _sets(leased, tasks):
+        outcomes |= _work(runtime, rows, tasks)
         if time.monotonic() - began > TOGETHER_S:
             _write_outcomes(runtime, outcomes)
             outcomes, began = {}, time.monotonic()
@@ -105,10 +135,31 @@ def sweep_once(runtime: Runtime, tasks: Mapping[str, Task]) -> int:
     return len(leased)
 
 
-def _work(runtime: Runtime, leased: Leased, tasks: Mapping[str, Task]) -> Outcome | None:
-    """None for a lease that ran out: the row is somebody else's by now."""
-    if runtime.now() >= leased.leased_until:
-        return None
+def _sets(leased: Sequence[Leased], tasks: Mapping[str, Task]) -> list[list[Leased]]:
+    """In the order in which they were leased: each by itself, those of a task that takes many as one."""
+    sets: dict[object, list[Leased]] = defaultdict(list)
+    for one in leased:
+        sets[one.task if isinstance(tasks.get(one.task), Together) else one.id].append(one)
+    return list(sets.values())
+
+
+def _work(runtime: Runtime, leased: Sequence[Leased], tasks: Mapping[str, Task]) -> dict[uuid.UUID, Outcome]:
+    """How it went with each; nothing of a lease that ran out: that row is somebody else's by now."""
+    mine = [one for one in leased if runtime.now() < one.leased_until]
+    task = tasks.get(mine[0].task) if len(mine) > 1 else None
+    if not isinstance(task, Together):
+        return {one.id: _work_alone(runtime, one, tasks) for one in mine}
+    try:
+        early = task.run(runtime, mine)
+    except (
+        Exception
+    ) as error:  # one of them may be to blame: each by itself then, so that it keeps none of the others
+        log.warning("set_failed", task=mine[0].task, rows=len(mine), exc_info=error)
+        return {one.id: _work_alone(runtime, one, tasks) for one in mine}
+    return {one.id: Outcome(generation=one.generation, until=early.get(one.id)) for one in mine}
+
+
+def _work_alone(runtime: Runtime, leased: Leased, tasks: Mapping[str, Task]) -> Outcome:
     try:
         tasks[leased.task](runtime, leased)
     except NotYet as early:

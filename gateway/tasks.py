@@ -1,17 +1,17 @@
 """The tasks that due rows name. Each bears being run twice."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from gateway import audit, indexing, live, matching, name_index, rereading, text_doubts, work
 from gateway.index import DrainMark, Instance, Record, Series, Study
 from gateway.runtime import Runtime
-from gateway.sweep import Leased, NotYet, Task
+from gateway.sweep import Leased, NotYet, Task, Together
 from worklists import routing
 from worklists.examinations import Examination, is_whole
 from worklists.reading import ReadingTask, TaskState
@@ -30,37 +30,56 @@ WRONG_CLOCK = timedelta(seconds=30)  # so much the drain must have indexed beyon
 RENDER = "render_report"
 
 
-def settle_examination(runtime: Runtime, leased: Leased) -> None:
-    """Judge whether an examination is whole, in receive time, and never while the drain is behind."""
-    examination_id = uuid.UUID(leased.subject)
+def settle_examinations(runtime: Runtime, leased: Sequence[Leased]) -> dict[uuid.UUID, datetime]:
+    """Judge which examinations are whole, in receive time, and never while the drain is behind."""
+    rows = {uuid.UUID(one.subject): one.id for one in leased}
+    early: dict[uuid.UUID, datetime] = {}
     with runtime.reading() as session:
-        if _is_behind(
-            session, runtime.now()
-        ):  # most likely too early: the drain should not wait for us to say so
-            _check_time(runtime, session, session.get(Examination, examination_id))
-    with runtime.sessions.begin() as session:
-        # Locked, so that what arrives in this moment is not taken for what was there.
-        examination = session.get(Examination, examination_id, with_for_update={"of": Examination})
-        _check_time(runtime, session, examination)
-        if examination is not None and not examination.complete:
-            routing.note_complete(session, examination, runtime.now())
-            live.bump(session, "worklist")
+        if _is_behind(session, runtime.now()):
+            # Most likely too early: the drain should not wait for us to say so.
+            early = _too_early(runtime, session, session.scalars(_incomplete(rows)).all())
+    if early.keys() != rows.keys():
+        with runtime.sessions.begin() as session:
+            # Locked, so that what arrives in this moment is not taken for what was there.
+            query = _incomplete(rows.keys() - early.keys()).with_for_update(of=Examination)
+            found = session.scalars(query).all()
+            early |= _too_early(runtime, session, found)
+            whole = [examination for examination in found if examination.id not in early]
+            if whole:
+                routing.note_complete(session, whole, runtime.now())
+                live.bump(session, "worklist")
+    return {rows[examination_id]: until for examination_id, until in early.items()}
 
 
-def _check_time(runtime: Runtime, session: Session, examination: Examination | None) -> None:
-    """NotYet where it is too early to judge it."""
-    if examination is None or examination.complete or is_whole(examination):
-        return
-    due_at = indexing.settle_times(session, [examination], runtime.settings)[examination.id]
+def _incomplete(ids: Iterable[uuid.UUID]) -> Select[Examination]:
+    """In one order, so that no two wait for each other."""
+    return (
+        select(Examination)
+        .where(Examination.id.in_(list(ids)), Examination.complete.is_(False))
+        .order_by(Examination.id)
+    )
+
+
+def _too_early(runtime: Runtime, session: Session, found: Sequence[Examination]) -> dict[uuid.UUID, datetime]:
+    """Which of them cannot be judged yet, and when to look again."""
     now = runtime.now()
-    if due_at > now + work.FURTHEST:  # received by a clock that was ahead; nobody waits until it is that late
-        due_at = now - WRONG_CLOCK
-    if now < due_at:
-        raise NotYet(due_at)
-    indexed_until = _indexed_until(session, examination)
-    if indexed_until is None or indexed_until < due_at:
-        # Thousands may wait for a drain that has much to do: the longer they did, the less often each looks again.
-        raise NotYet(now + min(max(BEHIND_INTERVAL, (now - due_at) / 2), LONGEST_BEHIND_INTERVAL))
+    early: dict[uuid.UUID, datetime] = {}
+    due: dict[uuid.UUID, datetime] = {}
+    waiting = [examination for examination in found if not is_whole(examination)]
+    for examination_id, due_at in indexing.settle_times(session, waiting, runtime.settings).items():
+        if now < due_at <= now + work.FURTHEST:
+            early[examination_id] = due_at
+        else:  # later still: received by a clock that was ahead; nobody waits until it is that late
+            due[examination_id] = due_at if due_at <= now else now - WRONG_CLOCK
+    indexed = _indexed_until(session, due)
+    for examination_id, due_at in due.items():
+        until = indexed.get(examination_id)
+        if until is None or until < due_at:
+            # Thousands may wait for a drain that has much to do: the longer they did, the less often each looks again.
+            early[examination_id] = now + min(
+                max(BEHIND_INTERVAL, (now - due_at) / 2), LONGEST_BEHIND_INTERVAL
+            )
+    return early
 
 
 def _is_behind(session: Session, now: datetime) -> bool:
@@ -69,16 +88,20 @@ def _is_behind(session: Session, now: datetime) -> bool:
     return marked is None or marked < now - BEHIND
 
 
-def _indexed_until(session: Session, examination: Examination) -> datetime | None:
-    """How far the drains of the nodes are that received it; one that was taken away keeps nothing else waiting."""
-    nodes = (
-        select(Record.node)
-        .join(Instance, Instance.record_id == Record.id)
-        .join(Series, Series.id == Instance.series_id)
-        .join(Study, Study.id == Series.study_id)
-        .where(Study.examination_id == examination.id)
+def _indexed_until(session: Session, ids: Collection[uuid.UUID]) -> dict[uuid.UUID, datetime]:
+    """How far the drains of the nodes are that received each; one that was taken away keeps nothing else waiting."""
+    if not ids:
+        return {}
+    rows = session.execute(
+        select(Study.examination_id, func.min(DrainMark.indexed_until).label("until"))
+        .join(Series, Series.study_id == Study.id)
+        .join(Instance, Instance.series_id == Series.id)
+        .join(Record, Record.id == Instance.record_id)
+        .join(DrainMark, DrainMark.node == Record.node)
+        .where(Study.examination_id.in_(list(ids)))
+        .group_by(Study.examination_id)
     )
-    return session.scalar(select(func.min(DrainMark.indexed_until)).where(DrainMark.node.in_(nodes)))
+    return {row.examination_id: row.until for row in rows}
 
 
 def render_report(runtime: Runtime, leased: Leased) -> None:
@@ -145,7 +168,7 @@ def match_patients(runtime: Runtime, _leased: Leased) -> None:
 
 
 TASKS: dict[str, Task] = {
-    indexing.SETTLE: settle_examination,
+    indexing.SETTLE: Together(settle_examinations),
     RENDER: render_report,
     "seal_audit": seal_audit,
     "release_expired_claims": release_expired_claims,

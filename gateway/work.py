@@ -5,7 +5,7 @@ A sweep finds due rows and runs each: lease it (commit), do the work without a t
 """
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -118,8 +118,10 @@ def schedule_all(
     )
 
 
-def due(session: Session, now: datetime, *, limit: int) -> list[Work]:
-    """Rows whose time has come and whom nobody is working on, the longest due first."""
+def due(
+    session: Session, now: datetime, *, limit: int, only: str | None = None, but: Collection[str] = ()
+) -> list[Work]:
+    """Rows whose time has come and whom nobody is working on, the longest due first; of one task, or of all but these."""
     return list(
         session.scalars(
             select(Work)
@@ -131,6 +133,7 @@ def due(session: Session, now: datetime, *, limit: int) -> list[Work]:
                     Work.leased_until > now + LEASE + FURTHEST,
                 )
             )
+            .where(Work.task == only if only is not None else Work.task.not_in(but))
             .order_by(Work.due_at)
             .limit(limit)
             .with_for_update(skip_locked=True)

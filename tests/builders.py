@@ -196,7 +196,7 @@ def waiting_task(
     examination = arrive(session, county, **fields)
     if priority is not Priority.ROUTINE:
         routing.set_priority(session, examination, priority)
-    routing.note_complete(session, examination, NOW)
+    routing.note_complete(session, [examination], NOW)
     session.flush()
     return task_of(session, examination)
 

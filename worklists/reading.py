@@ -1,11 +1,12 @@
 """Reading: the work on one examination, from its first object to its signature, and the draft that grows on it."""
 
 import uuid
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, Select, select
+from sqlalchemy import ForeignKey, Index, Select, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from worklists.base import Base, new_id
@@ -202,10 +203,6 @@ class ReadingTask(Base):
         if self.state is TaskState.SENT_BACK:
             self.state, self.sent_back_reason, self.waiting_since = TaskState.ARRIVING, "", now
 
-    def note_complete(self) -> None:
-        if self.state is TaskState.ARRIVING:
-            self.state = TaskState.WAITING
-
     def set_priority(self, priority: Priority) -> None:
         self.rank = priority.rank
 
@@ -360,6 +357,15 @@ def save_draft(
 
 def tasks_of(*examination_ids: uuid.UUID) -> Select[ReadingTask]:
     return select(ReadingTask).where(ReadingTask.examination_id.in_(examination_ids)).order_by(ReadingTask.id)
+
+
+def note_complete(session: Session, examination_ids: Sequence[uuid.UUID]) -> None:
+    """Tasks whose images all arrived wait for a reader. In one statement: whoever claims meanwhile keeps the claim."""
+    session.execute(
+        update(ReadingTask)
+        .where(ReadingTask.examination_id.in_(examination_ids), ReadingTask.state == TaskState.ARRIVING)
+        .values(state=TaskState.WAITING, version=ReadingTask.version + 1)
+    )
 
 
 def get_task(session: Session, task_id: uuid.UUID) -> ReadingTask:

@@ -8,6 +8,7 @@ from datetime import date, datetime, timedelta
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from worklists import reading
 from worklists.base import COUNTY_TIME, local_date, new_id
 from worklists.directory import Centre, Institution, InstitutionKind, Kind, find_agreement
 from worklists.examinations import Examination, Priority
@@ -116,11 +117,11 @@ def set_priority(session: Session, examination: Examination, priority: Priority)
             task.due_at = task.waiting_since + TURNAROUND[priority]
 
 
-def note_complete(session: Session, examination: Examination, now: datetime) -> None:
-    """Nothing more is expected: the examination is whole and its task waits for a reader."""
-    examination.mark_complete(now)
-    for task in session.scalars(tasks_of(examination.id)):
-        task.note_complete()
+def note_complete(session: Session, whole: Sequence[Examination], now: datetime) -> None:
+    """Nothing more is expected: the examinations are whole and their tasks wait for a reader."""
+    for examination in whole:
+        examination.mark_complete(now)
+    reading.note_complete(session, [examination.id for examination in whole])
 
 
 class _Desk:

@@ -14,11 +14,12 @@ from sqlalchemy import Engine, event, select
 from gateway.fault_points import arm
 from gateway.filing import Filing
 from gateway.index import DrainMark, Record, RecordState
+from gateway.indexing import SETTLE
 from gateway.intake import Drain
 from gateway.journal import find_segment
 from gateway.runtime import Runtime
 from gateway.sweep import Leased
-from gateway.tasks import settle_examination
+from gateway.tasks import TASKS
 from tests.conftest import NOW, Clock
 from tests.gateway.sending import Wire, open_wire
 from tests.synthetic import new_uid
@@ -101,7 +102,7 @@ def test_a_node_that_was_taken_away_keeps_no_other_nodes_examination_from_settli
 
     with wire.session() as session:
         examination_id = session.scalars(select(Examination.id)).one()
-    settle_examination(
+    TASKS[SETTLE](
         later,
         Leased(
             id=new_id(), task="settle_examination", subject=str(examination_id), arguments={}, generation=1,

@@ -15,7 +15,7 @@ from gateway.indexing import SETTLE
 from gateway.intake import BATCH_RECORDS, Drain
 from gateway.runtime import Runtime
 from gateway.sweep import Leased, NotYet, sweep_once
-from gateway.tasks import TASKS, settle_examination
+from gateway.tasks import TASKS
 from gateway.work import Work
 from tests.conftest import Clock
 from tests.gateway.sending import Wire, open_wire
@@ -269,7 +269,7 @@ def settle(wire: Wire) -> None:
         id=row.id, task=row.task, subject=row.subject, arguments={}, generation=row.generation,
         leased_until=wire.runtime.now() + work.LEASE,
     )  # fmt: skip
-    settle_examination(wire.runtime, leased)
+    TASKS[SETTLE](wire.runtime, leased)
 
 
 def test_an_examination_settles_soon_after_its_association_was_released(wire: Wire, clock: Clock) -> None:

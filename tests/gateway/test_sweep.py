@@ -1,15 +1,26 @@
 """Due rows: run when their time has come, once at a time, again after a failure, later when it is too early."""
 
 import threading
-from collections.abc import Callable, Iterator
-from datetime import timedelta
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import event, select
 
 from gateway import work
 from gateway.runtime import Runtime
-from gateway.sweep import Leased, NotYet, SweepThread, lease_due, run_leased, sweep_once
+from gateway.sweep import (
+    TOGETHER,
+    Leased,
+    NotYet,
+    SweepThread,
+    Together,
+    lease_due,
+    lease_sets,
+    run_leased,
+    sweep_once,
+)
 from gateway.work import FIRST_RETRY, LEASE, LONGEST_RETRY, Work
 from tests.conftest import Clock
 from tests.journeys.gateways import wait_for
@@ -112,6 +123,60 @@ def test_outcomes_of_many_are_written_down_together(runtime: Runtime, clock: Clo
         assert all(one.due_at - clock() == timedelta(seconds=number) for number, one in rows.items())
 
 
+def test_a_task_that_takes_many_is_given_a_set_and_keeps_nobody_else_waiting(
+    runtime: Runtime, clock: Clock
+) -> None:
+    sets: list[int] = []
+    greeted: list[str] = []
+
+    def count(again: Runtime, leased: Sequence[Leased]) -> Mapping[uuid.UUID, datetime]:
+        sets.append(len(leased))
+        return {one.id: again.now() + timedelta(hours=1) for one in leased if one.subject == "7"}
+
+    tasks = {"count": Together(count), "greet": lambda _, leased: greeted.append(leased.subject)}
+    ask(runtime, *range(TOGETHER + 50), task="count")
+    clock.advance(seconds=1)
+    ask(runtime, "last")
+
+    assert sweep_once(runtime, tasks) == TOGETHER + 1
+    assert (sets, greeted) == ([TOGETHER], ["last"])
+    assert sweep_once(runtime, tasks) == 50
+    with runtime.sessions() as session:
+        [waiting] = session.scalars(select(Work).where(Work.done_at.is_(None)))
+    assert (waiting.subject, waiting.due_at, waiting.last_error) == ("7", clock() + timedelta(hours=1), "")
+
+
+def test_one_of_a_set_that_fails_does_not_keep_the_others(runtime: Runtime) -> None:
+    def count(_runtime: Runtime, leased: Sequence[Leased]) -> Mapping[uuid.UUID, datetime]:
+        if any(one.subject == "bad" for one in leased):
+            raise OSError("the printer is on fire")
+        return {}
+
+    ask(runtime, "a", "bad", "b", task="count")
+    sweep_once(runtime, {"count": Together(count)})
+
+    with runtime.sessions() as session:
+        rows = {one.subject: one for one in session.scalars(select(Work))}
+    assert [name for name, one in rows.items() if one.done_at is None] == ["bad"]
+    assert "the printer is on fire" in rows["bad"].last_error
+
+
+def test_workers_are_given_whole_sets_until_none_is_full(runtime: Runtime) -> None:
+    def nothing(_runtime: Runtime, _leased: Sequence[Leased]) -> Mapping[uuid.UUID, datetime]:
+        return {}
+
+    tasks = {"count": Together(nothing), "greet": done}
+    ask(runtime, *range(2 * TOGETHER + 5), task="count")
+    ask(runtime, "a", "b")
+
+    sets = list(lease_sets(runtime, tasks))
+    assert sorted(map(len, sets)) == [1, 1, 5, TOGETHER, TOGETHER]
+    for leased in sets:
+        run_leased(runtime, leased, tasks)
+    with runtime.sessions() as session:
+        assert session.scalars(select(Work).where(Work.done_at.is_(None))).all() == []
+
+
 def test_a_failure_is_written_down_and_tried_again_later_and_later(runtime: Runtime, clock: Clock) -> None:
     ask(runtime, "a")
     delays = []
@@ -147,21 +212,21 @@ def test_a_task_that_this_version_does_not_know_is_a_failure_people_can_see(runt
 
 def test_a_leased_row_is_nobody_elses_until_the_lease_runs_out(runtime: Runtime, clock: Clock) -> None:
     ask(runtime, "a")
-    [mine] = lease_due(runtime)
+    [mine] = lease_due(runtime, {})
 
-    assert lease_due(runtime) == []
+    assert lease_due(runtime, {}) == []
     clock.time = mine.leased_until + timedelta(seconds=1)  # whoever leased it has died
-    [theirs] = lease_due(runtime)
+    [theirs] = lease_due(runtime, {})
     assert theirs.leased_until == clock() + LEASE
 
 
 def test_a_worker_that_comes_after_its_lease_does_nothing(runtime: Runtime, clock: Clock) -> None:
     ran: list[str] = []
     ask(runtime, "a")
-    [mine] = lease_due(runtime)
+    [mine] = lease_due(runtime, {})
     clock.advance(minutes=3)
 
-    run_leased(runtime, mine, {"greet": lambda _, leased: ran.append(leased.subject)})
+    run_leased(runtime, [mine], {"greet": lambda _, leased: ran.append(leased.subject)})
     assert ran == []
     assert row(runtime).done_at is None
 
