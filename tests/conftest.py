@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+import structlog
 from sqlalchemy import Engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session, sessionmaker
@@ -21,6 +22,13 @@ from tests.servers import Postgres, postgres, redis, seaweedfs  # noqa: F401 (fi
 from worklists.base import Base
 
 NOW = datetime(2026, 11, 21, 6, 30, tzinfo=UTC)
+
+
+def pytest_configure() -> None:
+    """Tracebacks as the gateway logs them: structlog's own show every local variable, and take seconds each."""
+    *others, _ = structlog.get_config()["processors"]
+    plain = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[*others, plain])
 
 
 class Clock:
