@@ -136,12 +136,13 @@ def take_studies(gateway: Gateway, count: int) -> Outcome:
     """So many studies of one instance each, of as many people, from several devices at once."""
     shares = make_studies(count, len(DEVICES))
     with closing(gateway.sign_in("reader")) as reader:
-        before, waiting = _instances(gateway), _open_tasks(gateway)
+        before, waiting = _instances(gateway), _open_tasks(gateway, *UNCLAIMED)
         watch, clock = Watch(gateway), Clock()
         send_at_once(gateway.dicom_port, shares, associations=1, callings=DEVICES)
         clock.note("acknowledged")
         clock.reach("found", lambda: _instances(gateway) == before + count, gateway)
-        clock.reach("on the worklist", lambda: _open_tasks(gateway) == waiting + count, gateway)
+        clock.reach("on the worklist", lambda: _open_tasks(gateway, *UNCLAIMED) == waiting + count, gateway)
+        clock.reach("complete", lambda: _open_tasks(gateway, TaskState.WAITING) == waiting + count, gateway)
         clock.reach("filed", lambda: _unfiled(gateway) == 0, gateway)
         with clock.alone("the worklist's first page"):
             get_json(reader, "/api/v1/worklist", limit=50)
@@ -302,9 +303,11 @@ def _listed(reader: httpx.Client, study_uid: str) -> dict[str, Any]:
     return next((one for one in items if one["study_instance_uid"] == study_uid), {"instances": 0})
 
 
-def _open_tasks(gateway: Gateway) -> int:
-    """What nobody has claimed yet; the worklist itself counts no further than a thousand."""
-    states = (TaskState.ARRIVING, TaskState.WAITING)
+UNCLAIMED = (TaskState.ARRIVING, TaskState.WAITING)
+
+
+def _open_tasks(gateway: Gateway, *states: TaskState) -> int:
+    """Of what nobody has claimed yet; the worklist itself counts no further than a thousand."""
     with gateway.session() as session:
         return session.scalar(select(func.count(ReadingTask.id)).where(ReadingTask.state.in_(states))) or 0
 
