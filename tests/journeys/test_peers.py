@@ -50,7 +50,7 @@ def wait_for_refusal(gateway: Gateway, before: int) -> Refusal:
 
     def newest() -> Refusal | None:
         with gateway.session() as session:
-            rows = session.scalars(select(Refusal).order_by(Refusal.id)).all()
+            rows = session.scalars(select(Refusal).order_by(Refusal.refused_at)).all()
         return rows[-1] if len(rows) > before else None
 
     found = wait_for(newest, 10, "the refusal is shown", gateway.log)
