@@ -116,7 +116,9 @@ def read_query(
 
 def search(session: Session, subject: Subject, query: Query, base_url: str) -> Found:
     """What matches and the caller may see, as DICOM JSON."""
-    rows = iter(session.execute(_statement(subject, query)).yield_per(ROWS_AT_ONCE))
+    found = session.execute(_statement(subject, query))
+    is_page = query.page is not None and query.page <= ROWS_AT_ONCE  # at once: 5 ms less on PostgreSQL
+    rows = iter(found.all() if is_page else found.yield_per(ROWS_AT_ONCE))
     pieces = _pieces(query.level, query.lowest_shown)
     results = [_write(row, pieces, base_url, query.level) for row in islice(rows, query.page)]
     more = next(rows, None) is not None
