@@ -151,9 +151,8 @@ def _work(runtime: Runtime, leased: Sequence[Leased], tasks: Mapping[str, Task])
         return {one.id: _work_alone(runtime, one, tasks) for one in mine}
     try:
         early = task.run(runtime, mine)
-    except (
-        Exception
-    ) as error:  # one of them may be to blame: each by itself then, so that it keeps none of the others
+    except Exception as error:
+        # One of them may be to blame: each by itself then, so that it keeps none of the others.
         log.warning("set_failed", task=mine[0].task, rows=len(mine), exc_info=error)
         return {one.id: _work_alone(runtime, one, tasks) for one in mine}
     return {one.id: Outcome(generation=one.generation, until=early.get(one.id)) for one in mine}

@@ -304,9 +304,8 @@ class GroupCommit:
                     return
                 time.sleep(min(PREPARE_REST_S, PREPARE_REST * (now - began)))
                 began = time.monotonic()
-        except (
-            OSError
-        ) as error:  # records need no prepared space, and find out themselves whether the disk is well
+        except OSError as error:
+            # Records need no prepared space, and find out themselves whether the disk is well.
             log.warning("journal_space_not_prepared", journal=self._folder.name, error=error.strerror)
 
     def _work(self) -> None:
