@@ -1,0 +1,1 @@
+"""Electrocardiograms: what carts write in, one EcgRecording out, and the ways out of it."""
