@@ -2,6 +2,7 @@ import type { Same } from '../same'
 import type { zh } from '../zh'
 import { admin, audit } from './admin'
 import { common } from './common'
+import { ecg } from './ecg'
 import { held } from './held'
 import { patients } from './patients'
 import { reading } from './reading'
@@ -11,4 +12,4 @@ import { township } from './township'
 import { upload } from './upload'
 import { worklist } from './worklist'
 
-export const en: Same<typeof zh> = { ...common, shell, worklist, reading, township, upload, system, refusal, held, patients, admin, audit }
+export const en: Same<typeof zh> = { ...common, shell, worklist, reading, township, upload, system, refusal, held, ecg, patients, admin, audit }

@@ -1,5 +1,6 @@
 import { admin, audit } from './admin'
 import { common } from './common'
+import { ecg } from './ecg'
 import { held } from './held'
 import { patients } from './patients'
 import { reading } from './reading'
@@ -9,4 +10,4 @@ import { township } from './township'
 import { upload } from './upload'
 import { worklist } from './worklist'
 
-export const zh = { ...common, shell, worklist, reading, township, upload, system, refusal, held, patients, admin, audit }
+export const zh = { ...common, shell, worklist, reading, township, upload, system, refusal, held, ecg, patients, admin, audit }

@@ -1,0 +1,3 @@
+export const ecg = {
+  none: '这份检查还没有心电记录。',
+}
