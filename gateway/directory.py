@@ -213,9 +213,10 @@ def _set_roles(person: Person, wanted: list[dict[str, Any]]) -> None:
 
 def _check(edit: _Edit, row: Base, values: Mapping[str, Any]) -> None:
     reasons = edit.entity.check(edit.session, row)
-    if values.get("password") is not None and isinstance(row, Person):
+    if values.get("password") is not None and isinstance(row, Person | Device):
         try:
-            accounts.check_password(values["password"], username=row.username)
+            name = row.username if isinstance(row, Person) else row.account or ""
+            accounts.check_password(values["password"], username=name)
         except accounts.PasswordTooWeak:
             reasons["password"] = "password"  # noqa: S105 (a reason, not a secret)
     if reasons:
@@ -228,9 +229,12 @@ def _hash_password(body: BaseModel) -> accounts.HashedPassword | None:
 
 
 def _set_password(edit: _Edit, row: Base) -> None:
-    if edit.password is not None and isinstance(row, Person):
-        accounts.set_password(edit.session, row.id, edit.password, now=edit.now)
-        detail = {"person": str(row.id)}
+    if edit.password is not None and isinstance(row, Person | Device):
+        if isinstance(row, Person):
+            accounts.set_password(edit.session, row.id, edit.password, now=edit.now)
+        else:
+            row.account_password_hash = edit.password
+        detail = {"person" if isinstance(row, Person) else "device": str(row.id)}
         audit.record(edit.session, "password_set", actor=edit.actor, now=edit.now, detail=detail)
 
 

@@ -43,6 +43,7 @@ Reasons = dict[str, str]
 # PS3.5 §6.2, AE: at most 16 characters of the default repertoire, no backslash, no control character;
 # leading and trailing blanks mean nothing, so a title has none.
 _AE_TITLE = re.compile(r"[\x21-\x5B\x5D-\x7E](?:[\x20-\x5B\x5D-\x7E]{0,14}[\x21-\x5B\x5D-\x7E])?")
+_ACCOUNT = re.compile(r"[a-z0-9_-]{1,32}")  # a folder's and an FTP user's name, on every system
 _CODE = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _USERNAME = re.compile(r"[^\s/\\\x00-\x1f]{1,64}")
 # PS3.3 §C.12.1.1.2, Tables C.12-2 to C.12-5; GBK is widely sent where GB18030 is meant.
@@ -111,6 +112,7 @@ class DeviceFields(Fields):
     tls_exception: TlsException = TlsException.NONE
     tls_exception_reason: Text = ""
     tls_exception_until: date | None = None
+    account: OptionalText = None
     enabled: bool = True
 
 
@@ -251,6 +253,11 @@ def _check_device(session: Session, row: Device) -> Reasons:
         reasons["ae_title"] = "ae_title"
     elif _is_taken(session, row, Device.ae_title == row.ae_title):
         reasons["ae_title"] = "taken"
+    if row.account is not None:
+        if not _ACCOUNT.fullmatch(row.account):
+            reasons["account"] = "account"
+        elif _is_taken(session, row, Device.account == row.account):
+            reasons["account"] = "taken"
     if row.address is not None and not _is_address(row.address):
         reasons["address"] = "address"
     if row.character_set is not None and not set(row.character_set.split("\\")) <= _CHARACTER_SETS:
@@ -334,7 +341,8 @@ ENTITIES: tuple[Entity, ...] = (
         row=Device,
         fields=DeviceFields,
         check=_check_device,
-        shown={"last_heard_at": datetime | None},
+        shown={"last_heard_at": datetime | None, "has_account_password": bool},
+        secrets={"password": Annotated[str, StringConstraints(max_length=1024)]},
     ),
     Entity(
         name="person",

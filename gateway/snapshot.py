@@ -196,6 +196,8 @@ def _describe_device(device: Device, institution: Institution) -> dict[str, Any]
         "certificates": device.certificates,
         "tls_exception": device.tls_exception,
         "tls_exception_until": str(device.tls_exception_until or ""),
+        "account": device.account,
+        "account_password_hash": device.account_password_hash,
         "enabled": device.enabled,
         "institution_enabled": institution.enabled,
     }
@@ -273,6 +275,8 @@ _FOLLOWED = {
         "certificates",
         "tls_exception",
         "tls_exception_until",
+        "account",
+        "account_password_hash",
         "enabled",
     ),
     Institution: ("enabled", "accept_unknown_devices"),

@@ -78,7 +78,10 @@ class Centre(Base):
 
 
 class Device(Base):
-    """Something in an institution that sends: known by its AE title and, when given, its address and certificates."""
+    """Something in an institution that sends: known by its AE title and, when given, its address and certificates.
+
+    What hands over files (an ECG cart) has an account: the name of its folder and of its FTP user.
+    """
 
     __tablename__ = "device"
 
@@ -93,11 +96,17 @@ class Device(Base):
     tls_exception: Mapped[TlsException] = mapped_column(default=TlsException.NONE)
     tls_exception_reason: Mapped[str] = mapped_column(default="")
     tls_exception_until: Mapped[date | None]  # its last day
+    account: Mapped[str | None] = mapped_column(unique=True)
+    account_password_hash: Mapped[str | None]  # without one nobody signs in by FTP
     enabled: Mapped[bool] = mapped_column(default=True)
     last_heard_at: Mapped[datetime | None]
     last_sop_instance_uid: Mapped[str | None]
 
     institution: Mapped[Institution] = relationship()
+
+    @property
+    def has_account_password(self) -> bool:
+        return self.account_password_hash is not None
 
 
 class Person(Base):

@@ -238,6 +238,10 @@ REASONS: Mapping[str, tuple[str, str]] = {
         "代码由字母、数字、点、横线或下划线组成，最多 64 个字符。",
         "A code has at most 64 letters, digits, dots, dashes or underscores.",
     ),
+    "account": (
+        "账号由 1 至 32 个小写字母、数字、横线或下划线组成。",
+        "An account has 1 to 32 lower-case letters, digits, dashes or underscores.",
+    ),
     "address": ("应为 IP 地址。", "It must be an IP address."),
     "character_set": ("不是 DICOM 字符集名称。", "It is not a DICOM character set term."),
     "certificate": (
