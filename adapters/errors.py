@@ -22,3 +22,7 @@ class PeerRejected(Exception):
 
 class PeerUnreachable(Exception):
     """The peer could not be reached or did not answer; try again."""
+
+
+class Inexpressible(Exception):
+    """The value is fine, but the format asked for has no room for it; the caller must ask for another."""

@@ -1,0 +1,1 @@
+"""Electrocardiograms: formats in, formats out, paper."""
