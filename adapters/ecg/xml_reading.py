@@ -1,0 +1,46 @@
+"""ECGs in XML: HL7 aECG (also Mindray's), GE MUSE, Philips Sierra; made safe by `xml_text`, read by ecgdatakit."""
+
+import re
+
+from ecgdatakit.parsing.parser import Parser
+from ecgdatakit.parsing.parsers.ge_muse_xml import GEMuseXMLParser
+from ecgdatakit.parsing.parsers.hl7_aecg import HL7aECGParser
+from ecgdatakit.parsing.parsers.sierra_xml import SierraXMLParser
+
+from adapters.ecg.by_ecgdatakit import read_by
+from adapters.ecg.content import Companions, Content
+from adapters.ecg.recording import EcgRecording
+from adapters.ecg.xml_text import read_xml, text_of_head
+
+_AECG = re.compile(r"<(?:[A-Za-z_][\w.-]*:)?AnnotatedECG\b")
+_MUSE = re.compile(r"<RestingECG\b")
+_SIERRA = re.compile(r"<(?:[A-Za-z_][\w.-]*:)?restingecgdata\b")
+
+
+def is_aecg(content: Content) -> bool:
+    return bool(_AECG.search(text_of_head(content.head)))
+
+
+def is_muse(content: Content) -> bool:
+    return bool(_MUSE.search(text_of_head(content.head)))
+
+
+def is_sierra(content: Content) -> bool:
+    return bool(_SIERRA.search(text_of_head(content.head)))
+
+
+def read_aecg(content: Content, companions: Companions) -> EcgRecording:
+    return _read(HL7aECGParser, content, "aecg")
+
+
+def read_muse(content: Content, companions: Companions) -> EcgRecording:
+    return _read(GEMuseXMLParser, content, "muse")
+
+
+def read_sierra(content: Content, companions: Companions) -> EcgRecording:
+    return _read(SierraXMLParser, content, "sierra")
+
+
+def _read(parser: type[Parser], content: Content, key: str) -> EcgRecording:
+    _, plain = read_xml(content)
+    return read_by(parser, plain, format=key, suffix=".xml")
