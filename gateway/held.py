@@ -15,12 +15,13 @@ import structlog
 from sqlalchemy import ColumnElement, Select, String, and_, case, cast, func, or_, select
 from sqlalchemy.orm import Session
 
-from adapters.dicom.header import InstanceHeader, read_header
+from adapters.dicom.header import InstanceHeader
 from adapters.errors import Unavailable
 from gateway import audit, indexing, live
 from gateway.index import Held, HeldReason, Instance, Record, RecordState, Series, Study
 from gateway.originals import read_original
 from gateway.reading import Who, in_one
+from gateway.records import header_of
 from gateway.runtime import Runtime
 from worklists import patients
 from worklists.access import visible_to
@@ -411,11 +412,8 @@ def _read_header(runtime: Runtime, record: Record) -> _Reading:
             select(Device).where(or_(Device.id == record.device_id, Device.ae_title == title))
         ).one_or_none()
     character_set = device.character_set if device is not None else origin.get("character_set")
-    header = read_header(
-        read_original(runtime, record, offset=record.data_set_offset, length=HEAD_BYTES),
-        transfer_syntax_uid=str(origin["transfer_syntax_uid"]),
-        character_set=character_set,
-    )
+    head = read_original(runtime, record, offset=record.data_set_offset, length=HEAD_BYTES)
+    header = header_of(record.kind, origin, record.sha256, head, character_set)
     return _Reading(header=header, character_set=character_set)
 
 

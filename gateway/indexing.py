@@ -15,21 +15,23 @@ from sqlalchemy.orm import Session
 
 from adapters.dicom.header import InstanceHeader
 from gateway import text_doubts, work
+from gateway.ecg.headers import TRANSFER_SYNTAX, cannot_wait, is_ecg
+from gateway.ecg.rows import DESCRIBE
 from gateway.index import HeldReason, Instance, Record, RecordState, Series, Study
 from gateway.known import Incoming, Known, KnownInstance, NewInstance, NewRecord
 from gateway.settings import Settings
 from worklists import examinations, patients, routing
 from worklists.base import COUNTY_TIME, new_id
 from worklists.directory import Kind
-from worklists.examinations import Arrival, Examination
+from worklists.examinations import Arrival, Examination, Priority
 from worklists.patients import PatientIdentity
 
 __all__ = ["Hold", "Incoming", "Known", "find_hold", "index_instances", "is_known", "place"]
 
 SETTLE = "settle_examination"
 
-# Modality (PS3.3 C.7.3.1.1.1) → the kind of centre that reads it; everything else is imaging.
-_KINDS = {"ECG": Kind.ECG, "HD": Kind.ECG, "SM": Kind.PATHOLOGY, "GM": Kind.PATHOLOGY}
+# Modality (PS3.3 C.7.3.1.1.1) → the kind of centre that reads it; everything else but ECG is imaging.
+_KINDS = {"SM": Kind.PATHOLOGY, "GM": Kind.PATHOLOGY}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +107,7 @@ def keep_known(known: Known, item: Incoming) -> None:
     """The same bytes again: a duplicate, or what takes the place of a record that rotted in the journal."""
     uid = item.header.sop_instance_uid
     same = known.instances[uid]
+    _add_alias(known.session, item, same.study)
     if same.rotten is None:
         item.record.state = RecordState.DUPLICATE
         return
@@ -156,7 +159,7 @@ def add_instance(known: Known, item: Incoming, study: Study, *, version: int = 1
             record_id=item.record.id,
             sop_instance_uid=header.sop_instance_uid,
             sop_class_uid=header.sop_class_uid,
-            transfer_syntax_uid=str(item.record.origin["transfer_syntax_uid"]),
+            transfer_syntax_uid=str(item.record.origin.get("transfer_syntax_uid") or TRANSFER_SYNTAX),
             version=version,
             current=True,
             instance_number=header.instance_number,
@@ -183,14 +186,31 @@ def note_arrivals(
     examinations.note_arrivals(
         session, [(_arrival_of(study, items), study.examination) for study, items in studies]
     )
+    for study, items in studies:
+        if any(cannot_wait(item.record.origin) for item in items):
+            routing.set_priority(session, study.examination, Priority.CHEST_PAIN)
     routing.route_arrivals(session, [(study.examination, len(items)) for study, items in studies], now=now)
     for study, items in studies:
-        minted = {item.record.origin.get("examination_id") for item in items}
-        for alias in minted - {None, str(study.examination_id)}:
-            examinations.add_alias(session, uuid.UUID(str(alias)), study.examination)
+        for item in items:
+            _add_alias(session, item, study)
     found = [study.examination for study, _ in studies]
     schedule_settling(session, found, settings=settings)
+    _schedule_describing(session, [item for items in placed.values() for item in items], now=now)
     return found
+
+
+def _add_alias(session: Session, item: Incoming, study: Study) -> None:
+    """The id that was minted for a file leads to the examination that it joined."""
+    minted = item.record.origin.get("examination_id")
+    if minted and str(minted) != str(study.examination_id):
+        examinations.add_alias(session, uuid.UUID(str(minted)), study.examination)
+
+
+def _schedule_describing(session: Session, items: Sequence[Incoming], *, now: datetime) -> None:
+    """Electrocardiograms are looked into once they are indexed: what was recorded, and what can be measured."""
+    recordings = {str(item.record.id): now for item in items if is_ecg(item.header)}
+    if recordings:
+        work.schedule_all(session, DESCRIBE, recordings)
 
 
 def note_text(known: Known, placed: Mapping[str, Sequence[Incoming]], *, now: datetime) -> None:
@@ -241,7 +261,7 @@ def header_as_json(header: InstanceHeader) -> dict[str, object]:
 
 
 def kind_of(header: InstanceHeader) -> Kind:
-    return _KINDS.get(header.modality, Kind.IMAGING)
+    return Kind.ECG if is_ecg(header) else _KINDS.get(header.modality, Kind.IMAGING)
 
 
 def place(

@@ -1,7 +1,7 @@
 """Records of the journal on their way into rows: what can be said of each without the database."""
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
@@ -10,13 +10,15 @@ from typing import Any
 from adapters.dicom.header import InstanceHeader, read_header
 from gateway import journal
 from gateway.digests import Digests
+from gateway.ecg.headers import FILE_KIND, header_of_file
 from gateway.index import Record, RecordState
 from gateway.journal import BodyDamaged, Damaged, JournalRecord, Location
 from gateway.known import NewRecord
 from gateway.runtime import Runtime
 from worklists.base import new_id
 
-ORIGINAL_KINDS = ("dicom.instance", "report.pdf")
+INSTANCE_KINDS = ("dicom.instance", FILE_KIND)  # what has a place in the index
+ORIGINAL_KINDS = (*INSTANCE_KINDS, "report.pdf")
 LONG_HEAD_BYTES = 64 << 10  # looked at when the first kilobytes say of no image
 LONGEST_HEAD_BYTES = 16 << 20  # and when these do not say whose an instance is
 
@@ -46,7 +48,7 @@ def describe_record(record: JournalRecord, sha256: str, *, more: Callable[[int],
     """The same with a digest that is known. `more` reads so much of the body where the head is too short."""
     if record.kind not in ORIGINAL_KINDS:
         return ReadRecord(record=record)
-    header = _header_of(record, more) if record.kind == "dicom.instance" else None
+    header = _header_of(record, sha256, more) if record.kind in INSTANCE_KINDS else None
     return ReadRecord(record=record, sha256=sha256, header=header, more=more)
 
 
@@ -58,7 +60,7 @@ def with_origin(one: ReadRecord, origin: dict[str, Any]) -> ReadRecord:
 def read_as(one: ReadRecord, character_set: str | None) -> ReadRecord:
     """The same instance, its text read with another character set of its device."""
     other = with_origin(one, {**one.record.origin, "character_set": character_set})
-    return replace(other, header=_header_of(other.record, other.more))
+    return replace(other, header=_header_of(other.record, one.sha256, other.more))
 
 
 def new_record(runtime: Runtime, record: JournalRecord, sha256: str) -> NewRecord:
@@ -146,8 +148,20 @@ def read_time(value: Any) -> datetime | None:
     return datetime.fromisoformat(str(value)) if value else None
 
 
-def _header_of(record: JournalRecord, more: Callable[[int], bytes]) -> InstanceHeader:
+def header_of(
+    kind: str, origin: Mapping[str, Any], sha256: str, head: bytes, character_set: str | None
+) -> InstanceHeader:
+    """The header of an original of one of the INSTANCE_KINDS, from the first bytes of its data set or its origin."""
+    if kind == FILE_KIND:
+        return header_of_file(origin, sha256)
+    syntax = str(origin["transfer_syntax_uid"])
+    return read_header(head, transfer_syntax_uid=syntax, character_set=character_set)
+
+
+def _header_of(record: JournalRecord, sha256: str, more: Callable[[int], bytes]) -> InstanceHeader:
     """From the head that came with the record; from more of the body where that does not reach what is looked for."""
+    if record.kind == FILE_KIND:
+        return header_of_file(record.origin, sha256)
     header, size = _read_head(record, record.head), len(record.head)
     if header.rows is None and size < min(
         LONG_HEAD_BYTES, record.location.length
@@ -159,8 +173,6 @@ def _header_of(record: JournalRecord, more: Callable[[int], bytes]) -> InstanceH
 
 
 def _read_head(record: JournalRecord, head: bytes) -> InstanceHeader:
-    return read_header(
-        head[int(record.origin.get("data_set_offset", 0)) :],
-        transfer_syntax_uid=str(record.origin["transfer_syntax_uid"]),
-        character_set=record.origin.get("character_set"),
-    )
+    origin = record.origin
+    data_set = head[int(origin.get("data_set_offset", 0)) :]
+    return header_of(record.kind, origin, "", data_set, origin.get("character_set"))

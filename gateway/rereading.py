@@ -12,10 +12,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 from sqlalchemy.orm import Session
 
-from adapters.dicom.header import InstanceHeader, read_header
+from adapters.dicom.header import InstanceHeader
 from gateway import live, text_doubts, work
 from gateway.index import Instance, Record, Series, Study, character_set_of
 from gateway.originals import read_original
+from gateway.records import header_of
 from gateway.runtime import Runtime
 from gateway.sweep import Leased
 from gateway.text_doubts import DoubtState, TextDoubt
@@ -105,8 +106,7 @@ def _read_head(runtime: Runtime, record: Record) -> bytes:
 
 
 def _read(record: Record, head: bytes, term: str | None) -> InstanceHeader:
-    syntax = str(record.origin["transfer_syntax_uid"])
-    return read_header(head, transfer_syntax_uid=syntax, character_set=term or None)
+    return header_of(record.kind, record.origin, record.sha256, head, term or None)
 
 
 _STUDY_TEXTS = ("study_id", "study_description", "accession_number", "referring_physician_name")

@@ -2,6 +2,7 @@
 
 from gateway import accounts, audit, directory, index, keys, live, text_doubts, work
 from gateway.backups import rows as backups
+from gateway.ecg import rows as ecg
 from worklists import directory as community
 from worklists import (
     examinations,
@@ -21,6 +22,7 @@ MODULES = (
     backups,
     community,
     directory,
+    ecg,
     examinations,
     index,
     keys,

@@ -9,6 +9,7 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from gateway import audit, indexing, live, matching, name_index, rereading, text_doubts, work
+from gateway.ecg.rows import DESCRIBE
 from gateway.index import DrainMark, Instance, Record, Series, Study
 from gateway.runtime import Runtime
 from gateway.sweep import Leased, NotYet, Task, Together
@@ -167,8 +168,16 @@ def match_patients(runtime: Runtime, _leased: Leased) -> None:
     raise NotYet(runtime.now() + MATCHING_INTERVAL)
 
 
+def describe_ecg(runtime: Runtime, leased: Leased) -> None:
+    """Look into a recording that was indexed."""
+    from gateway.ecg.describing import describe_recording  # noqa: PLC0415 (only this needs signal processing)
+
+    describe_recording(runtime, leased)
+
+
 TASKS: dict[str, Task] = {
     indexing.SETTLE: Together(settle_examinations),
+    DESCRIBE: describe_ecg,
     RENDER: render_report,
     "seal_audit": seal_audit,
     "release_expired_claims": release_expired_claims,

@@ -193,7 +193,10 @@ def settle_times(
     quiet_period: timedelta,
     unreleased_quiet_period: timedelta,
 ) -> dict[uuid.UUID, datetime]:
-    """When nothing more is to be expected, in receive time: a quiet period after the last release, a longer one otherwise."""
+    """When nothing more is to be expected, in receive time: a quiet period after the last release, a longer one otherwise.
+
+    An electrocardiogram is one object: it is whole when the conversation that brought it has ended.
+    """
     link = ExaminationAssociation
     released = case((Association.how == "released", Association.closed_at))
     rows = session.execute(
@@ -212,7 +215,8 @@ def settle_times(
         if linked > ended:
             times[examination.id] = last + unreleased_quiet_period
         else:
-            times[examination.id] = max(last, last_release or last) + quiet_period
+            quiet = timedelta(0) if examination.kind is Kind.ECG else quiet_period
+            times[examination.id] = max(last, last_release or last) + quiet
     return times
 
 

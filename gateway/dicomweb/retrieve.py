@@ -1,13 +1,11 @@
 """WADO-RS (PS3.18 10.4): instances, frames and bulk data as parts of an answer, read while they are sent."""
 
-import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
-from adapters.dicom.data_set import EXPLICIT_VR_LITTLE_ENDIAN, find_data_set
+from adapters.dicom.data_set import EXPLICIT_VR_LITTLE_ENDIAN
 from adapters.dicom.json_model import find_span, find_value
-from adapters.dicom.part10 import write_file_meta
 from adapters.dicom.pixels import Frames, decode_frame, native_span, read_frame, read_stream, write_native
 from adapters.dicom.rewriting import rewrite_instance
 from adapters.errors import Malformed
@@ -24,11 +22,10 @@ from gateway.dicomweb.parsed import Parsed, describe, open_stream
 from gateway.dicomweb.parts import Part
 from gateway.dicomweb.served import Served
 from gateway.originals import open_original, read_original
+from gateway.part10 import open_part10
 from gateway.runtime import Runtime
 from worklists.errors import NotFound
 
-_PREFIX_AT, _PREFIX_END = 128, 132
-_HEAD_BYTES = 4096  # any file meta information
 _PDF_TAG = "00420011"
 
 
@@ -219,16 +216,11 @@ def _must_transcode(wanted: Wanted, stored: str) -> bool:
 
 
 def _file_chunks(runtime: Runtime, served: Served) -> Iterator[bytes]:
-    """The instance as a Part 10 file: what came as a bare data set, or without its preamble, gets the beginning it lacks."""
-    chunks = open_original(runtime, served.original)
-    head = next(chunks, b"")
-    if head[_PREFIX_AT:_PREFIX_END] != b"DICM":
-        start = find_data_set(io.BytesIO(head[:_HEAD_BYTES]))
-        meta = write_file_meta(
-            sop_class_uid=served.sop_class_uid,
-            sop_instance_uid=served.sop_instance_uid,
-            transfer_syntax_uid=served.transfer_syntax_uid,
-            source_ae_title=served.source_ae_title,
-        )
-        head = meta + head[start:]
-    return chain((head,), chunks)
+    return open_part10(
+        runtime,
+        served.original,
+        sop_class_uid=served.sop_class_uid,
+        sop_instance_uid=served.sop_instance_uid,
+        transfer_syntax_uid=served.transfer_syntax_uid,
+        source_ae_title=served.source_ae_title,
+    )

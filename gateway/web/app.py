@@ -10,6 +10,7 @@ from fastapi import FastAPI
 
 from gateway import __version__
 from gateway.dicomweb.shelf import Shelf
+from gateway.ecg.recordings import Recordings
 from gateway.live import Feed
 from gateway.probes import Probes
 from gateway.runtime import Runtime
@@ -20,6 +21,7 @@ from gateway.web import (
     audit,
     character_sets,
     dicomweb,
+    ecg,
     errors,
     examinations,
     health,
@@ -52,6 +54,7 @@ _PARTS: tuple[ModuleType, ...] = (
     tasks,
     reports,
     examinations,
+    ecg,
     overview,
     returns,
     held,
@@ -88,6 +91,7 @@ def create_app(runtime: Runtime) -> FastAPI:
     app.state.onlookers = Onlookers(runtime.settings.data_dir / "run" / "onlookers")
     app.state.callers = remember_callers()
     app.state.shelf = Shelf(runtime)
+    app.state.recordings = Recordings(runtime)
     app.state.prepared = lambda: True
     app.state.overseer = Overseer(runtime, app.state.probes)
     errors.install(app)

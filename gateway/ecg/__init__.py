@@ -1,0 +1,1 @@
+"""The ECG centre's side of the gateway: recordings that arrived, opened, thinned and shown."""

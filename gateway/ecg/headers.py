@@ -1,0 +1,145 @@
+"""An ECG file in the index: what its description says, in the place of a DICOM header.
+
+A file that is no DICOM object has no UIDs. It gets its own out of what it is, the same ones however often it comes
+(2.25, PS3.5 B.2), so everything that holds for an instance holds for it: duplicates, what is held, packs, tenancy.
+What one cart recorded of one patient at one moment is one study, in whatever formats it was written.
+"""
+
+import uuid
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Any
+
+from pydicom.uid import (
+    AmbulatoryECGWaveformStorage,
+    EncapsulatedPDFStorage,
+    ExplicitVRLittleEndian,
+    General32bitECGWaveformStorage,
+    GeneralECGWaveformStorage,
+    SecondaryCaptureImageStorage,
+    TwelveLeadECGWaveformStorage,
+)
+
+from adapters.dicom.header import InstanceHeader
+from adapters.ecg.recording import STANDARD_LEADS
+from worklists.base import COUNTY_TIME
+
+FILE_KIND = "ecg.file"  # of a journal's record
+MODALITY = "ECG"  # PS3.3 C.7.3.1.1.1
+TRANSFER_SYNTAX = str(ExplicitVRLittleEndian)  # in which it is served
+CHEST_PAIN = "chest_pain"  # the origin's word for an ECG that cannot wait
+
+WAVEFORM_CLASSES = frozenset(
+    map(
+        str,
+        (
+            TwelveLeadECGWaveformStorage,
+            GeneralECGWaveformStorage,
+            AmbulatoryECGWaveformStorage,
+            General32bitECGWaveformStorage,
+        ),
+    )
+)
+LONG_S = 600.0  # more is no ECG at rest
+# PS3.3 A.34.3.4: what a 12-lead ECG object may hold.
+_TWELVE_LEAD_SAMPLES, _TWELVE_LEAD_RATES_HZ = 16384, (200.0, 1000.0)
+
+
+def header_of_file(origin: Mapping[str, Any], sha256: str) -> InstanceHeader:
+    """The header of an `ecg.file` record, out of the description in its origin."""
+    said: Mapping[str, Any] = origin["ecg"]
+    patient, device = said["patient"], said["device"]
+    started_at = _local(said["started_at"])
+    sender = str(origin.get("institution_id") or "")
+    study_uid = _study_uid(sender, patient, said["started_at"], sha256)
+    return InstanceHeader(
+        sop_class_uid=sop_class_of(said),
+        sop_instance_uid=_uid(sender, "file", sha256),
+        study_instance_uid=study_uid,
+        series_instance_uid=_uid(study_uid, sha256),
+        patient_id=patient["patient_id"],
+        issuer_of_patient_id="",
+        patient_name=patient["name"],
+        patient_birth_date=date.fromisoformat(patient["birth_date"]) if patient["birth_date"] else None,
+        patient_sex=patient["sex"],
+        patient_age=f"{patient['age_years']:03d}Y" if patient["age_years"] is not None else "",
+        other_patient_ids=(),
+        telephone="",
+        study_date=f"{started_at:%Y%m%d}" if started_at else "",
+        study_time=f"{started_at:%H%M%S}" if started_at else "",
+        studied_at_local=started_at,
+        accession_number=str(said["accession_number"] or ""),
+        modality=MODALITY,
+        study_id="",
+        study_description=name_of(said),
+        series_description=str(said["format"]),
+        protocol_name="",
+        body_part_examined="",
+        laterality="",
+        institution_name=device["institution"],
+        station_name="",
+        manufacturer=device["manufacturer"],
+        manufacturer_model_name=device["model"],
+        series_number=None,
+        instance_number=None,
+        rows=None,
+        columns=None,
+        number_of_frames=None,
+        referring_physician_name="",
+        requested_procedure_description="",
+        procedure_code="",
+        specific_character_set="",
+        images_in_study=None,
+        images_in_series=None,
+    )
+
+
+def name_of(said: Mapping[str, Any]) -> str:
+    """What a county calls such an examination."""
+    leads, rate = said["leads"], said["sampling_rate_hz"]
+    if not leads:
+        return "心电图"
+    if said["samples"] / rate > LONG_S:
+        return "动态心电图"
+    return f"{_LEAD_COUNTS.get(len(leads), str(len(leads)))}导联心电图"
+
+
+_LEAD_COUNTS = {1: "单", 3: "三", 6: "六", 12: "十二", 15: "十五", 18: "十八"}
+
+
+def sop_class_of(said: Mapping[str, Any]) -> str:
+    """As what it is served: a document, or the waveform object that can hold it (PS3.3 A.34)."""
+    if said["document"] is not None:
+        is_pdf = said["document"]["media_type"] == "application/pdf"
+        return str(EncapsulatedPDFStorage if is_pdf else SecondaryCaptureImageStorage)
+    lowest, highest = _TWELVE_LEAD_RATES_HZ
+    is_short = said["samples"] <= _TWELVE_LEAD_SAMPLES and lowest <= said["sampling_rate_hz"] <= highest
+    if is_short and {lead["name"] for lead in said["leads"]} == set(STANDARD_LEADS):
+        return str(TwelveLeadECGWaveformStorage)
+    is_general = said["samples"] / said["sampling_rate_hz"] <= LONG_S
+    return str(GeneralECGWaveformStorage if is_general else AmbulatoryECGWaveformStorage)
+
+
+def is_ecg(header: InstanceHeader) -> bool:
+    """Whether an instance is an electrocardiogram, whatever it is stored as."""
+    return header.modality in {MODALITY, "HD"} or header.sop_class_uid in WAVEFORM_CLASSES
+
+
+def cannot_wait(origin: Mapping[str, Any]) -> bool:
+    """The township marked chest pain, or the cart itself says acute infarction."""
+    return origin.get("priority") == CHEST_PAIN or bool((origin.get("ecg") or {}).get("acute"))
+
+
+def _study_uid(sender: str, patient: Mapping[str, Any], started_at: str | None, sha256: str) -> str:
+    whose = patient["patient_id"] or patient["name"]
+    return _uid(sender, "recorded", whose, started_at) if whose and started_at else _uid(sender, sha256)
+
+
+def _uid(*parts: object) -> str:
+    return f"2.25.{uuid.uuid5(uuid.NAMESPACE_URL, '/'.join(map(str, parts))).int}"
+
+
+def _local(started_at: str | None) -> datetime | None:
+    if not started_at:
+        return None
+    return datetime.fromisoformat(started_at).astimezone(COUNTY_TIME).replace(tzinfo=None)

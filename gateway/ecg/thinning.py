@@ -1,0 +1,65 @@
+"""Fewer values than samples, and no peak lost: of each stretch its lowest and its highest, in their order."""
+
+from mmap import MADV_DONTNEED, mmap
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from adapters.ecg.recording import EcgRecording
+
+Values = NDArray[np.float32]  # shape (leads, values)
+
+AT_ONCE_SAMPLES = 1 << 17  # of each lead in memory
+
+
+def thin(values: Values, points: int) -> Values:
+    """At most so many values of each lead, evenly spread. A stretch of which nothing was recorded stays NaN."""
+    count = values.shape[1]
+    if count <= points:
+        return values
+    return pairs_of(values, -(-count // max(1, points // 2)))
+
+
+def pairs_of(values: Values, size: int) -> Values:
+    """Two values for each stretch of `size`: shape (leads, 2 × stretches)."""
+    leads, count = values.shape
+    stretches = -(-count // size)
+    padded = np.full((leads, stretches * size), np.nan, dtype=np.float32)
+    padded[:, :count] = values
+    cut = padded.reshape(leads, stretches, size)
+    nothing = np.isnan(cut)
+    low_at = np.where(nothing, np.inf, cut).argmin(axis=2)
+    high_at = np.where(nothing, -np.inf, cut).argmax(axis=2)
+    ordered = np.stack([np.minimum(low_at, high_at), np.maximum(low_at, high_at)], axis=2)
+    pairs: Values = np.take_along_axis(cut, ordered, axis=2).reshape(leads, stretches * 2)
+    return pairs
+
+
+def pairs_of_window(recording: EcgRecording, start: int, stop: int, size: int) -> Values:
+    """The same of a window of a recording, read piece by piece: memory stays bounded however long it is."""
+    step = max(size, AT_ONCE_SAMPLES // size * size)
+    pieces = []
+    for at in range(start, stop, step):
+        pieces.append(pairs_of(recording.window_uv(at, min(at + step, stop)), size))
+        _let_go(recording)
+    return np.concatenate(pieces, axis=1)
+
+
+def owners_of(recording: EcgRecording) -> list[Any]:
+    """Whoever holds the samples' bytes: arrays, or mapped files."""
+    owners = (_owner(lead.digital) for lead in recording.leads)
+    return list({id(owner): owner for owner in owners}.values())
+
+
+def _let_go(recording: EcgRecording) -> None:
+    """Give back the pages of mapped files that were read: a day's recording must not fill the memory."""
+    for owner in owners_of(recording):
+        if isinstance(owner, mmap):
+            owner.madvise(MADV_DONTNEED)
+
+
+def _owner(array: Any) -> Any:
+    while isinstance(array, np.ndarray) and array.base is not None:
+        array = array.base
+    return array
