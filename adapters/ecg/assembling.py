@@ -39,6 +39,7 @@ from adapters.ecg.units import as_utc
 _DERIVED = {"III": (-2, 2), "aVR": (-1, -1), "aVL": (2, -1), "aVF": (-1, 2)}
 _KNOWN = (*STANDARD_LEADS, "V7", "V8", "V9", "V2R", "V3R", "V4R", "V5R", "V6R", "V7R", "V8R", "V9R", "X", "Y", "Z",
           "-aVR", "MLI", "MLII", "MLIII", "CC5", "CM5", "CM1", "CM2", "MCL1", "MCL6", "CS1", "D", "A", "J", "V")  # fmt: skip
+_OF_TWELVE = 6  # leads by which a recording is a 12-lead ECG, or most of one
 _KEPT_SAMPLES = 1 << 21  # of a derived lead; of a longer recording it is calculated where somebody looks
 _LOOKED_AT = 60, 5000  # windows and samples of each, of a recording too long to be looked at whole
 _PLATEAU_S = 0.02  # at the end of the range: no wave stays there so long
@@ -130,6 +131,10 @@ def _filled_up(lead: Lead, samples: int) -> Lead:
 
 
 def _in_order(leads: Sequence[Lead]) -> tuple[Lead, ...]:
+    """A 12-lead ECG in the standard's order with what is more behind it; a Holter's few channels as they are."""
+    if sum(lead.name in STANDARD_LEADS for lead in leads) < _OF_TWELVE:
+        return tuple(leads)
+
     def place(lead: Lead) -> int:
         return STANDARD_LEADS.index(lead.name) if lead.name in STANDARD_LEADS else len(STANDARD_LEADS)
 

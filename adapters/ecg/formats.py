@@ -6,7 +6,15 @@ Order is that of asking: what has a reliable signature first.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from adapters.ecg import dicom_reading, documents, scp_reading, xml_reading
+from adapters.ecg import (
+    dicom_reading,
+    documents,
+    edf_reading,
+    ishne_reading,
+    scp_reading,
+    wfdb_reading,
+    xml_reading,
+)
 from adapters.ecg.content import Companions, Content
 from adapters.ecg.recording import EcgRecording
 
@@ -37,7 +45,10 @@ FORMATS: tuple[Format, ...] = (
     _format(
         "sierra", "飞利浦 Sierra XML", "Philips Sierra XML", xml_reading.is_sierra, xml_reading.read_sierra
     ),
+    _format("ishne", "ISHNE 动态心电", "ISHNE Holter", ishne_reading.is_ishne, ishne_reading.read_ishne),
+    _format("edf", "EDF/EDF+/BDF", "EDF, EDF+, BDF", edf_reading.is_edf, edf_reading.read_edf),
     _format("scpecg", "SCP-ECG", "SCP-ECG", scp_reading.is_scp, scp_reading.read_scp),
+    _format("wfdb", "WFDB 记录", "WFDB record", wfdb_reading.is_wfdb, wfdb_reading.read_wfdb),
 )
 
 

@@ -1,0 +1,240 @@
+"""WFDB records, against the `wfdb` package and against our own writer."""
+
+import io
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import wfdb
+
+from adapters.ecg.errors import NotAnEcg
+from adapters.ecg.reading import companions_of, read_recording, read_set
+from adapters.ecg.wfdb_writing import write_wfdb
+from tests.adapters.ecg.builders import heartbeats, put
+from tests.samples import samples_dir
+
+COUNTS = heartbeats(3, 3000)
+
+
+def record(folder: Path, name: str) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.name.startswith(f"{name}."))
+
+
+@pytest.mark.samples
+@pytest.mark.parametrize(
+    ("name", "leads", "samples", "rate"),
+    [
+        ("100", 2, 650000, 360),
+        ("a103l", 2, 82500, 250),
+        ("s0010_re", 15, 38400, 1000),
+        ("v102s", 2, 75000, 250),
+    ],
+)
+def test_real_records_are_read_as_wfdb_reads_them(name: str, leads: int, samples: int, rate: int) -> None:
+    folder = samples_dir() / "ecg" / "wfdb"
+    expected = wfdb.rdrecord(str(folder / name))
+
+    recording = read_set([path for path in record(folder, name) if path.suffix != ".atr"])
+
+    assert (len(recording.leads), recording.samples, recording.sampling_rate_hz) == (leads, samples, rate)
+    for lead, index in zip(recording.leads, range(leads), strict=True):
+        assert lead.name.lower().lstrip("v") == expected.sig_name[index].lower().lstrip("v")
+        assert np.allclose(lead.window_uv(), expected.p_signal[:, index] * 1000, atol=0.05, equal_nan=True)
+
+
+@pytest.mark.samples
+def test_what_is_no_voltage_is_left_out_and_told() -> None:
+    recording = read_set(record(samples_dir() / "ecg" / "wfdb", "v102s"))
+
+    assert [caution.about for caution in recording.cautions if caution.code == "lead_left_out"] == [
+        "PLETH",
+        "RESP",
+    ]
+
+
+@pytest.mark.samples
+def test_a_diagnosis_in_a_comment_is_no_statement_of_a_cart() -> None:
+    recording = read_set(record(samples_dir() / "ecg" / "wfdb", "s0010_re"))
+
+    assert (recording.patient.age_years, recording.patient.sex) == (81, "F")
+    assert recording.statements == ()
+    assert not recording.acute
+
+
+@pytest.mark.parametrize("form", ["16", "24", "32", "61", "80", "160", "212", "310", "311"])
+def test_every_format_is_read_as_wfdb_reads_it(tmp_path: Path, form: str) -> None:
+    counts = np.clip(COUNTS, -120, 127).T.astype(np.int64)
+    if form in ("310", "311", "61", "160"):  # which the package reads and does not write
+        _write_packed(tmp_path, form, counts)
+    else:
+        wfdb.wrsamp(
+            "r", fs=250, units=["mV"] * 3, sig_name=["I", "II", "V1"], d_signal=counts, fmt=[form] * 3,
+            adc_gain=[400.0] * 3, baseline=[3] * 3, write_dir=str(tmp_path),
+        )  # fmt: skip
+    expected = wfdb.rdrecord(str(tmp_path / "r")).p_signal
+
+    recording = read_set(sorted(tmp_path.iterdir()))
+
+    for index, name in enumerate(["I", "II", "V1"]):
+        lead = recording.lead(name)
+        assert lead is not None
+        assert np.allclose(lead.window_uv(), expected[:, index] * 1000, atol=0.01)
+        assert np.allclose(lead.window_uv(1234, 1240), expected[1234:1240, index] * 1000, atol=0.01)
+
+
+def _write_packed(folder: Path, form: str, counts: np.ndarray) -> None:
+    if form in ("61", "160"):
+        put(
+            folder,
+            "r.dat",
+            (counts + 32768 if form == "160" else counts).astype("<u2" if form == "160" else ">i2").tobytes(),
+        )
+    flat = (counts.reshape(-1) & 0x3FF).astype(np.uint32)
+    one, two, three = flat[0::3], flat[1::3], flat[2::3]
+    if form == "311":
+        words = (one | two << 10 | three << 20).astype("<u4")
+        put(folder, "r.dat", words.tobytes())
+    elif form == "310":
+        low = one << 1 | (three & 0x1F) << 11
+        high = two << 1 | (three >> 5) << 11
+        put(folder, "r.dat", np.stack([low, high], axis=1).astype("<u2").tobytes())
+    lines = "".join(f"r.dat {form} 400(3)/mV 10 0 0 0 0 {name}\n" for name in ("I", "II", "V1"))
+    put(folder, "r.hea", f"r 3 250 {len(counts)}\n{lines}".encode())
+
+
+def test_samples_per_frame_and_byte_offset_are_followed(tmp_path: Path) -> None:
+    lead, slow = COUNTS[0, :2000], COUNTS[1, :500]
+    frames = np.concatenate([lead.reshape(500, 4), slow.reshape(500, 1)], axis=1).astype("<i2")
+    put(tmp_path, "r.dat", b"\0" * 24 + frames.tobytes())
+    put(
+        tmp_path,
+        "r.hea",
+        b"r 2 125 500\nr.dat 16x4+24 400/mV 16 0 0 0 0 II\nr.dat 16+24 400/NU 16 0 0 0 0 RESP\n",
+    )
+
+    recording = read_set(sorted(tmp_path.iterdir()))
+
+    assert recording.sampling_rate_hz == 500
+    assert np.allclose(recording.lead("II").window_uv(5, 1999), lead[5:1999] * 2.5)  # type: ignore[union-attr]
+
+
+def test_segments_stand_where_they_belong_and_a_gap_is_not_recorded(tmp_path: Path) -> None:
+    for name, at in (("s1", 0), ("s2", 1000)):
+        wfdb.wrsamp(name, fs=250, units=["mV"], sig_name=["II"], d_signal=COUNTS[1:2, at : at + 1000].T.astype(int),
+                    fmt=["16"], adc_gain=[400.0], baseline=[0], write_dir=str(tmp_path))  # fmt: skip
+    put(tmp_path, "m.hea", b"m/3 1 250 2500\ns1 1000\n~ 500\ns2 1000\n")
+
+    found = read_set(sorted(tmp_path.iterdir())).window_uv()[0]
+
+    assert np.allclose(found[:1000], COUNTS[1, :1000] * 2.5)
+    assert np.isnan(found[1000:1500]).all()
+    assert np.allclose(found[1500:], COUNTS[1, 1000:2000] * 2.5)
+
+
+def test_a_header_alone_says_what_it_waits_for(tmp_path: Path) -> None:
+    path = put(tmp_path, "r.hea", b"r 2 250 10\na.dat 16 200 16 0 0 0 0 I\nb.dat 16 200 16 0 0 0 0 II\n")
+
+    assert companions_of(path) == ("a.dat", "b.dat")
+    with pytest.raises(NotAnEcg) as refusal:
+        read_recording(path)
+    assert (refusal.value.code, refusal.value.about) == ("waits_for", "a.dat")
+
+
+def test_more_samples_than_the_file_has_are_refused(tmp_path: Path) -> None:
+    put(tmp_path, "r.dat", bytes(2000))
+    put(tmp_path, "r.hea", b"r 1 250 5000000000\nr.dat 16 200 16 0 0 0 0 I\n")
+
+    with pytest.raises(NotAnEcg) as refusal:
+        read_set(sorted(tmp_path.iterdir()))
+    assert refusal.value.code == "truncated"
+
+
+@pytest.mark.parametrize("name", ["../../etc/passwd", "/etc/passwd", "..\\x"])
+def test_a_header_names_no_path(tmp_path: Path, name: str) -> None:
+    put(tmp_path, "r.hea", f"r 1 250 10\n{name} 16 200 16 0 0 0 0 I\n".encode())
+
+    with pytest.raises(NotAnEcg) as refusal:
+        read_set(sorted(tmp_path.iterdir()))
+    assert refusal.value.code in ("damaged", "unknown_format")
+
+
+@pytest.mark.samples
+@pytest.mark.parametrize("name", ["clark/Example.dcm", "muse/braveheart-example1.xml", "sierra/129DYPRG.XML"])
+def test_what_our_writer_wrote_is_read_back(tmp_path: Path, name: str) -> None:
+    from adapters.ecg.units import COUNTY_TIME
+
+    recording = read_recording(samples_dir() / "ecg" / name)
+    path = put(tmp_path, "x.zip", write_wfdb(recording, name="x", time_zone=COUNTY_TIME))
+
+    again = read_recording(path)
+
+    assert np.allclose(again.window_uv(), recording.window_uv(), atol=0.01)
+    assert [(lead.name, lead.derived) for lead in again.leads] == [
+        (lead.name, lead.derived) for lead in recording.leads
+    ]
+    for field in ("started_at", "statements", "acute", "measurements", "filters", "sampling_rate_hz"):
+        assert getattr(again, field) == getattr(recording, field), field
+
+
+# --- zips ------------------------------------------------------------------------------------------------------------
+
+
+def zipped(members: dict[str, bytes], compression: int = zipfile.ZIP_DEFLATED) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", compression) as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    return buffer.getvalue()
+
+
+RECORD = {
+    "deep/folder/r.hea": b"r 1 250 3000\nr.dat 16 400/mV 16 0 0 0 0 II\n",
+    "deep/folder/r.dat": COUNTS[1].astype("<i2").tobytes(),
+}
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED, zipfile.ZIP_LZMA])
+def test_a_record_in_a_zip_is_read(tmp_path: Path, compression: int) -> None:
+    members = {**RECORD, "__MACOSX/deep/._r.hea": b"junk", "deep/readme.txt": b"hello"}
+
+    recording = read_recording(put(tmp_path, "r.zip", zipped(members, compression)))
+
+    assert np.allclose(recording.window_uv()[0], COUNTS[1] * 2.5)
+
+
+@pytest.mark.parametrize(
+    ("members", "code"),
+    [
+        ({"../r.hea": b"x"}, "zip_unsafe"),
+        ({"/abs/r.hea": b"x"}, "zip_unsafe"),
+        ({"a.txt": b"hello"}, "zip_without_ecg"),
+        ({**RECORD, "s.hea": b"s 1 250 3\nr.dat 16 400/mV 16 0 0 0 0 II\n"}, "several_recordings"),
+        ({"bomb.xml": b"\0" * (64 << 20)}, "zip_too_large"),
+        ({f"{number}.txt": b"x" for number in range(1001)}, "zip_too_large"),
+    ],
+)
+def test_zips_that_are_not_taken(tmp_path: Path, members: dict[str, bytes], code: str) -> None:
+    with pytest.raises(NotAnEcg) as refusal:
+        read_recording(put(tmp_path, "r.zip", zipped(members)))
+    assert refusal.value.code == code
+
+
+def test_an_encrypted_zip_says_so(tmp_path: Path) -> None:
+    data = bytearray(zipped(RECORD, zipfile.ZIP_STORED))
+    for signature, at in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        position = -1
+        while (position := data.find(signature, position + 1)) >= 0:
+            data[position + at] |= 1
+
+    with pytest.raises(NotAnEcg) as refusal:
+        read_recording(put(tmp_path, "r.zip", bytes(data)))
+    assert refusal.value.code == "encrypted_zip"
+
+
+def test_a_member_that_was_damaged_is_refused(tmp_path: Path) -> None:
+    data = zipped(RECORD, zipfile.ZIP_STORED).replace(COUNTS[1][:8].astype("<i2").tobytes(), b"\1" * 16)
+
+    with pytest.raises(NotAnEcg) as refusal:
+        read_recording(put(tmp_path, "r.zip", data))
+    assert refusal.value.code == "crc_wrong"
