@@ -6,6 +6,8 @@ export interface Shortcut {
   key: string
   /** Message key for the help overlay; absent: not listed. */
   help?: string
+  /** How the key stands in the overlay, where one line speaks for several. */
+  shown?: string
   /** Also inside a text field. */
   always?: boolean
   run: () => void

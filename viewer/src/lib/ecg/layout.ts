@@ -37,8 +37,9 @@ export interface Panel extends Slot {
 }
 
 function slot(names: readonly string[], name: string, part: number, parts: number, rhythm = false): Slot {
-  const inverted = name.startsWith('-')
-  return { lead: names.indexOf(inverted ? name.slice(1) : name), name: inverted ? `−${name.slice(1)}` : name, inverted, part, parts, rhythm }
+  // A cart may have recorded −aVR itself.
+  const inverted = name.startsWith('-') && !names.includes(name)
+  return { lead: names.indexOf(inverted ? name.slice(1) : name), name: name.replace('-aVR', '−aVR'), inverted, part, parts, rhythm }
 }
 
 /** Columns of names, read row by row. */

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { effectScope } from 'vue'
 import { useEcgRecordings, type EcgRecordingItem } from './recordings'
 
-const item = (id: string) => ({ recording_id: id, filename: `${id}.scp`, wire: 'ftp', received_at: '2026-11-22T08:00:00Z', proposal: null }) as EcgRecordingItem
+const item = (id: string) => ({ recording_id: id, filename: `${id}.scp`, wire: 'ftp', received_at: '2026-11-22T08:00:00Z', proposal: null, problem: '' }) as EcgRecordingItem
 
 class NoEvents {
   addEventListener(): void {}

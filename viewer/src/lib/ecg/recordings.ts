@@ -57,8 +57,8 @@ export interface EcgProposal {
   measurements: Omit<EcgCartMeasurements, 'qtc_ms' | 'qtc_formula'> & { qtc: Partial<Record<QtcFormula, number | null>> }
   r_peaks_s: number[]
   regular: boolean | null
-  /** Times of one median beat, by name (`p_on_s`, `qrs_on_s`, …). */
-  fiducials: Record<string, number | null> | null
+  /** Of the median beat, in seconds from its R peak. */
+  fiducials: { p_on_s: number | null; p_off_s: number | null; qrs_on_s: number; qrs_off_s: number; t_off_s: number | null } | null
 }
 
 export interface EcgRecordingItem {
@@ -66,8 +66,10 @@ export interface EcgRecordingItem {
   filename: string | null
   wire: string | null
   received_at: Time
-  description: EcgDescription
+  /** Null while nobody has looked into it, or when `problem` says why nobody can. */
+  description: EcgDescription | null
   proposal: EcgProposal | null
+  problem: string
 }
 
 /** What a caliper hands to the report. */

@@ -2,7 +2,7 @@
  * A long recording in tiles, as maps have them: level 0 is every sample, each level above covers four times the time
  * with as many values (minimum and maximum of each stretch). Only what is looked at is fetched; the oldest is forgotten.
  */
-import { shallowRef } from 'vue'
+import { shallowRef, type ShallowRef } from 'vue'
 import { filtered, NO_FILTERS, type ViewFilters } from './filters'
 import type { EcgLeadName } from './recordings'
 import { floats, timed, type Asked, type EcgSamples, type EcgSource, type Run, type TimedMark } from './source'
@@ -36,11 +36,9 @@ export interface Recording {
 export interface TileSource extends EcgSource {
   /** How many tiles are in memory. */
   readonly held: () => number
-  readonly problem: ShallowRefOf<unknown>
+  readonly problem: ShallowRef<unknown>
   close: () => void
 }
-
-type ShallowRefOf<T> = ReturnType<typeof shallowRef<T>>
 
 export function tileSource(recording: Recording, ask: (asked: Asked, signal: AbortSignal) => Promise<EcgSamples>): TileSource {
   const { rateHz } = recording
@@ -168,7 +166,7 @@ export function tileSource(recording: Recording, ask: (asked: Asked, signal: Abo
   function runs(lead: number, from: number, to: number, perSecond: number): Run[] {
     const level = levelFor(perSecond)
     const here = indices(level, from, to)
-    if (here.length && lead === 0) {
+    if (here.length) {
       // What was wanted last is fetched first.
       for (const beside of [here[0]! - 1, here.at(-1)! + 1]) want(level, beside)
       for (const index of here) want(level, index)
