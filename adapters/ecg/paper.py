@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adapters.ecg.curves import Curve, Field, draw_curve
-from adapters.ecg.paper_words import WORDS, Language, say_caution
+from adapters.ecg.paper_words import QUIET_CAUTIONS, WORDS, Language, say_caution
 from adapters.ecg.recording import STANDARD_LEADS, EcgRecording
 
 LayoutName = Literal["3x4", "6x2", "12x1", "cabrera"]
@@ -314,7 +314,11 @@ def _gap_labels(paper: Paper, gaps: tuple[tuple[float, float, float, float], ...
 def _cautions(recording: EcgRecording, paper: Paper) -> list[str]:
     """What a reader must know, in lines as wide as the grid."""
     words = WORDS[paper.language]
-    said = [say_caution(caution.code, caution.about, paper.language) for caution in recording.cautions]
+    said = [
+        say_caution(caution.code, caution.about, paper.language)
+        for caution in recording.cautions
+        if caution.code not in QUIET_CAUTIONS
+    ]
     shown = {name.removeprefix("-") for names in LAYOUTS[paper.layout] for name in names}
     if _is_standard(recording) and (
         left_out := [lead.name for lead in recording.leads if lead.name not in shown]

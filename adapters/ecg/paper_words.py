@@ -23,7 +23,6 @@ WORDS: dict[Language, dict[str, str]] = {
         "sex_M": "男",
         "sex_F": "女",
         "sex_O": "其他",
-        "age": "{years}岁",
         "patient_id": "患者编号",
         "accession": "检查号",
         "started": "记录时间",
@@ -51,7 +50,6 @@ WORDS: dict[Language, dict[str, str]] = {
         "sex_M": "male",
         "sex_F": "female",
         "sex_O": "other",
-        "age": "{years} years",
         "patient_id": "Patient ID",
         "accession": "Accession no.",
         "started": "Recorded",
@@ -63,7 +61,34 @@ WORDS: dict[Language, dict[str, str]] = {
     },
 }
 # Code of a Caution → its words; {about} is what it concerns.
-CAUTIONS: dict[str, dict[Language, str]] = {}
+CAUTIONS: dict[str, dict[Language, str]] = {
+    "lead_flat": {"zh": "{about} 无电压变化", "en": "{about}: no voltage changes"},
+    "lead_missing_samples": {"zh": "{about} 有未记录的片段", "en": "{about}: partly not recorded"},
+    "saturated": {"zh": "{about} 超出量程", "en": "{about}: at the end of its range"},
+    "lead_unknown": {"zh": "{about} 不是标准导联名", "en": "{about}: no standard name of a lead"},
+    "lead_left_out": {"zh": "{about} 未能读入", "en": "{about}: in the file but not readable as a lead"},
+    "clock_absurd": {"zh": "设备时钟未设置", "en": "the device's clock was not set"},
+    "clock_missing": {"zh": "文件未记录检查时间", "en": "the file does not say when it was recorded"},
+    "clock_of_file": {
+        "zh": "时间为文件时间，非记录时间",
+        "en": "the time is the file's, not the recording's",
+    },
+    "scale_doubtful": {"zh": "幅值比例可疑", "en": "the amplitudes are doubtful"},
+    "not_calibrated": {"zh": "文件未定标，幅值无意义", "en": "not calibrated: amplitudes mean nothing"},
+    "rate_assumed": {
+        "zh": "文件未给出采样率，走纸速度为推定",
+        "en": "the sampling rate, and so the speed, is assumed",
+    },
+    "crc_wrong": {"zh": "部分数据校验和错误 {about}", "en": "a checksum is wrong {about}"},
+    "cut_short": {"zh": "文件不完整，记录被截断", "en": "the file ends before it says"},
+    "segments_joined": {
+        "zh": "由多段拼接，间隔显示为未记录",
+        "en": "joined of parts; what is between was not recorded",
+    },
+    "median_only": {"zh": "仅为平均心搏，不是节律", "en": "average beats only, no rhythm"},
+}
+# Said on the tracing in another way: by the stars at the leads' names.
+QUIET_CAUTIONS = frozenset(["leads_derived"])
 
 
 def say_caution(code: str, about: str, language: Language) -> str:

@@ -17,7 +17,7 @@ import typst
 from adapters.ecg.measurement_words import say_measurements
 from adapters.ecg.paper import Paper, Sheet, count_sheets, draw_sheets
 from adapters.ecg.paper_words import WORDS
-from adapters.ecg.recording import EcgPatient, EcgRecording
+from adapters.ecg.recording import EcgRecording
 from adapters.ecg.svg import write_svg
 from adapters.errors import Inexpressible, Unavailable
 from adapters.reports.fonts import Fonts
@@ -35,7 +35,10 @@ log = structlog.get_logger()
 class TracingHead:
     """What stands above the curves besides what the recording says itself."""
 
-    patient: EcgPatient  # whose it is, with a name as people write it
+    name: str  # of the patient, as people write it
+    sex: str  # M, F, O or ""
+    age: str  # as people write it: 47岁
+    patient_id: str
     institution: str
     accession_number: str
     time_zone: tzinfo
@@ -80,10 +83,10 @@ def printed_sheet(sheet: Sheet) -> dict[str, Any]:
 def _values(
     recording: EcgRecording, paper: Paper, head: TracingHead, sheets: tuple[Sheet, ...], *, cut_off: bool
 ) -> dict[str, Any]:
-    words, patient, device = WORDS[paper.language], head.patient, recording.device
+    words, device = WORDS[paper.language], recording.device
     started_at = recording.started_at
     about = [
-        (words["patient_id"], patient.patient_id),
+        (words["patient_id"], head.patient_id),
         (words["accession"], head.accession_number),
         (
             words["started"],
@@ -100,8 +103,8 @@ def _values(
     return {
         "title": words["title"],
         "language": paper.language,
-        "name": patient.name or words["nameless"],
-        "who": " ".join(part for part in (words.get(f"sex_{patient.sex}", ""), _age(patient, words)) if part),
+        "name": head.name or words["nameless"],
+        "who": f"{words.get(f'sex_{head.sex}', '')} {head.age}".strip(),
         "about": [pair for pair in about if pair[1]],
         "measurements_title": words["measurements"],
         "measurements": say_measurements(recording.measurements, paper.language),
@@ -109,7 +112,3 @@ def _values(
         "statements": statements or ["—"],
         "sheets": [printed_sheet(sheet) for sheet in sheets],
     }
-
-
-def _age(patient: EcgPatient, words: dict[str, str]) -> str:
-    return "" if patient.age_years is None else words["age"].format(years=patient.age_years)

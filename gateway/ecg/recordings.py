@@ -163,7 +163,7 @@ class Recordings:
     def _read(self, found: Found) -> EcgRecording:
         if found.original.size_bytes <= SMALL_BYTES:
             with tempfile.NamedTemporaryFile(suffix=Path(found.name).suffix[:16]) as file:
-                for chunk in _file_of(self._runtime, found):
+                for chunk in open_file(self._runtime, found):
                     file.write(chunk)
                 file.flush()
                 return read_recording(Path(file.name), name=found.name)
@@ -175,7 +175,7 @@ class Recordings:
         path = self._files.path(name)
         if not path.exists():
             with self._files.growing(name, expected_bytes=found.original.size_bytes) as file:
-                for chunk in _file_of(self._runtime, found):
+                for chunk in open_file(self._runtime, found):
                     file.write(chunk)
         if not path.exists():
             raise Unavailable("the disk has no room to open a long recording")
@@ -183,7 +183,7 @@ class Recordings:
         return path
 
 
-def _file_of(runtime: Runtime, found: Found) -> Any:
+def open_file(runtime: Runtime, found: Found) -> Any:
     """The original as the file that it was, or that it would be: an instance may have come without its file's beginning."""
     if found.kind == FILE_KIND:
         return open_original(runtime, found.original)

@@ -2,11 +2,13 @@
 
 import re
 from dataclasses import replace
+from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 
+import adapters.ecg
 from adapters.ecg.paper import (
     GRID_HEIGHT_MM,
     PULSE_WIDTH_MM,
@@ -15,6 +17,7 @@ from adapters.ecg.paper import (
     count_sheets,
     draw_sheets,
 )
+from adapters.ecg.paper_words import CAUTIONS, QUIET_CAUTIONS, say_caution
 from adapters.ecg.recording import STANDARD_LEADS, Caution, Lead
 from adapters.ecg.svg import write_svg
 from tests.adapters.ecg.papers import PULSE_FROM_S, day_of_nothing, known_recording, points_mm
@@ -184,6 +187,15 @@ def test_calculated_leads_cautions_and_leads_without_a_place_are_said():
     assert {"III*", "aVR*", "aVL*", "aVF*", "V1"} <= set(words)
     assert words[0] == "注意：unheard-of V1；此版式未显示的导联：V7"
     assert any("* 由其他导联计算" in text for text in words)
+
+
+def test_every_caution_of_the_readers_has_words_in_both_languages():
+    sources = "".join(path.read_text() for path in Path(adapters.ecg.__file__).parent.glob("*.py"))
+    used = set(re.findall(r'Caution\(\s*code="(\w+)"', sources))
+
+    assert used
+    assert used <= set(CAUTIONS) | QUIET_CAUTIONS
+    assert say_caution("saturated", "V2", "zh") == "V2 超出量程"
 
 
 def test_many_cautions_leave_the_curves_their_place():

@@ -10,7 +10,7 @@ import pytest
 
 from adapters.ecg.paper import Paper
 from adapters.ecg.pdf import MOST_PAGES, TracingHead, write_pdf
-from adapters.ecg.recording import EcgPatient, EcgRecording
+from adapters.ecg.recording import EcgRecording
 from adapters.ecg.svg import CURVE_MM
 from adapters.errors import Inexpressible
 from tests.adapters.ecg.papers import MM_PER_DOT, day_of_nothing, is_ink, known_recording, rendered
@@ -18,7 +18,10 @@ from tests.adapters.ecg.recordings import made_recording, real_recording
 from tests.adapters.reports.pdftools import pages_of, run_on, squeezed
 
 HEAD = TracingHead(
-    patient=EcgPatient(patient_id="LH00012345", name="张小明", sex="M", age_years=58),
+    name="张小明",
+    sex="M",
+    age="58岁",
+    patient_id="LH00012345",
     institution="柳河镇中心卫生院",
     accession_number="ECG0001",
     time_zone=ZoneInfo("Asia/Shanghai"),
@@ -77,7 +80,7 @@ def test_the_head_says_whose_it_is_and_that_the_device_measured_it(printed):
 def test_nothing_known_is_said_to_be_unknown(printed):
     recording = made_recording(started_at=None, statements=())
 
-    text = squeezed(printed(recording, replace(HEAD, patient=EcgPatient())))
+    text = squeezed(printed(recording, replace(HEAD, name="", sex="", age="", patient_id="")))
 
     assert "姓名未知" in text
     assert "记录时间—" in text
@@ -105,12 +108,12 @@ def test_a_long_recording_is_a_few_pages_from_where_it_was_asked_for(printed):
 def test_everything_at_its_fullest_still_leaves_one_page(printed):
     recording = made_recording(statements=tuple("很长的自动分析结论" * 9 for _ in range(20)))
 
-    head = replace(HEAD, patient=EcgPatient(name="阿卜杜热合曼·" * 9, patient_id="9" * 64))
+    head = replace(HEAD, name="阿卜杜热合曼·" * 9, patient_id="9" * 64)
     assert pages_of(printed(recording, head)) == 1
 
 
 def test_characters_that_no_font_has_do_not_stop_it(printed):
-    head = replace(HEAD, patient=EcgPatient(name="王😀"))
+    head = replace(HEAD, name="王😀")
 
     assert "王〓" in squeezed(printed(made_recording(("导联😀", "II")), head))
 
