@@ -82,8 +82,11 @@ def _away(found: Findings) -> Iterator[Fault]:
 def _listeners(found: Findings) -> Iterator[Fault]:
     for one in found.status.listeners:
         if not one.up:
-            where = f"{one.name} :{one.port}"
+            where = f"{one.name} :{one.port}" if one.port else f"{one.name} {one.address}"
             yield Fault(code="listener_down", where=where, severity="red", since=one.seen_at)
+            continue
+        for code, where in sorted(one.troubles.items()):
+            yield Fault(code=code, where=where, severity="red" if code == "drop_waits" else "amber")
 
 
 def _journal(found: Findings) -> Iterator[Fault]:

@@ -55,7 +55,11 @@ def ingest_children(
         f"ingest-{number + 1}": partial(_run_worker, settings, doors, tally, number)
         for number in range(settings.ingest_workers)
     }
-    return {**workers, "drain": lambda: _run_drain(settings, doors, prepared)}
+    return {
+        **workers,
+        "folder": lambda: _run_folder(settings, doors),
+        "drain": lambda: _run_drain(settings, doors, prepared),
+    }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +132,14 @@ def _run_drain(settings: Settings, doors: Sequence[Door], prepared: Callable[[],
     from gateway.runtime import open_runtime  # noqa: PLC0415
 
     run_drain(open_runtime(settings), prepared=prepared)
+
+
+def _run_folder(settings: Settings, doors: Sequence[Door]) -> None:
+    for door in doors:
+        door.listener.close()
+    from gateway.carts.process import run_folder  # noqa: PLC0415 (as above)
+
+    run_folder(settings)
 
 
 def _run_worker(settings: Settings, doors: Sequence[Door], tally: Tally, number: int) -> None:

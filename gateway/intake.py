@@ -43,6 +43,7 @@ NOTE_KINDS = (
     "dicom.connection",
     "dicom.rejection",
     "dicom.refusal",
+    "file.refusal",
 )  # records without a row of their own
 TRIES_BEFORE_QUARANTINE = 3
 SHORT_S = (

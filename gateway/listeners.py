@@ -36,6 +36,7 @@ class Listener:
     refused_by_reason: Counter[str] = field(default_factory=Counter)
     refused_instances_by_status: Counter[str] = field(default_factory=Counter)
     tls: ListenerTls | None = None
+    troubles: dict[str, str] = field(default_factory=dict)  # code of a fault: where
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +54,7 @@ def read_status(folder: Path, *, now: datetime) -> Status:
     """Read every status file. One older than five seconds is of a process that is gone."""
     found = [content for path in sorted(folder.glob("ingest-*.json")) if (content := _read(path))]
     alive = [content for content in found if now - content["at"] <= GONE_AFTER]
-    journals = [content["journal"] for content in alive]
+    journals = [content["journal"] for content in alive if "journal" in content]
     return Status(
         listeners=tuple(_sum(found, alive)),
         unfiled_bytes=max((j["unfiled_bytes"] for j in journals), default=None),
@@ -81,6 +82,7 @@ def _add(total: Listener, item: dict[str, Any]) -> None:
     total.up = True
     for name in ("associations", "accepted", "refused", "instances", "bytes"):
         setattr(total, name, getattr(total, name) + int(item.get(name, 0)))
+    total.troubles.update(item.get("troubles", {}))
     if "tls" in item:
         total.tls = _read_tls(item["tls"])
     total.refused_by_reason.update(item.get("refused_by_reason", {}))
@@ -98,7 +100,7 @@ def _read(path: Path) -> dict[str, Any] | None:
     try:
         content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         content["at"] = datetime.fromisoformat(content["at"])
-        _ = content["listeners"], content["journal"]["unfiled_bytes"]
+        _ = content["listeners"], content.get("journal", {"unfiled_bytes": 0})["unfiled_bytes"]
     except (OSError, ValueError, KeyError, TypeError):
         return None  # gone between the listing and now, or not written by an ingest process
     return content

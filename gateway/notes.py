@@ -94,7 +94,12 @@ def settle_again(runtime: Runtime, session: Session, ended: Set[str]) -> None:
     indexing.schedule_settling(session, carried, settings=runtime.settings)
 
 
-_REFUSED = {"dicom.connection": "connection", "dicom.rejection": "association", "dicom.refusal": "instance"}
+_REFUSED = {
+    "dicom.connection": "connection",
+    "dicom.rejection": "association",
+    "dicom.refusal": "instance",
+    "file.refusal": "file",
+}
 
 
 def index_refusals(runtime: Runtime, session: Session, records: Sequence[JournalRecord]) -> None:

@@ -1,13 +1,15 @@
 """What a process of the gateway works with: settings, database, object store, clock. Made once and passed."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session, sessionmaker
 
+from gateway.carts.apart import Readers
+from gateway.carts.taking import Taking
 from gateway.database import open_engine, open_sessions
 from gateway.file_cache import FileCache
 from gateway.nodes import OtherNodes
@@ -33,10 +35,18 @@ class Runtime:
     nodes: OtherNodes
     pack_cache: PackCache | None = None
     now: Callable[[], datetime] = utc_now
+    readers: Readers = field(default_factory=Readers)
 
     def reading(self) -> Session:
         """A session that only reads; on SQLite it waits for no writer."""
         return self.sessions(bind=self.engine.execution_options(read_only=True))
+
+    @property
+    def taking(self) -> Taking:
+        """How files are taken that come by other ways than an association."""
+        return Taking(
+            journal=self.journal, readers=self.readers, work_dir=self.settings.taking_dir, now=self.now
+        )
 
     @property
     def journal_dir(self) -> Path:

@@ -104,6 +104,7 @@ class Web:
             beginning.join()
         if sweep:
             sweep.stop()
+        runtime.readers.close()
         runtime.journal.close()
 
 

@@ -90,6 +90,17 @@ class Settings(BaseSettings):
     working_days: str = Field(default="12345", description="ISO 8601 weekdays, Monday is 1")
     silent_after_h: float = Field(default=8.0, gt=0, description="working hours without a word of a township")
 
+    drop_dir: Path | None = Field(
+        default=None, description="the folder to which carts write; drop/ in the data dir"
+    )
+    drop_quiet_s: float = Field(
+        default=3.0, gt=0, description="a file is whole when it lay so long unchanged"
+    )
+    drop_incomplete_s: float = Field(
+        default=300.0, gt=0, description="so long a header waits for the files that it names"
+    )
+    drop_done_days: int = Field(default=30, ge=1, description="so long what was taken stays in done/")
+
     quiet_period_s: float = 5.0
     unreleased_quiet_period_s: float = 60.0
     upload_limit_bytes: int = 2048 * MEBIBYTE
@@ -189,6 +200,15 @@ class Settings(BaseSettings):
     def cache_dir(self) -> Path:
         """What can be made again at any time."""
         return self.data_dir / "cache"
+
+    @property
+    def drop_folder(self) -> Path:
+        return (self.drop_dir or self.data_dir / "drop").resolve()
+
+    @property
+    def taking_dir(self) -> Path:
+        """Where a file lies while it is looked into."""
+        return self.data_dir / "taking"
 
     @property
     def directory_snapshot(self) -> Path:

@@ -58,9 +58,10 @@ class JournalThread:
 
     def _open(self) -> tuple[Journal, asyncio.AbstractEventLoop]:
         with self._lock:
-            if self._journal is None or self._loop is None:
+            if self._loop is None:
                 self._loop = asyncio.new_event_loop()
                 threading.Thread(target=self._loop.run_forever, name="journal", daemon=True).start()
+            if self._journal is None:  # perhaps for the second time: the disk was full
                 opened: Future[Journal] = asyncio.run_coroutine_threadsafe(self._create(), self._loop)
                 self._journal = opened.result()
             return self._journal, self._loop

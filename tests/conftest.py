@@ -126,6 +126,7 @@ def runtime(
     opened = open_runtime(settings)
     opened.engine.dispose()
     yield replace(opened, engine=engine, sessions=sessions, now=clock)
+    opened.readers.close()
     opened.journal.close()
 
 

@@ -163,6 +163,7 @@ def correct_identity(
                             "kind": {"type": "string", "enum": ["imaging", "ecg", "laboratory", "pathology"]},
                             "files": {"type": "array", "items": {"type": "string", "format": "binary"}},
                             "accession_number": {"type": "string"},
+                            "priority": {"type": "string", "enum": ["chest_pain"]},
                         },
                     }
                 }
@@ -185,6 +186,7 @@ def upload_files(
             _field(form, "kind"),
             files,
             accession_number=_field(form, "accession_number", "")[:64],
+            priority=_field(form, "priority", ""),
         )
     except NothingAccepted as error:
         refused = [_show_refused(file, caller.language).model_dump() for file in error.refused]

@@ -150,6 +150,18 @@ RULES: Mapping[str, tuple[str, str]] = {
 # what is wrong with the system now; {where} says with which part of it
 FAULTS: Mapping[str, tuple[str, str]] = {
     "listener_down": ("接收端口 {where} 没有进程在听。", "Nothing listens at {where}."),
+    "drop_waits": (
+        "投递文件夹中的文件暂时不能接收（{where} 个）：接收日志或磁盘没有空间；文件原样保留，有空间后自动接收。",
+        "Files in the drop folder cannot be taken now ({where}): journal or disk are full. They stay and are taken later.",
+    ),
+    "drop_stuck": (
+        "投递文件夹中有文件不能读取或移走（{where}）：请检查权限；文件原样保留，会再试。",
+        "Files in the drop folder cannot be read or moved ({where}): check the permissions. They stay and are tried again.",
+    ),
+    "drop_of_nobody": (
+        "投递文件夹中有不属于任何设备的内容（{where}）：没有动过；请核对设备的账号。",
+        "There is something of no device in the drop folder ({where}); it was left alone. Check the devices' accounts.",
+    ),
     "database_away": (
         "数据库不可用（{where}）：照常接收，恢复后自动入库；阅片和签发暂停。",
         "The database is away ({where}): receiving goes on and is caught up with; reading and signing wait.",

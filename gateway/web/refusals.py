@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from adapters.ecg.errors import REFUSALS as ECG_REFUSALS
+
 # code: reason (zh, en), advice (zh, en). Codes: DIMSE statuses (PS3.4 Table B.2-1, PS3.7 Annex C), source/reason of
 # A-ASSOCIATE-RJ (PS3.8 Table 9-21; the result only says whether trying again may help) and our own for files.
 _Pair = tuple[str, str]
@@ -109,6 +111,18 @@ EXPLANATIONS: Mapping[tuple[str, str], tuple[_Pair, _Pair]] = {
     ("file", "C122"): (
         ("文件的传输语法不受支持", "The file's transfer syntax is not known here"),
         ("请在设备上以标准格式重新导出。", "Export it again in a transfer syntax of the standard."),
+    ),
+    ("file", "signal_alone"): (
+        ("只有信号文件，没有它的头文件（.hea）", "A signal file without its header (.hea)"),
+        ("请把头文件和信号文件一起发送。", "Send the header and its signal files together."),
+    ),
+    ("file", "takes_too_long"): (
+        ("读取文件用时过长，已放弃", "Reading the file took too long and was given up"),
+        _CHECK_FILE,
+    ),
+    ("file", "reader_died"): (
+        ("文件无法读取：读取程序因它而中止", "The file cannot be read: the reader broke at it"),
+        _CHECK_FILE,
     ),
     ("file", "unavailable"): (
         ("网关暂时无法接收", "The gateway cannot take it just now"),
@@ -227,6 +241,11 @@ def explain(what: str, reason: str, detail: str, language: str, *, cause: str = 
     """The reason and the advice, by our own word for the cause where there is one. An unknown code is told as it came."""
     place = 1 if language == "en" else 0
     known = CAUSES.get(cause) or EXPLANATIONS.get((what, _code(what, reason)))
+    if known is None and what == "file" and reason in ECG_REFUSALS:
+        english, chinese = ECG_REFUSALS[reason]
+        if place == 0:
+            return chinese.format(about=f"（{detail}）" if detail else ""), _CHECK_FILE[0]
+        return english.format(about=f" ({detail})" if detail else ""), _CHECK_FILE[1]
     if known is None:
         return detail or reason, _OTHERWISE[place]
     text = known[0][place]

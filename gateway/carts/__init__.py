@@ -1,0 +1,1 @@
+"""What devices and people hand over as files: checked, kept in the journal, and refused with a reason."""
