@@ -10,7 +10,7 @@ Waveform module: PS3.3 C.10.9. Annotations: C.10.10. Acquisition context: PS3.16
 import io
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, tzinfo
 from zoneinfo import ZoneInfo
@@ -122,7 +122,8 @@ def _code(recording: EcgRecording) -> _Coding:
     if not recording.leads or not recording.samples:
         raise Inexpressible("a DICOM waveform without samples")
     leads = digitise(recording)
-    for iod in _fitting_iods(recording):
+    names = [lead.name for lead in recording.leads]
+    for iod in fitting_iods(names, recording.sampling_rate_hz, recording.samples):
         shifts = tuple(_shift(lead, iod.bits) for lead in leads)
         has_gaps = any(lead.has_gaps for lead in leads)
         padding = _find_padding(leads, shifts, iod.bits) if has_gaps else None
@@ -135,18 +136,18 @@ def _code(recording: EcgRecording) -> _Coding:
     )
 
 
-def _fitting_iods(recording: EcgRecording) -> list[Iod]:
-    """The IODs whose limits the recording keeps, the most particular first."""
-    iods = [AMBULATORY, GENERAL] if recording.duration_s >= AMBULATORY_FROM_S else [GENERAL, AMBULATORY]
-    if {lead.name for lead in recording.leads} >= set(STANDARD_LEADS):
+def fitting_iods(leads: Collection[str], sampling_rate_hz: float, samples: int) -> list[Iod]:
+    """The IODs whose limits a recording keeps, the most particular first."""
+    is_long = samples >= AMBULATORY_FROM_S * sampling_rate_hz
+    iods = [AMBULATORY, GENERAL] if is_long else [GENERAL, AMBULATORY]
+    if set(leads) >= set(STANDARD_LEADS):
         iods.insert(0, TWELVE_LEAD)
-    rate = recording.sampling_rate_hz
     return [
         iod
         for iod in (*iods, GENERAL_32_BIT)
-        if len(recording.leads) <= iod.channels
-        and iod.lowest_hz <= rate <= (iod.highest_hz or rate)
-        and recording.samples <= (iod.samples or recording.samples)
+        if len(leads) <= iod.channels
+        and iod.lowest_hz <= sampling_rate_hz <= (iod.highest_hz or sampling_rate_hz)
+        and samples <= (iod.samples or samples)
     ]
 
 

@@ -18,8 +18,8 @@ from adapters.dicom.data_set import Description, read_description
 from adapters.dicom.json_model import write_json
 from adapters.dicom.pixels import Frames, read_frames
 from adapters.errors import Malformed
+from gateway.dicomweb.files import seek_file
 from gateway.dicomweb.served import Served
-from gateway.originals import seek_original
 from gateway.runtime import Runtime
 
 log = structlog.get_logger()
@@ -96,18 +96,15 @@ def parse(runtime: Runtime, served: Served, patient: Mapping[str, Any] | None = 
 
 
 def describe(runtime: Runtime, served: Served) -> Description:
-    return read_description(
-        seek_original(runtime, served.original),
-        served.transfer_syntax_uid,
-        data_set_offset=served.data_set_offset,
-    )
+    stream, offset = seek_file(runtime, served)
+    return read_description(stream, served.transfer_syntax_uid, data_set_offset=offset)
 
 
 def open_stream(runtime: Runtime, served: Served, parsed: Parsed) -> BinaryIO:
     """Where the offsets of its frames count."""
     if parsed.inflated is not None:
         return io.BytesIO(parsed.inflated)
-    return seek_original(runtime, served.original)
+    return seek_file(runtime, served)[0]
 
 
 def _frames_of(description: Description) -> tuple[Frames | None, str]:

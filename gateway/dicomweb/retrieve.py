@@ -10,6 +10,7 @@ from adapters.dicom.pixels import Frames, decode_frame, native_span, read_frame,
 from adapters.dicom.rewriting import rewrite_instance
 from adapters.errors import Malformed
 from gateway.dicomweb.errors import BadQuery, BadRange, NotAcceptable
+from gateway.dicomweb.files import file_chunks, is_derived, read_span
 from gateway.dicomweb.media import (
     ANY_SYNTAX,
     DICOM,
@@ -21,8 +22,6 @@ from gateway.dicomweb.media import (
 from gateway.dicomweb.parsed import Parsed, describe, open_stream
 from gateway.dicomweb.parts import Part
 from gateway.dicomweb.served import Served
-from gateway.originals import open_original, read_original
-from gateway.part10 import open_part10
 from gateway.runtime import Runtime
 from worklists.errors import NotFound
 
@@ -64,7 +63,7 @@ def instance_part(runtime: Runtime, served: Served, parsed: Parsed, wanted: Want
             "SeriesInstanceUID": served.series_instance_uid,
             "SOPInstanceUID": served.sop_instance_uid,
         }
-        file = b"".join(_file_chunks(runtime, served))
+        file = b"".join(file_chunks(runtime, served))
         try:
             rewritten = rewrite_instance(file, syntax, uids=uids if moved else {}, explicit=explicit)
         except Malformed as error:
@@ -73,7 +72,7 @@ def instance_part(runtime: Runtime, served: Served, parsed: Parsed, wanted: Want
             raise
         chunks: Iterator[bytes] = iter((rewritten,))
     else:
-        chunks = _file_chunks(runtime, served)
+        chunks = file_chunks(runtime, served)
     sent = EXPLICIT_VR_LITTLE_ENDIAN if explicit else syntax
     return Part(
         content_type=f"{DICOM}; transfer-syntax={sent}", chunks=chunks, location=f"{base}/{served.path}"
@@ -92,7 +91,7 @@ def frame_parts(
     for number in numbers:
         span = native_span(frames, number - 1) if parsed.inflated is None else None
         if span is not None:
-            data = read_original(runtime, served.original, offset=span[0], length=span[1])
+            data = b"".join(read_span(runtime, served, *span))
             if len(data) < span[1]:
                 raise Malformed(f"the pixel data ends before frame {number} does")
         elif form.decode:
@@ -128,7 +127,7 @@ def open_bulk(runtime: Runtime, served: Served, parsed: Parsed, path: str, range
         whole = min(size or span[1], span[1])
         part = read_range(range_header, whole)
         first, length = (part.first, part.last - part.first + 1) if part else (0, whole)
-        chunks = open_original(runtime, served.original, offset=span[0] + first, length=length)
+        chunks = read_span(runtime, served, span[0] + first, length)
         return Bulk(media_type=media_type, size=length, chunks=chunks, range=part)
     value = find_value(description, steps)
     if value is None:
@@ -163,11 +162,13 @@ def _pixel_bulk(runtime: Runtime, served: Served, parsed: Parsed, range_header: 
             b"".join(read_stream(open_stream(runtime, served, parsed), frames)), media_type, range_header
         )
     else:
-        size = min(frames.element.length or 0, served.original.size_bytes - frames.element.offset)
+        size = frames.element.length or 0
+        if not is_derived(served):
+            size = min(size, served.original.size_bytes - frames.element.offset)
     part = read_range(range_header, size)
     first, length = (part.first, part.last - part.first + 1) if part else (0, size)
     if frames.fragments is None:
-        chunks = open_original(runtime, served.original, offset=frames.element.offset + first, length=length)
+        chunks = read_span(runtime, served, frames.element.offset + first, length)
     else:
         chunks = _fragment_bytes(runtime, served, chain.from_iterable(frames.fragments), first, length)
     return Bulk(media_type=media_type, size=length, chunks=chunks, range=part)
@@ -181,7 +182,7 @@ def _fragment_bytes(
             skip -= length
             continue
         taken = min(length - skip, wanted)
-        yield from open_original(runtime, served.original, offset=offset + skip, length=taken)
+        yield from read_span(runtime, served, offset + skip, taken)
         skip, wanted = 0, wanted - taken
         if not wanted:
             return
@@ -213,14 +214,3 @@ def _must_transcode(wanted: Wanted, stored: str) -> bool:
     if asked != EXPLICIT_VR_LITTLE_ENDIAN:
         raise NotAcceptable(f"{DICOM}; transfer-syntax={stored}")
     return not is_explicit_little(stored) or stored != EXPLICIT_VR_LITTLE_ENDIAN
-
-
-def _file_chunks(runtime: Runtime, served: Served) -> Iterator[bytes]:
-    return open_part10(
-        runtime,
-        served.original,
-        sop_class_uid=served.sop_class_uid,
-        sop_instance_uid=served.sop_instance_uid,
-        transfer_syntax_uid=served.transfer_syntax_uid,
-        source_ae_title=served.source_ae_title,
-    )

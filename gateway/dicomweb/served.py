@@ -43,6 +43,7 @@ class Served:
     sop_class_uid: str
     transfer_syntax_uid: str
     has_pixels: bool
+    kind: str  # of its record
     sha256: str
     data_set_offset: int
     character_set: str | None
@@ -102,6 +103,7 @@ def list_served(session: Session, opened: Opened, series_instance_uid: str | Non
             Record.segment,
             Record.offset,
             Record.size_bytes,
+            Record.kind,
             Record.local,
             Record.data_set_offset,
             Record.sha256,
@@ -149,6 +151,7 @@ def _served(opened: Opened, row: Any) -> Served:
         sop_class_uid=intern(row.sop_class_uid),
         transfer_syntax_uid=intern(row.transfer_syntax_uid),
         has_pixels=row.rows is not None,
+        kind=intern(row.kind),
         sha256=row.sha256,
         data_set_offset=row.data_set_offset,
         character_set=character_set_of(opened.character_set, row.origin),

@@ -8,6 +8,7 @@ import structlog
 from sqlalchemy.orm import Session
 
 from adapters.ecg.description import describe
+from adapters.ecg.measuring import describe_proposal, propose
 from adapters.errors import Malformed
 from gateway import audit, live
 from gateway.ecg.recordings import Found, Recordings, find_by_record
@@ -37,17 +38,19 @@ def describe_recording(runtime: Runtime, leased: Leased) -> None:
 def look_into(runtime: Runtime, found: Found) -> EcgDescription:
     """What there is to say about a recording now, not yet written."""
     description: dict[str, Any] | None = None
-    problem = ""
+    proposal, problem = None, ""
     try:
         recording = Recordings(runtime).open(found)
         description = describe(recording)
+        proposed = propose(recording)
+        proposal = describe_proposal(proposed) if proposed is not None else None
     except Malformed as error:
         problem = str(error)
         log.warning("recording_not_read", record=str(found.record_id), error=type(error).__name__)
     return EcgDescription(
         record_id=found.record_id,
         description=description,
-        proposal=None,
+        proposal=proposal,
         problem=problem,
         described_at=runtime.now(),
     )

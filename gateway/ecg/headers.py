@@ -10,18 +10,10 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
 
-from pydicom.uid import (
-    AmbulatoryECGWaveformStorage,
-    EncapsulatedPDFStorage,
-    ExplicitVRLittleEndian,
-    General32bitECGWaveformStorage,
-    GeneralECGWaveformStorage,
-    SecondaryCaptureImageStorage,
-    TwelveLeadECGWaveformStorage,
-)
+from pydicom.uid import EncapsulatedPDFStorage, ExplicitVRLittleEndian, SecondaryCaptureImageStorage
 
 from adapters.dicom.header import InstanceHeader
-from adapters.ecg.recording import STANDARD_LEADS
+from adapters.ecg.dicom_writing import AMBULATORY, GENERAL, GENERAL_32_BIT, TWELVE_LEAD, fitting_iods
 from worklists.base import COUNTY_TIME
 
 FILE_KIND = "ecg.file"  # of a journal's record
@@ -29,20 +21,8 @@ MODALITY = "ECG"  # PS3.3 C.7.3.1.1.1
 TRANSFER_SYNTAX = str(ExplicitVRLittleEndian)  # in which it is served
 CHEST_PAIN = "chest_pain"  # the origin's word for an ECG that cannot wait
 
-WAVEFORM_CLASSES = frozenset(
-    map(
-        str,
-        (
-            TwelveLeadECGWaveformStorage,
-            GeneralECGWaveformStorage,
-            AmbulatoryECGWaveformStorage,
-            General32bitECGWaveformStorage,
-        ),
-    )
-)
+WAVEFORM_CLASSES = frozenset(iod.sop_class_uid for iod in (TWELVE_LEAD, GENERAL, AMBULATORY, GENERAL_32_BIT))
 LONG_S = 600.0  # more is no ECG at rest
-# PS3.3 A.34.3.4: what a 12-lead ECG object may hold.
-_TWELVE_LEAD_SAMPLES, _TWELVE_LEAD_RATES_HZ = 16384, (200.0, 1000.0)
 
 
 def header_of_file(origin: Mapping[str, Any], sha256: str) -> InstanceHeader:
@@ -112,12 +92,9 @@ def sop_class_of(said: Mapping[str, Any]) -> str:
     if said["document"] is not None:
         is_pdf = said["document"]["media_type"] == "application/pdf"
         return str(EncapsulatedPDFStorage if is_pdf else SecondaryCaptureImageStorage)
-    lowest, highest = _TWELVE_LEAD_RATES_HZ
-    is_short = said["samples"] <= _TWELVE_LEAD_SAMPLES and lowest <= said["sampling_rate_hz"] <= highest
-    if is_short and {lead["name"] for lead in said["leads"]} == set(STANDARD_LEADS):
-        return str(TwelveLeadECGWaveformStorage)
-    is_general = said["samples"] / said["sampling_rate_hz"] <= LONG_S
-    return str(GeneralECGWaveformStorage if is_general else AmbulatoryECGWaveformStorage)
+    names = [lead["name"] for lead in said["leads"]]
+    fitting = fitting_iods(names, said["sampling_rate_hz"], said["samples"])
+    return (fitting[0] if fitting else GENERAL_32_BIT).sop_class_uid
 
 
 def is_ecg(header: InstanceHeader) -> bool:

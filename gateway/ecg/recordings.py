@@ -40,6 +40,8 @@ class Found:
     record_id: uuid.UUID
     examination_id: uuid.UUID
     study_id: uuid.UUID
+    study_instance_uid: str
+    series_instance_uid: str
     kind: str
     sop_class_uid: str
     sop_instance_uid: str
@@ -93,7 +95,7 @@ def find_by_record(session: Session, record_id: uuid.UUID) -> Found | None:
 
 def _find(session: Session, wanted: ColumnElement[bool]) -> list[Found]:
     rows = session.execute(
-        select(Instance, Record, Study.id, Study.examination_id, EcgDescription)
+        select(Instance, Record, Series.series_instance_uid, Study, EcgDescription)
         .join(Series, Series.id == Instance.series_id)
         .join(Study, Study.id == Series.study_id)
         .join(Record, Record.id == Instance.record_id)
@@ -114,14 +116,16 @@ def _find(session: Session, wanted: ColumnElement[bool]) -> list[Found]:
 def _found(
     instance: Instance,
     record: Record,
-    study_id: uuid.UUID,
-    examination_id: uuid.UUID,
+    series_instance_uid: str,
+    study: Study,
     row: EcgDescription | None,
 ) -> Found:
     return Found(
         record_id=record.id,
-        examination_id=examination_id,
-        study_id=study_id,
+        examination_id=study.examination_id,
+        study_id=study.id,
+        study_instance_uid=study.study_instance_uid,
+        series_instance_uid=series_instance_uid,
         kind=record.kind,
         sop_class_uid=instance.sop_class_uid,
         sop_instance_uid=instance.sop_instance_uid,

@@ -29,6 +29,7 @@ class RecordingShape(BaseModel):
     description: dict[str, Any] | None
     proposal: dict[str, Any] | None
     problem: str
+    document_url: str | None  # of an ECG that came as a page
 
 
 @router.get("/recordings")
@@ -49,6 +50,7 @@ def list_recordings(
             description=dict(one.description) if one.description is not None else None,
             proposal=dict(one.proposal) if one.proposal is not None else None,
             problem=one.problem,
+            document_url=_document_url(one),
         )
         for one in found
     ]
@@ -76,6 +78,15 @@ def read_window(
         to_json(_show(found, opened, tile)),
         media_type="application/json",
         headers={"Cache-Control": "private, max-age=3600"} if recording is not None else {},
+    )
+
+
+def _document_url(found: Found) -> str | None:
+    if not (found.description or {}).get("document"):
+        return None
+    return (
+        f"/dicomweb/studies/{found.study_instance_uid}/series/{found.series_instance_uid}"
+        f"/instances/{found.sop_instance_uid}/rendered"
     )
 
 

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from adapters.dicom.pixels import Frames, native_span
 from gateway.accounts import hash_token
 from gateway.dicomweb.errors import NotAcceptable
+from gateway.dicomweb.files import is_derived
 from gateway.dicomweb.media import Form, choose_frame, read_accept
 from gateway.dicomweb.parsed import Parsed
 from gateway.dicomweb.parts import multipart_type, new_boundary, part_head, parts_end
@@ -72,7 +73,7 @@ class KnownFrames:
             return None
         _, served, parsed = found
         form = _choose(asked.accept, served.transfer_syntax_uid)
-        span = _span(parsed, int(number), form) if form is not None else None
+        span = _span(parsed, int(number), form) if form is not None and not is_derived(served) else None
         if form is None or span is None:
             return None
         tag = make_tag([served], asked.base_url, "frames", (int(number),), form)

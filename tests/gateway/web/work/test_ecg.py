@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
+from PIL import Image
 from pydicom import Dataset, dcmread
 from pydicom.data import get_testdata_file
 from sqlalchemy import select
 
 from adapters.ecg.description import describe
 from adapters.ecg.reading import read_recording
+from adapters.ecg.wfdb_writing import write_wfdb
 from gateway.audit import AuditEvent
 from gateway.intake import Drain
 from gateway.runtime import Runtime
@@ -22,7 +24,7 @@ from tests.builders import County
 from tests.ecg_synthetic import write_ishne
 from tests.gateway.web.stored import file_of, keep
 from tests.gateway.web.work.conftest import Client
-from worklists.base import new_id
+from worklists.base import COUNTY_TIME, new_id
 from worklists.examinations import Examination, Priority
 
 
@@ -208,3 +210,41 @@ def test_what_is_no_electrocardiogram_has_no_recordings(
 
     assert radiographer.get(f"/api/v1/examinations/{examination}/ecg/recordings").json() == []
     assert radiographer.get(f"/api/v1/examinations/{examination}/ecg").status_code == 404
+
+
+def test_an_ecg_file_is_a_waveform_object_over_dicomweb(
+    runtime: Runtime, county: County, radiographer, tmp_path: Path
+) -> None:
+    path = tmp_path / "1.dcm"
+    an_ecg().save_as(path)
+    recording = read_recording(path)
+    zipped = tmp_path / "1.zip"
+    zipped.write_bytes(write_wfdb(recording, name="ecg1", time_zone=COUNTY_TIME))
+    keep_file(runtime, county, zipped)
+
+    [study] = radiographer.get("/dicomweb/studies", params={"ModalitiesInStudy": "ECG"}).json()
+    url = f"/dicomweb/studies/{study['0020000D']['Value'][0]}"
+    [metadata] = radiographer.get(f"{url}/metadata").json()
+    answer = radiographer.get(url, headers={"Accept": 'multipart/related; type="application/dicom"'})
+    parts = answer.content.split(b"\r\n\r\n", 1)[1]
+    data_set = dcmread(BytesIO(parts))
+
+    assert metadata["00080016"]["Value"] == ["1.2.840.10008.5.1.4.1.1.9.1.1"]
+    assert metadata["00080018"]["Value"] == [data_set.SOPInstanceUID]
+    assert data_set.waveform_array(0) == pytest.approx(recording.window_uv().T, abs=1.3)
+
+
+@pytest.mark.parametrize("kind", ["pdf", "png"])
+def test_an_ecg_that_came_as_a_page_can_be_looked_at(
+    runtime: Runtime, county: County, radiographer, tmp_path: Path, kind: str
+) -> None:
+    path = tmp_path / f"page.{kind}"
+    Image.new("RGB", (300, 200), "white").save(path)
+    examination = keep_file(runtime, county, path)
+
+    [recording] = radiographer.get(f"/api/v1/examinations/{examination}/ecg/recordings").json()
+    shown = radiographer.get(recording["document_url"])
+
+    assert shown.status_code == 200, shown.text
+    assert shown.headers["content-type"] == ("application/pdf" if kind == "pdf" else "image/jpeg")
+    assert kind != "pdf" or shown.content == path.read_bytes()
