@@ -12,7 +12,7 @@ from datetime import date, datetime
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, create_model
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, func, inspect, select
 from sqlalchemy.orm import Session
 
 from adapters.dicom.charset import REWRITTEN
@@ -30,6 +30,9 @@ from worklists.directory import (
     Role,
     TlsException,
 )
+from worklists.duty import TIME_OF_DAY, WEEKDAYS, Duty, is_callable
+from worklists.ecg_content import MEASURES
+from worklists.ecg_statements import EcgGroup, EcgStatement, settle_initials
 from worklists.recognition import (
     ItemMapping,
     Qualification,
@@ -71,6 +74,7 @@ def _tidy_certificate_name(value: object) -> object:
 Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200)]
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 OptionalText = Annotated[Text | None, BeforeValidator(_none_if_blank)]
+Limit = Annotated[float, Field(ge=-10_000, le=10_000, allow_inf_nan=False)]
 # Whether it names a certificate is checked with the row, so that the answer is about the field.
 CertificateName = Annotated[
     str, StringConstraints(strip_whitespace=True, max_length=1000), BeforeValidator(_tidy_certificate_name)
@@ -99,6 +103,7 @@ class CentreFields(Fields):
     name: Name
     review_required: bool = True
     enabled: bool = True
+    chest_pain_minutes: Annotated[int, Field(ge=1, le=60)] = 3
 
 
 class DeviceFields(Fields):
@@ -168,6 +173,30 @@ class MappingFields(Fields):
     procedure_code: Text = ""
     item_code: Name
     priority: Annotated[int, Field(ge=-1000, le=1000)] = 0
+
+
+class StatementFields(Fields):
+    code: Name
+    group: EcgGroup
+    text: Name
+    text_en: Text = ""
+    initials: Annotated[str, StringConstraints(strip_whitespace=True, max_length=100)] = ""
+    position: Annotated[int, Field(ge=0, le=100_000)] = 0
+    critical: bool = False
+    normal: bool = False
+    enabled: bool = True
+    measure: Text = ""
+    above: Limit | None = None
+    below: Limit | None = None
+
+
+class DutyFields(Fields):
+    centre_id: uuid.UUID
+    position: Annotated[int, Field(ge=1, le=1000)] = 1
+    person_id: uuid.UUID
+    weekdays: Text = ""
+    begins: Text = ""
+    ends: Text = ""
 
 
 Check = Callable[[Session, Any], Reasons]
@@ -317,6 +346,46 @@ def _check_mapping(session: Session, row: ItemMapping) -> Reasons:
     return _check_exists(session, RecognitionItem, row.item_code, "item_code")
 
 
+def _check_statement(session: Session, row: EcgStatement) -> Reasons:
+    """Also sees to the initials, which follow the words."""
+    was = inspect(row).attrs.text.history.deleted
+    settle_initials(row, text_before=was[0] if was else None)
+    reasons: Reasons = {}
+    if not _CODE.fullmatch(row.code):
+        reasons["code"] = "code"
+    if row.measure and row.measure not in MEASURES:
+        reasons["measure"] = "unknown"
+    if bool(row.measure) != (row.above is not None or row.below is not None):
+        reasons["measure" if not row.measure else "above"] = "measure_needs_limit"
+    if row.above is not None and row.below is not None and row.above >= row.below:
+        reasons["below"] = "limits"
+    if row.critical and row.normal:
+        reasons["normal"] = "critical_normal"
+    return reasons
+
+
+def _check_duty(session: Session, row: Duty) -> Reasons:
+    reasons = {
+        **_check_exists(session, Centre, row.centre_id, "centre_id"),
+        **_check_exists(session, Person, row.person_id, "person_id"),
+    }
+    person = session.get(Person, row.person_id)
+    if person is not None and not is_callable(person, row.centre_id):
+        reasons["person_id"] = "not_reader_there"
+    if not WEEKDAYS.fullmatch(row.weekdays):
+        reasons["weekdays"] = "weekdays"
+    reasons |= {
+        name: "time_of_day"
+        for name in ("begins", "ends")
+        if getattr(row, name) and not TIME_OF_DAY.fullmatch(getattr(row, name))
+    }
+    if bool(row.begins) != bool(row.ends):
+        reasons["ends" if row.begins else "begins"] = "required"
+    elif row.begins and row.begins == row.ends:
+        reasons["ends"] = "time_of_day"
+    return reasons
+
+
 ENTITIES: tuple[Entity, ...] = (
     Entity(
         name="institution",
@@ -384,6 +453,16 @@ ENTITIES: tuple[Entity, ...] = (
         fields=MappingFields,
         check=_check_mapping,
     ),
+    Entity(
+        name="ecg_statement",
+        path="ecg/catalogue",
+        row=EcgStatement,
+        fields=StatementFields,
+        check=_check_statement,
+        key="code",
+        fixed=frozenset({"code"}),
+    ),
+    Entity(name="duty", path="duty", row=Duty, fields=DutyFields, check=_check_duty),
 )
 
 

@@ -20,6 +20,7 @@ from gateway.processes import FORK
 from gateway.runtime import open_runtime
 from gateway.settings import Settings
 from gateway.snapshot import write_snapshot
+from worklists.ecg_statements import seed_statements
 
 log = structlog.get_logger()
 
@@ -35,6 +36,7 @@ def prepare(settings: Settings, fill: Fill = lambda _session: None) -> None:
         migrate(runtime.engine)
         with runtime.sessions.begin() as session:
             wait_for_turn(session.connection())
+            seed_statements(session)
             fill(session)
             tasks.schedule_standing(session, runtime)
             write_snapshot(session, settings.directory_snapshot)

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import EllipsisType
 from typing import Any, TypeVar
 
 from sqlalchemy import select
@@ -70,6 +71,7 @@ class DraftText:
     impression: str
     critical: bool = False
     preliminary: bool = False
+    content: Mapping[str, Any] | EllipsisType | None = ...  # not stated: stays as it is
 
 
 def get_task(session: Session, subject: Subject, task_id: uuid.UUID) -> ReadingTask:
@@ -143,7 +145,7 @@ def save(runtime: Runtime, who: Who, task_id: uuid.UUID, text: DraftText, *, rev
         begun = task.draft is None or (task.claimed_at is not None and task.draft.saved_at < task.claimed_at)
         reading.save_draft(
             session, task, writer=person, findings=text.findings, impression=text.impression,
-            critical=text.critical, preliminary=text.preliminary, revision=revision, now=now,
+            critical=text.critical, preliminary=text.preliminary, content=text.content, revision=revision, now=now,
         )  # fmt: skip
         if begun:
             _record(session, who, "draft_begun", task, now)

@@ -5,6 +5,8 @@ from gateway.backups import rows as backups
 from gateway.ecg import rows as ecg
 from worklists import directory as community
 from worklists import (
+    duty,
+    ecg_statements,
     examinations,
     name_words,
     patient_index,
@@ -22,7 +24,9 @@ MODULES = (
     backups,
     community,
     directory,
+    duty,
     ecg,
+    ecg_statements,
     examinations,
     index,
     keys,

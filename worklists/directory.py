@@ -72,6 +72,9 @@ class Centre(Base):
     kind: Mapped[Kind]
     name: Mapped[str]
     review_required: Mapped[bool] = mapped_column(default=True)
+    chest_pain_minutes: Mapped[int] = mapped_column(
+        default=3
+    )  # unclaimed so long, the next on duty is called
     enabled: Mapped[bool] = mapped_column(default=True)
 
     institution: Mapped[Institution] = relationship()

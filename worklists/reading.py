@@ -1,16 +1,19 @@
 """Reading: the work on one examination, from its first object to its signature, and the draft that grows on it."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
+from types import EllipsisType
 from typing import Any
 
 from sqlalchemy import ForeignKey, Index, Select, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from worklists.base import Base, new_id
-from worklists.directory import Centre, Person, Role
+from worklists.directory import Centre, Kind, Person, Role
+from worklists.ecg_content import ContentRefused
+from worklists.ecg_statements import check_content, critical_statements
 from worklists.errors import Conflict, Invalid, NotAllowed, NotFound
 from worklists.examinations import Examination, Priority
 
@@ -87,6 +90,7 @@ class ReadingTask(Base):
         Index("ix_reading_task_state", "state", "claimed_until"),
         Index("ix_reading_task_holder", "claimed_by_id", "state"),
         Index("ix_reading_task_examination", "examination_id", "centre_id"),
+        Index("ix_reading_task_lane", "rank", "state"),
     )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
@@ -302,6 +306,7 @@ class Draft(Base):
     impression: Mapped[str] = mapped_column(default="")
     critical: Mapped[bool] = mapped_column(default=False)
     preliminary: Mapped[bool] = mapped_column(default=False)
+    content: Mapped[dict[str, Any] | None]  # of an ECG: measurements and statements
     state: Mapped[DraftState] = mapped_column(default=DraftState.DRAFT)
     writer_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("person.id"))
     written_by: Mapped[list[Any]] = mapped_column(default=list)  # ids of everybody who wrote on it
@@ -336,10 +341,14 @@ def save_draft(
     impression: str,
     critical: bool,
     preliminary: bool,
+    content: Mapping[str, Any] | EllipsisType | None = ...,
     revision: int | None,
     now: datetime,
 ) -> Draft:
-    """Keep what was typed. `revision` is the one the writer saw; None does not ask. Raises DraftChanged."""
+    """Keep what was typed. `revision` is the one the writer saw; None does not ask. Raises DraftChanged.
+
+    `content` not stated stays as it is. While something critical stands in it, so does the critical flag.
+    """
     task.renew(writer, now)
     task.require_report_of_its_own()
     task.require_shown(revision)
@@ -348,11 +357,22 @@ def save_draft(
         draft = Draft(task_id=task.id, writer_id=writer.id, saved_at=now, state=DraftState.DRAFT)
         task.draft = draft
     draft.findings, draft.impression = findings, impression
-    draft.critical, draft.preliminary = critical, preliminary
+    if not isinstance(content, EllipsisType):
+        draft.content = _checked(session, task, content)
+    draft.critical = critical or bool(critical_statements(session, draft.content))
+    draft.preliminary = preliminary
     draft.note_writer(writer)
     draft.saved_at = now
     session.flush()
     return draft
+
+
+def _checked(session: Session, task: ReadingTask, content: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    if content is None:
+        return None
+    if task.examination.kind is not Kind.ECG:
+        raise ContentRefused({"content": "not_ecg"})
+    return check_content(session, content)
 
 
 def tasks_of(*examination_ids: uuid.UUID) -> Select[ReadingTask]:

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Mapped, Mapper, Session, mapped_column, relationship
 
 from worklists.base import Base, local_date, new_id
 from worklists.directory import Centre, Institution, Person
+from worklists.ecg_statements import critical_statements, with_wording
 from worklists.errors import NotFound
 from worklists.examinations import Examination, IdentityChange
 from worklists.reading import ReadingTask
@@ -59,6 +60,7 @@ class Report(Base):
     findings: Mapped[str]
     impression: Mapped[str]
     clinical_information: Mapped[str] = mapped_column(default="")
+    content: Mapped[dict[str, Any] | None]  # of an ECG: measurements, statements and their words
     patient: Mapped[dict[str, Any]]
     critical: Mapped[bool]
     preliminary: Mapped[bool]
@@ -173,7 +175,8 @@ def sign_report(
         impression=draft.impression,
         clinical_information=examination.clinical_information,
         patient=examination.patient.identity.as_json(),
-        critical=draft.critical,
+        content=with_wording(session, draft.content),
+        critical=draft.critical or bool(critical_statements(session, draft.content)),
         preliminary=draft.preliminary,
         writer_id=draft.writer_id,
         signed_by_id=signer.id,

@@ -28,6 +28,7 @@ from gateway.retrying import NotDamaged, StillBroken
 from gateway.uploading import KindNotTaken, NothingAccepted
 from gateway.web.limits import TooOften
 from gateway.web.messages import choose_language, say, say_reason
+from worklists.ecg_content import ContentRefused
 from worklists.errors import Conflict, Invalid, NotAllowed, NotFound
 from worklists.patient_index import ProposalDecided
 from worklists.reading import (
@@ -168,8 +169,11 @@ def problem_response(
 
 def field_errors(error: Exception, language: str) -> list[dict[str, str]]:
     """Which fields, and why; never what was in them."""
+    facts: Mapping[str, object] = {}
     if isinstance(error, FieldErrors):
         reasons = list(error.reasons.items())
+    elif isinstance(error, ContentRefused):
+        reasons, facts = list(error.reasons.items()), error.facts
     elif isinstance(error, ReportIncomplete):
         reasons = [(error.field, "required")]
     elif isinstance(error, RequestValidationError):
@@ -180,7 +184,7 @@ def field_errors(error: Exception, language: str) -> list[dict[str, str]]:
         reasons = [(str(error.args[0]), str(error.args[1]) if len(error.args) > 1 else "unusable")]
     else:
         reasons = []
-    return [{"field": name, "message": say_reason(reason, language)} for name, reason in reasons]
+    return [{"field": name, "message": say_reason(reason, language, facts)} for name, reason in reasons]
 
 
 def install(app: FastAPI) -> None:

@@ -241,6 +241,20 @@ REASONS: Mapping[str, tuple[str, str]] = {
     ),
     "kind_not_taken": ("暂不支持。", "It is not taken yet."),
     "unknown": ("没有这一项。", "There is no such thing."),
+    "not_ecg": (
+        "只有心电检查的报告有测量值和结论条目。",
+        "Only the report of an ECG has measurements and statements.",
+    ),
+    "not_physiological": ("超出人体可能的范围。", "It is not possible in man."),
+    "needed_by_qtc": (
+        "填写 QTc 时须同时有 QT、心率和所用公式。",
+        "A QTc needs its QT, its rate and its formula.",
+    ),
+    "qtc_contradicts": (
+        "与 QT、心率不符：按所选公式应为 {expected} ms。",
+        "It contradicts QT and rate: the formula gives {expected} ms.",
+    ),
+    "unknown_statement": ("含有不存在的结论条目。", "One of the statements does not exist."),
     "too_long": ("内容过长。", "It is too long."),
     "ae_title": (
         "AE 标题为 1 至 16 个 ASCII 字符，不含反斜杠和控制字符，首尾不留空格。",
@@ -268,6 +282,21 @@ REASONS: Mapping[str, tuple[str, str]] = {
         "只有可上传的令牌才能代表设备。",
         "Only a token that may upload can stand for a device.",
     ),
+    "measure_needs_limit": (
+        "测量值和上限或下限须一并填写。",
+        "A measure needs a limit above or below, and a limit its measure.",
+    ),
+    "limits": ("须大于“高于”的值。", "It must be more than the value above."),
+    "critical_normal": ("危急条目不能同时是正常条目。", "A critical statement cannot be a normal one."),
+    "not_reader_there": (
+        "应为该中心在用的报告医师或审核医师。",
+        "It must be a reader or reviewer of the centre who can sign in.",
+    ),
+    "weekdays": (
+        "用 1 至 7 表示周一至周日，如 12345；留空为每天。",
+        "Digits 1 to 7, Monday is 1; empty is every day.",
+    ),
+    "time_of_day": ("时间写作 08:00，起止不能相同。", "A time is written 08:00; the two must differ."),
     "past": ("不能早于现在。", "It must not be in the past."),
     "dates": ("结束日期不能早于开始日期。", "The end must not be before the beginning."),
     "lead_kind": ("应为牵头医院。", "It must be a lead hospital."),
@@ -321,8 +350,8 @@ def say_cause(cause: str, language: str) -> str:
     return f"{_pick(pair, language)} [{cause}]" if pair else cause
 
 
-def say_reason(reason: str, language: str) -> str:
-    return _pick(REASONS.get(reason, REASONS["unusable"]), language)
+def say_reason(reason: str, language: str, facts: Mapping[str, object] | None = None) -> str:
+    return _pick(REASONS.get(reason, REASONS["unusable"]), language).format_map(facts or {})
 
 
 def _fact(value: object, language: str) -> str:

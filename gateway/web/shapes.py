@@ -152,7 +152,9 @@ class DraftShape(BaseModel):
     impression: str
     clinical_information: str
     critical: bool
+    critical_because: list[str]  # statements by which it must be critical
     preliminary: bool
+    content: dict[str, Any] | None
     revision: int
     saved_at: datetime
     writer: PersonShape
@@ -218,6 +220,7 @@ class DraftBody(BaseModel):
     impression: str = Field(default="", max_length=TEXT_LIMIT)
     critical: bool = False
     preliminary: bool = False
+    content: dict[str, Any] | None = None  # of an ECG; what is not sent stays as it is
 
 
 class SignedShape(BaseModel):
@@ -246,6 +249,7 @@ class ReportShape(BaseModel):
     findings: str
     impression: str
     clinical_information: str
+    content: dict[str, Any] | None
     writer: PersonShape
     reviewer: PersonShape | None
     signed_by: PersonShape

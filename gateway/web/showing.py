@@ -39,6 +39,7 @@ from gateway.web.shapes import (
 from worklists.access import Subject, visible_to
 from worklists.base import local_date
 from worklists.directory import Centre, Device, Institution, Person
+from worklists.ecg_statements import critical_statements
 from worklists.examinations import Examination, IdentityChange, age_text
 from worklists.names import display_name
 from worklists.patients import Patient
@@ -157,13 +158,15 @@ def show_examination_detail(session: Session, task: ReadingTask, around: Around)
     )
 
 
-def show_draft(draft: Draft) -> DraftShape:
+def show_draft(session: Session, draft: Draft) -> DraftShape:
     return DraftShape(
         findings=draft.findings,
         impression=draft.impression,
         clinical_information=draft.task.examination.clinical_information,
         critical=draft.critical,
+        critical_because=[row.code for row in critical_statements(session, draft.content)],
         preliminary=draft.preliminary,
+        content=draft.content,
         revision=draft.revision,
         saved_at=draft.saved_at,
         writer=show_known_person(draft.writer),
@@ -219,6 +222,7 @@ def show_report(
         findings=report.findings,
         impression=report.impression,
         clinical_information=report.clinical_information,
+        content=report.content,
         writer=show_known_person(report.writer),
         reviewer=show_person(report.reviewer),
         signed_by=show_known_person(report.signed_by),

@@ -40,7 +40,7 @@ def read_task(task_id: uuid.UUID, caller: ReaderDep, runtime: RuntimeDep) -> Tas
         detail = TaskDetail(
             task=show_task(task, around),
             examination=show_examination_detail(session, task, around),
-            draft=show_draft(task.draft) if task.draft else None,
+            draft=show_draft(session, task.draft) if task.draft else None,
             review_required=task.centre is not None and task.centre.review_required,
             permissions=show_permissions(task, get_person(session, caller), runtime.now()),
             rejection=show_rejection(task.draft),
@@ -91,7 +91,7 @@ def save_draft(
     response: Response,
     if_match: IfMatch = None,
 ) -> DraftShape:
-    text = DraftText(**body.model_dump())
+    text = DraftText(**body.model_dump(exclude=set() if "content" in body.model_fields_set else {"content"}))
     with _showing_the_newer(runtime, caller, task_id):
         reading.save(runtime, who_is(caller), task_id, text, revision=_revision(if_match))
     draft = _find_draft(runtime, caller, task_id)
@@ -144,7 +144,7 @@ def _show(runtime: Runtime, caller: Caller, task_id: uuid.UUID) -> WorklistItem:
 def _find_draft(runtime: Runtime, caller: Caller, task_id: uuid.UUID) -> DraftShape | None:
     with runtime.reading() as session:
         draft = reading.get_task(session, caller.subject, task_id).draft
-        return show_draft(draft) if draft else None
+        return show_draft(session, draft) if draft else None
 
 
 @contextmanager

@@ -23,6 +23,8 @@ PATHS = (
     "recognition/items",
     "recognition/qualifications",
     "recognition/mappings",
+    "ecg/catalogue",
+    "duty",
 )
 
 
