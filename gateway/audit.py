@@ -38,6 +38,7 @@ Action = Literal[
     "images_opened",
     "examination_opened",
     "original_downloaded",
+    "ecg_exported",
     "instances_stored",
     "files_uploaded",
     "held_resolved",

@@ -57,7 +57,7 @@ def render(runtime: Runtime, report_id: uuid.UUID) -> None:
         signed_at, location = report.signed_at, report.centre.name
         institution_id = report.centre.institution_id
     signer = signing.signer_for(runtime, signer_id)
-    pdf = write_pdf(document, manifest=manifest, fonts=_fonts(runtime.settings.viewer_dir / "fonts"))
+    pdf = write_pdf(document, manifest=manifest, fonts=fonts_of(runtime))
     signed = signer.sign_pdf(pdf, reason=document.title, location=location, signed_at=signed_at)
     origin = {
         "report_id": str(report_id),
@@ -133,7 +133,12 @@ def _mark(mark: dict[str, object]) -> RecognitionMark:
     )
 
 
+def fonts_of(runtime: Runtime) -> Fonts:
+    """The fonts of everything printed. Raises Unavailable."""
+    return _fonts(runtime.settings.viewer_dir / "fonts")
+
+
 @cache
 def _fonts(built: Path) -> Fonts:
-    """The fonts of reports, loaded once per process. Raises Unavailable."""
+    """Loaded once per process."""
     return Fonts([folder for folder in (built, RARE_CHARACTERS) if folder.is_dir()])

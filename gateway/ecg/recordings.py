@@ -2,7 +2,7 @@
 
 import tempfile
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -187,7 +187,7 @@ class Recordings:
         return path
 
 
-def open_file(runtime: Runtime, found: Found) -> Any:
+def open_file(runtime: Runtime, found: Found) -> Iterator[bytes]:
     """The original as the file that it was, or that it would be: an instance may have come without its file's beginning."""
     if found.kind == FILE_KIND:
         return open_original(runtime, found.original)

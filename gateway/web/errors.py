@@ -18,7 +18,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from adapters.errors import Malformed, Refused, Unavailable
+from adapters.errors import Inexpressible, Malformed, Refused, Unavailable
 from gateway import character_sets
 from gateway.accounts import LockedOut, NotSignedIn, PasswordTooWeak, WrongCredentials
 from gateway.directory import ChangeMovedOn, FieldErrors
@@ -107,6 +107,7 @@ PROBLEMS: tuple[tuple[type[Exception], Problem], ...] = (
     (Invalid, Problem(status=422, code="invalid")),
     (RequestValidationError, Problem(status=422, code="invalid")),
     (Malformed, Problem(status=422, code="malformed", facts=("reason",))),
+    (Inexpressible, Problem(status=409, code="not_expressible")),
     (Refused, Problem(status=403, code="not_allowed")),
     (TooOften, Problem(status=429, code="too_often", facts=("retry_after_s",))),
     (TooLarge, Problem(status=413, code="too_large", facts=("limit_mb",))),

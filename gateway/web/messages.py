@@ -46,6 +46,11 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "The draft changed after it was shown to you. Look at the newer text before you go on.",
     ),
     "report_incomplete": ("报告尚不完整：{field}。", "The report is not complete: {field}."),
+    "not_expressible": (
+        "这份心电图无法以该格式导出（例如它是一页文档，没有波形数据）；请下载原件或选择其他格式。",
+        "This electrocardiogram cannot be written in that format (it may be a page without samples); "
+        "take the original or another format.",
+    ),
     "still_broken": (
         "该记录仍不能入库（{error}），原件保留在隔离区。",
         "The record still cannot be indexed ({error}); it stays in quarantine.",

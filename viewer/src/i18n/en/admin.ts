@@ -216,6 +216,7 @@ export const audit: Same<typeof zhAudit> = {
     images_opened: 'Images opened',
     examination_opened: 'Examination viewed',
     original_downloaded: 'Original downloaded',
+    ecg_exported: 'ECG exported',
     instances_stored: 'Images uploaded',
     files_uploaded: 'Files uploaded',
     held_resolved: 'Held decided',

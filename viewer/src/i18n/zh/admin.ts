@@ -214,6 +214,7 @@ export const audit = {
     images_opened: '打开图像',
     examination_opened: '查看检查',
     original_downloaded: '下载原件',
+    ecg_exported: '导出心电图',
     instances_stored: '上传影像',
     files_uploaded: '上传文件',
     held_resolved: '处理待核查',
