@@ -12,7 +12,7 @@ from adapters.ecg.measuring import describe_proposal, propose
 from adapters.ecg.reading import read_recording
 from adapters.ecg.recording import STANDARD_LEADS, EcgRecording, Lead
 from tests.adapters.ecg.recordings import real_recording
-from tests.ecg_synthetic import Heart, beats, make_recording
+from tests.ecg_synthetic import Heart, beats, make_recording, write_ishne
 from tests.samples import samples_dir
 
 # IEC 60601-2-25:2011, 201.12.1.101, asks these of a mean difference; ours is asked of every single one, and T's end,
@@ -255,6 +255,18 @@ def test_ten_seconds_of_twelve_leads_are_measured_within_150_ms():
         spent.append(process_time() - start)
 
     assert min(spent) < 0.150
+
+
+def test_a_written_holter_is_what_was_asked_for(tmp_path):
+    heart = Heart(variability=0.05)
+    path = write_ishne(tmp_path / "day.ecg", heart, duration_s=60, sampling_rate_hz=250)
+
+    recording = read_recording(path)
+
+    assert [lead.name for lead in recording.leads] == ["V1", "V5", "aVF"]
+    assert (recording.sampling_rate_hz, recording.samples) == (250, 15_000)
+    made = make_recording(heart, duration_s=60, sampling_rate_hz=250, leads=("V1", "V5", "aVF"))
+    assert np.abs(recording.window_uv() - made.window_uv()).max() <= 1.25 + 1e-3  # half a count
 
 
 def _recording(
