@@ -73,7 +73,11 @@ class _Reader:
 
 
 def _is_meant(member: zipfile.ZipInfo) -> bool:
-    return not member.is_dir() and not any(part in member.filename for part in _NOT_MEANT)
+    return (
+        bool(member.filename)
+        and not member.is_dir()
+        and not any(part in member.filename for part in _NOT_MEANT)
+    )
 
 
 def _check(members: list[zipfile.ZipInfo]) -> None:
@@ -85,6 +89,8 @@ def _check(members: list[zipfile.ZipInfo]) -> None:
             raise NotAnEcg("zip_unsafe", path.name[:60])
         if member.flag_bits & _ENCRYPTED:
             raise NotAnEcg("encrypted_zip")
+        if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise NotAnEcg("unsupported", "ZIP")  # others ask for as much memory as the file says
         if member.file_size > max(SMALL_BYTES, member.compress_size * LARGEST_RATIO):
             raise NotAnEcg("zip_too_large", path.name[:60])
     if sum(member.file_size for member in members) > UNPACKED_BYTES:

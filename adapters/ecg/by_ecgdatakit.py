@@ -36,10 +36,12 @@ _PLACEHOLDERS = ("?", "-", "--", "---", "unk", "none", "n/a")
 _OLDEST_YEARS = 130
 
 
-def read_by(parser: type[Parser], data: bytes, *, format: str, suffix: str = "") -> EcgRecording:
-    """Run one parser over the bytes of one file."""
+def read_by(
+    parser: type[Parser], data: bytes, *, format: str, suffix: str = "", uncalibrated: bool = False
+) -> EcgRecording:
+    """Run one parser over the bytes of one file. `uncalibrated` formats have no scale, and the tracing says so."""
     with _as_file(data, suffix) as path:
-        return recording_of(parse(parser, path), format=format)
+        return recording_of(parse(parser, path), format=format, uncalibrated=uncalibrated)
 
 
 def parse(parser: type[Parser], path: Path) -> Any:
@@ -66,16 +68,22 @@ def _as_file(data: bytes, suffix: str) -> Iterator[Path]:
         yield Path(file.name)
 
 
-def recording_of(record: Any, *, format: str, cautions: tuple[Caution, ...] = ()) -> EcgRecording:
+def recording_of(record: Any, *, format: str, uncalibrated: bool = False) -> EcgRecording:
     """What the library found, in our terms."""
+    if not record.leads:
+        raise NotAnEcg("no_leads")
     rate = _rate_of(record)
-    kept, more = _leads_of(record, rate)
+    kept, cautions = _leads_of(record, uncalibrated=uncalibrated)
+    if record.raw_metadata.get("checksum_valid") is False:
+        cautions.append(Caution(code="crc_wrong"))
+    if record.raw_metadata.get("sampling_rate_stated") is False:
+        cautions.append(Caution(code="rate_assumed"))
     return assemble(
         format=format,
         leads=kept,
         sampling_rate_hz=rate or float(record.leads[0].sampling_rate),
         started_at=record.recording.date,
-        cautions=(*cautions, *more),
+        cautions=cautions,
         statements=_statements_of(record),
         patient=_patient_of(record.patient),
         device=_device_of(record.recording.device),
@@ -86,27 +94,40 @@ def recording_of(record: Any, *, format: str, cautions: tuple[Caution, ...] = ()
 
 def _rate_of(record: Any) -> float | None:
     exact = (record.raw_metadata.get("rhythm_time") or {}).get("sampling_rate_exact")
-    if not record.leads:
-        raise NotAnEcg("no_leads")
     return float(exact) if exact else None
 
 
-def _leads_of(record: Any, exact_rate: float | None) -> tuple[list[Lead], list[Caution]]:
-    rate = record.leads[0].sampling_rate
-    leads, cautions = [], []
-    for lead in record.leads:
-        unit = lead.resolution_unit if lead.is_raw else lead.units
-        microvolts = microvolts_of(unit or "")
-        if (unit and microvolts is None) or lead.sampling_rate != rate:
+def _leads_of(record: Any, *, uncalibrated: bool) -> tuple[list[Lead], list[Caution]]:
+    """The voltages of the rate of the first of them; a lead without a unit has no scale that could be drawn."""
+    scales = [_scale_of(lead) for lead in record.leads]
+    if uncalibrated and not any(scale for _, scale in scales):
+        return [_lead_of(lead, 1.0) for lead in record.leads], [Caution(code="not_calibrated")]
+    voltages = [lead for lead, (_, scale) in zip(record.leads, scales, strict=True) if scale]
+    if not voltages:
+        unitless = [lead for lead, (unit, _) in zip(record.leads, scales, strict=True) if not unit]
+        raise NotAnEcg("scale_unknown", mend(unitless[0].label)) if unitless else NotAnEcg("no_leads")
+    kept, cautions = [], []
+    for lead, (_, scale) in zip(record.leads, scales, strict=True):
+        if scale and lead.sampling_rate == voltages[0].sampling_rate:
+            kept.append(_lead_of(lead, scale))
+        else:
             cautions.append(Caution(code="lead_left_out", about=mend(lead.label)))
-            continue
-        if not unit:
-            raise NotAnEcg("scale_unknown", mend(lead.label))
-        gain = float(lead.resolution if lead.is_raw else 1.0) * float(microvolts or 0)
-        offset = float(lead.offset if lead.is_raw else 0.0) * float(microvolts or 0)
-        samples = compact(np.asarray(lead.samples))
-        leads.append(Lead(name=mend(lead.label), digital=samples, gain_uv=gain, offset_uv=offset))
-    return leads, cautions
+    return kept, cautions
+
+
+def _scale_of(lead: Any) -> tuple[str, float]:
+    """The unit as said, and microvolts of one of it; 0 when it is no voltage."""
+    unit = str((lead.resolution_unit if lead.is_raw else lead.units) or "")
+    return unit, microvolts_of(unit) or 0.0
+
+
+def _lead_of(lead: Any, microvolts: float) -> Lead:
+    return Lead(
+        name=mend(lead.label),
+        digital=compact(np.asarray(lead.samples)),
+        gain_uv=float(lead.resolution if lead.is_raw else 1.0) * microvolts,
+        offset_uv=float(lead.offset if lead.is_raw else 0.0) * microvolts,
+    )
 
 
 def _statements_of(record: Any) -> list[str]:

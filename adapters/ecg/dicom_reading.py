@@ -116,8 +116,8 @@ def read_dicom(content: Content, companions: Companions) -> EcgRecording:
         raise
     except Malformed as error:
         raise NotAnEcg("damaged", str(error)) from error
-    except (MemoryError, OSError):
-        raise
+    except (EOFError, OSError) as error:  # of pydicom, which reads from memory: the data set ends early
+        raise NotAnEcg("truncated", "DICOM") from error
     except Exception as error:  # pydicom meets broken data with many kinds of errors
         raise NotAnEcg("damaged", f"DICOM: {type(error).__name__}") from error
 

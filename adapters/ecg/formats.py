@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from adapters.ecg import (
     dicom_reading,
     documents,
+    edan_reading,
     edf_reading,
     ishne_reading,
+    mfer_reading,
     scp_reading,
     wfdb_reading,
     xml_reading,
@@ -45,9 +47,14 @@ FORMATS: tuple[Format, ...] = (
     _format(
         "sierra", "飞利浦 Sierra XML", "Philips Sierra XML", xml_reading.is_sierra, xml_reading.read_sierra
     ),
+    _format(
+        "mortara", "Mortara ELI XML", "Mortara ELI XML", xml_reading.is_mortara, xml_reading.read_mortara
+    ),
     _format("ishne", "ISHNE 动态心电", "ISHNE Holter", ishne_reading.is_ishne, ishne_reading.read_ishne),
     _format("edf", "EDF/EDF+/BDF", "EDF, EDF+, BDF", edf_reading.is_edf, edf_reading.read_edf),
     _format("scpecg", "SCP-ECG", "SCP-ECG", scp_reading.is_scp, scp_reading.read_scp),
+    _format("edan", "理邦动态心电", "Edan Holter", edan_reading.is_edan, edan_reading.read_edan),
+    _format("mfer", "MFER", "MFER", mfer_reading.is_mfer, mfer_reading.read_mfer),
     _format("wfdb", "WFDB 记录", "WFDB record", wfdb_reading.is_wfdb, wfdb_reading.read_wfdb),
 )
 

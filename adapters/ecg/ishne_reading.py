@@ -23,6 +23,7 @@ _LEADS = dict(enumerate(("X", "Y", "Z", "I", "II", "III", "aVR", "aVL", "aVF", "
 _SEXES = {1: "M", 2: "F"}
 _MOST_SPECIFIED = 12  # leads that the header has room for
 _NO_SAMPLE = -32768
+_BLOCK_BYTES = 512  # to which a recorder fills up its last block
 _NANOVOLTS = 1e-3
 
 
@@ -60,15 +61,16 @@ def read_ishne(content: Content, companions: Companions) -> EcgRecording:
 
 
 def _samples(data_bytes: int, claimed: int, leads: int) -> int:
-    """Writers count samples of one lead, or of all; what there is must be as many as either."""
+    """Samples of one lead. Some writers count those of all leads; then the file has just as many numbers."""
     present = data_bytes // (2 * leads)
     if not present:
         raise NotAnEcg("no_leads")
-    for said in (claimed, claimed // leads):
-        if 0 < said <= present:
-            return said
     if claimed <= 0:
         return present
+    if claimed <= present:
+        return claimed
+    if claimed % leads == 0 and 0 <= data_bytes - 2 * claimed < _BLOCK_BYTES:
+        return claimed // leads
     raise NotAnEcg("truncated", f"{present} / {claimed}")
 
 

@@ -1,10 +1,11 @@
-"""ECGs in XML: HL7 aECG (also Mindray's), GE MUSE, Philips Sierra; made safe by `xml_text`, read by ecgdatakit."""
+"""ECGs in XML: HL7 aECG (also Mindray's), GE MUSE, Philips Sierra, Mortara ELI: safe by `xml_text`, read by ecgdatakit."""
 
 import re
 
 from ecgdatakit.parsing.parser import Parser
 from ecgdatakit.parsing.parsers.ge_muse_xml import GEMuseXMLParser
 from ecgdatakit.parsing.parsers.hl7_aecg import HL7aECGParser
+from ecgdatakit.parsing.parsers.mortara_el250 import MortaraEL250Parser
 from ecgdatakit.parsing.parsers.sierra_xml import SierraXMLParser
 
 from adapters.ecg.by_ecgdatakit import read_by
@@ -12,21 +13,27 @@ from adapters.ecg.content import Companions, Content
 from adapters.ecg.recording import EcgRecording
 from adapters.ecg.xml_text import read_xml, text_of_head
 
+_PROLOG_BYTES = 1 << 16
 _AECG = re.compile(r"<(?:[A-Za-z_][\w.-]*:)?AnnotatedECG\b")
 _MUSE = re.compile(r"<RestingECG\b")
 _SIERRA = re.compile(r"<(?:[A-Za-z_][\w.-]*:)?restingecgdata\b")
 
 
+def _beginning(content: Content) -> str:
+    """Before the root element a cart may write a schema's worth of comments."""
+    return text_of_head(content.octets[:_PROLOG_BYTES].tobytes())
+
+
 def is_aecg(content: Content) -> bool:
-    return bool(_AECG.search(text_of_head(content.head)))
+    return bool(_AECG.search(_beginning(content)))
 
 
 def is_muse(content: Content) -> bool:
-    return bool(_MUSE.search(text_of_head(content.head)))
+    return bool(_MUSE.search(_beginning(content)))
 
 
 def is_sierra(content: Content) -> bool:
-    return bool(_SIERRA.search(text_of_head(content.head)))
+    return bool(_SIERRA.search(_beginning(content)))
 
 
 def read_aecg(content: Content, companions: Companions) -> EcgRecording:
@@ -39,6 +46,14 @@ def read_muse(content: Content, companions: Companions) -> EcgRecording:
 
 def read_sierra(content: Content, companions: Companions) -> EcgRecording:
     return _read(SierraXMLParser, content, "sierra")
+
+
+def is_mortara(content: Content) -> bool:
+    return MortaraEL250Parser.can_parse(None, _beginning(content).encode())  # type: ignore[arg-type]
+
+
+def read_mortara(content: Content, companions: Companions) -> EcgRecording:
+    return _read(MortaraEL250Parser, content, "mortara")
 
 
 def _read(parser: type[Parser], content: Content, key: str) -> EcgRecording:
