@@ -10,6 +10,7 @@ export const ecg: Same<typeof chinese> = {
   mark: { gap: 'no signal (lead off)', flat: 'flat line', saturated: 'saturated (clipped)' },
   layout: { title: 'Layout', '3x4': '3×4 + rhythm', '6x2': '6×2', '12x1': '12×1', cabrera: 'Cabrera' },
   rhythm: 'Rhythm lead',
+  rhythmOf: 'Rhythm {lead}',
   speed: 'Paper speed',
   gain: 'Gain',
   notch: 'Notch',

@@ -7,6 +7,7 @@ export const ecg = {
   mark: { gap: '无信号（导联脱落）', flat: '直线（无波形）', saturated: '饱和（削顶）' },
   layout: { title: '排列', '3x4': '3×4 + 节律', '6x2': '6×2', '12x1': '12×1', cabrera: 'Cabrera' },
   rhythm: '节律导联',
+  rhythmOf: '节律 {lead}',
   speed: '走纸速度',
   gain: '增益',
   notch: '陷波',

@@ -224,6 +224,7 @@ export function drawLabels(context: CanvasRenderingContext2D, sheet: Sheet, { k 
   }
 }
 
+const WORDY_S = 0.2
 const HATCH = { gap: '#8a5300', flat: '#8a5300', saturated: '#b3261e' } as const
 const hatches = new Map<string, CanvasPattern>()
 
@@ -257,9 +258,10 @@ export function drawMarks(context: CanvasRenderingContext2D, panel: Panel, marks
     const [top, height] = [Math.max(panel.top + 1, panel.baseline - 10) * k, (Math.min(panel.bottom - 1, panel.baseline + 6) - Math.max(panel.top + 1, panel.baseline - 10)) * k]
     context.fillStyle = hatch(context, HATCH[mark.kind], dpr)
     context.fillRect(left, top, width, height)
+    // A gap of a few samples is seen; a word for it would hide what is beside.
+    if (mark.to - mark.from < WORDY_S) continue
     const text = word(mark)
     context.font = '12px system-ui, "Noto Sans SC", sans-serif'
-    if (context.measureText(text).width + 6 > width) continue
     context.fillStyle = INK.paper
     context.fillRect(left + 2, top + height - 17, context.measureText(text).width + 6, 16)
     context.fillStyle = HATCH[mark.kind]
