@@ -87,7 +87,7 @@ const BOTTOM = 4
 export const PULSE_S = 0.2
 /** Rows closer than this run into each other too much; farther apart the eye loses the time. */
 const NEAREST = { grid: 16, rows: 11 }
-const FARTHEST = 42
+const FARTHEST = { grid: 42, few: 58 }
 
 export interface Sheet {
   width: number
@@ -112,7 +112,7 @@ export function sheetWidth(view: View): number {
 /** The sheet for a view; `room` is the height there is, which rows share as far as they may. */
 export function layOut(rows: Slot[][], view: View, room: number): Sheet {
   const nearest = rows.length > 8 ? NEAREST.rows : NEAREST.grid
-  const pitch = Math.floor(Math.min(FARTHEST, Math.max(nearest, (room - TOP - BOTTOM) / Math.max(1, rows.length))))
+  const pitch = Math.floor(Math.min(rows.length > 3 ? FARTHEST.grid : FARTHEST.few, Math.max(nearest, (room - TOP - BOTTOM) / Math.max(1, rows.length))))
   const inner = view.span * view.speed
   const baselines = rows.map((_, row) => TOP + row * pitch + Math.round(pitch * 0.58))
   const panels = rows.flatMap((slots, row) =>
