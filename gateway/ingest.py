@@ -49,6 +49,7 @@ def ingest_children(
     """The processes of an ingest node. Binds the ports now, so that an occupied one is heard of at once."""
     settings.journal_dir.mkdir(parents=True, exist_ok=True)
     doors, tally = open_doors(settings), Tally(settings.ingest_workers)
+    ftp = listen(settings.bind, settings.ftp_port) if settings.ftp_port is not None else None
     for left in (settings.data_dir / "run").glob("ingest-*"):
         left.unlink(missing_ok=True)  # of processes that were killed; who lives writes it again
     workers = {
@@ -58,6 +59,7 @@ def ingest_children(
     return {
         **workers,
         "folder": lambda: _run_folder(settings, doors),
+        **({"ftp": lambda: _run_ftp(settings, doors, ftp)} if ftp is not None else {}),
         "drain": lambda: _run_drain(settings, doors, prepared),
     }
 
@@ -140,6 +142,14 @@ def _run_folder(settings: Settings, doors: Sequence[Door]) -> None:
     from gateway.carts.process import run_folder  # noqa: PLC0415 (as above)
 
     run_folder(settings)
+
+
+def _run_ftp(settings: Settings, doors: Sequence[Door], listener: socket.socket) -> None:
+    for door in doors:
+        door.listener.close()
+    from gateway.carts.ftp import run_ftp  # noqa: PLC0415 (as above)
+
+    run_ftp(settings, listener)
 
 
 def _run_worker(settings: Settings, doors: Sequence[Door], tally: Tally, number: int) -> None:

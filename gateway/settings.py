@@ -27,6 +27,7 @@ from gateway.working_time import WorkingTime, read_working_time
 
 MEBIBYTE = 1 << 20
 _ORIGIN = re.compile(r"https?://[^/\s,*]+")
+_PORTS = re.compile(r"(\d{1,5})-(\d{1,5})")
 PREFIX = "GATEWAY_"
 # Of the environment alone: where the file is, and what the tests go by.
 _NO_SETTINGS = frozenset(
@@ -99,6 +100,16 @@ class Settings(BaseSettings):
     drop_incomplete_s: float = Field(
         default=300.0, gt=0, description="so long a header waits for the files that it names"
     )
+    ftp_port: int | None = Field(default=None, description="FTP for carts; off without it")
+    ftp_allow_plain: bool = Field(
+        default=False, description="without TLS too, for carts that cannot do it; on loopback always"
+    )
+    ftp_passive_ports: str | None = Field(
+        default=None, description="for data connections: 30000-30009; any free port without it"
+    )
+    ftp_address: str | None = Field(
+        default=None, description="what carts are told to connect to, where it is not ours (NAT, containers)"
+    )
     drop_done_days: int = Field(default=30, ge=1, description="so long what was taken stays in done/")
 
     quiet_period_s: float = 5.0
@@ -154,6 +165,15 @@ class Settings(BaseSettings):
         return stated
 
     @model_validator(mode="after")
+    def _check_ftp(self) -> Self:
+        _ = self.ftp_passive_range
+        if self.ftp_port is not None and self.tls_certificate is None and not self.ftp_plain_allowed:
+            raise ValueError(
+                f"{PREFIX}FTP_PORT needs {PREFIX}TLS_CERTIFICATE, or {PREFIX}FTP_ALLOW_PLAIN for carts without TLS"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _check_working_time(self) -> Self:
         read_working_time(self.working_hours, self.working_days)
         return self
@@ -200,6 +220,20 @@ class Settings(BaseSettings):
     def cache_dir(self) -> Path:
         """What can be made again at any time."""
         return self.data_dir / "cache"
+
+    @property
+    def ftp_plain_allowed(self) -> bool:
+        return self.ftp_allow_plain or self.bind in {"127.0.0.1", "::1", "localhost"}
+
+    @property
+    def ftp_passive_range(self) -> range | None:
+        if self.ftp_passive_ports is None:
+            return None
+        found = _PORTS.fullmatch(self.ftp_passive_ports.strip())
+        first, last = (int(found[1]), int(found[2])) if found else (0, 0)
+        if not 1024 <= first <= last <= 65535:
+            raise ValueError("two ports are expected: 30000-30009")
+        return range(first, last + 1)
 
     @property
     def drop_folder(self) -> Path:

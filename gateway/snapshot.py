@@ -129,7 +129,7 @@ class DeviceDirectory:
             origin = _admit_unknown(known)
             check_connection(calling_ae_title, {}, tls, self._policy, now=now)
             return origin
-        if device["address"] and not _same_address(device["address"], peer_address):
+        if device["address"] and not same_address(device["address"], peer_address):
             words = "calling AE title is not known at this address"
             raise AssociationRefused(
                 PERMANENT, USER, CALLING_UNKNOWN, words, cause="address_wrong", device=device
@@ -229,7 +229,7 @@ def _admit_unknown(known: _Known) -> Mapping[str, Any]:
     }
 
 
-def _same_address(listed: str, peer: str) -> bool:
+def same_address(listed: str, peer: str) -> bool:
     try:
         return _plain(listed) == _plain(peer)
     except ValueError:

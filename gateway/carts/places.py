@@ -76,25 +76,26 @@ def means_chest_pain(folder_name: str) -> bool:
     return folder_name.lower() in CHEST_PAIN_FOLDERS
 
 
-def put_away(paths: Iterable[Path], folder: Path, now: datetime) -> None:
-    """What was taken goes to `done/` of its device, under the day."""
+def put_away(paths: Iterable[Path], folder: Path, now: datetime, *, name: str = "") -> None:
+    """What was taken goes to `done/` of its device, under the day. `name`: of one that lies under another name."""
     day = folder / DONE / local_date(now).isoformat()
     _make(day, folder)
     for path in paths:
-        _move(path, day)
+        _move(path, day, name or path.name)
 
 
-def put_aside(paths: Iterable[Path], folder: Path, *, reason: str, about: str, now: datetime) -> None:
+def put_aside(
+    paths: Iterable[Path], folder: Path, *, reason: str, about: str, now: datetime, name: str = ""
+) -> None:
     """What was refused goes to `refused/`, each with a text beside it that says why and what to do."""
     place = folder / REFUSED
     _make(place, folder)
     for path in paths:
-        moved = _move(path, place)
-        text = write_explanation(path.name, reason=reason, about=about, now=now)
+        moved = _move(path, place, name or path.name)
+        text = write_explanation(name or path.name, reason=reason, about=about, now=now)
         # Old editors of Windows know UTF-8 by its mark alone.
-        _claim(place, f"{moved.name}.txt").write_text(
-            text, encoding="utf-8-sig", errors="replace", newline="\r\n"
-        )
+        note = _claim(place, f"{moved.name}.txt")
+        note.write_text(text, encoding="utf-8-sig", errors="replace", newline="\r\n")
 
 
 def write_explanation(name: str, *, reason: str, about: str, now: datetime) -> str:
@@ -136,8 +137,8 @@ def _parents(place: Path, folder: Path) -> list[PurePath]:
     return [PurePath(*relative.parts[: n + 1]) for n in range(len(relative.parts))]
 
 
-def _move(path: Path, place: Path) -> Path:
-    target = _claim(place, path.name)
+def _move(path: Path, place: Path, name: str) -> Path:
+    target = _claim(place, name)
     try:
         path.replace(target)
     except OSError:

@@ -155,6 +155,10 @@ RULES: Mapping[str, tuple[str, str]] = {
 # what is wrong with the system now; {where} says with which part of it
 FAULTS: Mapping[str, tuple[str, str]] = {
     "listener_down": ("接收端口 {where} 没有进程在听。", "Nothing listens at {where}."),
+    "ftp_logins_fail": (
+        "有设备不能登录 FTP（{where}）：请核对设备上的账号、密码和地址。",
+        "Devices cannot sign in by FTP ({where}): check account, password and address at the device.",
+    ),
     "drop_waits": (
         "投递文件夹中的文件暂时不能接收（{where} 个）：接收日志或磁盘没有空间；文件原样保留，有空间后自动接收。",
         "Files in the drop folder cannot be taken now ({where}): journal or disk are full. They stay and are taken later.",
