@@ -25,15 +25,13 @@ SCP_CODES: dict[int, str] = {
 _WORDS = {
     "d1": "I", "d2": "II", "d3": "III", "di": "I", "dii": "II", "diii": "III", "l1": "I", "l2": "II", "l3": "III",
     "1": "I", "2": "II", "3": "III", "avrneg": "-aVR", "vx": "X", "vy": "Y", "vz": "Z", "vr": "aVR", "vl": "aVL",
-    "vf": "aVF", "ml2": "MLII", "ml1": "MLI", "ml3": "MLIII", "modlii": "MLII",
-    "标准一": "I", "标准二": "II", "标准三": "III", "一": "I", "二": "II", "三": "III",
+    "vf": "aVF", "ml2": "MLII", "ml1": "MLI", "ml3": "MLIII", "modlii": "MLII", "一": "I", "二": "II", "三": "III",
     "加压右上肢": "aVR", "加压左上肢": "aVL", "加压左下肢": "aVF", "加压单极右上肢": "aVR", "加压单极左上肢": "aVL",
     "加压单极左下肢": "aVF", "右上肢加压": "aVR", "左上肢加压": "aVL", "左下肢加压": "aVF",
-    **{f"{word}{number}{side}": f"V{number}{'R' if side else ''}"
-       for word in ("c", "胸", "胸前", "心前区") for number in range(1, 10) for side in ("", "r")},
 }  # fmt: skip
+_CHEST = re.compile(r"(?:c|胸|胸前|心前区)(?:导联|导)?v?([1-9])(r?)")
 _DRESSING = re.compile(
-    r"^(mdc_ecg_lead_|mindray_ecg_lead_|ecg_lead_|ecg lead |ecg |ekg |lead |channel |标准(?=导联)|导联|导程)"
+    r"^(mdc_ecg_lead_|mindray_ecg_lead_|ecg_lead_|ecg_|ecg lead |ecg |ekg |lead |channel |标准|导联|导程)"
     r"|(导联|导程| lead|-ecg| ecg|-ref|\(ecg\)|[_ ]?(uv|mv))$"
 )
 
@@ -45,6 +43,9 @@ def standard_name(label: str) -> str:
     while word != before:
         before, word = word, _DRESSING.sub("", word).strip(" _:.")
     compact = re.sub(r"[\s_]|(?<=av)-(?=[rlf]$)|(?<=^v)-(?=\d)", "", word)
+    chest = _CHEST.fullmatch(compact)
+    if chest:
+        return f"V{chest[1]}{chest[2].upper()}"
     return _KNOWN.get(compact) or _WORDS.get(compact) or plain
 
 

@@ -22,6 +22,7 @@ from adapters.ecg.description import describe
 from adapters.ecg.errors import NotAnEcg
 from adapters.ecg.reading import read_contents
 from tests.adapters.ecg.builders import edf, heartbeats, ishne
+from tests.adapters.ecg.test_scp_reading import scp
 from tests.adapters.ecg.test_wfdb_reading import RECORD, zipped
 from tests.samples import samples_dir
 
@@ -35,6 +36,7 @@ BUILT = {
     "ishne": ishne(COUNTS),
     "edf": edf(COUNTS),
     "bdf": edf(COUNTS, bytes_per_sample=3),
+    "scp": scp(table="own"),
     "zip": zipped(RECORD),
 }
 ENTRIES = (
