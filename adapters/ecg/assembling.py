@@ -6,8 +6,7 @@ the end of its range · `leads_derived` calculated, not recorded · `lead_unknow
 `lead_left_out` in the file but no voltage, or of another rate · `clock_absurd` the cart's clock was not set ·
 `clock_missing` no start time · `scale_doubtful` amplitudes that no heart has · `not_calibrated` the file gives no
 microvolts, amplitudes mean nothing · `rate_assumed` the file gives no rate · `crc_wrong` a part's checksum is
-wrong · `cut_short` it ends before it says · `clock_of_file` the time is the file's, not the recording's ·
-`segments_joined` gaps between parts are shown as not recorded · `median_only` average beats, no rhythm.
+wrong · `patient_unreadable` the patient's fields contradict themselves · `segments_joined` gaps between parts are shown as not recorded · `median_only` average beats, no rhythm.
 
 Derived leads: III = II - I, aVR = -(I + II) / 2, aVL = I - II / 2, aVF = II - I / 2.
 """
@@ -44,6 +43,7 @@ _KEPT_SAMPLES = 1 << 21  # of a derived lead; of a longer recording it is calcul
 _LOOKED_AT = 60, 5000  # windows and samples of each, of a recording too long to be looked at whole
 _PLATEAU_S = 0.02  # at the end of the range: no wave stays there so long
 _RAIL_UV = 4000.0
+_LARGEST_COUNT = 1e12  # converters have 32 bits at most
 _LARGEST_UV, _SMALLEST_UV = 30_000.0, 40.0  # from peak to peak, of the middle lead
 
 
@@ -93,6 +93,11 @@ def compact(samples: NDArray[Any]) -> NDArray[Any]:
     """The same numbers in the smallest type that holds them: whole ones as integers."""
     if samples.dtype.kind != "f":
         return samples
+    if (
+        samples.size
+        and (np.abs(samples, where=np.isfinite(samples), out=np.zeros(samples.shape)) > _LARGEST_COUNT).any()
+    ):
+        raise NotAnEcg("damaged", f"> {_LARGEST_COUNT:g}")
     if not np.isfinite(samples).all():
         return np.where(np.isfinite(samples), samples, np.nan).astype(np.float32)
     low, high = (samples.min(), samples.max()) if samples.size else (0, 0)

@@ -77,7 +77,7 @@ def recording_of(record: Any, *, format: str, uncalibrated: bool = False) -> Ecg
     if record.raw_metadata.get("checksum_valid") is False:
         cautions.append(Caution(code="crc_wrong"))
     if record.raw_metadata.get("sampling_rate_stated") is False:
-        cautions.append(Caution(code="rate_assumed"))
+        cautions.append(Caution(code="rate_assumed", about=f"{record.leads[0].sampling_rate} Hz"))
     return assemble(
         format=format,
         leads=kept,

@@ -423,7 +423,7 @@ def _read_tags(record: _Record) -> _Tags:
     if tags is None:
         tags = _split(body, fixed=True)
     if tags is None:
-        record.cautions.append(Caution(code="patient_unreadable"))
+        record.cautions.append(Caution(code="patient_unreadable", about="SCP 1"))
     return _Tags(tags or {})
 
 

@@ -422,7 +422,11 @@ def _read_segments(header: _Header, companions: Companions) -> tuple[list[Lead],
     joined = [
         Lead(name=name, digital=cast("NDArray[Any]", _Joined(at, found))) for name, found in pieces.items()
     ]
-    return joined, rate, [*dict.fromkeys(cautions), Caution(code="segments_joined")]
+    return (
+        joined,
+        rate,
+        [*dict.fromkeys(cautions), Caution(code="segments_joined", about=str(len(header.segments)))],
+    )
 
 
 # --- comments --------------------------------------------------------------------------------------------------------
