@@ -6,7 +6,8 @@ the end of its range · `leads_derived` calculated, not recorded · `lead_unknow
 `lead_left_out` in the file but no voltage, or of another rate · `clock_absurd` the cart's clock was not set ·
 `clock_missing` no start time · `scale_doubtful` amplitudes that no heart has · `not_calibrated` the file gives no
 microvolts, amplitudes mean nothing · `rate_assumed` the file gives no rate · `crc_wrong` a part's checksum is
-wrong · `patient_unreadable` the patient's fields contradict themselves · `segments_joined` gaps between parts are shown as not recorded · `median_only` average beats, no rhythm.
+wrong · `patient_unreadable` the patient's fields contradict themselves ·
+`segments_joined` gaps between parts are shown as not recorded · `median_only` average beats, no rhythm.
 
 Derived leads: III = II - I, aVR = -(I + II) / 2, aVL = I - II / 2, aVF = II - I / 2.
 """
