@@ -14,7 +14,8 @@ from sqlalchemy.orm import Session
 
 from adapters.dicom.scu import store
 from gateway.accounts import hash_password
-from gateway.demo_county import PEOPLE, make_county
+from gateway.demo_county import ACCOUNTS, PEOPLE, make_county
+from gateway.demo_ecgs import ECGS, drop_ecgs
 from gateway.demo_studies import STUDIES, write_studies
 from gateway.runtime import Runtime, open_runtime
 from gateway.serve import serve
@@ -83,12 +84,15 @@ def push_samples(runtime: Runtime, console: Console) -> None:
     folder = runtime.settings.data_dir / "demo"
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, console=console, transient=True) as progress:
-        bar = progress.add_task("示例检查 sample studies", total=len(STUDIES))
+        bar = progress.add_task("示例检查 sample studies", total=len(STUDIES) + len(ECGS))
         for study, files in write_studies(folder, runtime.now()):
             sent = folder / study.key / "sent"
             if not sent.exists():
                 _send(runtime.settings, study.ae_title, files)
                 sent.touch()
+            progress.advance(bar)
+        cart = runtime.settings.drop_folder / ACCOUNTS["DEMO_ECG"]
+        for _ in drop_ecgs(folder / "ecg", cart, runtime.now()):
             progress.advance(bar)
 
 
@@ -101,6 +105,7 @@ def print_welcome(settings: Settings, password: str, console: Console) -> None:
         f"DICOM {settings.bind}:{settings.dicom_port}  AE {settings.dicom_ae_title}  "
         "(DEMO_CT, DEMO_DR, DEMO_US, DEMO_MR, DEMO2_DR …)"
     )
+    console.print(f"心电图机文件夹 ECG files  {settings.drop_folder / ACCOUNTS['DEMO_ECG']}", highlight=False)
     table = Table("用户 user", "角色 role", box=None, pad_edge=False)
     for username, *_ in PEOPLE:
         table.add_row(username, ROLES[username])

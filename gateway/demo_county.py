@@ -59,12 +59,16 @@ DEVICES = [
     ("DEMO_DR", FIRST_TOWNSHIP, "双板 DR", "DX", None),
     ("DEMO_US", FIRST_TOWNSHIP, "彩超 1 号", "US", "GB18030"),
     ("DEMO_MR", FIRST_TOWNSHIP, "0.35T 磁共振", "MR", None),
+    ("DEMO_ECG", FIRST_TOWNSHIP, "心电图机", "ECG", None),
     ("DEMO2_DR", SECOND_TOWNSHIP, "移动 DR", "DX", None),
     ("DEMO3_US", "MH-T03", "彩超", "US", None),
     ("DEMO4_DR", "MH-T04", "DR", "DX", None),
     ("DEMO5_CT", "MH-T05", "CT", "CT", None),
     ("DEMO6_DR", WITHOUT_AGREEMENT, "DR", "DX", None),
 ]
+
+# Of those that hand over files: the name of their folder.
+ACCOUNTS = {"DEMO_ECG": "demo-ecg"}
 
 # username, name, institution, roles (with the kind of the centre at that institution)
 PEOPLE: list[tuple[str, str, str, list[tuple[Role, Kind | None]]]] = [
@@ -188,6 +192,7 @@ def _device(
                 name=name,
                 modality=modality,
                 character_set=character_set,
+                account=ACCOUNTS.get(title),
             )
         )
 
