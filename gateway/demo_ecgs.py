@@ -79,7 +79,8 @@ def _infarcted(rhythm: Samples) -> Samples:
     """The same heart with an acute inferior infarction: ST raised in II, III, aVF, lowered in I, aVL, V2."""
     ill = rhythm.copy()
     # A dome from the J point to the end of T, in multiples of 100 microvolts.
-    dome = np.concatenate([np.linspace(0.7, 1, 90), np.cos(np.linspace(0, np.pi / 2, 210))])
+    rise, fall = np.sin(np.linspace(0, np.pi / 2, 40)), np.cos(np.linspace(0, np.pi / 2, 210))
+    dome = np.concatenate([0.8 * rise, np.linspace(0.8, 1, 60), fall])
     heights = {"II": 2.6, "III": 3.4, "aVF": 3.0, "I": -1.1, "aVL": -2.0, "V2": -1.4, "V3": -0.6}
     for peak in _peaks(rhythm[STANDARD_LEADS.index("II")]):
         at = peak + 42

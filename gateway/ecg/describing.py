@@ -13,6 +13,7 @@ from adapters.errors import Malformed
 from gateway import audit, live
 from gateway.ecg.recordings import Found, Recordings, find_by_record
 from gateway.ecg.rows import EcgDescription
+from gateway.ecg.tiles import prepare
 from gateway.runtime import Runtime
 from gateway.sweep import Leased
 from worklists import routing
@@ -40,7 +41,9 @@ def look_into(runtime: Runtime, found: Found) -> EcgDescription:
     description: dict[str, Any] | None = None
     proposal, problem = None, ""
     try:
-        recording = Recordings(runtime).open(found)
+        recordings = Recordings(runtime)
+        recording = recordings.open(found)
+        prepare(recordings, found, recording)
         description = describe(recording)
         proposed = propose(recording)
         proposal = describe_proposal(proposed) if proposed is not None else None

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 
 from adapters.ecg.recording import EcgRecording
-from gateway.ecg.overviews import open_overview
+from gateway.ecg.overviews import Overview, open_overview
 from gateway.ecg.recordings import Found, Recordings
 from gateway.ecg.thinning import Values, pairs_of_window, thin
 from worklists.errors import Invalid
@@ -58,11 +58,21 @@ def _thinned(
 ) -> Values:
     stretch = -(-(stop - start) // max(1, points // 2))
     if (stop - start) * len(recording.leads) > DIRECT_SAMPLES:
-        overview = open_overview(recordings.files, f"{found.record_id.hex}.overview", recording)
+        overview = _overview(recordings, found, recording)
         pairs = overview.window(start, stop, stretch) if overview is not None else None
         if pairs is not None:
             return thin(pairs, points)
     return pairs_of_window(recording, start, stop, stretch)
+
+
+def prepare(recordings: Recordings, found: Found, recording: EcgRecording) -> None:
+    """Make what a long recording is drawn from, before somebody waits for it."""
+    if recording.samples * len(recording.leads) > DIRECT_SAMPLES:
+        _overview(recordings, found, recording)
+
+
+def _overview(recordings: Recordings, found: Found, recording: EcgRecording) -> Overview | None:
+    return open_overview(recordings.files, f"{found.record_id.hex}.overview", recording)
 
 
 def _sample(name: str, seconds: float | None, rate: float, samples: int, *, otherwise: int) -> int:
