@@ -105,7 +105,7 @@ def _open(content: Content, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -
         for piece in _unpacked(archive, member):
             file.write(piece)
         file.flush()
-        return Content(name=name, octets=np.memmap(file, dtype=np.uint8, mode="r"))
+        return Content(name=name, octets=np.asarray(np.memmap(file, dtype=np.uint8, mode="r")))
 
 
 def _in_place(content: Content, member: zipfile.ZipInfo) -> np.ndarray[tuple[int], np.dtype[np.uint8]]:

@@ -75,7 +75,7 @@ def open_content(path: Path, name: str = "") -> Content:
     """Map a file. It stays open as long as somebody holds samples of it."""
     if not path.stat().st_size:
         raise NotAnEcg("empty")
-    return Content(name=name or path.name, octets=np.memmap(path, dtype=np.uint8, mode="r"))
+    return Content(name=name or path.name, octets=np.asarray(np.memmap(path, dtype=np.uint8, mode="r")))
 
 
 def content_of(data: bytes, name: str) -> Content:

@@ -69,7 +69,7 @@ _JOINED_SAMPLES = 1 << 22  # of groups laid on one axis
 # MDC and SCPECG codes of PS3.16 CID 3227, 3228, 3229 and of what writers took from EN 1064 instead.
 _MEASURED = {
     "2:16770": "heart_rate_bpm", "2:16016": "heart_rate_bpm", "5.10.2.5-1": "heart_rate_bpm", "2:16168": "rr_ms",
-    "5.10.2.1-3": "rr_ms", "2:15864": "p_ms", "5.13.5-5": "p_ms", "2:15872": "pr_ms", "5.13.5-7": "pr_ms",
+    "5.10.2.1-3": "rr_ms", "2:15864": "p_ms", "2:16184": "p_ms", "5.13.5-5": "p_ms", "2:15872": "pr_ms", "5.13.5-7": "pr_ms",
     "2:16156": "qrs_ms", "5.13.5-9": "qrs_ms", "2:16160": "qt_ms", "5.13.5-11": "qt_ms", "5.10.2.5-5": "qtc_ms",
     "2:15876": "qtc_ms", "2:15880": "qtc_ms", "2:15884": "qtc_ms", "2:15888": "qtc_ms", "2:15892": "qtc_ms",
     "2:16128": "p_axis_deg", "5.10.3-11": "p_axis_deg", "2:16132": "qrs_axis_deg", "5.10.3-13": "qrs_axis_deg",
@@ -81,6 +81,9 @@ _MEASURED_BY_NAME = {
     "qrs duration": "qrs_ms", "qt interval": "qt_ms", "qtc interval": "qtc_ms", "p axis": "p_axis_deg",
     "qrs axis": "qrs_axis_deg", "t axis": "t_axis_deg",
 }  # fmt: skip
+# `dicom_writing` says these as statements, for other readers.
+_FORMULA_REMARK = "QTc: "
+_OUR_REMARKS = (_FORMULA_REMARK, "Caution: ", "The device does not say when this was recorded")
 _FORMULAS = {"2:15880": "bazett", "2:15884": "fridericia", "2:15892": "fridericia", "2:15888": "framingham"}
 _TIMES = {"ms": 1.0, "s": 1000.0, "us": 1e-3}
 
@@ -319,7 +322,7 @@ def _recording(content: Content, data_set: Dataset, groups: list[_Group], encodi
         cautions=cautions,
         statements=_statements(data_set, text),
         filters=_filters(rhythm[0]),
-        measurements=_measurements(data_set),
+        measurements=_measurements(data_set, _lines(data_set, text)),
         **_facts(data_set, text),
     )
 
@@ -443,7 +446,8 @@ def _lead(definition: Dataset, view: NDArray[Any], padding: int | None) -> Lead 
     offset = (_number(definition, "ChannelBaseline") or 0.0) * microvolts
     digital = _sign_extended(view, _integer(definition, "WaveformBitsStored"))
     missing = padding if padding is not None and _cannot_be_sample(padding, gain, view.dtype) else None
-    return Lead(name=name, digital=digital, gain_uv=gain, offset_uv=offset, missing=missing)
+    derived = bool(str(definition.get("ChannelDerivationDescription", "") or ""))
+    return Lead(name=name, digital=digital, gain_uv=gain, offset_uv=offset, missing=missing, derived=derived)
 
 
 def _cannot_be_sample(padding: int, gain: float, kind: np.dtype[Any]) -> bool:
@@ -590,7 +594,7 @@ def _annotations(data_set: Dataset) -> list[Dataset]:
     return list(data_set.get("WaveformAnnotationSequence") or [])[:_MOST_ANNOTATIONS]
 
 
-def _statements(data_set: Dataset, text: _Text) -> list[str]:
+def _lines(data_set: Dataset, text: _Text) -> list[str]:
     lines = []
     for item in _annotations(data_set):
         found = text.of(item, 0x00700006)
@@ -600,7 +604,12 @@ def _statements(data_set: Dataset, text: _Text) -> list[str]:
     return lines
 
 
-def _measurements(data_set: Dataset) -> EcgMeasurements:
+def _statements(data_set: Dataset, text: _Text) -> list[str]:
+    """Without what our own writer says beside the cart's statements."""
+    return [line for line in _lines(data_set, text) if not line.startswith(_OUR_REMARKS)]
+
+
+def _measurements(data_set: Dataset, lines: Sequence[str]) -> EcgMeasurements:
     """The first value of each; times in whatever unit is said, axes in degrees."""
     found: dict[str, Any] = {}
     for item in _annotations(data_set):
@@ -622,6 +631,9 @@ def _measurements(data_set: Dataset) -> EcgMeasurements:
         found[field] = value
         if field == "qtc_ms":
             found["qtc_formula"] = _FORMULAS.get(code, "")
+    if "qtc_ms" in found and not found["qtc_formula"]:
+        remarks = (line.removeprefix(_FORMULA_REMARK) for line in lines if line.startswith(_FORMULA_REMARK))
+        found["qtc_formula"] = next(remarks, "")
     return EcgMeasurements(**found)
 
 

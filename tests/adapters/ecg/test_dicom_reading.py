@@ -3,6 +3,7 @@
 import io
 import resource
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +14,12 @@ from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.sequence import Sequence
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
+from adapters.ecg.dicom_writing import DicomIdentity, write_dicom
 from adapters.ecg.errors import NotAnEcg
 from adapters.ecg.reading import read_document, read_recording
 from adapters.ecg.recording import EcgRecording
 from tests.adapters.ecg.builders import heartbeats, put
+from tests.samples import samples_dir
 
 COUNTS = heartbeats(3, 1000)
 NAMES = ("5.6.3-9-1", "5.6.3-9-2", "5.6.3-9-3")  # I, II, V1
@@ -284,3 +287,34 @@ def test_a_data_set_without_a_file_header_is_read(tmp_path: Path) -> None:
     recording = read(tmp_path, whole[start:])
 
     assert recording.samples == 10000
+
+
+@pytest.mark.samples
+@pytest.mark.parametrize(
+    "name",
+    [
+        "clark/Example.scp",
+        "clark/Example.xml",
+        "muse/braveheart-example1.xml",
+        "sierra/129DYPRG.XML",
+        "sierra/ZZDEMOPTONLY_1-04.xml",
+    ],
+)
+def test_what_our_writer_wrote_is_read_back(tmp_path: Path, name: str) -> None:
+    recording = read_recording(samples_dir() / "ecg" / name)
+    identity = DicomIdentity(
+        study_instance_uid="1.2.3",
+        series_instance_uid="1.2.4",
+        sop_instance_uid="1.2.5",
+        started_at=datetime.now(UTC),
+    )
+
+    again = read(tmp_path, write_dicom(recording, identity=identity))
+
+    assert np.allclose(again.window_uv(), recording.window_uv(), atol=0.01)
+    assert [(lead.name, lead.derived) for lead in again.leads] == [
+        (lead.name, lead.derived) for lead in recording.leads
+    ]
+    fields = ["sampling_rate_hz", "patient", "device", "filters", "measurements", "statements", "acute"]
+    for field in [*fields, *(["started_at"] if recording.started_at else [])]:
+        assert getattr(again, field) == getattr(recording, field), field
