@@ -48,6 +48,9 @@ const institution: Column = { name: 'institution_id', type: 'reference', of: 'in
 const item: Column = { name: 'item_code', type: 'reference', of: 'recognition_item', required: true, width: 170 }
 const unconfirmed = (start: boolean): Column => ({ name: 'unconfirmed', type: 'flag', start: () => start, width: 116 })
 
+/** Whether a row of it can be given a password: a person's, or a device's for FTP. */
+export const hasPassword = (table: Table): boolean => table.entity === 'person' || table.entity === 'device'
+
 export const TABLES: readonly Table[] = [
   {
     entity: 'institution', path: '/institutions', key: 'id', natural: 'code',
@@ -80,6 +83,7 @@ export const TABLES: readonly Table[] = [
       { name: 'modality', type: 'text', start: () => '', mono: true, width: 64 },
       { name: 'address', type: 'text', empty: 'system.anyAddress', mono: true, width: 108 },
       { name: 'character_set', type: 'text', empty: 'admin.none', mono: true, width: 86 },
+      { name: 'account', type: 'text', empty: 'admin.none', mono: true, width: 96 },
       enabled,
       { name: 'certificates', type: 'list', empty: 'admin.ownCertificate', start: () => [], mono: true, width: 150 },
       { name: 'tls_exception_reason', type: 'text', start: () => '', width: 130 },

@@ -2,6 +2,7 @@
 import { defineStore } from 'pinia'
 import { computed, ref, shallowReactive, shallowRef } from 'vue'
 import type { Kind } from '@/api/types'
+import { ecgParcels } from '@/lib/upload/ecg'
 import type { Found } from '@/lib/upload/files'
 import { type Labels, otherParcel, rounds } from '@/lib/upload/others'
 import { type Outcome, type Parcel, type Refused, send } from '@/lib/upload/sender'
@@ -18,6 +19,9 @@ export const useUpload = defineStore('upload', () => {
   const skipped = shallowRef<Skipped[]>([])
   const patients = shallowRef<PatientGroup[]>([])
   const chosen = shallowReactive(new Set<string>())
+  const ecgs = shallowRef<Found[]>([])
+  const chosenEcgs = shallowReactive(new Set<Found>())
+  const chestPain = ref(false)
   const others = shallowRef<Found[]>([])
   const chosenOthers = shallowReactive(new Set<Found>())
   const kind = ref<Kind | ''>('')
@@ -49,6 +53,8 @@ export const useUpload = defineStore('upload', () => {
       const sorted = await sort(all, (n) => (read.value = n), mine.signal)
       if (mine.signal.aborted) return
       skipped.value = sorted.skipped
+      ecgs.value = sorted.ecgs
+      for (const one of sorted.ecgs) chosenEcgs.add(one)
       others.value = sorted.others
       patients.value = groupByPatient(sorted.items)
       if (patients.value.length === 1) chosen.add(patients.value[0]!.key)
@@ -61,8 +67,8 @@ export const useUpload = defineStore('upload', () => {
 
   function start(): Promise<void> {
     const images = patients.value.filter((one) => chosen.has(one.key)).flatMap((one) => one.studies.flatMap((study) => study.items))
-    items.value = [...images, ...chosenOthers]
-    const unticked = others.value.filter((one) => !chosenOthers.has(one))
+    items.value = [...images, ...chosenEcgs, ...chosenOthers]
+    const unticked = [...ecgs.value.filter((one) => !chosenEcgs.has(one)), ...others.value.filter((one) => !chosenOthers.has(one))]
     skipped.value = [...skipped.value, ...unticked.map((one) => ({ path: one.path, reason: 'notTicked' as const }))]
     return go()
   }
@@ -90,7 +96,8 @@ export const useUpload = defineStore('upload', () => {
   function parcels(): Parcel[] {
     const images = left.value.filter((item): item is Item => 'header' in item)
     const rest = left.value.filter((item) => chosenOthers.has(item))
-    return [...batches(images).map(stowParcel), ...rounds(rest).map((files) => otherParcel(files, labels()))]
+    const recordings = left.value.filter((item) => chosenEcgs.has(item))
+    return [...ecgParcels(recordings, chestPain.value), ...batches(images).map(stowParcel), ...rounds(rest).map((files) => otherParcel(files, labels()))]
   }
 
   function labels(): Labels {
@@ -128,6 +135,9 @@ export const useUpload = defineStore('upload', () => {
     found.value = read.value = sentBytes.value = rate.value = 0
     skipped.value = []
     patients.value = []
+    ecgs.value = []
+    chosenEcgs.clear()
+    chestPain.value = false
     others.value = []
     items.value = []
     kind.value = accession.value = ''
@@ -142,7 +152,7 @@ export const useUpload = defineStore('upload', () => {
   }
 
   return {
-    phase, found, read, skipped, patients, chosen, others, chosenOthers, kind, accession, items, accepted, refused, examinations, sentBytes, totalBytes, rate, retryAt, problem,
+    phase, found, read, skipped, patients, chosen, ecgs, chosenEcgs, chestPain, others, chosenOthers, kind, accession, items, accepted, refused, examinations, sentBytes, totalBytes, rate, retryAt, problem,
     stopped, finished, left, isBusy, look, start, go, cancel, clear,
   }
 })

@@ -2,8 +2,8 @@ import type { Same } from '../same'
 import type { upload as zh } from '../zh/upload'
 
 export const upload: Same<typeof zh> = {
-  title: 'Upload images',
-  dropHere: 'Drop a folder or a CD here',
+  title: 'Upload images and ECGs',
+  dropHere: 'Drop a folder, a CD or ECG files here',
   dropNow: 'Let go',
   chooseFolder: 'Choose a folder or CD',
   chooseFiles: 'Choose files',
@@ -21,6 +21,13 @@ export const upload: Same<typeof zh> = {
   send: 'Upload {what} ({size})',
   sendNone: 'Tick a patient first',
   again: 'Choose again',
+  ecg: {
+    title: 'ECG ({n} file) | ECG ({n} files)',
+    name: 'ECG',
+    hint: 'Uploaded as ECG; a record of several files (.hea and .dat) stays together.',
+    chestPain: 'Chest pain',
+    chestPainHint: 'goes to the top, and the county\'s reader is alerted',
+  },
   others: {
     title: 'Other files ({n})',
     name: 'Other files',

@@ -1,6 +1,6 @@
 export const upload = {
-  title: '上传影像',
-  dropHere: '把文件夹或光盘拖到这里',
+  title: '上传影像、心电图',
+  dropHere: '把文件夹、光盘或心电文件拖到这里',
   dropNow: '松开即可',
   chooseFolder: '选择文件夹或光盘',
   chooseFiles: '选择文件',
@@ -18,6 +18,13 @@ export const upload = {
   send: '上传 {what}（{size}）',
   sendNone: '请先勾选患者',
   again: '重新选择',
+  ecg: {
+    title: '心电图（{n} 个文件）',
+    name: '心电图',
+    hint: '将作为心电图上传；多个文件组成的记录（.hea 和 .dat）会合在一起。',
+    chestPain: '胸痛',
+    chestPainHint: '排到最前，并提示县里的医师',
+  },
   others: {
     title: '其他文件（{n} 个）',
     name: '其他文件',

@@ -9,11 +9,13 @@ import type { Found } from './files'
 import { type Outcome, type Parcel, refusedWhole } from './sender'
 
 export const OTHER_KINDS: readonly Kind[] = ['ecg', 'laboratory', 'pathology', 'imaging']
-const NAMES = /\.(pdf|scp|ecg|hea|dat|edf|xml|hl7|jpe?g|png|tiff?)$/i
+const NAMES = /\.(pdf|scp|ecg|hea|dat|mat|xyz|edf|bdf|ish|mwf|mfer|xml|hl7|zip|jpe?g|png|tiff?)$/i
 
 export interface Labels {
   kind: Kind
   accession: string
+  /** The township marks chest pain: it goes to the top. */
+  chestPain?: boolean
 }
 interface Answer {
   accepted?: { name: string; examination_id: string }[]
@@ -34,7 +36,7 @@ export function rounds(files: readonly Found[]): Found[][] {
   return all
 }
 
-export function otherParcel(files: Found[], { kind, accession }: Labels): Parcel {
+export function otherParcel(files: Found[], { kind, accession, chestPain = false }: Labels): Parcel {
   return {
     files,
     path: '/api/v1/examinations',
@@ -43,6 +45,7 @@ export function otherParcel(files: Found[], { kind, accession }: Labels): Parcel
       const form = new FormData()
       form.append('kind', kind)
       if (accession.trim()) form.append('accession_number', accession.trim())
+      if (chestPain) form.append('priority', 'chest_pain')
       for (const one of files) form.append('files', one.file, one.file.name)
       return form
     },

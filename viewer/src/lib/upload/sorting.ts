@@ -1,4 +1,5 @@
 /** What of a pile of files is to be sent, whose it is, and what is left out and why. */
+import { beginsAsEcg, isEcgClass, isSignalOf, stem } from './ecg'
 import type { Found } from './files'
 import { mayBeExamination } from './others'
 import { DICOMDIR, HEAD_BYTES, type Header, readHeader } from './header'
@@ -12,9 +13,10 @@ export interface Skipped {
   path: string
   reason: SkipReason
 }
-/** What a pile was found to be: images, what else may be an examination, and what is left out. */
+/** What a pile was found to be: images, ECG files, what else may be an examination, and what is left out. */
 export interface Sorted {
   items: Item[]
+  ecgs: Found[]
   others: Found[]
   skipped: Skipped[]
 }
@@ -39,7 +41,10 @@ export interface PatientGroup {
 
 const AT_ONCE = 8
 
-type Judged = Item | Found | Skipped
+interface Ecg extends Found {
+  ecg: true
+}
+type Judged = Item | Ecg | Found | Skipped
 
 /** Look into each file. `onRead` hears how many were read; a signal that is aborted ends it early. */
 export async function sort(found: readonly Found[], onRead: (n: number) => void, signal: AbortSignal): Promise<Sorted> {
@@ -60,7 +65,9 @@ export async function sort(found: readonly Found[], onRead: (n: number) => void,
 async function judge(one: Found): Promise<Judged> {
   if (one.file.size === 0) return { path: one.path, reason: 'empty' }
   try {
-    const header = readHeader(new Uint8Array(await one.file.slice(0, HEAD_BYTES).arrayBuffer()))
+    const head = new Uint8Array(await one.file.slice(0, HEAD_BYTES).arrayBuffer())
+    const header = readHeader(head)
+    if (header === null ? beginsAsEcg(one.path, head) : isEcgClass(header.sopClassUid)) return { ...one, ecg: true }
     if (header === null) return mayBeExamination(one.path) ? one : { path: one.path, reason: 'notDicom' }
     return header.sopClassUid === DICOMDIR ? { path: one.path, reason: 'dicomdir' } : { ...one, header }
   } catch {
@@ -71,12 +78,18 @@ async function judge(one: Found): Promise<Judged> {
 /** The same file of two folders is sent once; files that differ in size are both sent, the gateway compares them. */
 function apart(judged: readonly Judged[]): Sorted {
   const items: Item[] = []
+  const ecgs: Found[] = []
   const others: Found[] = []
   const skipped: Skipped[] = []
   const seen = new Set<string>()
+  const headers = new Set(judged.filter((one) => 'ecg' in one && /\.hea$/i.test(one.path)).map((one) => stem(one.path)))
   for (const one of judged) {
     if ('reason' in one) {
       skipped.push(one)
+      continue
+    }
+    if ('ecg' in one || (isSignalOf(one.path, headers) && !('header' in one))) {
+      ecgs.push({ file: one.file, path: one.path })
       continue
     }
     if (!('header' in one)) {
@@ -88,7 +101,7 @@ function apart(judged: readonly Judged[]): Sorted {
     else items.push(one)
     seen.add(key)
   }
-  return { items, others, skipped }
+  return { items, ecgs, others, skipped }
 }
 
 /** By patient (all that identifies them must agree) and study. */
