@@ -91,8 +91,8 @@ def _read_measurements(stated: object, reasons: dict[str, str]) -> dict[str, Any
         found["qtc_formula"] = formula
     elif formula is not None:
         reasons[f"{place}.qtc_formula"] = "unknown"
-    found["source"] = _read_sources(stated.get("source"), found, reasons)
-    return found
+    sources = _read_sources(stated.get("source"), found, reasons)
+    return {**found, "source": sources} if sources else found
 
 
 def _why_not(name: object, value: object) -> str:

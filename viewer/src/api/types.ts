@@ -1,4 +1,5 @@
 /** The shapes of docs/http.md, by hand and in its order. */
+import type { EcgContent } from '@/lib/ecg/content'
 
 export type Time = string
 export type DateText = string
@@ -126,7 +127,10 @@ export interface Draft {
   impression: string
   clinical_information: string | null
   critical: boolean
+  /** Statements of an ECG by which it must be critical. */
+  critical_because?: string[]
   preliminary: boolean
+  content: EcgContent | null
   revision: number
   saved_at: Time
   writer: Person
@@ -206,6 +210,7 @@ export interface Report {
   findings: string
   impression: string
   clinical_information: string | null
+  content: EcgContent | null
   writer: Person | null
   reviewer: Person | null
   signed_by: Person

@@ -5,7 +5,7 @@ import { createDraft, type Words } from './draft'
 
 const KEY = 'gateway.draft.wang.task-1'
 const draft = (findings: string, revision: number): Draft => ({
-  findings, impression: '', critical: false, preliminary: false, clinical_information: null, revision, saved_at: '2026-11-21T06:32:05Z', writer: { id: 'w', name: '王' }, state: 'draft',
+  findings, impression: '', critical: false, preliminary: false, content: null, clinical_information: null, revision, saved_at: '2026-11-21T06:32:05Z', writer: { id: 'w', name: '王' }, state: 'draft',
 })
 
 /** A server with one draft that honours If-Match. */
@@ -40,6 +40,39 @@ describe('a draft', () => {
     expect(state.current?.findings).toBe('双肺纹理清晰')
     expect(mine.dirty).toBe(false)
     expect(localStorage.getItem(KEY)).toBeNull()
+  })
+
+  it('carries what an ECG says, whatever order the names come back in, and the flag that the server raised', async () => {
+    const { state, save } = server()
+    const mine = createDraft(KEY, async (words, revision) => {
+      const answer = await save(words, revision)
+      return { ...answer, critical: true }
+    })
+    mine.open(null)
+    mine.words.content = { measurements: { qrs_ms: 92, source: { qrs_ms: 'cart' } }, statements: ['stemi_inferior'] }
+    expect(mine.dirty).toBe(true)
+    await mine.flush()
+    expect(mine.dirty).toBe(false)
+    expect(mine.words.critical).toBe(true)
+    expect(state.current?.content?.statements).toEqual(['stemi_inferior'])
+
+    mine.follow({ ...state.current!, critical: true, content: { statements: ['stemi_inferior'], measurements: { source: { qrs_ms: 'cart' }, qrs_ms: 92 } }, revision: 2 })
+    expect(mine.unread).toBeNull()
+    mine.follow({ ...state.current!, critical: true, content: { statements: [], measurements: {} }, revision: 3 })
+    expect(mine.unread?.revision).toBe(3)
+    expect(mine.words.content?.statements).toEqual([])
+  })
+
+  it('shows both when what an ECG says was changed elsewhere', async () => {
+    const { save } = server(draft('', 4))
+    const mine = createDraft(KEY, save)
+    mine.open(draft('', 3))
+    mine.words.content = { measurements: {}, statements: ['sinus_rhythm'] }
+    await mine.flush()
+    expect(mine.conflict?.revision).toBe(4)
+    expect(mine.words.content.statements).toEqual(['sinus_rhythm'])
+    await mine.keepMine()
+    expect(mine.revision).toBe(5)
   })
 
   it('survives a reload while the server is away', async () => {

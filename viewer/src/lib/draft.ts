@@ -7,12 +7,15 @@
 import { computed, reactive, ref, shallowRef } from 'vue'
 import { Problem } from '@/api/client'
 import type { Draft } from '@/api/types'
+import type { EcgContent } from './ecg/content'
 
 export interface Words {
   findings: string
   impression: string
   critical: boolean
   preliminary: boolean
+  /** Of an ECG. Replaced as a whole, never changed in place. */
+  content: EcgContent | null
 }
 
 export type SaveDraft = (words: Words, revision: number, keepalive: boolean) => Promise<Draft>
@@ -23,14 +26,25 @@ interface Kept extends Words {
 
 const QUIET_MS = 900
 const RETRY_MS = 5_000
-const EMPTY: Words = { findings: '', impression: '', critical: false, preliminary: false }
+const EMPTY: Words = { findings: '', impression: '', critical: false, preliminary: false, content: null }
 
 export function wordsOf(draft: Words | null): Words {
-  return draft ? { findings: draft.findings, impression: draft.impression, critical: draft.critical, preliminary: draft.preliminary } : { ...EMPTY }
+  if (!draft) return { ...EMPTY }
+  const { findings, impression, critical, preliminary } = draft
+  return { findings, impression, critical, preliminary, content: draft.content ?? null }
 }
 
+/** Alike whatever the order of the names: a database gives them back in its own. */
+function inOrder(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(inOrder)
+  if (value === null || typeof value !== 'object') return value
+  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, one]) => [name, inOrder(one)]))
+}
+
+const sameContent = (a: EcgContent | null, b: EcgContent | null): boolean => JSON.stringify(inOrder(a)) === JSON.stringify(inOrder(b))
+
 export function sameWords(a: Words, b: Words): boolean {
-  return a.findings === b.findings && a.impression === b.impression && a.critical === b.critical && a.preliminary === b.preliminary
+  return a.findings === b.findings && a.impression === b.impression && a.critical === b.critical && a.preliminary === b.preliminary && sameContent(a.content, b.content)
 }
 
 export function createDraft(key: string, save: SaveDraft, storage: Storage = localStorage) {
@@ -138,7 +152,9 @@ export function createDraft(key: string, save: SaveDraft, storage: Storage = loc
     saving.value = true
     try {
       const answer = await save(sent, revision.value, keepalive)
-      saved.value = sent
+      saved.value = { ...sent, critical: answer.critical }
+      // What is critical by a statement of it is so whatever was ticked.
+      if (words.critical === sent.critical) words.critical = answer.critical
       revision.value = answer.revision
       savedAt.value = answer.saved_at
       problem.value = null

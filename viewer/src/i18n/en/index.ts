@@ -3,6 +3,7 @@ import type { zh } from '../zh'
 import { admin, audit } from './admin'
 import { common } from './common'
 import { ecg } from './ecg'
+import { ecgReport } from './ecgReport'
 import { held } from './held'
 import { patients } from './patients'
 import { reading } from './reading'
@@ -12,4 +13,4 @@ import { township } from './township'
 import { upload } from './upload'
 import { worklist } from './worklist'
 
-export const en: Same<typeof zh> = { ...common, shell, worklist, reading, township, upload, system, refusal, held, ecg, patients, admin, audit }
+export const en: Same<typeof zh> = { ...common, shell, worklist, reading, township, upload, system, refusal, held, ecg, ecgReport, patients, admin, audit }

@@ -1,6 +1,7 @@
 import { admin, audit } from './admin'
 import { common } from './common'
 import { ecg } from './ecg'
+import { ecgReport } from './ecgReport'
 import { held } from './held'
 import { patients } from './patients'
 import { reading } from './reading'
@@ -10,4 +11,4 @@ import { township } from './township'
 import { upload } from './upload'
 import { worklist } from './worklist'
 
-export const zh = { ...common, shell, worklist, reading, township, upload, system, refusal, held, ecg, patients, admin, audit }
+export const zh = { ...common, shell, worklist, reading, township, upload, system, refusal, held, ecg, ecgReport, patients, admin, audit }
