@@ -2,7 +2,8 @@
 
 Read here and not with `wfdb`, which takes files by path and whole, as float64: formats 16, 24, 32, 61, 80, 160, 212,
 310 and 311, several signal files, samples per frame, byte offsets, skew, multi-segment records of both layouts.
-Formats 508, 516 and 524 (FLAC) and 8 (differences) are refused. A gain of 0 means "not calibrated" and WFDB's own
+Formats 8 (differences), 508, 516 and 524 (FLAC) can only be decoded from their beginning: whole, up to
+DECODED_SAMPLES. A gain of 0 means "not calibrated" and WFDB's own
 200 per millivolt is assumed, which the tracing says.
 
 Names in a header are names only: never a path. Only what was sent together is looked at.
@@ -10,6 +11,7 @@ Names in a header are names only: never a path. Only what was sent together is l
 Formats: WFDB Applications Guide, header(5), signal(5).
 """
 
+import io
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -37,6 +39,7 @@ from adapters.ecg.units import microvolts_of, read_sex
 
 _HEADER_LIMIT_BYTES = 1 << 20
 _MOST_SEGMENTS = 10_000
+DECODED_SAMPLES = 1 << 24  # of all signals of a file
 _DEFAULT_RATE, _DEFAULT_GAIN = 250.0, 200.0  # header(5)
 _RECORD = re.compile(
     r"^(?P<name>[\w.\-]+)(?:/(?P<segments>\d+))?[ \t]+(?P<signals>\d+)(?:[ \t]+(?P<rate>[\d.eE+-]+)(?:/[^ \t]*)?"
@@ -52,7 +55,20 @@ _SIGNAL = re.compile(
 _SEGMENT = re.compile(r"^(?P<name>[\w.\-~]+)[ \t]+(?P<samples>\d+)[ \t]*$")
 _ALIGNED = {"16": "<i2", "61": ">i2", "32": "<i4"}
 # Bits of a sample, and the lowest value, which says "no sample".
-_PACKED_BITS = {"80": 8, "160": 16, "212": 12, "310": 10, "311": 10, "24": 24, "16": 16, "61": 16, "32": 32}
+_FLAC_BITS = {"508": 8, "516": 16, "524": 24}
+_DIFFERENCES = "8"
+_PACKED_BITS = {
+    "80": 8,
+    "160": 16,
+    "212": 12,
+    "310": 10,
+    "311": 10,
+    "24": 24,
+    "16": 16,
+    "61": 16,
+    "32": 32,
+    "8": 8,
+}
 _MEASURED = {
     "heart rate (bpm)": "heart_rate_bpm", "rr (ms)": "rr_ms", "p (ms)": "p_ms", "pr (ms)": "pr_ms",
     "qrs (ms)": "qrs_ms", "qt (ms)": "qt_ms", "qtc (ms)": "qtc_ms", "p axis (deg)": "p_axis_deg",
@@ -73,6 +89,7 @@ class _Signal:
     baseline: int
     unit: str
     calibrated: bool
+    initial: int
     checksum: int | None
     description: str
 
@@ -182,6 +199,7 @@ def _signal(line: str) -> _Signal:
         baseline=int(found["baseline"]) if found["baseline"] is not None else zero,
         unit=found["unit"] or "mV",
         calibrated=bool(gain),
+        initial=int(found["first"] or 0),
         checksum=int(found["checksum"]) if found["checksum"] is not None else None,
         description=(found["description"] or "").strip(),
     )
@@ -220,12 +238,13 @@ def _read_signals(header: _Header, companions: Companions) -> tuple[list[Lead], 
     ]
     rate = header.rate * chosen[0].per_frame
     check_rate(rate)
-    frames = _frames(header, companions)
+    files = _Files(companions)
+    frames = _frames(header, files)
     leads = []
     for number, signal in enumerate(header.signals):
         if signal not in chosen:
             continue
-        leads.append(_lead(header, number, companions, frames))
+        leads.append(_lead(header, number, files, frames))
         if not signal.calibrated:
             cautions.append(Caution(code="not_calibrated", about=signal.description))
     return leads, rate, cautions
@@ -243,12 +262,51 @@ def _voltages(header: _Header) -> list[_Signal]:
     return [signal for signal in voltages if signal.per_frame == common]
 
 
-def _open(signal: _Signal, companions: Companions) -> Content:
-    found = companions(signal.file)
-    if found is None:
-        raise NotAnEcg("waits_for", signal.file)
-    if signal.format not in _PACKED_BITS:
-        raise NotAnEcg("unsupported", f"WFDB format {signal.format}")
+class _Files:
+    """The signal files of one record; what cannot be looked up by its place is decoded once."""
+
+    def __init__(self, companions: Companions) -> None:
+        self._companions = companions
+        self._decoded: dict[str, NDArray[np.int32]] = {}
+
+    def open(self, signal: _Signal) -> Content:
+        found = self._companions(signal.file)
+        if found is None:
+            raise NotAnEcg("waits_for", signal.file)
+        if signal.format not in _PACKED_BITS and signal.format not in _FLAC_BITS:
+            raise NotAnEcg("unsupported", f"WFDB format {signal.format}")
+        return found
+
+    def decoded(self, signal: _Signal) -> NDArray[np.int32]:
+        """FLAC: the shape is (samples, signals)."""
+        if signal.file not in self._decoded:
+            self._decoded[signal.file] = _of_flac(self.open(signal), signal)
+        return self._decoded[signal.file]
+
+    def samples(self, signal: _Signal) -> int:
+        """How many there are, of all signals of the file together."""
+        if signal.format in _FLAC_BITS:
+            return int(self.decoded(signal).size)
+        return _samples_in(self.open(signal).size - signal.offset, signal.format)
+
+
+def _of_flac(content: Content, signal: _Signal) -> NDArray[np.int32]:
+    import soundfile  # noqa: PLC0415 - wfdb's way to FLAC; a library that few processes ever need
+
+    try:
+        with soundfile.SoundFile(io.BytesIO(content.whole())) as stream:
+            if stream.frames * stream.channels > DECODED_SAMPLES or stream.frames < signal.offset:
+                raise NotAnEcg("too_large", content.name)
+            if stream.format != "FLAC":
+                raise NotAnEcg("damaged", content.name)
+            stream.seek(signal.offset)
+            values = stream.read(dtype="int32", always_2d=True)
+            bits = {"PCM_S8": 8, "PCM_16": 16, "PCM_24": 24}.get(stream.subtype, 32)
+            if bits > _FLAC_BITS[signal.format] or values.shape[0] != stream.frames - signal.offset:
+                raise NotAnEcg("truncated", content.name)
+    except (soundfile.LibsndfileError, RuntimeError, TypeError, ValueError) as error:
+        raise NotAnEcg("damaged", content.name) from error
+    found: NDArray[np.int32] = values >> (32 - bits)
     return found
 
 
@@ -259,15 +317,14 @@ def _layout(header: _Header, number: int) -> tuple[int, int]:
     return at, sum(signal.per_frame for signal in header.signals if signal.file == file)
 
 
-def _frames(header: _Header, companions: Companions) -> int:
+def _frames(header: _Header, files: _Files) -> int:
     """How many frames there are; held against the size of every signal file."""
     most = None
     for number, signal in enumerate(header.signals):
-        content = _open(signal, companions)
         _, in_frame = _layout(header, number)
         if not 1 <= signal.per_frame <= 1000:
             raise NotAnEcg("damaged", signal.description)
-        present = _samples_in(content.size - signal.offset, signal.format) // in_frame
+        present = files.samples(signal) // in_frame
         most = present if most is None else min(most, present)
     most = most or 0
     if header.samples is not None and header.samples > most:
@@ -283,24 +340,36 @@ def _samples_in(octets: int, form: str) -> int:
     return octets * 8 // _PACKED_BITS[form]
 
 
-def _lead(header: _Header, number: int, companions: Companions, frames: int) -> Lead:
+def _lead(header: _Header, number: int, files: _Files, frames: int) -> Lead:
     signal = header.signals[number]
-    content = _open(signal, companions)
     microvolts = microvolts_of(signal.unit) or 0.0
     gain = microvolts / signal.gain
     at, in_frame = _layout(header, number)
     return Lead(
         name=signal.description or f"Ch{number + 1}",
-        digital=_digital(content, signal, at, in_frame, frames),
+        digital=_digital(files, signal, at, in_frame, frames),
         gain_uv=gain,
         offset_uv=-signal.baseline * gain,
-        missing=-(1 << (_PACKED_BITS[signal.format] - 1)),
+        missing=_missing(signal.format),
     )
 
 
-def _digital(content: Content, signal: _Signal, at: int, in_frame: int, frames: int) -> NDArray[Any]:
-    available = _samples_in(content.size - signal.offset, signal.format) // in_frame
-    frames = max(0, min(frames, available - signal.skew))
+def _missing(form: str) -> int | None:
+    """The lowest value of a format says "no sample"; differences cannot say it."""
+    bits = {**_PACKED_BITS, **_FLAC_BITS}[form]
+    return None if form == _DIFFERENCES else -(1 << (bits - 1))
+
+
+def _digital(files: _Files, signal: _Signal, at: int, in_frame: int, frames: int) -> NDArray[Any]:
+    frames = max(0, min(frames, files.samples(signal) // in_frame - signal.skew))
+    per_frame, content = signal.per_frame, files.open(signal)
+    if signal.format in _FLAC_BITS:
+        if in_frame != per_frame * files.decoded(signal).shape[1]:  # of all signals alike
+            raise NotAnEcg("damaged", signal.file)
+        first = signal.skew * per_frame
+        return files.decoded(signal)[first : first + frames * per_frame, at // per_frame]
+    if signal.format == _DIFFERENCES:
+        return _summed(content, signal, at, in_frame)[signal.skew * per_frame :][: frames * per_frame]
     if signal.format in _ALIGNED and signal.per_frame == 1:
         kind = np.dtype(_ALIGNED[signal.format])
         start = signal.offset + (at + signal.skew * in_frame) * kind.itemsize
@@ -313,6 +382,17 @@ def _digital(content: Content, signal: _Signal, at: int, in_frame: int, frames: 
         return own[start - first * signal.per_frame : stop - first * signal.per_frame]
 
     return cast("NDArray[Any]", Decoded(frames * signal.per_frame, np.int32, decode))
+
+
+def _summed(content: Content, signal: _Signal, at: int, in_frame: int) -> NDArray[np.int32]:
+    """Format 8: each byte is the difference to the sample before, the first one to the header's initial value."""
+    octets = content.octets[signal.offset :]
+    if octets.size > DECODED_SAMPLES:
+        raise NotAnEcg("too_large", content.name)
+    frames = octets[: octets.size // in_frame * in_frame].view(np.int8).reshape(-1, in_frame)
+    steps = frames[:, at : at + signal.per_frame].reshape(-1).astype(np.int32)
+    found: NDArray[np.int32] = np.cumsum(steps, dtype=np.int32) + np.int32(signal.initial)
+    return found
 
 
 def _flat(content: Content, signal: _Signal, start: int, stop: int) -> NDArray[np.int32]:
@@ -405,15 +485,16 @@ def _read_segments(header: _Header, companions: Companions) -> tuple[list[Lead],
             if found is None:
                 raise NotAnEcg("waits_for", f"{name}.hea")
             inner = _read_header(found)
-            if inner.segments:
+            if inner.segments or inner.rate != header.rate:
                 raise NotAnEcg("unsupported", name)
-            leads, inner_rate, told = _read_signals(inner, companions)
-            rate = rate or inner_rate
-            if inner_rate != rate or leads[0].samples < samples:
-                raise NotAnEcg("damaged", name)
-            cautions += told
-            for lead in leads:
-                pieces.setdefault(lead.name, []).append((at, replace(lead, digital=lead.digital[:samples])))
+            if any(microvolts_of(signal.unit) is not None for signal in inner.signals):
+                leads, inner_rate, told = _read_signals(inner, companions)
+                rate = rate or inner_rate
+                if inner_rate != rate:
+                    cautions.append(Caution(code="lead_left_out", about=name))
+                else:
+                    cautions += told
+                    _add_pieces(pieces, leads, at, samples, round(rate / header.rate))
         at += samples
     if rate is None or not pieces:
         raise NotAnEcg("no_leads")
@@ -427,6 +508,16 @@ def _read_segments(header: _Header, companions: Companions) -> tuple[list[Lead],
         rate,
         [*dict.fromkeys(cautions), Caution(code="segments_joined", about=str(len(header.segments)))],
     )
+
+
+def _add_pieces(
+    pieces: dict[str, list[tuple[int, Lead]]], leads: list[Lead], at: int, frames: int, per_frame: int
+) -> None:
+    for lead in leads:
+        if lead.samples < frames * per_frame:
+            raise NotAnEcg("truncated", lead.name)
+        short = replace(lead, digital=lead.digital[: frames * per_frame]) if lead.samples < 1 << 22 else lead
+        pieces.setdefault(lead.name, []).append((at * per_frame, short))
 
 
 # --- comments --------------------------------------------------------------------------------------------------------

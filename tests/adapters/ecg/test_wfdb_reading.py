@@ -62,7 +62,9 @@ def test_a_diagnosis_in_a_comment_is_no_statement_of_a_cart() -> None:
     assert not recording.acute
 
 
-@pytest.mark.parametrize("form", ["16", "24", "32", "61", "80", "160", "212", "310", "311"])
+@pytest.mark.parametrize(
+    "form", ["16", "24", "32", "61", "80", "160", "212", "310", "311", "508", "516", "524"]
+)
 def test_every_format_is_read_as_wfdb_reads_it(tmp_path: Path, form: str) -> None:
     counts = np.clip(COUNTS, -120, 127).T.astype(np.int64)
     if form in ("310", "311", "61", "160"):  # which the package reads and does not write
@@ -101,6 +103,40 @@ def _write_packed(folder: Path, form: str, counts: np.ndarray) -> None:
         put(folder, "r.dat", np.stack([low, high], axis=1).astype("<u2").tobytes())
     lines = "".join(f"r.dat {form} 400(3)/mV 10 0 0 0 0 {name}\n" for name in ("I", "II", "V1"))
     put(folder, "r.hea", f"r 3 250 {len(counts)}\n{lines}".encode())
+
+
+def test_differences_are_summed_from_the_initial_value(tmp_path: Path) -> None:
+    counts = np.cumsum(np.random.default_rng(5).integers(-100, 100, 2000))
+    put(tmp_path, "r.dat", np.concatenate(([0], np.diff(counts))).astype("i1").tobytes())
+    put(tmp_path, "r.hea", f"r 1 250 2000\nr.dat 8 400/mV 16 0 {counts[0]} 0 0 II\n".encode())
+
+    assert np.allclose(read_set(sorted(tmp_path.iterdir())).window_uv()[0], counts * 2.5)
+
+
+def test_a_segment_without_a_voltage_is_a_gap(tmp_path: Path) -> None:
+    put(tmp_path, "s1.dat", COUNTS[1, :500].astype("<i2").tobytes())
+    put(tmp_path, "s1.hea", b"s1 1 250 500\ns1.dat 16 400/mV 16 0 0 0 0 II\n")
+    put(tmp_path, "s2.dat", bytes(1000))
+    put(tmp_path, "s2.hea", b"s2 1 250 500\ns2.dat 16 400/NU 16 0 0 0 0 RESP\n")
+    put(tmp_path, "lay.hea", b"lay 2 250 0\n~ 0 400/mV 16 0 0 0 0 II\n~ 0 400/NU 16 0 0 0 0 RESP\n")
+    put(tmp_path, "m.hea", b"m/3 2 250 1000\nlay 0\ns1 500\ns2 500\n")
+
+    found = read_set(sorted(tmp_path.iterdir())).window_uv()
+
+    assert found.shape == (1, 1000)
+    assert np.allclose(found[0, :500], COUNTS[1, :500] * 2.5)
+    assert np.isnan(found[0, 500:]).all()
+
+
+def test_a_skewed_signal_begins_later_in_its_file(tmp_path: Path) -> None:
+    frames = np.stack([COUNTS[0, :500], np.concatenate((np.zeros(7), COUNTS[1, :493]))], axis=1).astype("<i2")
+    put(tmp_path, "r.dat", frames.tobytes())
+    put(tmp_path, "r.hea", b"r 2 250 500\nr.dat 16 400/mV 16 0 0 0 0 V1\nr.dat 16:7 400/mV 16 0 0 0 0 V2\n")
+
+    second = read_set(sorted(tmp_path.iterdir())).window_uv()[1]
+
+    assert np.allclose(second[:493], COUNTS[1, :493] * 2.5)
+    assert np.isnan(second[493:]).all()
 
 
 def test_samples_per_frame_and_byte_offset_are_followed(tmp_path: Path) -> None:
