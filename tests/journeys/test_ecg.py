@@ -1,0 +1,143 @@
+"""An ECG from a cart in a township to a signed report: a file in a folder, a reader in Chromium, the township's inbox."""
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, expect
+from pydicom import dcmread
+from pydicom.data import get_testdata_file
+
+from gateway.demo_ecgs import ECGS, drop_ecgs
+from tests.journeys.browsers import SLOW_MS, chromium, sign_in
+from tests.journeys.gateways import Gateway, get_json, run_dcmtk, wait_for
+from tests.synthetic import new_uid
+
+pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("journey-ecg"), pytest.mark.timeout(300)]
+
+CART = "demo-ecg"
+REAL = "20261122083000_REAL.dcm"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def folder(gateway: Gateway) -> Path:
+    place = gateway.settings.drop_folder / CART
+    wait_for(place.is_dir, 20, "the cart has its folder", gateway.log)
+    return place
+
+
+def drop(file: Path, folder: Path, name: str) -> None:
+    """As a cart does: under another name until it is whole."""
+    shutil.copyfile(file, folder / f"{name}.tmp")
+    (folder / f"{name}.tmp").rename(folder / name)
+
+
+def items_of(client: httpx.Client, path: str, **query: str) -> list[dict[str, Any]]:
+    items: list[dict[str, Any]] = get_json(client, path, limit=100, **query)["items"]
+    return items
+
+
+def test_a_dropped_ecg_is_read_and_signed_and_its_report_is_back(
+    gateway: Gateway, browser: Browser, folder: Path, tmp_path: Path
+) -> None:
+    radiographer, reader = gateway.sign_in("radiographer"), gateway.sign_in("ecg")
+    drop(Path(str(get_testdata_file("waveform_ecg.dcm", download=False))), folder, REAL)
+
+    [task] = wait_for(
+        lambda: items_of(reader, "/api/v1/worklist", state="waiting"), 60, "the ECG waits", gateway.log
+    )
+    assert (task["kind"], task["modality"], task["site"]["code"]) == ("ecg", "ECG", "MH-T01")
+    assert [path.name for path in (folder / "done").rglob("*.dcm")] == [REAL]
+    page = sign_in(browser, gateway, "ecg")
+    page.goto("/app/worklist")
+    page.locator("tr", has_text="642341").get_by_role("button", name="领取").click()
+    page.wait_for_url("**/app/read/*")
+    expect(page.locator("canvas").first).to_be_visible(timeout=SLOW_MS)
+    page.keyboard.press("n")
+    expect(page.get_by_text("已保存")).to_be_visible(timeout=SLOW_MS)
+    page.keyboard.press("Control+Enter")
+    expect(page.get_by_role("status").filter(has_text="已签发").first).to_be_visible(timeout=SLOW_MS)
+    page.context.close()
+
+    [back] = wait_for(
+        lambda: items_of(radiographer, "/api/v1/returns"), 60, "the report is back", gateway.log
+    )
+    report = get_json(radiographer, f"/api/v1/reports/{back['report_id']}")
+    assert "窦性心律" in report["impression"]
+    assert report["content"]["measurements"]["pr_ms"]
+    pdf = tmp_path / "report.pdf"
+    pdf.write_bytes(radiographer.get(f"/api/v1/reports/{back['report_id']}/pdf").content)
+    text = subprocess.run(["pdftotext", str(pdf), "-"], capture_output=True, text=True, check=True).stdout
+    assert "aVR" in text
+    assert "25 mm/s" in text
+    assert "Signature is Valid" in subprocess.run(
+        ["pdfsig", "-nocert", str(pdf)], capture_output=True, text=True, check=False
+    ).stdout.replace("valid", "Valid")
+
+
+def test_chest_pain_is_on_top_and_rings(
+    gateway: Gateway, browser: Browser, folder: Path, tmp_path: Path
+) -> None:
+    reader = gateway.sign_in("ecg")
+    for _ in drop_ecgs(tmp_path, folder, datetime.now(UTC)):
+        pass
+
+    wait_for(
+        lambda: len(items_of(reader, "/api/v1/worklist", state="waiting")) == len(ECGS), 60, "all wait",
+        gateway.log,
+    )  # fmt: skip
+
+    first = items_of(reader, "/api/v1/worklist")[0]
+    assert (first["patient"]["name"], first["priority"]) == ("李国强", "chest_pain")
+    page = sign_in(browser, gateway, "ecg")
+    page.goto("/app/worklist")
+    expect(page.locator("tbody tr").first).to_contain_text("胸痛", timeout=SLOW_MS)
+    expect(page.locator("tbody tr").first).to_contain_text("李国强", timeout=SLOW_MS)
+    page.context.close()
+
+
+def test_a_file_that_is_no_ecg_is_refused_with_a_sentence_beside_it(gateway: Gateway, folder: Path) -> None:
+    (folder / "notes.txt").write_text("Dr Wang, please call back")
+
+    said = wait_for(
+        lambda: next(iter((folder / "refused").glob("*.txt.txt")), None), 60, "it is refused", gateway.log
+    )
+
+    text = said.read_text(encoding="utf-8-sig")
+    assert "无法识别的心电文件格式" in text
+    assert "This is no ECG format that we know" in text
+    radiographer = gateway.sign_in("radiographer")
+    refusals = wait_for(lambda: radiographer.get("/api/v1/refusals").json(), 60, "it is shown", gateway.log)
+    assert any("无法识别" in one["reason"] for one in refusals)
+
+
+def test_a_waveform_that_is_stored_by_dicom_comes_to_the_same_desk(gateway: Gateway, tmp_path: Path) -> None:
+    reader = gateway.sign_in("ecg")
+    data_set = dcmread(str(get_testdata_file("waveform_ecg.dcm", download=False)))
+    data_set.PatientID, data_set.StudyInstanceUID = "STORED", new_uid()
+    data_set.SOPInstanceUID = data_set.file_meta.MediaStorageSOPInstanceUID = new_uid()
+    data_set.save_as(tmp_path / "stored.dcm")
+
+    sent = run_dcmtk(
+        "storescu", gateway.dicom_port, tmp_path / "stored.dcm", options=["-R"], calling="DEMO_ECG"
+    )
+
+    assert sent.returncode == 0, sent.stdout
+    [item] = wait_for(
+        lambda: items_of(reader, "/api/v1/worklist", q="STORED"), 60, "it is on the list", gateway.log
+    )
+    samples = get_json(reader, f"/api/v1/examinations/{item['examination_id']}/ecg")
+    expected = data_set.waveform_array(0)
+    assert [lead["name"] for lead in samples["leads"]][:3] == ["I", "II", "III"]
+    assert samples["leads"][1]["samples_uv"] == pytest.approx(expected[:, 1].tolist(), abs=0.01)
