@@ -1,6 +1,7 @@
 """Rendering: a signed report's rows become its document, typeset, signed, and appended to the journal."""
 
 import uuid
+from dataclasses import replace
 from datetime import date
 from functools import cache
 from pathlib import Path
@@ -11,6 +12,7 @@ from adapters.reports.document import Institution, Patient, RecognitionMark, Rep
 from adapters.reports.fonts import Fonts
 from adapters.reports.pdf import write_pdf
 from gateway import signing
+from gateway.ecg.report import draw_tracing, find_signed_ecg, key_facts_of, statements_of
 from gateway.runtime import Runtime
 from worklists import routing
 from worklists.directory import Institution as InstitutionRow
@@ -56,6 +58,9 @@ def render(runtime: Runtime, report_id: uuid.UUID) -> None:
         manifest, signer_id = report.manifest.encode(), report.signed_by_id
         signed_at, location = report.signed_at, report.centre.name
         institution_id = report.centre.institution_id
+        ecg = find_signed_ecg(session, report) if report.examination.kind is Kind.ECG else None
+    if ecg is not None:
+        document = replace(document, tracing=draw_tracing(runtime, ecg))
     signer = signing.signer_for(runtime, signer_id)
     pdf = write_pdf(document, manifest=manifest, fonts=fonts_of(runtime))
     signed = signer.sign_pdf(pdf, reason=document.title, location=location, signed_at=signed_at)
@@ -103,6 +108,8 @@ def report_document(session: Session, report: Report, *, base_url: str) -> Repor
         preliminary=report.preliminary,
         amendment_note="报告修订" if report.version > 1 and report.state is ReportState.SIGNED else "",
         marks=tuple(_mark(mark) for mark in report.marks),
+        key_facts=key_facts_of(report.content),
+        statements=statements_of(report.content, texts=f"{report.findings}\n{report.impression}"),
     )
 
 

@@ -6,6 +6,7 @@ from the moment asked for; the last line of a page says which seconds of how man
 
 import dataclasses
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from pathlib import Path
@@ -54,7 +55,11 @@ def write_pdf(
         raise Inexpressible("a tracing without samples")
     cut_off = count_sheets(recording, paper, from_s=from_s) > len(sheets)
     values, _ = make_printable(_values(recording, paper, head, sheets, cut_off=cut_off), fonts)
-    inputs = {"tracing": json.dumps(values), "families": json.dumps(fonts.families)}
+    inputs = {
+        "tracing": json.dumps(values),
+        "curves": json.dumps(drawn_curves(sheets)),
+        "families": json.dumps(fonts.families),
+    }
     compiler = typst.Compiler(TEMPLATE, font_paths=fonts.typst, ignore_system_fonts=True, sys_inputs=inputs)
     try:
         pdf, warnings = compiler.compile_with_warnings(
@@ -71,13 +76,17 @@ def write_pdf(
 
 
 def printed_sheet(sheet: Sheet) -> dict[str, Any]:
-    """A sheet as `sheet.typ` takes it."""
+    """The words of a sheet as `sheet.typ` takes them, besides its `drawn_curves`."""
     return {
-        "svg": write_svg(sheet, labels=False),
         "width_mm": sheet.width_mm,
         "height_mm": sheet.height_mm,
         "labels": [dataclasses.asdict(label) for label in sheet.labels],
     }
+
+
+def drawn_curves(sheets: Sequence[Sheet]) -> list[str]:
+    """Grid and curves of each sheet: no words, so nothing in them needs a font."""
+    return [write_svg(sheet, labels=False) for sheet in sheets]
 
 
 def _values(

@@ -6,6 +6,7 @@ Keys are RSA: with an elliptic curve, pyHanko would make a PDF/A-3 claim PDF 2.0
 The document-signing purpose: RFC 9336.
 """
 
+import re
 from datetime import datetime, timedelta
 
 from cryptography import x509
@@ -24,6 +25,9 @@ from adapters.authority import (
 
 DOCUMENT_SIGNING = x509.ObjectIdentifier("1.3.6.1.5.5.7.3.36")  # RFC 9336 §3.1
 PERSON_YEARS = 3
+_PRINTABLE = re.compile(
+    r"[A-Za-z0-9 '()+,\-./:=?]{1,64}"
+)  # PrintableString (X.680 41.4), and its upper bound
 
 
 class LocalAuthority(RootAuthority):
@@ -44,7 +48,7 @@ class LocalAuthority(RootAuthority):
             [
                 x509.NameAttribute(NameOID.ORGANIZATION_NAME, institution_name[:NAME_CHARACTERS]),
                 x509.NameAttribute(NameOID.COMMON_NAME, person_name[:NAME_CHARACTERS]),
-                x509.NameAttribute(NameOID.SERIAL_NUMBER, person_id),
+                x509.NameAttribute(_kind_of_id(person_id), person_id),
             ]
         )
         certificate = self.sign_certificate(
@@ -59,3 +63,8 @@ class LocalAuthority(RootAuthority):
             certificate_pem=certificate.public_bytes(serialization.Encoding.PEM),
             key_pem=write_key(key, passphrase),
         )
+
+
+def _kind_of_id(person_id: str) -> x509.ObjectIdentifier:
+    """A serial number is a PrintableString (X.520 6.2.9); what has an underscore or a Chinese letter is a user id."""
+    return NameOID.SERIAL_NUMBER if _PRINTABLE.fullmatch(person_id) else NameOID.USER_ID

@@ -8,6 +8,8 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Literal
 
+from adapters.ecg.paper import Sheet
+
 Language = Literal["zh", "en"]
 Kind = Literal["imaging", "ecg", "laboratory", "pathology"]
 
@@ -47,10 +49,23 @@ class RecognitionMark:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyFact:
-    """One measured value that belongs at the head of the report, such as a heart rate with its unit."""
+    """One measured value that belongs at the head of the report, such as a heart rate with its unit.
+
+    `source` says whose it is when it is not the signer's own: a cart's, a program's.
+    """
 
     name: str
     value: str
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tracing:
+    """The electrocardiogram that a report is about, on paper of true size; or, in `note`, why none is drawn."""
+
+    sheets: tuple[Sheet, ...] = ()
+    caption: str = ""  # which recording it is
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +102,8 @@ class ReportDocument:
     amendment_note: str = ""
     marks: tuple[RecognitionMark, ...] = ()
     key_facts: tuple[KeyFact, ...] = ()
+    statements: tuple[str, ...] = ()  # chosen from the centre's list, in its order
+    tracing: Tracing | None = None
     language: Language = "zh"
     time_zone: str = "Asia/Shanghai"
 

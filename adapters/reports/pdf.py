@@ -17,13 +17,15 @@ import segno
 import structlog
 import typst
 
+from adapters.ecg.pdf import drawn_curves, printed_sheet
 from adapters.errors import Malformed, Unavailable
-from adapters.reports.document import ReportDocument
+from adapters.reports.document import ReportDocument, Tracing
 from adapters.reports.fonts import Fonts
 from adapters.reports.manifest import MANIFEST_NAME
 from adapters.reports.printable import make_printable
 
 TEMPLATE = Path(__file__).with_name("report.typ")
+ROOT = TEMPLATE.parents[1]  # of what a template may import: tracings are set by `ecg/sheet.typ`
 PDF_STANDARD: Final = "a-3b"
 TIME_FORMAT = "%Y-%m-%d %H:%M"
 
@@ -38,13 +40,16 @@ def write_pdf(document: ReportDocument, *, manifest: bytes, fonts: Fonts) -> byt
     printed, replaced = make_printable(_printed_values(document), fonts)
     inputs = {
         "report": json.dumps(printed | {"replaced": [dataclasses.asdict(item) for item in replaced]}),
+        "curves": json.dumps(drawn_curves(document.tracing.sheets if document.tracing else ())),
         "families": json.dumps(fonts.families),
         "manifest_name": MANIFEST_NAME,
         "manifest": _text_of(manifest),
         "qr": _qr_code(document.verification_url),
     }
     # A compiler per report: it is cheap beside its fonts, and threads need not wait for one another.
-    compiler = typst.Compiler(TEMPLATE, font_paths=fonts.typst, ignore_system_fonts=True, sys_inputs=inputs)
+    compiler = typst.Compiler(
+        TEMPLATE, root=ROOT, font_paths=fonts.typst, ignore_system_fonts=True, sys_inputs=inputs
+    )
     try:
         pdf, warnings = compiler.compile_with_warnings(
             format="pdf", pdf_standards=[PDF_STANDARD], timestamp=int(document.signed_at.timestamp())
@@ -63,10 +68,17 @@ def _printed_values(document: ReportDocument) -> dict[str, Any]:
     zone = ZoneInfo(document.time_zone)
     values = {
         name: value.astimezone(zone).strftime(TIME_FORMAT) if isinstance(value, datetime) else value
-        for name, value in dataclasses.asdict(document).items()
+        for name, value in dataclasses.asdict(dataclasses.replace(document, tracing=None)).items()
     }
     offset = document.signed_at.astimezone(zone).isoformat()[-len("+08:00") :]
-    return values | {"utc_offset": f"UTC{offset}"}
+    return values | {"utc_offset": f"UTC{offset}", "tracing": _printed_tracing(document.tracing)}
+
+
+def _printed_tracing(tracing: Tracing | None) -> dict[str, Any] | None:
+    if tracing is None:
+        return None
+    sheets = [printed_sheet(sheet) for sheet in tracing.sheets]
+    return {"sheets": sheets, "caption": tracing.caption, "note": tracing.note}
 
 
 def _text_of(manifest: bytes) -> str:

@@ -202,6 +202,17 @@ def test_a_persons_certificate_signs_documents_and_nothing_else(authority):
     certificate.verify_directly_issued_by(x509.load_pem_x509_certificate(authority.certificate_pem))
 
 
+@pytest.mark.parametrize("person_id", ["ecg_reader", "吴医师"])
+def test_a_person_may_be_called_what_a_serial_number_cannot_be(authority, printed, person_id):
+    issued = authority.issue("吴医师", person_id, "青溪县人民医院", now=START)
+
+    signed = sign(
+        SoftwareSigner(issued.certificate_pem, issued.key_pem, [authority.certificate_pem]), printed()
+    )
+
+    assert verify_pdf(signed, trust_roots=[authority.certificate_pem]).valid
+
+
 def test_no_certificate_outlives_its_authority():
     authority = LocalAuthority.create("根", now=START - timedelta(days=365 * 19))
     issued = authority.issue("李", "1", "院", now=START)
