@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { ABOUT_R, alignment, axis, netArea } from './beats'
+import { ABOUT_R, alignedBeats, alignment, axis, netArea } from './beats'
 
 describe('the alignment of two tracings', () => {
   it('lays the first whole beat of a stretch on the nearest beat of the other', () => {
@@ -13,6 +13,28 @@ describe('the alignment of two tracings', () => {
     expect(alignment([2.55], [2.5], 2.5, 5)).toBeCloseTo(-0.05)
     expect(alignment([], [1], 0, 2.5)).toBeNull()
     expect(alignment([1], [], 0, 2.5)).toBeNull()
+  })
+})
+
+describe('beat upon beat', () => {
+  const here = [0.5, 1.3, 2.1, 2.9]
+  const there = [0.6, 1.6, 2.6, 3.6]
+
+  it('lays every beat on the one of the same place in its row, whatever the rates are', () => {
+    const laid = alignedBeats(here, there, 0, 3.2)
+    expect(laid.map((one) => Number(one.shift.toFixed(2)))).toEqual([0.1, 0.3, 0.5, 0.7])
+    for (const beat of here) expect(laid.filter((one) => beat >= one.from && beat < one.to)).toHaveLength(1)
+    for (const [i, one] of laid.slice(1).entries()) expect(one.from).toBeCloseTo(laid[i]!.to)
+  })
+
+  it('stays within its stretch', () => {
+    const laid = alignedBeats(here, there, 1, 2.5)
+    expect([laid[0]!.from, laid.at(-1)!.to].map((time) => time >= 1 && time <= 2.5)).toEqual([true, true])
+  })
+
+  it('is one stretch as it was where beats are not known', () => {
+    expect(alignedBeats([], there, 1, 2, 0.2)).toEqual([{ from: 1, to: 2, shift: 0.2 }])
+    expect(alignedBeats(here, [], 1, 2)).toEqual([{ from: 1, to: 2, shift: 0 }])
   })
 })
 

@@ -22,6 +22,35 @@ export function alignment(here: readonly number[], there: readonly number[], fro
   return other === undefined ? null : other - beat
 }
 
+/** A stretch of this recording and how far from it the same beat lies in the other. */
+export interface Aligned {
+  from: number
+  to: number
+  shift: number
+}
+
+/** Share of an RR interval that belongs to the beat behind it: its P wave. */
+const AHEAD = 0.38
+
+/**
+ * Beat upon beat: each beat of a stretch with the beat of the other recording that has the same place in its row, so
+ * that their rates need not be equal. The other's whole stretch, shifted by `otherwise`, where one of them has no beats.
+ */
+export function alignedBeats(here: readonly number[], there: readonly number[], from: number, to: number, otherwise = 0): Aligned[] {
+  const beats = here.filter((time) => time > from - 1 && time < to + 1)
+  const seen = beats.findIndex((time) => time >= from)
+  const first = there.length && seen >= 0 ? there.indexOf(nearest(there, beats[seen]!)!) - seen : 0
+  if (!there.length || seen < 0) return [{ from, to, shift: otherwise }]
+  return beats.flatMap((beat, i) => {
+    const other = there[first + i]
+    if (other === undefined) return []
+    const rr = (beats[i + 1] ?? beat + (beat - (beats[i - 1] ?? beat - 0.8))) - beat
+    const before = i > 0 ? (beat - beats[i - 1]!) * AHEAD : rr * AHEAD
+    const [start, end] = [Math.max(from, beat - before), Math.min(to, beat + rr * (1 - AHEAD))]
+    return end > start ? [{ from: start, to: end, shift: other - beat }] : []
+  })
+}
+
 export interface QrsWindow {
   /** Seconds from the R peak. */
   on: number

@@ -33,6 +33,11 @@ export function readingOf(caliper: Caliper): Reading {
   return { ms, bpm: ms > 0 ? 60_000 / ms : null, mv: Number.isNaN(uv) ? null : uv / 1000 }
 }
 
+export function millivolts(mv: number): string {
+  const text = Math.abs(mv).toFixed(2)
+  return `${mv < 0 && Number(text) > 0 ? '−' : ''}${text} mV`
+}
+
 /** The marks of a march-out between two times: both ends and every multiple of the interval. */
 export function marched(caliper: Caliper, from: number, to: number): number[] {
   const step = Math.abs(caliper.t1 - caliper.t0)

@@ -22,6 +22,8 @@ export interface Scale {
   dpr: number
   /** Millimetres of a millivolt. */
   gain: number
+  /** False for samples that nobody has calibrated: then there is no pulse, and nothing is read in millivolts. */
+  volts: boolean
 }
 
 export function prepare(canvas: HTMLCanvasElement, sheet: Sheet, { k, dpr }: Scale): CanvasRenderingContext2D {

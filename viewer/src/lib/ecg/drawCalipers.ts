@@ -1,5 +1,5 @@
 /** Calipers, march-out and fiducials over the tracing; also which of them lies under the pointer. */
-import { marched, readingOf, type Caliper, type End } from './calipers'
+import { marched, millivolts, readingOf, type Caliper, type End } from './calipers'
 import { INK, type Scale } from './draw'
 import { xOf, type Panel, type Sheet, type View } from './layout'
 
@@ -35,11 +35,11 @@ function barY(panel: Panel, k: number): number {
   return (panel.bottom - 2) * k
 }
 
-export function readingText(caliper: Caliper): string {
+export function readingText(caliper: Caliper, volts: boolean): string {
   const { ms, bpm, mv } = readingOf(caliper)
   const parts = [`${Math.round(ms)} ms`]
   if (bpm !== null && ms >= 150 && ms <= 6000) parts.push(`${Math.round(bpm)} /min`)
-  if (mv !== null) parts.push(`${mv < 0 ? '−' : ''}${Math.abs(mv).toFixed(2)} mV`)
+  if (mv !== null && volts) parts.push(millivolts(mv))
   return parts.join('  ')
 }
 
@@ -94,13 +94,13 @@ export function drawCaliper(context: CanvasRenderingContext2D, sheet: Sheet, vie
   context.moveTo(xs[0], bar)
   context.lineTo(xs[1], bar)
   for (const [i, uv] of [caliper.v0, caliper.v1].entries()) {
-    if (Number.isNaN(uv)) continue
+    if (Number.isNaN(uv) || !scale.volts) continue
     context.moveTo(Math.min(...xs) - 5, level(uv))
     context.lineTo(Math.max(...xs) + 5, level(uv))
     context.fillRect(xs[i]! - 2, level(uv) - 2, 4, 4)
   }
   context.stroke()
-  tag(context, readingText(caliper), Math.max(...xs) + 4, Math.max(18, top + 17), colour, sheet.width * k)
+  tag(context, readingText(caliper, scale.volts), Math.max(...xs) + 4, Math.max(18, top + 17), colour, sheet.width * k)
 }
 
 export interface Fiducial {
