@@ -81,6 +81,7 @@ CAUTIONS: dict[str, dict[Language, str]] = {
     },
     "crc_wrong": {"zh": "部分数据校验和错误 {about}", "en": "a checksum is wrong {about}"},
     "cut_short": {"zh": "文件不完整，记录被截断", "en": "the file ends before it says"},
+    "patient_unreadable": {"zh": "患者信息无法解读", "en": "the patient's details cannot be read"},
     "segments_joined": {
         "zh": "由多段拼接，间隔显示为未记录",
         "en": "joined of parts; what is between was not recorded",
