@@ -9,9 +9,17 @@ import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, create_model
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    create_model,
+    model_validator,
+)
 from sqlalchemy import ColumnElement, func, inspect, select
 from sqlalchemy.orm import Session
 
@@ -108,7 +116,7 @@ class CentreFields(Fields):
 
 class DeviceFields(Fields):
     institution_id: uuid.UUID
-    ae_title: Annotated[str, StringConstraints(strip_whitespace=True)]
+    ae_title: Annotated[str, StringConstraints(strip_whitespace=True)] = ""
     name: Text = ""
     modality: Text = ""
     address: OptionalText = None
@@ -119,6 +127,13 @@ class DeviceFields(Fields):
     tls_exception_until: date | None = None
     account: OptionalText = None
     enabled: bool = True
+
+    @model_validator(mode="after")
+    def _name_after_account(self) -> Self:
+        """A cart that only writes files is asked for no AE title: its account is as good a name."""
+        if not self.ae_title and self.account:
+            self.ae_title = self.account.upper()[:16]
+        return self
 
 
 class RoleFields(Fields):

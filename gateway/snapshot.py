@@ -47,6 +47,7 @@ def write_snapshot(session: Session, path: Path) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX)
         temporary = path.with_suffix(".tmp")
         with temporary.open("w", encoding="utf-8") as file:
+            os.fchmod(file.fileno(), 0o600)  # it holds the hashes of the carts' passwords
             json.dump(content, file, ensure_ascii=False)
             file.flush()
             os.fsync(file.fileno())

@@ -12,7 +12,7 @@ from gateway import accounts
 from gateway.audit import AuditEvent
 from gateway.runtime import Runtime
 from tests.gateway.web.conftest import Client, County
-from worklists.directory import Institution, Role
+from worklists.directory import Device, Institution, Role
 
 PATHS = (
     "institutions",
@@ -404,3 +404,52 @@ def test_a_new_password_is_hashed_before_the_transaction_begins(
         assert not waiting.done()
         hashing.close()
         assert waiting.result(timeout=10).status_code == 200
+
+
+def test_a_device_has_an_account_whose_password_is_set_and_never_shown(
+    admin: TestClient, county: County, runtime: Runtime
+):
+    body = {"institution_id": str(county.township), "account": "east-ecg", "password": "cart-secret-1"}
+    answer = admin.post("/api/v1/devices", json=body)
+
+    assert answer.status_code == 201, answer.text
+    shown = answer.json()
+    assert (shown["account"], shown["has_account_password"], shown["ae_title"]) == (
+        "east-ecg",
+        True,
+        "EAST-ECG",
+    )
+    assert "cart-secret" not in answer.text and "argon2" not in answer.text
+    with runtime.reading() as session:
+        hashed = session.scalars(
+            select(Device.account_password_hash).where(Device.account == "east-ecg")
+        ).one()
+    assert accounts.is_password("cart-secret-1", hashed)
+    snapshot = runtime.settings.directory_snapshot
+    assert hashed in snapshot.read_text()
+    assert snapshot.stat().st_mode & 0o077 == 0
+    changes = admin.get("/api/v1/changes", params={"entity": "device"}).text
+    assert "argon2" not in changes and "cart-secret" not in changes
+
+    path = f"/api/v1/devices/{shown['id']}"
+    before = snapshot.read_text()
+    assert admin.patch(path, json={"password": "another-secret-2"}).status_code == 200
+    assert snapshot.read_text() != before
+    weak = admin.patch(path, json={"password": "short"})
+    assert (weak.status_code, weak.json()["errors"][0]["field"]) == (422, "password")
+
+
+@pytest.mark.parametrize("account", ["East", "东乡", "a b", "../x", "x" * 33])
+def test_an_account_is_a_name_that_every_system_takes(admin: TestClient, county: County, account: str):
+    body = {"institution_id": str(county.township), "ae_title": "E1", "account": account}
+    answer = admin.post("/api/v1/devices", json=body)
+
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "account")
+
+
+def test_an_account_is_one_devices(admin: TestClient, county: County):
+    body = {"institution_id": str(county.township), "account": "east-ecg"}
+    assert admin.post("/api/v1/devices", json={**body, "ae_title": "E1"}).status_code == 201
+    again = admin.post("/api/v1/devices", json={**body, "ae_title": "E2"})
+
+    assert (again.status_code, [one["field"] for one in again.json()["errors"]]) == (422, ["account"])

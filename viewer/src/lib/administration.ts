@@ -77,7 +77,7 @@ export const TABLES: readonly Table[] = [
   {
     entity: 'device', path: '/devices', key: 'id', natural: 'ae_title',
     columns: [
-      { name: 'ae_title', type: 'text', required: true, mono: true, width: 116 },
+      { name: 'ae_title', type: 'text', start: () => '', mono: true, width: 116 },
       { name: 'name', type: 'text', start: () => '', width: 110 },
       institution,
       { name: 'modality', type: 'text', start: () => '', mono: true, width: 64 },

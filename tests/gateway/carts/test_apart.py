@@ -1,0 +1,72 @@
+"""Files are read in processes of their own: what hangs or dies there is refused, and the next file is read."""
+
+import os
+import signal
+import struct
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gateway.carts.apart import NotTaken, Readers
+from tests.gateway.carts.recordings import aecg
+
+
+@pytest.fixture
+def own() -> Iterator[Readers]:
+    made = Readers()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def ecg(tmp_path: Path) -> Path:
+    (tmp_path / "a.xml").write_bytes(aecg())
+    return tmp_path / "a.xml"
+
+
+def test_one_that_was_killed_is_replaced(own: Readers, ecg: Path) -> None:
+    assert own.read(ecg, "a.xml")["format"] == "aecg"
+    (process,) = own._idle
+    os.kill(process.pid, signal.SIGKILL)
+
+    assert own.read(ecg, "a.xml")["format"] == "aecg"
+
+
+def test_one_that_takes_too_long_is_ended_and_the_file_refused(ecg: Path) -> None:
+    hasty = Readers(longest_read_s=0.0)
+    with pytest.raises(NotTaken) as caught:
+        hasty.read(ecg, "a.xml")
+
+    assert caught.value.reason == "takes_too_long"
+    assert hasty._idle == []
+
+
+def test_what_is_wrong_with_a_file_is_said_with_its_code(own: Readers, tmp_path: Path) -> None:
+    (tmp_path / "empty").touch()
+    (tmp_path / "text").write_text("hello")
+    entities = b'<!DOCTYPE a [<!ENTITY x "y"><!ENTITY z "&x;&x;">]><AnnotatedECG xmlns="urn:hl7-org:v3">&z;</AnnotatedECG>'
+    (tmp_path / "entities.xml").write_bytes(entities)
+    (tmp_path / "claims.scp").write_bytes(
+        struct.pack("<HI", 0, 10_000_000_000 % (1 << 32)) + b"\0" * 10 + b"SCPECG"
+    )
+    for name, codes in {
+        "empty": {"empty"},
+        "text": {"unknown_format"},
+        "entities.xml": {"xml_entities", "unknown_format"},
+        "claims.scp": {"truncated", "damaged", "crc_wrong", "too_large"},
+    }.items():
+        with pytest.raises(NotTaken) as caught:
+            own.read(tmp_path / name, name)
+        assert caught.value.reason in codes, name
+    assert len(own._idle) == 1  # none of them cost a process
+
+
+def test_a_bomb_in_a_zip_is_refused_and_its_reader_lives(own: Readers, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for number in range(20):
+            archive.writestr(f"{number}.xml", b"<AnnotatedECG>" + bytes(50_000_000))
+    with pytest.raises(NotTaken):
+        own.read(tmp_path / "bomb.zip", "bomb.zip")
+    assert len(own._idle) == 1
