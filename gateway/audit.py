@@ -51,6 +51,8 @@ Action = Literal[
     "claim_expired",
     "examination_sent_back",
     "late_instances_confirmed",
+    "duty_called",
+    "duty_exhausted",
     "draft_begun",
     "report_submitted",
     "report_rejected",

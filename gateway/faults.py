@@ -13,6 +13,7 @@ from gateway.figures import (
     SilentSite,
     StoreFigures,
     SweepFigures,
+    UntakenFigures,
 )
 from gateway.filing import FREE_BYTES
 from gateway.listeners import Status
@@ -55,6 +56,7 @@ class Findings:
     other_nodes: frozenset[str]
     disk_low_bytes: int
     certificates: Sequence[CertificateFigures]
+    untaken: UntakenFigures | None
     backup: BackupFigures | None
     backup_max_age: timedelta
     oldest_record_at: datetime | None
@@ -65,11 +67,17 @@ class Findings:
 def find_faults(found: Findings) -> list[Fault]:
     """What is wrong now, the worst first."""
     parts = (
-        _away, _listeners, _journal, _node, _disk, _drain, _filing, _work, _returns, _certificates, _tls, _exceptions,
-        _records, _backup, _silent,
+        _chest_pain, _away, _listeners, _journal, _node, _disk, _drain, _filing, _work, _returns, _certificates, _tls,
+        _exceptions, _records, _backup, _silent,
     )  # fmt: skip
     faults = [fault for part in parts for fault in part(found)]
     return sorted(faults, key=lambda fault: fault.severity, reverse=True)
+
+
+def _chest_pain(found: Findings) -> Iterator[Fault]:
+    if found.untaken is not None:
+        where = "、".join(found.untaken.centres)
+        yield Fault(code="chest_pain_untaken", where=where, severity="red", since=found.untaken.since)
 
 
 def _away(found: Findings) -> Iterator[Fault]:

@@ -79,6 +79,14 @@ class SilentSite:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UntakenFigures:
+    """Chest pain that everybody on duty was called to and nobody has taken."""
+
+    centres: tuple[str, ...]
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SiteHeard:
     """When an institution with devices was last heard, and whether that is too long ago."""
 
@@ -128,6 +136,7 @@ class Rows:
     oldest_record_at: datetime | None = None
     heard: tuple[SiteHeard, ...] = ()
     nodes: tuple[NodeFigures, ...] = ()
+    untaken: UntakenFigures | None = None
     backup: BackupFigures | None = None
     authority: CertificateFigures | None = None
     tasks: dict[str, int] = field(default_factory=dict)

@@ -32,6 +32,7 @@ from gateway.figures import (
     StoreFigures,
     SweepFigures,
     Unindexed,
+    UntakenFigures,
 )
 from gateway.filing import waiting_to_be_filed
 from gateway.index import DrainMark, Pack, Record, RecordState, SegmentCursor
@@ -45,6 +46,7 @@ from gateway.pulse import PulseReading, read_pulse
 from gateway.runtime import Runtime
 from gateway.snapshot import read_exceptions
 from gateway.work import Work
+from worklists.duty import untaken_since
 from worklists.reading import ReadingTask
 from worklists.reports import Report, ReportReturn, ReturnState
 
@@ -134,6 +136,7 @@ class Overseer:
             other_nodes=journal.unfiled_nodes(self._journals.get()) - {runtime.settings.node},
             disk_low_bytes=runtime.settings.disk_low_bytes,
             certificates=certificates,
+            untaken=rows.untaken if rows else None,
             backup=rows.backup if rows else None,
             backup_max_age=timedelta(hours=runtime.settings.backup_max_age_h),
             oldest_record_at=rows.oldest_record_at if rows else None,
@@ -198,6 +201,7 @@ class Overseer:
             oldest_record_at=session.scalar(select(func.min(Record.received_at))),
             heard=heard,
             nodes=_read_nodes(session),
+            untaken=_read_untaken(session),
             backup=_read_backup(session),
             authority=authority_of(session),
             tasks=totals.tasks,
@@ -333,6 +337,14 @@ def _read_nodes(session: Session) -> tuple[NodeFigures, ...]:
         )
         for mark in marks
     )
+
+
+def _read_untaken(session: Session) -> UntakenFigures | None:
+    untaken = untaken_since(session)
+    if not untaken:
+        return None
+    names = dict.fromkeys(task.centre.name for task, _ in untaken if task.centre)
+    return UntakenFigures(centres=tuple(names), since=min(since for _, since in untaken))
 
 
 def _read_backup(session: Session) -> BackupFigures | None:

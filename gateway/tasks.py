@@ -8,7 +8,7 @@ import structlog
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
-from gateway import audit, indexing, live, matching, name_index, rereading, text_doubts, work
+from gateway import audit, duty_calls, indexing, live, matching, name_index, rereading, text_doubts, work
 from gateway.ecg.rows import DESCRIBE
 from gateway.index import DrainMark, Instance, Record, Series, Study
 from gateway.runtime import Runtime
@@ -183,12 +183,16 @@ TASKS: dict[str, Task] = {
     "release_expired_claims": release_expired_claims,
     "route_waiting": route_waiting,
     "match_patients": match_patients,
+    "watch_chest_pain": duty_calls.watch_chest_pain,
+    duty_calls.CALL: duty_calls.call_duty,
     "index_names": index_names,
     text_doubts.READ_AGAIN: rereading.read_text_again,
     text_doubts.FOLLOW_DEVICE: rereading.follow_device,
     text_doubts.READ_AS_DEVICE: rereading.read_as_device,
 }
-STANDING = ("seal_audit", "release_expired_claims", "route_waiting", "match_patients", "index_names")
+STANDING = (
+    "seal_audit", "release_expired_claims", "route_waiting", "match_patients", "index_names", "watch_chest_pain",
+)  # fmt: skip
 
 
 def schedule_standing(session: Session, runtime: Runtime) -> None:

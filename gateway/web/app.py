@@ -19,6 +19,7 @@ from gateway.system import Overseer
 from gateway.web import (
     admin,
     audit,
+    calls,
     character_sets,
     dicomweb,
     ecg,
@@ -54,6 +55,7 @@ _PARTS: tuple[ModuleType, ...] = (
     session,
     worklist,
     tasks,
+    calls,
     reports,
     examinations,
     ecg,

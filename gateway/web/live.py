@@ -18,6 +18,7 @@ HEARTBEAT_S = 15.0  # proxies close what is silent for a minute; also how often 
 _SEES = {
     "worklist": {Role.RADIOGRAPHER, Role.READER, Role.REVIEWER},
     "returns": {Role.RADIOGRAPHER, Role.VILLAGE, Role.READER, Role.REVIEWER},
+    "duty": {Role.READER, Role.REVIEWER},
     "held": {Role.RADIOGRAPHER, Role.READER, Role.REVIEWER, Role.IT},
     "system": {Role.IT, Role.ADMIN},
 }

@@ -188,6 +188,10 @@ FAULTS: Mapping[str, tuple[str, str]] = {
         "对象存储不可用（{where}）：照常接收，原件留在接收日志里，恢复后自动归档。",
         "The object store is away ({where}): receiving goes on, originals stay in the journal and are filed once it is back.",
     ),
+    "chest_pain_untaken": (
+        "胸痛检查无人领取，值班人员都已呼叫（{where}）：请立即联系诊断中心。",
+        "Chest pain that nobody has taken, with everybody on duty called ({where}): ring the centre now.",
+    ),
     "journal_full": ("接收日志已满，设备将收到“资源不足”。", "The journal is full; devices are told A700."),
     "journal_filling": ("接收日志将满。", "The journal is filling up."),
     "drain_behind": ("入库落后于接收。", "Indexing is behind what arrives."),

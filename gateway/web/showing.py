@@ -51,6 +51,7 @@ MOST_PRIORS = 50
 # What of the audit is the story of an examination to the people who see it; the rest is the auditor's.
 _STORY = (
     "task_claimed", "task_released", "claim_expired", "examination_sent_back", "late_instances_confirmed",
+    "duty_called", "duty_exhausted",
     "report_submitted", "report_rejected", "report_signed", "return_acknowledged", "identity_corrected",
     "priority_changed", "clinical_information_changed", "village_changed", "held_resolved",
     "character_set_confirmed", "character_set_rejected", "character_set_undone",

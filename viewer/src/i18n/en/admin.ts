@@ -231,6 +231,8 @@ export const audit: Same<typeof zhAudit> = {
     claim_expired: 'Claim expired',
     examination_sent_back: 'Sent back',
     late_instances_confirmed: 'Late images confirmed',
+    duty_called: 'Called on duty',
+    duty_exhausted: 'Everybody on duty called, nobody took it',
     draft_begun: 'Draft begun',
     report_submitted: 'Report submitted',
     report_rejected: 'Report rejected',

@@ -103,6 +103,8 @@ export const common: Same<typeof zh> = {
     village_changed: 'Recipient changed',
     held_resolved: 'Held instance resolved',
     late_instances_confirmed: 'Late images confirmed',
+    duty_called: 'Called on duty',
+    duty_exhausted: 'Everybody on duty called, nobody took it',
     delivered: 'Delivered',
     opened: 'Opened',
     return_acknowledged: 'Acknowledged',

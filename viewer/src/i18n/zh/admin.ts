@@ -229,6 +229,8 @@ export const audit = {
     claim_expired: '领取过期',
     examination_sent_back: '退回重做',
     late_instances_confirmed: '确认迟到图像',
+    duty_called: '值班呼叫',
+    duty_exhausted: '值班人员均已呼叫，无人领取',
     draft_begun: '开始书写',
     report_submitted: '提交审核',
     report_rejected: '驳回修改',

@@ -101,6 +101,8 @@ export const common = {
     village_changed: '修改报告去向',
     held_resolved: '处理待核查',
     late_instances_confirmed: '确认新到图像',
+    duty_called: '值班呼叫',
+    duty_exhausted: '值班人员均已呼叫，无人领取',
     delivered: '送达',
     opened: '已查看',
     return_acknowledged: '已确认',
