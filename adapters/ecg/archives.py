@@ -11,9 +11,7 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import IO, cast
 
-import numpy as np
-
-from adapters.ecg.content import Content
+from adapters.ecg.content import IN_MEMORY_BYTES, Content, content_of, keep_open
 from adapters.ecg.errors import NotAnEcg
 
 MOST_MEMBERS = 1000
@@ -44,7 +42,7 @@ def open_members(content: Content) -> list[Content]:
 
 
 class _Reader:
-    """The mapped file as zipfile wants it."""
+    """The file as zipfile wants it."""
 
     def __init__(self, content: Content) -> None:
         self._content, self._at = content, 0
@@ -63,8 +61,8 @@ class _Reader:
         return self._at
 
     def read(self, size: int | None = -1) -> bytes:
-        end = self._content.size if size is None or size < 0 else self._at + size
-        data = self._content.octets[self._at : end].tobytes()
+        length = self._content.size if size is None or size < 0 else size
+        data = self._content.up_to(self._at, length)
         self._at += len(data)
         return data
 
@@ -100,29 +98,32 @@ def _check(members: list[zipfile.ZipInfo]) -> None:
 def _open(content: Content, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Content:
     name = PurePosixPath(member.filename.replace("\\", "/")).name
     if member.compress_type == zipfile.ZIP_STORED:
-        return Content(name=name, octets=_in_place(content, member))
+        return _in_place(content, member, name)
+    if member.file_size <= IN_MEMORY_BYTES:
+        return content_of(b"".join(_unpacked(archive, member)), name)
     with tempfile.TemporaryFile() as file:
         for piece in _unpacked(archive, member):
             file.write(piece)
         file.flush()
-        return Content(name=name, octets=np.asarray(np.memmap(file, dtype=np.uint8, mode="r")))
+        return keep_open(file.fileno(), name)
 
 
-def _in_place(content: Content, member: zipfile.ZipInfo) -> np.ndarray[tuple[int], np.dtype[np.uint8]]:
-    signature, name, extra = _LOCAL_HEADER.unpack(content.take(member.header_offset, _LOCAL_HEADER.size))
-    start = member.header_offset + _LOCAL_HEADER.size + name + extra
-    if signature != b"PK\x03\x04" or start + member.file_size > content.size:
+def _in_place(content: Content, member: zipfile.ZipInfo, name: str) -> Content:
+    signature, name_size, extra = _LOCAL_HEADER.unpack(content.take(member.header_offset, _LOCAL_HEADER.size))
+    if signature != b"PK\x03\x04":
         raise NotAnEcg("truncated", "ZIP")
-    octets = content.octets[start : start + member.file_size]
-    if _crc_of(octets) != member.CRC:
+    found = content.part(
+        name, member.header_offset + _LOCAL_HEADER.size + name_size + extra, member.file_size
+    )
+    if _crc_of(found) != member.CRC:
         raise NotAnEcg("crc_wrong", "ZIP")
-    return octets
+    return found
 
 
-def _crc_of(octets: np.ndarray[tuple[int], np.dtype[np.uint8]]) -> int:
+def _crc_of(content: Content) -> int:
     crc = 0
-    for at in range(0, octets.size, _STEP):
-        crc = zlib.crc32(octets[at : at + _STEP].tobytes(), crc)
+    for at in range(0, content.size, _STEP):
+        crc = zlib.crc32(content.up_to(at, _STEP), crc)
     return crc
 
 

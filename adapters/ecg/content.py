@@ -1,15 +1,17 @@
-"""The bytes of a file, mapped and never read whole: what a format's reader looks at, and takes its samples from.
+"""The bytes of a file: what a format's reader looks at, and takes its samples from.
 
-A recording of a day has hundreds of megabytes; samples that lie evenly in the file are views of the mapping, others
-are looked up where somebody looks (`Scattered`). Every size that a header claims is held against `size` first.
+A recording of a day has hundreds of megabytes. A small file is in memory; of a large one only what somebody looks at
+is read, each time (`Strided`, and what the readers derive from `Scattered`). No file is mapped: mapped pages count as
+the process's own, and a file that somebody shortens would kill it. Every size that a header claims is held against
+`size` before anything is made of it.
 """
 
-import struct
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -17,52 +19,80 @@ from numpy.typing import DTypeLike, NDArray
 from adapters.ecg.errors import NotAnEcg
 
 HEAD_BYTES = 4096  # by which a format is known
+IN_MEMORY_BYTES = 8 << 20  # a file up to this size is read once; twelve leads at rest have some 100 KB
 READ_WHOLE_BYTES = (
     64 << 20
 )  # of what is parsed in memory: XML, SCP-ECG, pages; the largest of these have some MB
 
 
+class _File:
+    """A file that stays open as long as somebody holds samples of it, unlinked or not."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self.size = os.fstat(descriptor).st_size
+
+    def read(self, start: int, length: int) -> bytes:
+        return os.pread(self._descriptor, length, start)
+
+    def __del__(self) -> None:
+        os.close(self._descriptor)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Content:
-    """One file. `name` is its last part only, as it was sent; it identifies nothing."""
+    """One file, or a part of one. `name` is its last part only, as it was sent; it identifies nothing."""
 
     name: str
-    octets: NDArray[np.uint8]
-
-    @property
-    def size(self) -> int:
-        return int(self.octets.shape[0])
+    size: int
+    source: "NDArray[np.uint8] | _File"
+    offset: int = 0  # in the source
 
     @property
     def head(self) -> bytes:
-        return self.octets[:HEAD_BYTES].tobytes()
+        return self.up_to(0, HEAD_BYTES)
 
     @property
     def suffix(self) -> str:
         return Path(self.name).suffix.lower()
 
+    def up_to(self, start: int, length: int) -> bytes:
+        """So many bytes from there, or as many as there are."""
+        length = max(0, min(length, self.size - start))
+        if isinstance(self.source, _File):
+            return self.source.read(self.offset + start, length) if length else b""
+        return self.source[self.offset + start : self.offset + start + length].tobytes()
+
     def take(self, start: int, length: int, about: str = "") -> bytes:
-        """So many bytes from there; `truncated` when the file has not that many."""
+        """So many bytes from there; `truncated` when the file has not that many, or not any more."""
         if start < 0 or length < 0 or start + length > self.size:
             raise NotAnEcg("truncated", about)
-        return self.octets[start : start + length].tobytes()
-
-    def unpack(self, form: str, start: int, about: str = "") -> tuple[Any, ...]:
-        return struct.unpack(form, self.take(start, struct.calcsize(form), about))
+        data = self.up_to(start, length)
+        if len(data) < length:
+            raise NotAnEcg("truncated", about)
+        return data
 
     def whole(self) -> bytes:
         """Everything, of a format whose files are small."""
         if self.size > READ_WHOLE_BYTES:
             raise NotAnEcg("too_large", f"{self.size >> 20} MB")
-        return self.octets.tobytes()
+        return self.take(0, self.size)
+
+    def part(self, name: str, start: int, size: int) -> "Content":
+        """A file within this one."""
+        if start < 0 or size < 0 or start + size > self.size:
+            raise NotAnEcg("truncated", name)
+        return Content(name=name, size=size, source=self.source, offset=self.offset + start)
 
     def view(self, dtype: DTypeLike, start: int, count: int, stride: int) -> NDArray[Any]:
-        """Every `stride` bytes one number, without copying."""
+        """Every `stride` bytes one number: a view of what is in memory, else read where somebody looks."""
         kind = np.dtype(dtype)
         if count < 0 or start < 0 or (count and start + (count - 1) * stride + kind.itemsize > self.size):
             raise NotAnEcg("truncated")
+        if isinstance(self.source, _File):
+            return cast("NDArray[Any]", Strided(self, kind, start, count, stride))
         found: NDArray[Any] = np.ndarray(
-            (count,), dtype=kind, buffer=self.octets.data, offset=start, strides=(stride,)
+            (count,), dtype=kind, buffer=self.source, offset=self.offset + start, strides=(stride,)
         )
         return found
 
@@ -72,17 +102,30 @@ Companions = Callable[[str], Content | None]
 
 
 def open_content(path: Path, name: str = "") -> Content:
-    """Map a file. It stays open as long as somebody holds samples of it."""
-    if not path.stat().st_size:
+    """Read a small file, open a large one."""
+    file = _File(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
+    return _content(file, name or path.name)
+
+
+def keep_open(descriptor: int, name: str) -> Content:
+    """The file behind a descriptor, which stays the caller's."""
+    return _content(_File(os.dup(descriptor)), name)
+
+
+def _content(file: _File, name: str) -> Content:
+    if not file.size:
         raise NotAnEcg("empty")
-    return Content(name=name or path.name, octets=np.asarray(np.memmap(path, dtype=np.uint8, mode="r")))
+    if file.size > IN_MEMORY_BYTES:
+        return Content(name=name, size=file.size, source=file)
+    octets = np.frombuffer(file.read(0, file.size), dtype=np.uint8).copy()
+    return Content(name=name, size=int(octets.size), source=octets)
 
 
 def content_of(data: bytes, name: str) -> Content:
     """Bytes that are in memory already."""
     if not data:
         raise NotAnEcg("empty")
-    return Content(name=name, octets=np.frombuffer(data, dtype=np.uint8))
+    return Content(name=name, size=len(data), source=np.frombuffer(data, dtype=np.uint8))
 
 
 class Scattered(ABC):
@@ -114,19 +157,22 @@ class Scattered(ABC):
         return whole if dtype is None else whole.astype(dtype)
 
 
-class InRecords(Scattered):
-    """One channel of records of a fixed size, each with a stretch of every channel (EDF, MFER)."""
+class Strided(Scattered):
+    """Every so many bytes of a file one number, read where somebody looks."""
 
-    def __init__(self, records: NDArray[Any]) -> None:
-        """`records` has the shape (records, samples of this channel in one)."""
-        super().__init__(records.shape[0] * records.shape[1], records.dtype)
-        self._records = records
+    def __init__(self, content: Content, kind: np.dtype[Any], start: int, count: int, stride: int) -> None:
+        super().__init__(count, kind)
+        self._content, self._start, self._stride = content, start, stride
 
     def window(self, start: int, stop: int) -> NDArray[Any]:
-        per_record = self._records.shape[1]
-        first = start // per_record
-        found: NDArray[Any] = self._records[first : -(-stop // per_record)].reshape(-1)
-        return found[start - first * per_record : stop - first * per_record]
+        if start == stop:
+            return np.empty(0, dtype=self.dtype)
+        length = (stop - start - 1) * self._stride + self.dtype.itemsize
+        data = self._content.take(self._start + start * self._stride, length)
+        found: NDArray[Any] = np.ndarray(
+            (stop - start,), dtype=self.dtype, buffer=data, strides=(self._stride,)
+        )
+        return found
 
 
 class Combined(Scattered):

@@ -180,12 +180,12 @@ def _stream_of(content: Content) -> tuple[BinaryIO, str, int]:
     return stream, "1.2.840.10008.1.2.1" if explicit else "1.2.840.10008.1.2", start
 
 
-class _Mapped(io.RawIOBase):
-    """A mapped file as a stream for pydicom: nothing is copied but what is asked for."""
+class _Stream(io.RawIOBase):
+    """A file as a stream for pydicom: nothing is read but what is asked for."""
 
     def __init__(self, content: Content) -> None:
         super().__init__()
-        self._octets, self._at = content.octets, 0
+        self._content, self._at = content, 0
 
     def readable(self) -> bool:
         return True
@@ -194,7 +194,7 @@ class _Mapped(io.RawIOBase):
         return True
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        base = (0, self._at, int(self._octets.shape[0]))[whence]
+        base = (0, self._at, self._content.size)[whence]
         self._at = max(0, base + offset)
         return self._at
 
@@ -202,14 +202,13 @@ class _Mapped(io.RawIOBase):
         return self._at
 
     def read(self, size: int = -1) -> bytes:
-        end = int(self._octets.shape[0]) if size is None or size < 0 else self._at + size
-        data = self._octets[self._at : end].tobytes()
+        data = self._content.up_to(self._at, self._content.size if size is None or size < 0 else size)
         self._at += len(data)
         return data
 
 
 def _stream(content: Content) -> BinaryIO:
-    return cast("BinaryIO", _Mapped(content))
+    return cast("BinaryIO", _Stream(content))
 
 
 def _inflated(content: Content, start: int) -> bytes:

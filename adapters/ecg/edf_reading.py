@@ -10,13 +10,13 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from adapters.ecg.assembling import assemble, check_rate
-from adapters.ecg.content import Companions, Content, Decoded, InRecords
+from adapters.ecg.content import Companions, Content, Scattered
 from adapters.ecg.errors import NotAnEcg
 from adapters.ecg.recording import (
     Caution,
@@ -38,6 +38,7 @@ _NO_ECG = re.compile(
 )
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 _ONSET = re.compile(rb"^([+-]\d+(?:\.\d*)?)\x14")
+_AT_ONCE_BYTES = 1 << 22  # read in one go, of all signals; more is picked out record by record
 _MOST_RECORDS = 10_000_000
 
 
@@ -190,33 +191,38 @@ def _lead(content: Content, layout: _Layout, signal: _Signal) -> Lead:
     microvolts = microvolts_of(signal.unit) or 0.0
     return Lead(
         name=signal.label,
-        digital=_digital(content, layout, signal),
+        digital=cast("NDArray[Any]", _Channel(content, layout, signal)),
         gain_uv=signal.gain * microvolts,
         offset_uv=signal.offset * microvolts,
     )
 
 
-def _digital(content: Content, layout: _Layout, signal: _Signal) -> Any:
-    record_bytes = layout.record_samples * layout.width
-    records = content.octets[layout.start : layout.start + layout.records * record_bytes]
-    stretch = records.reshape(layout.records, record_bytes)[
-        :, signal.at * layout.width : (signal.at + signal.samples) * layout.width
-    ]
-    if layout.width == 2:
-        view = np.ndarray(
-            (layout.records, signal.samples),
-            dtype="<i2",
-            buffer=content.octets.data,
-            offset=layout.start + signal.at * 2,
-            strides=(record_bytes, 2),
+class _Channel(Scattered):
+    """The samples of one signal: a stretch of every record."""
+
+    def __init__(self, content: Content, layout: _Layout, signal: _Signal) -> None:
+        super().__init__(layout.records * signal.samples, np.int16 if layout.width == 2 else np.int32)
+        self._content, self._layout, self._signal = content, layout, signal
+
+    def window(self, start: int, stop: int) -> NDArray[Any]:
+        per_record = self._signal.samples
+        first, last = start // per_record, -(-stop // per_record)
+        octets = self._stretches(first, last)
+        values = octets.view("<i2").reshape(-1) if self._layout.width == 2 else _of_24_bits(octets)
+        return values[start - first * per_record : stop - first * per_record]
+
+    def _stretches(self, first: int, last: int) -> NDArray[np.uint8]:
+        layout, size = self._layout, self._layout.record_samples * self._layout.width
+        begin, length = self._signal.at * layout.width, self._signal.samples * layout.width
+        if (last - first) * size <= _AT_ONCE_BYTES:
+            whole = np.frombuffer(
+                self._content.take(layout.start + first * size, (last - first) * size), dtype=np.uint8
+            )
+            return np.ascontiguousarray(whole.reshape(-1, size)[:, begin : begin + length])
+        parts = (
+            self._content.take(layout.start + record * size + begin, length) for record in range(first, last)
         )
-        return InRecords(view)
-    octets = InRecords(stretch)
-    return Decoded(
-        layout.records * signal.samples,
-        np.int32,
-        lambda start, stop: _of_24_bits(np.asarray(octets[start * 3 : stop * 3])),
-    )
+        return np.frombuffer(b"".join(parts), dtype=np.uint8).reshape(-1, length)
 
 
 def _of_24_bits(octets: NDArray[np.uint8]) -> NDArray[np.int32]:

@@ -386,9 +386,9 @@ def _digital(files: _Files, signal: _Signal, at: int, in_frame: int, frames: int
 
 def _summed(content: Content, signal: _Signal, at: int, in_frame: int) -> NDArray[np.int32]:
     """Format 8: each byte is the difference to the sample before, the first one to the header's initial value."""
-    octets = content.octets[signal.offset :]
-    if octets.size > DECODED_SAMPLES:
+    if content.size - signal.offset > DECODED_SAMPLES:
         raise NotAnEcg("too_large", content.name)
+    octets = np.frombuffer(content.take(signal.offset, content.size - signal.offset), dtype=np.uint8)
     frames = octets[: octets.size // in_frame * in_frame].view(np.int8).reshape(-1, in_frame)
     steps = frames[:, at : at + signal.per_frame].reshape(-1).astype(np.int32)
     found: NDArray[np.int32] = np.cumsum(steps, dtype=np.int32) + np.int32(signal.initial)
@@ -401,7 +401,7 @@ def _flat(content: Content, signal: _Signal, start: int, stop: int) -> NDArray[n
     first = start // samples * samples
     begin = signal.offset + first // samples * octets
     end = min(signal.offset + -(-stop // samples) * octets, content.size)
-    raw = content.octets[begin:end]
+    raw = np.frombuffer(content.take(begin, end - begin), dtype=np.uint8)
     whole = -(-raw.size // octets) * octets
     if raw.size < whole:
         raw = np.concatenate([raw, np.zeros(whole - raw.size, dtype=np.uint8)])

@@ -21,7 +21,7 @@ _SIERRA = re.compile(r"<(?:[A-Za-z_][\w.-]*:)?restingecgdata\b")
 
 def _beginning(content: Content) -> str:
     """Before the root element a cart may write a schema's worth of comments."""
-    return text_of_head(content.octets[:_PROLOG_BYTES].tobytes())
+    return text_of_head(content.up_to(0, _PROLOG_BYTES))
 
 
 def is_aecg(content: Content) -> bool:
