@@ -1,29 +1,35 @@
 """From a stretch of samples to its beats: which leads can be used, where the R peaks are, what one beat looks like.
 
-R peaks are found by ecgdatakit's Pan-Tompkins on the joint size of all leads, so that no single lead decides.
-The median beat is made of the beats of the commonest kind alone.
+R peaks are those of the leads' joint energy (after Pan and Tompkins, IEEE Trans Biomed Eng 1985;32:230), so that no
+single lead decides; complexes that were missed are looked for with the median beat, which is made of the commonest
+kind alone. NumPy is all it takes: scipy.signal would add 64 MB to every process that measures.
 """
 
 from dataclasses import dataclass
-from fractions import Fraction
 
 import numpy as np
-from ecgdatakit.processing import detect_r_peaks
 from numpy.typing import NDArray
-from scipy import signal
 
 from adapters.ecg.recording import HIGHEST_SAMPLING_RATE_HZ, EcgRecording
+from adapters.ecg.spectral import band, resample, without_baseline, without_mains
 
 Samples = NDArray[np.float64]
 
 RATE_HZ = 500  # at which everything is measured: IEC 60601-2-25 asks no less of a recorder
 LOWEST_RATE_HZ = 100  # below this a QRS has no edges
-BASELINE_HZ = 0.5  # of a filter without phase: bends neither ST nor T
 SHORTEST_S = 3.0
 MOST_MISSING = 0.01  # of a lead's samples; the gaps are bridged
 CLIPPED_UV, MOST_CLIPPED = 1000.0, 0.05  # a lead that stays at its furthest value is a lead at its limit
+PULSE_UV, PULSE_LEADS = 800.0, 6  # of calibration: 1 mV, in so many leads at once
 FAINTEST_UV, GREATEST_UV = 20.0, 50_000.0  # from peak to peak
-MAINS_HZ = (50.0, 60.0)
+
+QRS_BAND_HZ = (5.0, 20.0)
+QRS_LENGTH_S, REFRACTORY_S = 0.15, 0.18
+LEVEL_S, LEVELS = 2.0, 5  # the usual height of a QRS: the median of so many maxima of so long
+QRS_SHARE = 0.2  # of the usual energy
+T_BEHIND_S, T_SHARE = 0.36, 0.25  # so near behind a QRS, and with less than this of its energy, it is its T
+REFINE = RATE_HZ * 3 // 40
+NEEDLE_UV, NEEDLE_S = 500.0, 0.003
 
 QRS_REACH = RATE_HZ // 10  # to each side of R, for comparing beats
 BEFORE, AFTER = round(0.45 * RATE_HZ), round(0.75 * RATE_HZ)  # of R, in a median beat
@@ -41,6 +47,7 @@ class Stretch:
     names: tuple[str, ...]
     uv: Samples  # shape (leads, samples)
     paced: bool  # spikes of a pacemaker stand before the beats
+    skipped_s: float  # of a calibration pulse ahead of it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,12 +75,21 @@ def find_stretch(recording: EcgRecording, start: int, stop: int) -> Stretch | No
             rows.append(row)
     if not rows:
         return None
-    uv = _without_baseline(_at_our_rate(np.stack(rows), rate))
+    first, last = _without_calibration(rows)
+    if (last - first) / rate < SHORTEST_S:
+        return None
+    rows = [row[first:last] for row in rows]
+    uv = without_baseline(np.stack([resample(row, rate, RATE_HZ) for row in rows]), RATE_HZ)
     kept = np.flatnonzero((np.ptp(uv, axis=1) >= FAINTEST_UV) & (np.ptp(uv, axis=1) <= GREATEST_UV))
     if not kept.size:
         return None
-    paced = _spikes(np.stack(rows)[kept], rate)
-    return Stretch(names=tuple(names[index] for index in kept), uv=_without_mains(uv[kept]), paced=paced)
+    paced = _spikes([rows[index] for index in kept], rate)
+    return Stretch(
+        names=tuple(names[index] for index in kept),
+        uv=without_mains(uv[kept], RATE_HZ),
+        paced=paced,
+        skipped_s=first / rate,
+    )
 
 
 def find_beats(stretch: Stretch) -> Beats | None:
@@ -112,43 +128,65 @@ def _bridged(row: Samples) -> Samples | None:
     return np.interp(np.arange(row.size), known, row[known])
 
 
+def _without_calibration(rows: list[Samples]) -> tuple[int, int]:
+    """The longest part without a pulse of calibration, which some carts write, too: all leads alike, as no heart does it.
+
+    (I, II and aVR that are one value are 0: aVR = -(I + II) / 2.)
+    """
+    if len(rows) < PULSE_LEADS:
+        return 0, rows[0].size
+    lowest, highest = np.min(rows, axis=0), np.max(rows, axis=0)
+    pulse = np.flatnonzero((highest - lowest < PULSE_UV / 10) & (np.abs(highest + lowest) > PULSE_UV))
+    starts, stops = np.r_[0, pulse + 1], np.r_[pulse, rows[0].size]
+    longest = int(np.argmax(stops - starts))
+    return int(starts[longest]), int(stops[longest])
+
+
 def _clipped(row: Samples) -> bool:
     middle = np.median(row)
     limits = (row.min(), row.max())
     return any(abs(end - middle) >= CLIPPED_UV and np.mean(row == end) > MOST_CLIPPED for end in limits)
 
 
-def _at_our_rate(uv: Samples, rate_hz: float) -> Samples:
-    ratio = Fraction(RATE_HZ / rate_hz).limit_denominator(1000)
-    if ratio == 1:
-        return uv
-    first = uv[:, :1]  # so that the filter does not see a step at the start
-    resampled: Samples = signal.resample_poly(uv - first, ratio.numerator, ratio.denominator, axis=1)
-    return resampled + first
-
-
-def _without_baseline(uv: Samples) -> Samples:
-    sections = signal.butter(2, BASELINE_HZ, "highpass", fs=RATE_HZ, output="sos")
-    filtered: Samples = signal.sosfiltfilt(sections, uv - np.median(uv, axis=1, keepdims=True), axis=1)
-    return filtered
-
-
-def _without_mains(uv: Samples) -> Samples:
-    """Takes the mains out where they are seen, and there alone: a notch rings."""
-    spectrum = np.abs(np.fft.rfft(uv, axis=1)).mean(axis=0)
-    at_hz = np.fft.rfftfreq(uv.shape[1], 1 / RATE_HZ)
-    for mains in MAINS_HZ:
-        line = spectrum[np.abs(at_hz - mains) <= 0.5].max()
-        beside = np.median(spectrum[(np.abs(at_hz - mains) > 1) & (np.abs(at_hz - mains) < 8)])
-        if line > 8 * beside:
-            uv = signal.filtfilt(*signal.iirnotch(mains, 30, RATE_HZ), uv, axis=1)
-    return uv
-
-
 def _r_peaks(uv: Samples) -> NDArray[np.intp]:
-    sections = signal.butter(2, (1, 40), "bandpass", fs=RATE_HZ, output="sos")
-    joint = np.sqrt(np.mean(signal.sosfiltfilt(sections, uv, axis=1) ** 2, axis=0))
-    return np.asarray(detect_r_peaks(joint, fs=RATE_HZ), dtype=np.intp)
+    """Where the energy of the slopes is that of a QRS, moved to where the leads are furthest from their middle."""
+    slope = np.gradient(band(uv, *QRS_BAND_HZ, RATE_HZ), axis=1)
+    width = round(QRS_LENGTH_S * RATE_HZ)
+    energy = np.convolve(np.sum(slope**2, axis=0), np.ones(width) / width, "same")
+    found = _maxima(energy, QRS_SHARE * _level(energy), round(REFRACTORY_S * RATE_HZ))
+    beats: list[int] = []
+    for at in found.tolist():
+        is_t = beats and at - beats[-1] < T_BEHIND_S * RATE_HZ and energy[at] < T_SHARE * energy[beats[-1]]
+        if not is_t:
+            beats.append(at)
+    size = np.sum(band(uv, 1, 40, RATE_HZ) ** 2, axis=0)
+    peaks = [max(0, at - REFINE) + int(np.argmax(size[max(0, at - REFINE) : at + REFINE])) for at in beats]
+    return np.unique(np.array(peaks, dtype=np.intp))
+
+
+def _level(energy: Samples) -> Samples:
+    """The usual height of a QRS about each sample."""
+    size = round(LEVEL_S * RATE_HZ)
+    greatest = np.array([energy[at : at + size].max() for at in range(0, energy.size, size)])
+    about = np.pad(greatest, LEVELS // 2, mode="edge")
+    usual = np.median(np.lib.stride_tricks.sliding_window_view(about, LEVELS), axis=1)
+    level: Samples = np.repeat(usual, size)[: energy.size]
+    return level
+
+
+def _maxima(values: Samples, lowest: Samples | float, distance: int) -> NDArray[np.intp]:
+    """Local maxima above `lowest`; of those that are too near to each other the greater."""
+    inner = values[1:-1]
+    is_top = (
+        (inner >= values[:-2]) & (inner > values[2:]) & (inner > np.broadcast_to(lowest, values.shape)[1:-1])
+    )
+    tops = np.flatnonzero(is_top) + 1
+    free, kept = np.ones(values.size, dtype=bool), list[int]()
+    for at in tops[np.argsort(-values[tops], kind="stable")].tolist():
+        if free[at]:
+            kept.append(at)
+            free[max(0, at - distance + 1) : at + distance] = False
+    return np.array(sorted(kept), dtype=np.intp)
 
 
 def _commonest(uv: Samples, peaks: NDArray[np.intp]) -> NDArray[np.intp]:
@@ -163,12 +201,13 @@ def _commonest(uv: Samples, peaks: NDArray[np.intp]) -> NDArray[np.intp]:
 def _missed(uv: Samples, beat: Samples, peaks: NDArray[np.intp]) -> int:
     """How many complexes like the median one stand where no R peak was found."""
     model = beat[:, BEFORE - QRS_REACH : BEFORE + QRS_REACH]
-    overlap = np.sum(signal.fftconvolve(uv, model[:, ::-1], "same", axes=1), axis=0)
-    energy = signal.fftconvolve(np.sum(uv**2, axis=0), np.ones(model.shape[1]), "same")
-    fit = overlap / np.sqrt(np.maximum(energy, 1e-6) * np.sum(model**2))
-    alike, _ = signal.find_peaks(
-        np.where(overlap > 0.5 * np.sum(model**2), fit, 0), ALIKE, distance=QRS_REACH
+    own = float(np.sum(model**2))
+    overlap = np.sum(
+        [np.correlate(lead, part, "valid") for lead, part in zip(uv, model, strict=True)], axis=0
     )
+    energy = np.convolve(np.sum(uv**2, axis=0), np.ones(2 * QRS_REACH), "valid")
+    fit = np.where(overlap > own / 2, overlap / np.sqrt(np.maximum(energy * own, 1e-6)), 0)
+    alike = _maxima(fit, ALIKE, QRS_REACH) + QRS_REACH
     distance = np.abs(alike[:, None] - peaks[None, :]).min(axis=1) if alike.size else np.array([])
     return int(np.sum(distance > QRS_REACH))
 
@@ -180,14 +219,16 @@ def _shift(uv: Samples, peak: int, model: Samples) -> int:
     return shifts[int(np.argmax(fits))]
 
 
-def _spikes(uv: Samples, rate_hz: float) -> bool:
-    """Whether needles of at most 3 ms and over half a millivolt come again and again: no heart makes these."""
-    reach = max(1, round(0.003 * rate_hz))
-    if rate_hz < 2 * LOWEST_RATE_HZ or uv.shape[1] <= 4 * reach:
+def _spikes(rows: list[Samples], rate_hz: float) -> bool:
+    """Whether needles come again and again, as no heart makes them."""
+    reach = max(1, round(NEEDLE_S * rate_hz))
+    if rate_hz < 2 * LOWEST_RATE_HZ or rows[0].size <= 4 * reach:
         return False
-    middle = uv[:, reach:-reach]
-    needle = np.minimum(np.abs(middle - uv[:, : -2 * reach]), np.abs(middle - uv[:, 2 * reach :]))
-    same_side = np.sign(middle - uv[:, : -2 * reach]) == np.sign(middle - uv[:, 2 * reach :])
-    height = (needle * same_side).max(axis=0)
-    found, _ = signal.find_peaks(height, height=500, distance=max(1, round(0.2 * rate_hz)))
-    return bool(len(found) >= max(3, uv.shape[1] / rate_hz / 3))
+    height = np.zeros(rows[0].size - 2 * reach)
+    for row in rows:
+        left, right = row[reach:-reach] - row[: -2 * reach], row[reach:-reach] - row[2 * reach :]
+        np.maximum(
+            height, np.minimum(np.abs(left), np.abs(right)) * (np.sign(left) == np.sign(right)), out=height
+        )
+    found = _maxima(height, NEEDLE_UV, max(1, round(REFRACTORY_S * rate_hz)))
+    return bool(len(found) >= max(3, rows[0].size / rate_hz / 3))

@@ -9,7 +9,6 @@ How near this comes to what carts and known hearts say: docs/decisions/0011, tes
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
-from importlib.metadata import version
 from math import atan2, degrees, hypot, isfinite, sqrt
 from typing import Any
 
@@ -21,9 +20,7 @@ from adapters.ecg.delineation import Fiducials, find_fiducials
 from adapters.ecg.qtc import corrected
 from adapters.ecg.recording import EcgMeasurements, EcgRecording
 
-SOURCE = (
-    f"computed: R peaks by ecgdatakit {version('ecgdatakit')}, intervals of the median beat over all leads"
-)
+SOURCE = "computed: this gateway, median beat over all leads (1)"  # counted up when it measures otherwise
 WINDOW_S = 60.0
 MOST_WINDOWS = 10  # looked at for a clean one
 PACED_OTHERS = 3  # beats that are not like the others (or cut off), with which a paced rate is still a rate
@@ -96,7 +93,7 @@ def _measure(recording: EcgRecording, start: int, stop: int) -> Proposal | None:
     if fiducials is None and not (stretch.paced and len(beats.r_peaks) - len(beats.common) <= PACED_OTHERS):
         return None
     measurements = _measurements(stretch, beats, fiducials, rr_ms)
-    offset_s = start / recording.sampling_rate_hz
+    offset_s = start / recording.sampling_rate_hz + stretch.skipped_s
     return Proposal(
         source=SOURCE,
         measurements=measurements,
@@ -104,7 +101,7 @@ def _measure(recording: EcgRecording, start: int, stop: int) -> Proposal | None:
         r_peaks_s=tuple(round(offset_s + int(peak) / RATE_HZ, 3) for peak in beats.r_peaks),
         regular=_regular(beats.r_peaks),
         fiducials=_in_seconds(fiducials) if fiducials is not None else None,
-        from_s=round(offset_s, 3),
+        from_s=round(start / recording.sampling_rate_hz, 3),
         to_s=round(stop / recording.sampling_rate_hz, 3),
         beats=len(beats.common),
         noise_uv=round(beats.noise_uv, 1),

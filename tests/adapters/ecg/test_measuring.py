@@ -7,9 +7,10 @@ from time import process_time
 
 import numpy as np
 import pytest
+import wfdb
 
 from adapters.ecg.measuring import describe_proposal, propose
-from adapters.ecg.reading import read_recording
+from adapters.ecg.reading import read_recording, read_set
 from adapters.ecg.recording import STANDARD_LEADS, EcgRecording, Lead
 from tests.adapters.ecg.recordings import real_recording
 from tests.ecg_synthetic import Heart, beats, make_recording, write_ishne
@@ -159,6 +160,27 @@ def test_what_carts_measured_is_measured_again(name, pr_ms, qrs_ms, qt_ms, qrs_a
     assert proposal.measurements.qrs_axis_deg == pytest.approx(qrs_axis_deg, abs=15)
 
 
+@pytest.mark.samples
+def test_the_beats_of_a_holter_are_those_that_cardiologists_annotated():
+    folder = samples_dir() / "ecg" / "wfdb"
+    recording = read_set([folder / "100.hea", folder / "100.dat"])
+    minute = replace(
+        recording,
+        leads=tuple(replace(lead, digital=lead.digital[: 60 * 360]) for lead in recording.leads),
+    )
+    marked = wfdb.rdann(str(folder / "100"), "atr", sampto=60 * 360)
+    beats_s = (
+        np.array([at for at, kind in zip(marked.sample, marked.symbol, strict=True) if kind in "NA"]) / 360
+    )
+
+    proposal = propose(minute)
+
+    assert proposal is not None
+    found = np.array(proposal.r_peaks_s)
+    assert len(found) == len(beats_s)
+    assert np.abs(found - beats_s).max() <= 0.05
+
+
 def test_a_day_is_measured_in_its_first_clean_minute():
     rate = 200
     quiet = np.zeros((3, 90 * rate), dtype=np.int16)
@@ -182,6 +204,18 @@ def test_leads_that_are_missing_clipped_or_broken_are_left_out():
 
     assert proposal is not None and all_leads is not None
     assert proposal.measurements == all_leads.measurements
+
+
+@pytest.mark.parametrize("ahead", [True, False])
+def test_a_pulse_of_calibration_is_no_beat(ahead):
+    samples = make_recording(duration_s=9).window_uv()
+    pulse = np.tile(np.repeat([0, 1000, 0], (100, 100, 300)), (12, 1))
+    proposal = propose(_recording(np.hstack([pulse, samples] if ahead else [samples, pulse])))
+
+    assert proposal is not None
+    expected, _ = beats(Heart(), 9)
+    assert np.abs(np.array(proposal.r_peaks_s) - expected - ahead).max() <= 0.01
+    assert proposal.measurements.qrs_ms == pytest.approx(90, abs=8)
 
 
 def test_without_limb_leads_there_is_no_axis():
