@@ -46,9 +46,6 @@ def test_what_is_wrong_with_a_file_is_said_with_its_code(own: Readers, tmp_path:
     (tmp_path / "text").write_text("hello")
     entities = b'<!DOCTYPE a [<!ENTITY x "y"><!ENTITY z "&x;&x;">]><AnnotatedECG xmlns="urn:hl7-org:v3">&z;</AnnotatedECG>'
     (tmp_path / "entities.xml").write_bytes(entities)
-    (tmp_path / "claims.scp").write_bytes(
-        struct.pack("<HI", 0, 10_000_000_000 % (1 << 32)) + b"\0" * 10 + b"SCPECG"
-    )
     for name, codes in {
         "empty": {"empty"},
         "text": {"unknown_format"},
