@@ -38,14 +38,16 @@ def sign_in(
     *,
     size: tuple[int, int] = OFFICE,
     locale: str = "zh-CN",
+    device_scale_factor: float = 1,
 ) -> Page:
     """A window of their own in which somebody has signed in."""
     viewer = gateway.settings.viewer_dir
     if not (viewer / "app" / "index.html").is_file():
         pytest.skip("the viewer is not built; `make setup` builds it")
     context = browser.new_context(
-        base_url=gateway.base_url, locale=locale, viewport={"width": size[0], "height": size[1]}
-    )
+        base_url=gateway.base_url, locale=locale, viewport={"width": size[0], "height": size[1]},
+        device_scale_factor=device_scale_factor,
+    )  # fmt: skip
     page = context.new_page()
     page.set_default_timeout(SLOW_MS)
     page.goto("/")
