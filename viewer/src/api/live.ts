@@ -18,7 +18,7 @@ function tell(topics: Topic[]): void {
 }
 
 function everything(): void {
-  if (!document.hidden) tell(['worklist', 'returns', 'system', 'held', 'patients'])
+  if (!document.hidden) tell(['worklist', 'returns', 'system', 'held', 'patients', 'duty'])
 }
 
 function pollInstead(on: boolean): void {

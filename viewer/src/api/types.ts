@@ -319,4 +319,11 @@ export interface Verification {
   pdf_sha256: string | null
 }
 
-export type Topic = 'worklist' | 'returns' | 'system' | 'held' | 'patients'
+/** Chest pain that this person was called to and nobody has taken. */
+export interface DutyCall {
+  id: string
+  called_at: Time
+  task: WorklistItem
+}
+
+export type Topic = 'worklist' | 'returns' | 'system' | 'held' | 'patients' | 'duty'

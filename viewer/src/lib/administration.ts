@@ -3,7 +3,7 @@ import { t } from '@/i18n'
 import type { RoleAt, Row, Value } from '@/api/operations'
 import { clockTime } from './time'
 
-export type EntityName = 'institution' | 'centre' | 'device' | 'person' | 'agreement' | 'recognition_item' | 'qualification' | 'mapping'
+export type EntityName = 'institution' | 'centre' | 'device' | 'person' | 'agreement' | 'recognition_item' | 'qualification' | 'mapping' | 'ecg_statement' | 'duty'
 export type ColumnType = 'text' | 'number' | 'date' | 'flag' | 'choice' | 'reference' | 'roles' | 'list' | 'time'
 
 export interface Column {
@@ -71,6 +71,7 @@ export const TABLES: readonly Table[] = [
       { ...kind, fixed: true },
       { name: 'name', type: 'text', required: true, width: 220 },
       { name: 'review_required', type: 'flag', start: () => true, width: 90 },
+      { name: 'chest_pain_minutes', type: 'number', required: true, start: () => 3, width: 110 },
       enabled,
     ],
   },
@@ -151,6 +152,34 @@ export const TABLES: readonly Table[] = [
       { name: 'priority', type: 'number', required: true, start: () => 0, width: 80 },
     ],
   },
+  {
+    entity: 'ecg_statement', path: '/ecg/catalogue', key: 'code', natural: 'code',
+    columns: [
+      { name: 'group', type: 'choice', choices: ['rhythm', 'axis', 'conduction', 'hypertrophy', 'st_t', 'conclusion'], words: 'ecgReport.group', required: true, start: () => 'rhythm', width: 76 },
+      { name: 'position', type: 'number', required: true, start: () => 0, width: 62 },
+      { name: 'text', type: 'text', required: true, width: 210 },
+      { name: 'text_en', type: 'text', start: () => '', width: 180 },
+      { name: 'initials', type: 'text', start: () => '', mono: true, width: 110 },
+      { name: 'critical', type: 'flag', start: () => false, width: 58 },
+      { name: 'normal', type: 'flag', start: () => false, width: 58 },
+      { name: 'measure', type: 'text', start: () => '', mono: true, width: 120 },
+      { name: 'above', type: 'number', empty: 'admin.none', width: 62 },
+      { name: 'below', type: 'number', empty: 'admin.none', width: 62 },
+      enabled,
+      { name: 'code', type: 'text', required: true, fixed: true, mono: true, width: 150 },
+    ],
+  },
+  {
+    entity: 'duty', path: '/duty', key: 'id', natural: 'id',
+    columns: [
+      { name: 'centre_id', type: 'reference', of: 'centre', required: true, width: 200 },
+      { name: 'position', type: 'number', required: true, start: () => 1, width: 80 },
+      { name: 'person_id', type: 'reference', of: 'person', required: true, width: 140 },
+      { name: 'weekdays', type: 'text', start: () => '', mono: true, width: 150 },
+      { name: 'begins', type: 'text', start: () => '', mono: true, width: 90 },
+      { name: 'ends', type: 'text', start: () => '', mono: true, width: 90 },
+    ],
+  },
 ]
 
 export const tableOf = (entity: string): Table | undefined => TABLES.find((table) => table.entity === entity)
@@ -172,6 +201,7 @@ export function findRow(references: References, entity: EntityName, key: Value):
 export function labelOf(entity: EntityName, row: Row, references: References): string {
   if (entity === 'device') return `${String(row.ae_title)}${row.name ? ` ${String(row.name)}` : ''}`
   if (entity === 'recognition_item') return `${String(row.name)}`
+  if (entity === 'ecg_statement') return String(row.text)
   if (row.name) return String(row.name)
   const table = tableOf(entity)!
   return table.columns.slice(0, 2).map((column) => showValue(column, row[column.name], references)).join(' · ')

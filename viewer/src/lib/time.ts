@@ -43,6 +43,13 @@ export function duration(milliseconds: number): string {
   return t('time.days', { d: Math.floor(span / DAY), h: Math.floor((span % DAY) / HOUR) })
 }
 
+/** A running clock: `7:05`, from an hour on `1:07:05`. */
+export function minutesSeconds(milliseconds: number): string {
+  const seconds = Math.max(0, Math.floor(milliseconds / 1_000))
+  const [h, m, s] = [Math.floor(seconds / 3_600), Math.floor((seconds % 3_600) / 60), seconds % 60]
+  return h ? `${h}:${two(m)}:${two(s)}` : `${m}:${two(s)}`
+}
+
 export type Urgency = 'fine' | 'soon' | 'over'
 
 /** How a due time stands: over, soon (a quarter of an hour), or fine; with its words. */

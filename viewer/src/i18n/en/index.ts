@@ -2,6 +2,7 @@ import type { Same } from '../same'
 import type { zh } from '../zh'
 import { admin, audit } from './admin'
 import { common } from './common'
+import { duty } from './duty'
 import { ecg } from './ecg'
 import { ecgReport } from './ecgReport'
 import { held } from './held'
@@ -13,4 +14,4 @@ import { township } from './township'
 import { upload } from './upload'
 import { worklist } from './worklist'
 
-export const en: Same<typeof zh> = { ...common, shell, worklist, reading, township, upload, system, refusal, held, ecg, ecgReport, patients, admin, audit }
+export const en: Same<typeof zh> = { ...common, shell, worklist, reading, township, upload, system, refusal, held, duty, ecg, ecgReport, patients, admin, audit }

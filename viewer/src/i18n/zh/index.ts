@@ -1,5 +1,6 @@
 import { admin, audit } from './admin'
 import { common } from './common'
+import { duty } from './duty'
 import { ecg } from './ecg'
 import { ecgReport } from './ecgReport'
 import { held } from './held'
@@ -11,4 +12,4 @@ import { township } from './township'
 import { upload } from './upload'
 import { worklist } from './worklist'
 
-export const zh = { ...common, shell, worklist, reading, township, upload, system, refusal, held, ecg, ecgReport, patients, admin, audit }
+export const zh = { ...common, shell, worklist, reading, township, upload, system, refusal, held, duty, ecg, ecgReport, patients, admin, audit }
