@@ -19,6 +19,7 @@ from adapters.ecg.recording import Caution, EcgDevice, EcgFilters, EcgPatient, E
 from adapters.ecg.text import read_text
 
 SIGNALS = "ecgraw.dat"
+LARGEST_ARCHIVE_BYTES = 32 << 20  # the library makes four bytes of each
 _LABELS_AT, _LABEL_BYTES = 1796, 8
 _SMALLEST_HEADER, _LARGEST_HEADER = _LABELS_AT + 12 * _LABEL_BYTES, 8192
 _WIRED = 12  # channels that the recorder writes, however many electrodes there are
@@ -48,6 +49,8 @@ def _is_header(content: Content) -> bool:
 def read_edan(content: Content, companions: Companions) -> EcgRecording:
     """Read a header with its signal file, or an archive."""
     if not _is_header(content):
+        if content.size > LARGEST_ARCHIVE_BYTES:
+            raise NotAnEcg("too_large", f"{content.size >> 20} MB")
         return read_by(EDANARCHolterParser, content.whole(), format="edan", suffix=".arc", uncalibrated=True)
     signals = companions(SIGNALS)
     if signals is None:

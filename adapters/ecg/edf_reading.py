@@ -1,7 +1,7 @@
 """EDF, EDF+ and BDF: records of a fixed length in which every signal has its stretch; samples stay in the file.
 
 Voltage signals are read, and of those the ones that are sampled as most of them are; EEG, EMG and EOG are left out.
-An interrupted EDF+ (EDF+D) is read when its records follow one another all the same; with gaps it is refused.
+Records of an interrupted EDF+ (EDF+D) stand where they were recorded; what lies between is not recorded.
 
 Kemp B. et al., EDF 1992, EDF+ 2003 (edfplus.info); BDF: BioSemi.
 """
@@ -39,7 +39,8 @@ _NO_ECG = re.compile(
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 _ONSET = re.compile(rb"^([+-]\d+(?:\.\d*)?)\x14")
 _AT_ONCE_BYTES = 1 << 22  # read in one go, of all signals; more is picked out record by record
-_MOST_RECORDS = 10_000_000
+_MOST_RECORDS, _MOST_INTERRUPTED = 10_000_000, 1_000_000
+_LONGEST_S = 31 * 24 * 3600
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,14 +85,15 @@ def read_edf(content: Content, companions: Companions) -> EcgRecording:
     """Read the header; the samples are looked up where somebody looks."""
     layout, signals = _read_header(content)
     chosen, cautions = _choose(signals)
-    if layout.kind.endswith("+D"):
-        _check_continuous(content, layout, signals)
     rate = chosen[0].samples / layout.duration_s
     check_rate(rate)
+    onsets = _onsets(content, layout, signals, rate) if layout.kind.endswith("+D") else None
+    if onsets is not None:
+        cautions.append(Caution(code="segments_joined"))
     head = content.take(0, _HEADER_BYTES)
     return assemble(
         format="edf",
-        leads=[_lead(content, layout, signal) for signal in chosen],
+        leads=[_lead(content, layout, signal, onsets) for signal in chosen],
         sampling_rate_hz=rate,
         started_at=_started_at(head),
         cautions=cautions,
@@ -187,11 +189,14 @@ def _is_ecg(signal: _Signal) -> bool:
     return microvolts_of(signal.unit) is not None and not _NO_ECG.match(signal.label)
 
 
-def _lead(content: Content, layout: _Layout, signal: _Signal) -> Lead:
+def _lead(content: Content, layout: _Layout, signal: _Signal, onsets: NDArray[np.int64] | None) -> Lead:
     microvolts = microvolts_of(signal.unit) or 0.0
+    channel: Scattered = _Channel(content, layout, signal)
+    if onsets is not None:
+        channel = _Spread(channel, onsets, signal.samples)
     return Lead(
         name=signal.label,
-        digital=cast("NDArray[Any]", _Channel(content, layout, signal)),
+        digital=cast("NDArray[Any]", channel),
         gain_uv=signal.gain * microvolts,
         offset_uv=signal.offset * microvolts,
     )
@@ -230,21 +235,46 @@ def _of_24_bits(octets: NDArray[np.uint8]) -> NDArray[np.int32]:
     return ((parts[:, 2] << 24 | parts[:, 1] << 16 | parts[:, 0] << 8) >> 8).astype(np.int32)
 
 
-def _check_continuous(content: Content, layout: _Layout, signals: list[_Signal]) -> None:
-    """EDF+D: the onset of each record stands first in its annotations (EDF+ 2.2.4)."""
+class _Spread(Scattered):
+    """The same, with every record where it was recorded; NaN between them."""
+
+    def __init__(self, channel: Scattered, onsets: NDArray[np.int64], per_record: int) -> None:
+        super().__init__(int(onsets[-1]) + per_record, np.float32)
+        self._channel, self._onsets, self._per_record = channel, onsets, per_record
+
+    def window(self, start: int, stop: int) -> NDArray[Any]:
+        values = np.full(stop - start, np.nan, dtype=np.float32)
+        first = int(np.searchsorted(self._onsets, start - self._per_record, side="right"))
+        for record in range(first, int(np.searchsorted(self._onsets, stop))):
+            onset = int(self._onsets[record])
+            begin, end = max(start, onset), min(stop, onset + self._per_record)
+            at = record * self._per_record - onset
+            values[begin - start : end - start] = self._channel.window(begin + at, end + at)
+        return values
+
+
+def _onsets(
+    content: Content, layout: _Layout, signals: list[_Signal], rate: float
+) -> NDArray[np.int64] | None:
+    """EDF+D: where each record begins, in samples; it stands first in its annotations (EDF+ 2.2.4). None: no gaps."""
     annotations = next((signal for signal in signals if signal.label.startswith("EDF Annotations")), None)
-    if annotations is None:
+    if annotations is None or layout.records > _MOST_INTERRUPTED:
         raise NotAnEcg("damaged", "EDF+D")
-    first = None
+    seconds = []
     for record in range(layout.records):
         at = layout.start + (record * layout.record_samples + annotations.at) * 2
         onset = _ONSET.match(content.take(at, annotations.samples * 2))
         if onset is None:
             raise NotAnEcg("damaged", "EDF+D")
-        seconds = float(onset[1])
-        first = seconds if first is None else first
-        if abs(seconds - first - record * layout.duration_s) > layout.duration_s / 2:
-            raise NotAnEcg("unsupported", "EDF+D")
+        seconds.append(float(onset[1]))
+    since = np.array(seconds) - seconds[0]
+    steps = np.diff(since)
+    if (steps < layout.duration_s * 0.999).any() or since[-1] > _LONGEST_S:
+        raise NotAnEcg("damaged", "EDF+D")
+    if (steps < layout.duration_s * 1.5).all():
+        return None
+    found: NDArray[np.int64] = np.rint(since * rate).astype(np.int64)
+    return found
 
 
 def _started_at(head: bytes) -> datetime | None:

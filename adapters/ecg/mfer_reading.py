@@ -4,7 +4,10 @@ from ecgdatakit.parsing.parsers.mfer import MFERParser
 
 from adapters.ecg.by_ecgdatakit import read_by
 from adapters.ecg.content import Companions, Content
+from adapters.ecg.errors import NotAnEcg
 from adapters.ecg.recording import EcgRecording
+
+LARGEST_BYTES = 32 << 20  # the library makes four bytes of each
 
 
 def is_mfer(content: Content) -> bool:
@@ -12,4 +15,6 @@ def is_mfer(content: Content) -> bool:
 
 
 def read_mfer(content: Content, companions: Companions) -> EcgRecording:
+    if content.size > LARGEST_BYTES:
+        raise NotAnEcg("too_large", f"{content.size >> 20} MB")
     return read_by(MFERParser, content.whole(), format="mfer", suffix=".mwf")

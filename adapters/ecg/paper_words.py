@@ -74,7 +74,6 @@ CAUTIONS: dict[str, dict[Language, str]] = {
         "en": "the time is the file's, not the recording's",
     },
     "scale_doubtful": {"zh": "幅值比例可疑", "en": "the amplitudes are doubtful"},
-    "patient_unreadable": {"zh": "文件里的患者信息自相矛盾", "en": "whose it is cannot be read in the file"},
     "not_calibrated": {"zh": "文件未定标，幅值无意义", "en": "not calibrated: amplitudes mean nothing"},
     "rate_assumed": {
         "zh": "文件未给出采样率，走纸速度为推定",

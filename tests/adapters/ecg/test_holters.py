@@ -121,3 +121,22 @@ def test_ten_gigabytes_claimed_are_refused_at_once(tmp_path: Path) -> None:
 
 def test_an_interrupted_recording_without_its_onsets_is_refused(tmp_path: Path) -> None:
     assert refusal(put(tmp_path, "a.edf", edf(COUNTS, plus="EDF+D"))) == "damaged"
+
+
+def test_records_of_an_interrupted_recording_stand_where_they_were_recorded(tmp_path: Path) -> None:
+    starts = (0, 1, 5, 6)  # seconds; four were not recorded
+    texts = np.zeros((1, 1000), dtype="<i2")
+    for record, start in enumerate(starts):
+        raw = f"+{start}\x14\x14\0".encode().ljust(20, b"\0")
+        texts[0, record * 250 : record * 250 + 10] = np.frombuffer(raw, dtype="<i2")
+    counts = np.concatenate([COUNTS[:1, :1000], texts])
+    path = put(tmp_path, "a.edf", edf(counts, labels=("ECG II", "EDF Annotations"), plus="EDF+D"))
+
+    recording = read_recording(path)
+    found = recording.window_uv()[0]
+
+    assert recording.samples == 7 * 250
+    assert np.allclose(found[:500], COUNTS[0, :500] * 2.5, atol=0.01)
+    assert np.isnan(found[500:1250]).all()
+    assert np.allclose(recording.window_uv(1300, 1750)[0], COUNTS[0, 550:1000] * 2.5, atol=0.01)
+    assert {"segments_joined", "lead_missing_samples"} <= codes(recording)
