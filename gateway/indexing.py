@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from adapters.dicom.header import InstanceHeader
 from gateway import text_doubts, work
-from gateway.ecg.headers import TRANSFER_SYNTAX, cannot_wait, is_ecg
+from gateway.ecg.headers import CHEST_PAIN, TRANSFER_SYNTAX, cannot_wait, is_ecg
 from gateway.ecg.rows import DESCRIBE
 from gateway.index import HeldReason, Instance, Record, RecordState, Series, Study
 from gateway.known import Incoming, Known, KnownInstance, NewInstance, NewRecord
@@ -108,6 +108,8 @@ def keep_known(known: Known, item: Incoming) -> None:
     uid = item.header.sop_instance_uid
     same = known.instances[uid]
     _add_alias(known.session, item, same.study)
+    if item.record.origin.get("priority") == CHEST_PAIN:  # sent again because nobody had marked it
+        routing.set_priority(known.session, same.study.examination, Priority.CHEST_PAIN)
     if same.rotten is None:
         item.record.state = RecordState.DUPLICATE
         return

@@ -137,6 +137,18 @@ def test_what_cannot_wait_is_read_first(wire: Wire, origin: dict[str, Any]) -> N
         assert session.scalars(select(ReadingTask.rank)).one() == Priority.CHEST_PAIN.rank
 
 
+def test_sent_again_with_the_mark_of_chest_pain_it_cannot_wait_either(wire: Wire) -> None:
+    send(wire, recorded())
+    wire.index()
+
+    send(wire, recorded(), priority="chest_pain")
+    wire.index()
+
+    assert only_examination(wire).priority is Priority.CHEST_PAIN
+    with wire.session() as session:
+        assert session.scalars(select(ReadingTask.rank)).one() == Priority.CHEST_PAIN.rank
+
+
 def test_another_patient_under_the_same_number_is_held_and_can_be_separated(wire: Wire) -> None:
     send(wire, recorded())
     other = EcgPatient(patient_id="E1", name="Zhao^Min=赵^敏", sex="F")
