@@ -58,6 +58,12 @@ class Readers:
                         raise NotTaken("reader_died") from error
         raise AssertionError("unreachable")
 
+    def warm(self) -> None:
+        """Start one before it is needed: loading takes seconds, and the first file may be chest pain."""
+        process = self._take()
+        with self._lock:
+            self._idle.append(process)
+
     def close(self) -> None:
         with self._lock:
             idle, self._idle = self._idle, []

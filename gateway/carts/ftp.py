@@ -472,12 +472,10 @@ def run_ftp(settings: Settings, listener: socket.socket) -> None:
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     taking = open_taking(settings)
-    desk = Desk(
-        settings=settings,
-        taking=taking,
-        doorkeeper=Doorkeeper(Accounts(settings.directory_snapshot)),
-        tally=FtpTally(),
-    )
+    accounts = Accounts(settings.directory_snapshot)
+    if accounts.read():
+        taking.readers.warm()
+    desk = Desk(settings=settings, taking=taking, doorkeeper=Doorkeeper(accounts), tally=FtpTally())
     remove_incoming(settings.drop_folder)
     server = make_server(desk, listener)
     port = int(listener.getsockname()[1])

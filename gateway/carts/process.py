@@ -42,7 +42,10 @@ def run_folder(settings: Settings) -> None:
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     taking = open_taking(settings)
-    watch = Watch(settings, taking, Accounts(settings.directory_snapshot))
+    accounts = Accounts(settings.directory_snapshot)
+    if accounts.read():
+        taking.readers.warm()
+    watch = Watch(settings, taking, accounts)
     status = StatusFile(settings.data_dir / "run", settings.node, lambda: describe(settings, watch.tally))
     status.start()
     log.info("drop_folder_watched", folder=str(settings.drop_folder))

@@ -20,7 +20,7 @@ from adapters.errors import Malformed
 
 # Address space: a mapped recording of a day and what reading it takes; a file that claims more is no ECG.
 MEMORY_BYTES = 3 << 30
-IDLE_S = 300.0
+IDLE_S = 3600.0  # starting costs seconds, and the next may be chest pain
 ABANDONED_S = 180  # whoever asked was killed meanwhile: SIGALRM ends what nobody waits for
 # It stands in the head of a journal's record, beside the rest of the origin.
 DESCRIPTION_BYTES = 40 << 10

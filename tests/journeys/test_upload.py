@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests.gateway.carts.recordings import aecg, put, wfdb
 from tests.gateway.web.stored import pydicom_file
 from tests.journeys.browsers import PHONE, SLOW_MS, chromium, sign_in
 from tests.journeys.gateways import Gateway, get_json
@@ -138,3 +139,23 @@ def test_what_is_no_image_goes_only_when_it_is_ticked_and_has_its_result(page: P
     expect(page.locator(".refused li", has_text="报告.pdf")).to_contain_text("DICOM")
     expect(page.locator("details li", has_text="VIEWER.xml")).to_contain_text("没有勾选")
     expect(page.locator("details li", has_text="AUTORUN.INF")).to_contain_text("不是 DICOM 文件")
+
+
+def test_ecg_files_are_known_and_go_with_the_mark_for_chest_pain(
+    page: Page, gateway: Gateway, tmp_path: Path
+) -> None:
+    put(
+        tmp_path / "ecg",
+        {**wfdb("rec"), "心电.xml": aecg("LX-ECG-1"), "cut.xml": aecg()[:1500], "报告.pdf": b"%PDF-1.7 "},
+    )
+    page.locator("input[webkitdirectory]").set_input_files(tmp_path / "ecg")
+    expect(page.get_by_text("心电图（4 个文件）")).to_be_visible(timeout=SLOW_MS)
+    expect(page.get_by_text("其他文件（1 个）")).to_be_visible()
+    page.get_by_label("胸痛").check()
+    page.get_by_role("button", name="上传 4 个文件").click()
+
+    expect(page.locator(".study", has_text="心电图")).to_contain_text("3/4", timeout=SLOW_MS)
+    expect(page.locator(".refused li", has_text="cut.xml")).to_be_visible()
+    gateway.wait_until_drained()
+    (item,) = get_json(gateway.sign_in("radiographer"), "/api/v1/examinations", q="LX-ECG-1")["items"]
+    assert (item["kind"], item["priority"]) == ("ecg", "chest_pain")

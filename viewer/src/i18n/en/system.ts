@@ -30,6 +30,8 @@ export const system: Same<typeof zh> = {
   up: 'Up',
   down: 'Down',
   listenerLine: 'Open {associations} · accepted {accepted} · rejected {refused} · instances {instances}',
+  folderLine: 'taken {accepted} · refused {refused}',
+  wire: { dicom: 'DICOM', 'dicom-tls': 'DICOM (TLS)', folder: 'Drop folder', ftp: 'FTP' },
   journal: 'Intake journal',
   journalLine: '{unfiled} in use, at most {limit}; segments: {segments}, {bytes}.',
   journalOpen: '{unfiled} in use; segments: {segments}, {bytes}.',

@@ -28,6 +28,8 @@ export const system = {
   up: '运行中',
   down: '已停止',
   listenerLine: '连接 {associations} · 已接受 {accepted} · 已拒绝 {refused} · 实例 {instances}',
+  folderLine: '已接收 {accepted} · 已拒收 {refused}',
+  wire: { dicom: 'DICOM', 'dicom-tls': 'DICOM（TLS）', folder: '投递文件夹', ftp: 'FTP' },
   journal: '接收日志',
   journalLine: '占用 {unfiled}，上限 {limit}；共 {segments} 段，{bytes}。',
   journalOpen: '占用 {unfiled}；共 {segments} 段，{bytes}。',
