@@ -1,10 +1,8 @@
 """WFDB records: a text header, and signal files that it names; several segments are laid on one axis.
 
-Read here and not with `wfdb`, which takes files by path and whole, as float64: formats 16, 24, 32, 61, 80, 160, 212,
-310 and 311, several signal files, samples per frame, byte offsets, skew, multi-segment records of both layouts.
-Formats 8 (differences), 508, 516 and 524 (FLAC) can only be decoded from their beginning: whole, up to
-DECODED_SAMPLES. A gain of 0 means "not calibrated" and WFDB's own
-200 per millivolt is assumed, which the tracing says.
+Read here and not with `wfdb`, which takes files by path and whole, as float64: every format, several signal files,
+samples per frame, byte offsets, skew, multi-segment records of both layouts. A gain of 0 means "not calibrated" and
+WFDB's own 200 per millivolt is assumed, which the tracing says.
 
 Names in a header are names only: never a path. Only what was sent together is looked at.
 
@@ -49,7 +47,8 @@ def is_wfdb(content: Content) -> bool:
         line for line in head.decode("latin-1").splitlines() if line.strip() and not line.startswith("#")
     ]
     return bool(lines and RECORD.match(lines[0])) and (
-        len(lines) == 1 or bool(SIGNAL.match(lines[1]) or SEGMENT.match(lines[1]))
+        (len(lines) == 1 and content.suffix == ".hea")  # cut short, or a note of two words in a zip
+        or (len(lines) > 1 and bool(SIGNAL.match(lines[1]) or SEGMENT.match(lines[1])))
     )
 
 

@@ -232,7 +232,12 @@ RECORD = {
 
 @pytest.mark.parametrize("compression", [zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED])
 def test_a_record_in_a_zip_is_read(tmp_path: Path, compression: int) -> None:
-    members = {**RECORD, "__MACOSX/deep/._r.hea": b"junk", "deep/readme.txt": b"hello"}
+    members = {
+        **RECORD,
+        "__MACOSX/deep/._r.hea": b"junk",
+        "deep/readme.txt": b"hello",
+        "deep/version.txt": b"version 2\n",
+    }
 
     recording = read_recording(put(tmp_path, "r.zip", zipped(members, compression)))
 
