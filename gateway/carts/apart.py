@@ -73,7 +73,9 @@ class Readers:
     def _ask(self, path: Path, name: str) -> bytes:
         process = self._take()
         try:
-            answer = self._exchange(process, json.dumps({"path": str(path), "name": name}).encode() + b"\n")
+            answer = self._exchange(
+                process, json.dumps({"path": str(path.absolute()), "name": name}).encode() + b"\n"
+            )
         except BaseException:
             _end(process)
             raise
@@ -125,6 +127,8 @@ def _understand(answer: bytes) -> dict[str, Any]:
     content = json.loads(answer)
     if "refused" in content:
         raise NotTaken(str(content["refused"]["code"]), str(content["refused"]["about"])[:200])
+    if "unavailable" in content:
+        raise Unavailable(f"the file cannot be read: {content['unavailable']}")
     found: dict[str, Any] = content["ecg"]
     return found
 

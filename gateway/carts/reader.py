@@ -1,7 +1,8 @@
 """A process of its own in which files are looked into: what hangs, eats memory or dies there harms nobody else.
 
 Lines of JSON on the standard input (`{"path", "name"}`), one line for each on the standard output: `{"ecg"}` with the
-description, or `{"refused": {"code", "about"}}`. It ends with its input, or when nobody asked for a while.
+description, `{"refused": {"code", "about"}}`, or `{"unavailable"}` where the disk did not give it. It ends with its
+input, or when nobody asked for a while.
 """
 
 import json
@@ -49,6 +50,8 @@ def answer(path: Path, name: str) -> dict[str, Any]:
         return {"refused": {"code": error.code, "about": error.about}}
     except Malformed as error:
         return {"refused": {"code": "damaged", "about": str(error)}}
+    except OSError as error:  # of the disk, not of the file
+        return {"unavailable": error.strerror or type(error).__name__}
     except MemoryError:
         return {"refused": {"code": "too_large", "about": ""}}
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from adapters.errors import Unavailable
 from gateway.carts.apart import NotTaken, Readers
 from tests.gateway.carts.recordings import aecg
 
@@ -30,6 +31,19 @@ def test_one_that_was_killed_is_replaced(own: Readers, ecg: Path) -> None:
     os.kill(process.pid, signal.SIGKILL)
 
     assert own.read(ecg, "a.xml")["format"] == "aecg"
+
+
+def test_a_file_is_found_from_wherever_we_run(
+    own: Readers, ecg: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ecg.parent)
+
+    assert own.read(Path(ecg.name), "1.xml")["format"] == "aecg"
+
+
+def test_a_disk_that_does_not_give_the_file_refuses_nothing(own: Readers, tmp_path: Path) -> None:
+    with pytest.raises(Unavailable):
+        own.read(tmp_path / "gone.xml", "gone.xml")
 
 
 def test_one_that_takes_too_long_is_ended_and_the_file_refused(ecg: Path) -> None:
