@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { setLanguage } from '@/i18n'
-import { clockTime, due, duration } from './time'
+import { clockTime, due, duration, minutesSeconds } from './time'
 
 const at = (text: string) => new Date(text)
 const iso = (text: string) => new Date(text).toISOString()
@@ -35,5 +35,9 @@ describe('times', () => {
     expect(due('2026-11-21T06:10:00Z', now)).toEqual({ urgency: 'soon', text: '剩 10 分钟' })
     expect(due('2026-11-21T08:10:00Z', now)?.urgency).toBe('fine')
     expect(due(null, now)).toBeNull()
+  })
+
+  it('counts seconds where they matter', () => {
+    expect([0, 5_400, 65_000, 600_000, 4_025_000, -5].map(minutesSeconds)).toEqual(['0:00', '0:05', '1:05', '10:00', '1:07:05', '0:00'])
   })
 })

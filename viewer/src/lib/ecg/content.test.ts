@@ -111,7 +111,7 @@ describe('one key for a normal ECG', () => {
   const accepted = acceptAll(noContent(), NORMAL, null, 'bazett')
 
   it('has nothing against what is normal', () => {
-    expect(doubtOf(accepted, ALL, cart({}, { statements: ['Normal sinus rhythm', 'Normal ECG', '** Unconfirmed **', '窦性心律', '正常心电图'] }), ours({}))).toBeNull()
+    expect(doubtOf(accepted, ALL, cart({}, { statements: ['Normal sinus rhythm', 'Normal ECG', '** Unconfirmed **', '窦性心律', '正常心电图', 'RITMO SINUSALE', 'ECG NORMALE'] }), ours({}))).toBeNull()
   })
 
   it('refuses against the numbers, other statements, an acute cart and without a rate', () => {

@@ -207,7 +207,8 @@ export type Doubt =
   | { kind: 'said'; statements: Statement[] }
   | { kind: 'cart'; lines: string[] }
 
-const HARMLESS = [/^[\s*.\-–—]*$/, /unconfirmed|confirmed by|reviewed by|未确认|未经确认|analysis|由.*确认/i, /^[\s*-]*(otherwise )?normal( (sinus rhythm|ecg|electrocardiogram|axis|tracing))?[\s.*-]*$/i, /^[\s*-]*sinus rhythm[\s.*-]*$/i, /^(正常)?(窦性心律|心电图|心电轴)(正常)?[。.]?$/, /^心电轴正常[。.]?$/]
+/** A cart's lines that speak for a normal ECG, or of nothing, in the languages that carts are set to. */
+const HARMLESS = [/^[\s*.\-–—]*$/, /unconfirmed|confirmed by|reviewed by|未确认|未经确认|analysis|由.*确认/i, /^[\s*-]*(otherwise )?normal( (sinus rhythm|ecg|electrocardiogram|axis|tracing))?[\s.*-]*$/i, /^[\s*-]*sinus rhythm[\s.*-]*$/i, /^(正常)?(窦性心律|心电图|心电轴)(正常)?[。.]?$/, /^心电轴正常[。.]?$/, /^(ritmo sinusale?|ecg normale?|rythme sinusal|sinusrhythmus|normales ekg)[. ]*$/i]
 
 /** Why this would not be a normal ECG. What only the cart says, a person may overrule. */
 export function doubtOf(content: EcgContent, all: readonly Statement[], description: EcgDescription | null, computed: EcgProposal | null): Doubt | null {
