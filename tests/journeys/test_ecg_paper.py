@@ -156,8 +156,9 @@ def reader(browser: Browser, gateway: Gateway, ratio: int = 1) -> Page:
     """The ECG reader, at a screen on which a millimetre was measured to be four pixels."""
     page = sign_in(browser, gateway, "ecg", size=SCREEN, device_scale_factor=ratio)
     page.evaluate(
-        "k => localStorage.setItem('gateway.ecg.screens', JSON.stringify("
-        "{[`${screen.width * devicePixelRatio}x${screen.height * devicePixelRatio}`]: k * devicePixelRatio}))",
+        "k => { localStorage.setItem('gateway.ecg.screens', JSON.stringify("
+        "{[`${screen.width * devicePixelRatio}x${screen.height * devicePixelRatio}`]: k * devicePixelRatio}));"
+        "localStorage.setItem('gateway.ecg.size', '\"true\"') }",
         PX_PER_MM,
     )
     return page
@@ -213,7 +214,6 @@ def test_one_millivolt_of_one_second_is_ten_by_twenty_five_millimetres(
     settle(page)
     assert abs(measured(page, ratio, 0.5, 2.5, 25, rows)[1] - 20 * PX_PER_MM) <= 1
 
-    page.keyboard.press("z")
     page.keyboard.press("s")  # 50 mm/s, wider than the screen
     expect(page.locator(".foot")).to_contain_text("50 mm/s")
     settle(page)

@@ -10,6 +10,8 @@ const PAGE_S = 10
 const WHOLE_S = 12
 /** Below this part of its size a tracing is no longer read but guessed: then the paper scrolls. */
 const SMALLEST = 0.55
+/** On a large screen the paper grows until it fills it, within what is still a tracing and not a poster. */
+const LARGEST = 1.5
 /** Right of the tracing. */
 const RIGHT = 2
 /** With fewer millimetres a second squares mean nothing any more. */
@@ -40,7 +42,7 @@ export function useWindow(source: Ref<EcgSource | null>, rows: Ref<Slot[][]>, se
   const sheetMm = computed(() => LEFT + span.value * speed.value + RIGHT)
   const k = computed(() => {
     if (strip.value || settings.size === 'true') return trueK.value
-    return Math.max(trueK.value * SMALLEST, Math.min(trueK.value, room.value.width / sheetMm.value))
+    return Math.max(trueK.value * SMALLEST, Math.min(trueK.value * LARGEST, room.value.width / sheetMm.value))
   })
   const ruled = computed(() => speed.value < SQUARES_MM_S)
   const view = computed<View>(() => ({ from: Math.min(from.value, last()), span: span.value, speed: speed.value }))
