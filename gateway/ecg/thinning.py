@@ -1,6 +1,5 @@
 """Fewer values than samples, and no peak lost: of each stretch its lowest and its highest, in their order."""
 
-from mmap import MADV_DONTNEED, mmap
 from typing import Any
 
 import numpy as np
@@ -45,21 +44,13 @@ def pairs_of_window(recording: EcgRecording, start: int, stop: int, size: int) -
     pieces = []
     for at in range(start, stop, step):
         pieces.append(pairs_of(recording.window_uv(at, min(at + step, stop)), size))
-        _let_go(recording)
     return np.concatenate(pieces, axis=1)
 
 
 def owners_of(recording: EcgRecording) -> list[Any]:
-    """Whoever holds the samples' bytes: arrays, or mapped files."""
+    """Whoever holds the samples' bytes: arrays, or files of which windows are read."""
     owners = (_owner(lead.digital) for lead in recording.leads)
     return list({id(owner): owner for owner in owners}.values())
-
-
-def _let_go(recording: EcgRecording) -> None:
-    """Give back the pages of mapped files that were read: a day's recording must not fill the memory."""
-    for owner in owners_of(recording):
-        if isinstance(owner, mmap):
-            owner.madvise(MADV_DONTNEED)
 
 
 def _owner(array: Any) -> Any:
