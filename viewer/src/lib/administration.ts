@@ -36,6 +36,8 @@ export interface Table {
   /** The field that an imported line is matched by. */
   natural: string
   columns: readonly Column[]
+  /** The fields by which rows stand when they are read; a choice in the order of its values. */
+  order?: readonly string[]
 }
 
 const KINDS = ['imaging', 'ecg', 'laboratory', 'pathology'] as const
@@ -153,24 +155,24 @@ export const TABLES: readonly Table[] = [
     ],
   },
   {
-    entity: 'ecg_statement', path: '/ecg/catalogue', key: 'code', natural: 'code',
+    entity: 'ecg_statement', path: '/ecg/catalogue', key: 'code', natural: 'code', order: ['group', 'position'],
     columns: [
       { name: 'group', type: 'choice', choices: ['rhythm', 'axis', 'conduction', 'hypertrophy', 'st_t', 'conclusion'], words: 'ecgReport.group', required: true, start: () => 'rhythm', width: 76 },
       { name: 'position', type: 'number', required: true, start: () => 0, width: 62 },
-      { name: 'text', type: 'text', required: true, width: 210 },
-      { name: 'text_en', type: 'text', start: () => '', width: 180 },
-      { name: 'initials', type: 'text', start: () => '', mono: true, width: 110 },
+      { name: 'text', type: 'text', required: true, width: 180 },
+      { name: 'text_en', type: 'text', start: () => '', width: 150 },
+      { name: 'initials', type: 'text', start: () => '', mono: true, width: 96 },
       { name: 'critical', type: 'flag', start: () => false, width: 58 },
       { name: 'normal', type: 'flag', start: () => false, width: 58 },
-      { name: 'measure', type: 'text', start: () => '', mono: true, width: 120 },
+      { name: 'measure', type: 'text', start: () => '', mono: true, width: 108 },
       { name: 'above', type: 'number', empty: 'admin.none', width: 62 },
       { name: 'below', type: 'number', empty: 'admin.none', width: 62 },
       enabled,
-      { name: 'code', type: 'text', required: true, fixed: true, mono: true, width: 150 },
+      { name: 'code', type: 'text', required: true, fixed: true, mono: true, width: 112 },
     ],
   },
   {
-    entity: 'duty', path: '/duty', key: 'id', natural: 'id',
+    entity: 'duty', path: '/duty', key: 'id', natural: 'id', order: ['centre_id', 'position'],
     columns: [
       { name: 'centre_id', type: 'reference', of: 'centre', required: true, width: 200 },
       { name: 'position', type: 'number', required: true, start: () => 1, width: 80 },
@@ -195,6 +197,19 @@ const keyOf = (entity: EntityName) => tableOf(entity)!.key
 
 export function findRow(references: References, entity: EntityName, key: Value): Row | undefined {
   return references.rows(entity).find((row) => row[keyOf(entity)] === key)
+}
+
+/** Rows as they are read at first; what is changed afterwards stays where it is. */
+export function inTableOrder(table: Table, rows: readonly Row[]): Row[] {
+  const order = table.order ?? []
+  const place = (row: Row, name: string) => {
+    const choices = table.columns.find((column) => column.name === name)?.choices
+    return choices ? choices.indexOf(String(row[name])) : (row[name] as string | number)
+  }
+  return [...rows].sort((a, b) => {
+    const differs = order.find((name) => place(a, name) !== place(b, name))
+    return differs === undefined ? 0 : place(a, differs) < place(b, differs) ? -1 : 1
+  })
 }
 
 /** How people call a row. */

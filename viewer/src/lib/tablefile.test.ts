@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { Row } from '@/api/operations'
-import { tableOf, type EntityName, type References } from './administration'
+import { inTableOrder, tableOf, type EntityName, type References } from './administration'
 import { HeaderMissing, readTable, writeTable } from './tablefile'
 
 const rows: Partial<Record<EntityName, Row[]>> = {
@@ -48,5 +48,12 @@ describe('a table as a file', () => {
 
   it('needs the column that rows are matched by', () => {
     expect(() => read('name\nx\n')).toThrow(HeaderMissing)
+  })
+
+  it('stands as its readers know it, where its keys say nothing', () => {
+    const statement = tableOf('ecg_statement')!
+    const lines = [{ code: 'a', group: 'conclusion', position: 10 }, { code: 'b', group: 'rhythm', position: 20 }, { code: 'c', group: 'rhythm', position: 3 }]
+    expect(inTableOrder(statement, lines).map((row) => row.code)).toEqual(['c', 'b', 'a'])
+    expect(inTableOrder(device, lines).map((row) => row.code)).toEqual(['a', 'b', 'c'])
   })
 })

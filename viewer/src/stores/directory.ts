@@ -4,7 +4,7 @@ import { reactive, ref, shallowReactive } from 'vue'
 import { api } from '@/api/client'
 import type { Change, Row } from '@/api/operations'
 import type { Page } from '@/api/types'
-import { findRow, labelOf, tableOf, type EntityName, type References, type Table } from '@/lib/administration'
+import { findRow, inTableOrder, labelOf, tableOf, type EntityName, type References, type Table } from '@/lib/administration'
 
 const PAGE = 500
 
@@ -26,7 +26,7 @@ export const useDirectory = defineStore('directory', () => {
         rows.push(...page.items)
         cursor = page.next_cursor
       } while (cursor)
-      tables.set(entity, rows)
+      tables.set(entity, inTableOrder(table, rows))
       problems.delete(entity)
     } catch (error) {
       problems.set(entity, error)
