@@ -67,13 +67,18 @@ def find_problems(settings: Settings, now: datetime) -> list[str]:
 
 
 def read_statuses(data_dir: Path) -> list[dict[str, Any]]:
-    """What the listener processes last said of themselves; one that is just being replaced is left out."""
+    """What the listener processes last said of themselves; one that is just being replaced is left out.
+
+    What takes files (the watched folder, FTP) says nothing of the journal, and the node is no readier for it.
+    """
     found = []
     for path in sorted((data_dir / "run").glob("ingest-*.json")):
         try:
-            found.append(json.loads(path.read_text()))
+            status = json.loads(path.read_text())
         except (FileNotFoundError, json.JSONDecodeError):
             continue
+        if "journal" in status:
+            found.append(status)
     return found
 
 
