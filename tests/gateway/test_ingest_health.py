@@ -49,3 +49,13 @@ def test_a_status_cut_in_the_middle_is_no_status(client: TestClient, tmp_path: P
     (tmp_path / "run" / "ingest-1.json").write_text('{"at": "2026')
 
     assert client.get("/readyz").status_code == 503
+
+
+def test_what_takes_files_makes_a_node_neither_ready_nor_fails_it(client: TestClient, tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    folder = {"at": datetime.now(UTC).isoformat(), "listeners": [{"name": "folder"}]}
+    (tmp_path / "run" / "ingest-2.json").write_text(json.dumps(folder))
+    assert client.get("/readyz").json()["problems"] == ["no listener is running"]
+
+    _say(tmp_path, at=datetime.now(UTC))
+    assert client.get("/readyz").status_code == 200
