@@ -10,22 +10,25 @@ import uuid
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Select, select, text
 
 from adapters.authority import Credentials
 from adapters.reports.authority import LocalAuthority
-from adapters.reports.signature import Signer, SoftwareSigner
 from gateway.keys import SigningKey
 from gateway.runtime import Runtime
 from worklists.base import new_id
 from worklists.directory import Person
 
+if TYPE_CHECKING:
+    from adapters.reports.signature import Signer, SoftwareSigner
+
 AUTHORITY_NAME = "Shared-Centre Gateway local authority"
 RENEW_BEFORE = timedelta(days=30)
 
 
-def signer_for(runtime: Runtime, person_id: uuid.UUID) -> Signer:
+def signer_for(runtime: Runtime, person_id: uuid.UUID) -> "Signer":
     """The person's signer; their key is made now when they have none, or when its certificate is about to end."""
     passphrase = _passphrase(runtime)
     authority = _authority(runtime, passphrase)
@@ -94,7 +97,9 @@ def _newest_first(person_id: uuid.UUID | None) -> Select[SigningKey]:
     return select(SigningKey).where(SigningKey.person_id == person_id).order_by(SigningKey.made_at.desc())
 
 
-def _load(row: SigningKey, authority: LocalAuthority, passphrase: bytes) -> SoftwareSigner:
+def _load(row: SigningKey, authority: LocalAuthority, passphrase: bytes) -> "SoftwareSigner":
+    from adapters.reports.signature import SoftwareSigner  # noqa: PLC0415 (only who signs needs it: 20 MB)
+
     return SoftwareSigner(
         row.certificate_pem, row.key_pem, [authority.certificate_pem], passphrase=passphrase
     )

@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Any
 
 from PIL import Image, UnidentifiedImageError
-from pyhanko.pdf_utils.reader import PdfFileReader
 
 from adapters.ecg.content import Companions, Content
 from adapters.ecg.errors import NotAnEcg
@@ -57,6 +56,8 @@ def inspect_document(format: str, document: Document, *, started_at: datetime | 
 
 def inspect_pdf(data: bytes) -> Document:
     """Whether a viewer will open it: it is whole, not encrypted, and has pages."""
+    from pyhanko.pdf_utils.reader import PdfFileReader  # noqa: PLC0415 (13 MB in each process, and few ECGs are PDF)
+
     if b"%%EOF" not in data[-_PDF_END_BYTES:]:
         raise NotAnEcg("truncated", "PDF")
     try:

@@ -9,6 +9,7 @@ Speeds, gains and the pulse: IEC 60601-2-25. Order of Cabrera: the frontal plane
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime, tzinfo
 from itertools import islice
 from math import ceil
 from typing import Literal, get_args
@@ -41,6 +42,20 @@ LINE_MM = 4.4  # of a line of text
 NARROWEST_ROW_MM = 25.0  # of a strip when few leads share a page
 SHORTEST_GAP_S = 0.2  # a shorter one is seen as a gap without being shaded
 MOST_CAUTION_LINES = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TracingHead:
+    """What stands above the curves besides what the recording says itself."""
+
+    name: str  # of the patient, as people write it
+    sex: str  # M, F, O or ""
+    age: str  # as people write it: 47岁
+    patient_id: str
+    institution: str
+    accession_number: str
+    time_zone: tzinfo
+    printed_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

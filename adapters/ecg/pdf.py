@@ -7,8 +7,6 @@ from the moment asked for; the last line of a page says which seconds of how man
 import dataclasses
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +14,7 @@ import structlog
 import typst
 
 from adapters.ecg.measurement_words import say_measurements
-from adapters.ecg.paper import Paper, Sheet, count_sheets, draw_sheets
+from adapters.ecg.paper import Paper, Sheet, TracingHead, count_sheets, draw_sheets
 from adapters.ecg.paper_words import WORDS
 from adapters.ecg.recording import EcgRecording
 from adapters.ecg.svg import write_svg
@@ -30,20 +28,6 @@ MOST_PAGES = 6  # a minute at 25 mm/s
 MOST_STATEMENTS = 6  # what the head of a page has room for
 
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TracingHead:
-    """What stands above the curves besides what the recording says itself."""
-
-    name: str  # of the patient, as people write it
-    sex: str  # M, F, O or ""
-    age: str  # as people write it: 47岁
-    patient_id: str
-    institution: str
-    accession_number: str
-    time_zone: tzinfo
-    printed_at: datetime
 
 
 def write_pdf(

@@ -13,11 +13,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from adapters.ecg.dicom_writing import DicomIdentity, dicom_pieces
-from adapters.ecg.paper import Paper
-from adapters.ecg.pdf import TracingHead, write_pdf
+from adapters.ecg.paper import Paper, TracingHead
 from adapters.ecg.recording import EcgPatient, EcgRecording
 from adapters.ecg.wfdb_writing import wfdb_pieces
-from adapters.reports.fonts import Fonts
 from gateway import audit
 from gateway.ecg.headers import FILE_KIND
 from gateway.ecg.recordings import Found, Recordings, open_file
@@ -131,15 +129,18 @@ def export_pdf(
     identity: Identity,
     paper: Paper,
     *,
-    fonts: Fonts,
     from_s: float,
 ) -> Export:
     """The tracing on paper. An ECG that came as a PDF has no other paper than that."""
+    # What typesets is loaded by those who ask for a page: 40 MB in each process otherwise.
+    from adapters.ecg.pdf import write_pdf  # noqa: PLC0415
+    from gateway.rendering import fonts_of  # noqa: PLC0415
+
     recording = recordings.open(found)
     document = recording.document
     if document is not None and document.media_type == PDF and found.kind == FILE_KIND:
         return export_original(runtime, found)
-    pdf = write_pdf(recording, paper, head=identity.head, fonts=fonts, from_s=from_s)
+    pdf = write_pdf(recording, paper, head=identity.head, fonts=fonts_of(runtime), from_s=from_s)
     return Export(filename=_named(recording, identity, ".pdf"), media_type=PDF, pieces=iter((pdf,)))
 
 

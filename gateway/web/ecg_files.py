@@ -12,7 +12,6 @@ from adapters.ecg.paper import LayoutName, Paper
 from gateway.ecg import exporting
 from gateway.ecg.exporting import Export
 from gateway.ecg.recordings import Recordings, get_recording
-from gateway.rendering import fonts_of
 from gateway.web.deps import CallerDep, RuntimeDep
 
 router = APIRouter(prefix="/api/v1/examinations/{examination_id}/ecg", tags=["ecg"])
@@ -88,9 +87,7 @@ def read_pdf(
     with runtime.reading() as session:
         found = get_recording(session, caller.subject, examination_id, recording)
         identity = exporting.find_identity(session, runtime, found)
-    export = exporting.export_pdf(
-        runtime, _recordings(request), found, identity, paper, fonts=fonts_of(runtime), from_s=first
-    )
+    export = exporting.export_pdf(runtime, _recordings(request), found, identity, paper, from_s=first)
     exporting.note_export(runtime, caller.actor(), found, "pdf")
     return _send(export, inline=True)
 

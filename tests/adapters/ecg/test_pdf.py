@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pytest
 
-from adapters.ecg.paper import Paper
-from adapters.ecg.pdf import MOST_PAGES, TracingHead, write_pdf
+from adapters.ecg.paper import Paper, TracingHead
+from adapters.ecg.pdf import MOST_PAGES, write_pdf
 from adapters.ecg.recording import EcgRecording
 from adapters.ecg.svg import CURVE_MM
 from adapters.errors import Inexpressible
