@@ -2,6 +2,7 @@
 
 import signal
 import socket
+import tempfile
 import threading
 from collections.abc import Callable
 from functools import partial
@@ -64,6 +65,10 @@ class Web:
     def _run(self, place: int) -> None:
         """FastAPI on uvicorn, in one process."""
         runtime = open_runtime(self._settings)
+        # An upload that is spooled may be larger than what a container has for /tmp.
+        spool = self._settings.data_dir.resolve() / "spool"
+        spool.mkdir(mode=0o750, exist_ok=True)
+        tempfile.tempdir = str(spool)
         app = create_app(runtime)
         app.state.wake_sweep = self._hint.set
         app.state.prepared = self._preparation.is_done if self._preparation else (lambda: True)
