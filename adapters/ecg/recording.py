@@ -106,7 +106,7 @@ class Caution:
 class Document:
     """A page instead of samples: an ECG that came as a PDF or an image."""
 
-    media_type: str  # application/pdf, image/jpeg, image/png
+    media_type: str  # application/pdf, image/jpeg, image/png; application/dicom for an image object
     pages: int | None = None
 
 
