@@ -7,7 +7,7 @@ What one cart recorded of one patient at one moment is one study, in whatever fo
 
 import uuid
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from pydicom.uid import EncapsulatedPDFStorage, ExplicitVRLittleEndian, SecondaryCaptureImageStorage
@@ -22,6 +22,7 @@ TRANSFER_SYNTAX = str(ExplicitVRLittleEndian)  # in which it is served
 CHEST_PAIN = "chest_pain"  # the origin's word for an ECG that cannot wait
 
 WAVEFORM_CLASSES = frozenset(iod.sop_class_uid for iod in (TWELVE_LEAD, GENERAL, AMBULATORY, GENERAL_32_BIT))
+CLOCK_IS_SET = datetime(2015, 1, 1, tzinfo=UTC)  # an earlier moment is a clock's beginning
 LONG_S = 600.0  # more is no ECG at rest
 
 
@@ -31,7 +32,7 @@ def header_of_file(origin: Mapping[str, Any], sha256: str) -> InstanceHeader:
     patient, device = said["patient"], said["device"]
     started_at = _local(said["started_at"])
     sender = str(origin.get("institution_id") or "")
-    study_uid = _study_uid(sender, patient, said["started_at"], sha256)
+    study_uid = _study_uid(origin, said, sha256)
     return InstanceHeader(
         sop_class_uid=sop_class_of(said),
         sop_instance_uid=_uid(sender, "file", sha256),
@@ -107,9 +108,17 @@ def cannot_wait(origin: Mapping[str, Any]) -> bool:
     return origin.get("priority") == CHEST_PAIN or bool((origin.get("ecg") or {}).get("acute"))
 
 
-def _study_uid(sender: str, patient: Mapping[str, Any], started_at: str | None, sha256: str) -> str:
-    whose = patient["patient_id"] or patient["name"]
-    return _uid(sender, "recorded", whose, started_at) if whose and started_at else _uid(sender, sha256)
+def _study_uid(origin: Mapping[str, Any], said: Mapping[str, Any], sha256: str) -> str:
+    """One for what a cart recorded of one patient at one moment; of its own where that is not said beyond doubt.
+
+    A cart whose clock was never set says the same moment of everybody, and many call everybody by one number.
+    """
+    sender, patient, started_at = origin.get("institution_id") or "", said["patient"], said["started_at"]
+    named = patient["patient_id"] and patient["name"]
+    if not named or not started_at or datetime.fromisoformat(started_at) < CLOCK_IS_SET:
+        return _uid(sender, sha256)
+    whose = (patient[field] for field in ("patient_id", "name", "sex", "birth_date"))
+    return _uid(sender, origin.get("device_id") or "", "recorded", *whose, started_at)
 
 
 def _uid(*parts: object) -> str:

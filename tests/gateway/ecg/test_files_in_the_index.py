@@ -2,6 +2,7 @@
 
 import uuid
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -105,9 +106,17 @@ def test_two_formats_of_one_moment_are_one_examination(wire: Wire) -> None:
     assert (count(wire, Examination), count(wire, Study), count(wire, Instance)) == (1, 1, 2)
 
 
-def test_files_that_name_nobody_stay_apart(wire: Wire) -> None:
-    send(wire, recorded(EcgPatient()), b"one")
-    send(wire, recorded(EcgPatient()), b"other")
+NOBODY = recorded(EcgPatient())
+BY_A_NUMBER = recorded(EcgPatient(patient_id="1"))
+BEFORE_ITS_CLOCK_WAS_SET = recorded(started_at=datetime(2000, 1, 1, tzinfo=UTC))
+
+
+@pytest.mark.parametrize("recording", [NOBODY, BY_A_NUMBER, BEFORE_ITS_CLOCK_WAS_SET])
+def test_files_of_which_nobody_knows_that_they_are_one_patients_moment_stay_apart(
+    wire: Wire, recording: EcgRecording
+) -> None:
+    send(wire, recording, b"one")
+    send(wire, recording, b"other")
 
     wire.index()
 
