@@ -59,10 +59,14 @@ class Readers:
         raise AssertionError("unreachable")
 
     def warm(self) -> None:
-        """Start one before it is needed: loading takes seconds, and the first file may be chest pain."""
-        process = self._take()
+        """Start one before it is needed: loading takes seconds, and what is coming may be chest pain."""
         with self._lock:
-            self._idle.append(process)
+            if self._idle:
+                return
+        with contextlib.suppress(Unavailable):  # whoever needs it is told
+            process = self._take()
+            with self._lock:
+                self._idle.append(process)
 
     def close(self) -> None:
         with self._lock:

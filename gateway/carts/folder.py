@@ -134,6 +134,7 @@ class Watch:
                 met.add(one.path)
                 if self._since.get(one.path, (None, 0.0))[0] != one.stamp:
                     self._since[one.path] = one.stamp, now
+                    self._taking.readers.warm()  # while it must lie still
             ready += [
                 Ready(account, folder, entry)
                 for entry in group(files, self._read_head)

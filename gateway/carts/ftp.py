@@ -217,6 +217,7 @@ class _Session:
 
     def on_login(self, _username: str) -> None:
         self.desk.tally.count("logins")
+        self.desk.taking.readers.warm()
 
     def decode(self, octets: bytes) -> str:
         """Names as UTF-8, or as GB18030 from a cart that knows no other."""
@@ -473,8 +474,6 @@ def run_ftp(settings: Settings, listener: socket.socket) -> None:
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     taking = open_taking(settings)
     accounts = Accounts(settings.directory_snapshot)
-    if accounts.read():
-        taking.readers.warm()
     desk = Desk(settings=settings, taking=taking, doorkeeper=Doorkeeper(accounts), tally=FtpTally())
     remove_incoming(settings.drop_folder)
     server = make_server(desk, listener)

@@ -43,8 +43,6 @@ def run_folder(settings: Settings) -> None:
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     taking = open_taking(settings)
     accounts = Accounts(settings.directory_snapshot)
-    if accounts.read():
-        taking.readers.warm()
     watch = Watch(settings, taking, accounts)
     status = StatusFile(settings.data_dir / "run", settings.node, lambda: describe(settings, watch.tally))
     status.start()
