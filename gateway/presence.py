@@ -31,7 +31,7 @@ FORGOTTEN_AFTER = timedelta(
 class ProcessFigures:
     """One process as it last said of itself."""
 
-    role: str  # ingest, drain, web, worker, beat
+    role: str  # ingest, carts, drain, web, worker, beat
     node: str
     host: str
     pid: int | None
@@ -100,7 +100,8 @@ def _of_ingest(folder: Path, node: str, now: datetime) -> Iterator[ProcessFigure
     for role, pattern in (("ingest", "ingest-*.json"), ("drain", DRAIN_FILE)):
         for path in folder.glob(pattern):
             if content := _read(path):
-                yield _figures({"node": node, "host": "", "pid": None, **content, "role": role}, now)
+                said = {"node": node, "host": "", "pid": None, "role": role, **content}
+                yield _figures(said, now)
 
 
 def _figures(content: dict[str, Any], now: datetime) -> ProcessFigures:

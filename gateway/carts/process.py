@@ -106,6 +106,7 @@ class StatusFile:
         content = {
             "pid": os.getpid(),
             "node": self._node,
+            "role": "carts",
             "at": datetime.now(UTC).isoformat(),
             "listeners": [self._describe()],
         }

@@ -65,8 +65,6 @@ def test_a_dropped_ecg_is_read_and_signed_and_its_report_is_back(
     page.wait_for_url("**/app/read/*")
     expect(page.locator("canvas").first).to_be_visible(timeout=SLOW_MS)
     expect(page.get_by_text("全部采纳")).to_be_visible(timeout=SLOW_MS)
-    page.keyboard.press("n")  # the cart says it in Italian: once more, knowing that
-    expect(page.get_by_text("再按一次 n")).to_be_visible(timeout=SLOW_MS)
     page.keyboard.press("n")
     expect(page.get_by_text("已保存")).to_be_visible(timeout=SLOW_MS)
     page.keyboard.press("Control+Enter")

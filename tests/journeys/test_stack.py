@@ -169,7 +169,7 @@ def test_every_process_is_seen_and_measured(stack: Stack) -> None:
         return found if found.keys() >= {"ingest", "drain", "web", "worker", "beat"} else None
 
     found = wait_for(processes, 60, "all roles are there", stack.gateway.log)
-    assert (found["ingest"], found["web"]) == (2, 2)
+    assert (found["ingest"], found["web"], found["carts"]) == (2, 2, 1)
 
     said = stack.run("status")
 

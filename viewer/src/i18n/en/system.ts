@@ -67,7 +67,7 @@ export const system: Same<typeof zh> = {
   certificateLine: '{name}: until {day}',
   certificate: { authority: 'Authority of signatures', tls: 'TLS of this gateway', client_ca: 'Authority of devices' },
   processesAlive: '{roles}: all running.',
-  role: { web: 'web', ingest: 'ingest', drain: 'drain', worker: 'worker', beat: 'beat' },
+  role: { web: 'web', ingest: 'ingest', carts: 'ECG files', drain: 'drain', worker: 'worker', beat: 'beat' },
   processes: 'Processes',
   processGone: '{role} ({host}) was last seen at {time}.',
   work: 'Due work',

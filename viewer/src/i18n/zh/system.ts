@@ -66,7 +66,7 @@ export const system = {
   certificate: { authority: '签名根证书', tls: '本网关 TLS 证书', client_ca: '设备证书颁发机构' },
   processes: '进程',
   processesAlive: '{roles}：都在运行。',
-  role: { web: '网页', ingest: '接收', drain: '索引归档', worker: '任务', beat: '定时' },
+  role: { web: '网页', ingest: '接收', carts: '心电文件', drain: '索引归档', worker: '任务', beat: '定时' },
   processGone: '{role}（{host}）最后出现于 {time}。',
   work: '待办任务',
   workState: { due: '到期', failing: '失败', done: '已完成' },
