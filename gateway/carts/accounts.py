@@ -52,7 +52,7 @@ class Accounts:
                 self._known = _understand(json.loads(self._path.read_text(encoding="utf-8")))
                 self._stamp = stamp
         except FileNotFoundError:
-            pass  # the drain writes it once the database was there
+            return self._known  # the drain writes the file once the database was there
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             log.warning("accounts_unreadable", error=type(error).__name__)
         return self._known
