@@ -98,6 +98,7 @@ def test_killed_between_journal_and_folder_nothing_is_lost_and_nothing_is_there_
     county: Gateway,
 ) -> None:
     done = drop_of(county) / "done"
+    done.mkdir(parents=True, exist_ok=True)
     aside = done.rename(drop_of(county).parent / ".done-aside")
     done.write_text("in the way: nothing can be moved there")
     put(drop_of(county), {"c.xml": aecg("CART-3")})
