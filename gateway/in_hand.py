@@ -22,6 +22,7 @@ from pathlib import Path
 import structlog
 
 from gateway.journal import JournalRecord
+from gateway.status_file import write_whole
 
 log = structlog.get_logger()
 
@@ -89,10 +90,8 @@ class InHand:
             "suspects": sorted(self.suspects),
             "deaths": [[*key, count] for key, count in sorted(self.deaths.items())],
         }
-        temporary = self._path.with_suffix(".tmp")
         try:
-            temporary.write_text(json.dumps(note))
-            temporary.replace(self._path)
+            write_whole(self._path, note)
         except OSError as error:  # a full disk: indexing is worth more than knowing what would end it
             log.warning("in_hand_not_noted", error=error.strerror)
 

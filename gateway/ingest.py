@@ -3,7 +3,6 @@
 import asyncio
 import gc
 import ipaddress
-import json
 import os
 import signal
 import socket
@@ -29,11 +28,11 @@ from gateway.preparation import Awaited
 from gateway.processes import Supervisor
 from gateway.settings import Settings
 from gateway.snapshot import DeviceDirectory
+from gateway.status_file import INTERVAL_S, write_whole
 
 log = structlog.get_logger()
 
 BACKLOG = 512  # connections that wait while every worker is busy for a moment
-STATUS_INTERVAL_S = 1.0
 
 
 def run_ingest(settings: Settings) -> None:
@@ -147,7 +146,7 @@ def _run_folder(settings: Settings, doors: Sequence[Door]) -> None:
 def _run_ftp(settings: Settings, doors: Sequence[Door], listener: socket.socket) -> None:
     for door in doors:
         door.listener.close()
-    from gateway.carts.ftp import run_ftp  # noqa: PLC0415 (as above)
+    from gateway.carts.ftp.server import run_ftp  # noqa: PLC0415 (as above)
 
     run_ftp(settings, listener)
 
@@ -214,13 +213,13 @@ async def _publish_status(
     while True:
         try:
             status = _status(settings, doors, acceptors, journal)
-            await asyncio.to_thread(_write_whole, path, json.dumps(status))
+            await asyncio.to_thread(write_whole, path, status)
             away = False
         except OSError as error:  # a full disk, or a folder that the drain removed while we looked
             if not away:
                 log.warning("status_not_written", error=error.strerror)
             away = True
-        await asyncio.sleep(STATUS_INTERVAL_S)
+        await asyncio.sleep(INTERVAL_S)
 
 
 def _status(
@@ -271,10 +270,3 @@ def _describe_tls(tls: TlsServer) -> dict[str, object]:
 
 def _status_path(settings: Settings) -> Path:
     return settings.data_dir / "run" / f"ingest-{os.getpid()}.json"
-
-
-def _write_whole(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(text)
-    temporary.replace(path)

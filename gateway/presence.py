@@ -7,20 +7,15 @@ drain write anyway is read along.
 import json
 import os
 import socket
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import structlog
-
 from gateway.pulse import FILE_NAME as DRAIN_FILE
+from gateway.status_file import StatusFile
 
-log = structlog.get_logger()
-
-INTERVAL_S = 1.0
 GONE_AFTER = timedelta(seconds=5)
 FORGOTTEN_AFTER = timedelta(
     minutes=10
@@ -45,41 +40,23 @@ class Presence:
 
     def __init__(self, folder: Path, *, role: str, node: str, now: Callable[[], datetime]):
         self._folder, self._now = folder, now
-        self._path = folder / f"process-{role}-{socket.gethostname()}-{os.getpid()}.json"
-        self._facts = {
+        path = folder / f"process-{role}-{socket.gethostname()}-{os.getpid()}.json"
+        facts = {
             "role": role, "node": node, "host": socket.gethostname(), "pid": os.getpid(),
             "started_at": now().isoformat(),
         }  # fmt: skip
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="presence", daemon=True)
+        self._file = StatusFile(path, lambda: {**facts, "at": now().isoformat()})
 
     def start(self) -> None:
-        self._thread.start()
+        self._forget_the_dead()
+        self._file.start()
 
     def stop(self) -> None:
-        self._stop.set()
-        self._thread.join()
-        self._path.unlink(missing_ok=True)
+        self._file.stop()
 
     def say(self) -> None:
-        """Write the file, whole."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        temporary = self._path.with_suffix(".tmp")
-        temporary.write_text(json.dumps({**self._facts, "at": self._now().isoformat()}), encoding="utf-8")
-        temporary.replace(self._path)
-
-    def _run(self) -> None:
-        said = True
-        self._forget_the_dead()
-        while not self._stop.is_set():
-            try:
-                self.say()
-                said = True
-            except OSError as error:  # a full disk
-                if said:
-                    log.warning("presence_not_written", error=error.strerror)
-                said = False
-            self._stop.wait(INTERVAL_S)
+        """Once, now. Raises OSError."""
+        self._file.say()
 
     def _forget_the_dead(self) -> None:
         for path in self._folder.glob("process-*.json"):

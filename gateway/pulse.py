@@ -17,6 +17,7 @@ from typing import Any
 import structlog
 
 from gateway.causes import cause_of
+from gateway.status_file import write_whole
 
 log = structlog.get_logger()
 
@@ -92,13 +93,8 @@ class Pulse:
     def beat(self) -> None:
         """Write the file, whole."""
         away = {part: since.isoformat() for part, since in dict(self._away).items()}
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self._path.with_suffix(".tmp")
         why = {part: self._why[part] for part in away}
-        temporary.write_text(
-            json.dumps({**self.figures(), "pid": os.getpid(), "away": away, "why": why}), encoding="utf-8"
-        )
-        temporary.replace(self._path)
+        write_whole(self._path, {**self.figures(), "pid": os.getpid(), "away": away, "why": why})
 
     def beat_until(self, stop: threading.Event) -> None:
         """Every second; a full disk stops the pulse and nothing else. A drain that ends in order takes its file away."""

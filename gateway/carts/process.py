@@ -1,12 +1,9 @@
 """The process that watches the drop folder, beside the listeners and without a database."""
 
-import json
 import os
 import signal
 import threading
 from collections.abc import Callable
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import structlog
@@ -17,12 +14,12 @@ from gateway.carts.folder import Tally, Watch
 from gateway.carts.taking import Taking
 from gateway.runtime import utc_now
 from gateway.settings import Settings
+from gateway.status_file import StatusFile
 from gateway.threads import JournalThread
 
 log = structlog.get_logger()
 
 LOOK_S = 1.0
-STATUS_INTERVAL_S = 1.0
 
 
 def open_taking(settings: Settings) -> Taking:
@@ -44,7 +41,7 @@ def run_folder(settings: Settings) -> None:
     taking = open_taking(settings)
     accounts = Accounts(settings.directory_snapshot)
     watch = Watch(settings, taking, accounts)
-    status = StatusFile(settings.data_dir / "run", settings.node, lambda: describe(settings, watch.tally))
+    status = status_of(settings, lambda: describe(settings, watch.tally))
     status.start()
     log.info("drop_folder_watched", folder=str(settings.drop_folder))
     try:
@@ -73,44 +70,16 @@ def describe(settings: Settings, tally: Tally) -> dict[str, Any]:
     }
 
 
-class StatusFile:
-    """Says each second what a process does; others read the file and see a dead one by its age."""
+def status_of(settings: Settings, describe: Callable[[], dict[str, Any]]) -> StatusFile:
+    """What this process says among the listeners."""
 
-    def __init__(self, folder: Path, node: str, describe: Callable[[], dict[str, Any]]) -> None:
-        self._path = folder / f"ingest-{os.getpid()}.json"
-        self._node, self._describe = node, describe
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="status", daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._stop.set()
-        self._thread.join()
-        self._path.unlink(missing_ok=True)
-
-    def _run(self) -> None:
-        away = False
-        while not self._stop.is_set():
-            try:
-                self._write()
-                away = False
-            except OSError as error:
-                if not away:
-                    log.warning("status_not_written", error=error.strerror)
-                away = True
-            self._stop.wait(STATUS_INTERVAL_S)
-
-    def _write(self) -> None:
-        content = {
+    def told() -> dict[str, Any]:
+        return {
             "pid": os.getpid(),
-            "node": self._node,
+            "node": settings.node,
             "role": "carts",
-            "at": datetime.now(UTC).isoformat(),
-            "listeners": [self._describe()],
+            "at": utc_now().isoformat(),
+            "listeners": [describe()],
         }
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self._path.with_suffix(".tmp")
-        temporary.write_text(json.dumps(content), encoding="utf-8")
-        temporary.replace(self._path)
+
+    return StatusFile(settings.data_dir / "run" / f"ingest-{os.getpid()}.json", told)

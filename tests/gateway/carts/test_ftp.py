@@ -19,7 +19,9 @@ import pytest
 from gateway import accounts
 from gateway.carts.accounts import Accounts
 from gateway.carts.apart import Readers
-from gateway.carts.ftp import Desk, FtpTally, describe, make_server, remove_incoming
+from gateway.carts.ftp.desk import Desk, FtpTally
+from gateway.carts.ftp.files import remove_incoming
+from gateway.carts.ftp.server import describe, make_server
 from gateway.carts.process import open_taking
 from gateway.carts.sign_in import Doorkeeper
 from gateway.carts.taking import Taking
