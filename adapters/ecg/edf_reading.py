@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from adapters.ecg.assembling import assemble, check_rate
 from adapters.ecg.content import Companions, Content, Scattered
 from adapters.ecg.errors import NotAnEcg
+from adapters.ecg.lead_names import is_ecg_name
 from adapters.ecg.recording import (
     Caution,
     EcgDevice,
@@ -27,7 +28,7 @@ from adapters.ecg.recording import (
     Lead,
 )
 from adapters.ecg.text import read_text
-from adapters.ecg.units import microvolts_of, read_sex
+from adapters.ecg.units import is_counts, microvolts_of, read_sex
 
 _HEADER_BYTES, _SIGNAL_BYTES = 256, 256
 _MOST_SIGNALS = 512
@@ -37,6 +38,7 @@ _NO_ECG = re.compile(
     r"^(eeg|emg|eog|resp|pleth|sao2|spo2|temp|status|trigger|edf annotations|bdf annotations)", re.IGNORECASE
 )
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
+_ANNOTATIONS = re.compile(r"[EB]DF Annotations")
 _ONSET = re.compile(rb"^([+-]\d+(?:\.\d*)?)\x14")
 _AT_ONCE_BYTES = 1 << 22  # read in one go, of all signals; more is picked out record by record
 _MOST_RECORDS, _MOST_INTERRUPTED = 10_000_000, 1_000_000
@@ -174,15 +176,22 @@ def _signal(found: dict[str, bytes], position: int) -> _Signal:
 
 def _choose(signals: list[_Signal]) -> tuple[list[_Signal], list[Caution]]:
     voltages = [signal for signal in signals if _is_ecg(signal)]
-    named = [signal for signal in voltages if re.search(r"ecg|ekg|心电", signal.label, re.IGNORECASE)]
+    told = []
+    if not voltages:
+        voltages = [signal for signal in signals if is_counts(signal.unit) and is_ecg_name(signal.label)]
+        told = [Caution(code="not_calibrated", about=signal.label) for signal in voltages]
     if not voltages:
         raise NotAnEcg("no_leads", ", ".join(signal.label for signal in signals[:5]))
-    rate = Counter(signal.samples for signal in (named or voltages)).most_common(1)[0][0]
-    chosen = [signal for signal in voltages if signal.samples == rate and rate]
+    candidates = [
+        signal for signal in voltages if is_ecg_name(signal.label)
+    ] or voltages  # not a sleeper's EEG
+    rate = Counter(signal.samples for signal in candidates).most_common(1)[0][0]
+    chosen = [signal for signal in candidates if signal.samples == rate and rate]
     left = [signal for signal in signals if signal not in chosen and "nnotations" not in signal.label]
     if not chosen:
         raise NotAnEcg("no_leads")
-    return chosen, [Caution(code="lead_left_out", about=signal.label) for signal in left]
+    told = [caution for caution in told if any(caution.about == signal.label for signal in chosen)]
+    return chosen, [*told, *(Caution(code="lead_left_out", about=signal.label) for signal in left)]
 
 
 def _is_ecg(signal: _Signal) -> bool:
@@ -190,7 +199,7 @@ def _is_ecg(signal: _Signal) -> bool:
 
 
 def _lead(content: Content, layout: _Layout, signal: _Signal, onsets: NDArray[np.int64] | None) -> Lead:
-    microvolts = microvolts_of(signal.unit) or 0.0
+    microvolts = 1.0 if is_counts(signal.unit) else microvolts_of(signal.unit) or 0.0
     channel: Scattered = _Channel(content, layout, signal)
     if onsets is not None:
         channel = _Spread(channel, onsets, signal.samples)
@@ -256,14 +265,14 @@ class _Spread(Scattered):
 def _onsets(
     content: Content, layout: _Layout, signals: list[_Signal], rate: float
 ) -> NDArray[np.int64] | None:
-    """EDF+D: where each record begins, in samples; it stands first in its annotations (EDF+ 2.2.4). None: no gaps."""
-    annotations = next((signal for signal in signals if signal.label.startswith("EDF Annotations")), None)
+    """EDF+D, BDF+D: where each record begins, in samples; it stands first in its annotations (EDF+ 2.2.4). None: no gaps."""
+    annotations = next((signal for signal in signals if _ANNOTATIONS.match(signal.label)), None)
     if annotations is None or layout.records > _MOST_INTERRUPTED:
         raise NotAnEcg("damaged", "EDF+D")
     seconds = []
     for record in range(layout.records):
-        at = layout.start + (record * layout.record_samples + annotations.at) * 2
-        onset = _ONSET.match(content.take(at, annotations.samples * 2))
+        at = layout.start + (record * layout.record_samples + annotations.at) * layout.width
+        onset = _ONSET.match(content.take(at, annotations.samples * layout.width))
         if onset is None:
             raise NotAnEcg("damaged", "EDF+D")
         seconds.append(float(onset[1]))

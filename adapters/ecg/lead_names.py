@@ -24,12 +24,16 @@ SCP_CODES: dict[int, str] = {
 
 _WORDS = {
     "d1": "I", "d2": "II", "d3": "III", "di": "I", "dii": "II", "diii": "III", "l1": "I", "l2": "II", "l3": "III",
-    "1": "I", "2": "II", "3": "III", "avrneg": "-aVR", "vx": "X", "vy": "Y", "vz": "Z", "vr": "aVR", "vl": "aVL",
+    "avrneg": "-aVR", "vx": "X", "vy": "Y", "vz": "Z", "vr": "aVR", "vl": "aVL",
     "vf": "aVF", "ml2": "MLII", "ml1": "MLI", "ml3": "MLIII", "modlii": "MLII", "一": "I", "二": "II", "三": "III",
     "加压右上肢": "aVR", "加压左上肢": "aVL", "加压左下肢": "aVF", "加压单极右上肢": "aVR", "加压单极左上肢": "aVL",
     "加压单极左下肢": "aVF", "右上肢加压": "aVR", "左上肢加压": "aVL", "左下肢加压": "aVF",
 }  # fmt: skip
+# Of a limb lead; "ECG 1" and "channel 2" are only counted, and nothing can be calculated from them.
+_NUMBERED = re.compile(r"(?:mdc_ecg_lead_|ecg_lead_|lead |标准|导联|导程)+ ?([123])(?:导联|导程)?")
+_NUMBERS = {"1": "I", "2": "II", "3": "III"}
 _CHEST = re.compile(r"(?:c|胸|胸前|心前区)(?:导联|导)?v?([1-9])(r?)")
+_SAYS_ECG = re.compile(r"ecg|ekg|心电", re.IGNORECASE)
 _DRESSING = re.compile(
     r"^(mdc_ecg_lead_|mindray_ecg_lead_|ecg_lead_|ecg_|ecg lead |ecg |ekg |lead |channel |标准|导联|导程)"
     r"|(导联|导程| lead|-ecg| ecg|-ref|\(ecg\)|[_ ]?(uv|mv))$"
@@ -43,10 +47,18 @@ def standard_name(label: str) -> str:
     while word != before:
         before, word = word, _DRESSING.sub("", word).strip(" _:.")
     compact = re.sub(r"[\s_]|(?<=av)-(?=[rlf]$)|(?<=^v)-(?=\d)", "", word)
+    numbered = _NUMBERED.fullmatch(plain.lower())
+    if numbered:
+        return _NUMBERS[numbered[1]]
     chest = _CHEST.fullmatch(compact)
     if chest:
         return f"V{chest[1]}{chest[2].upper()}"
     return _KNOWN.get(compact) or _WORDS.get(compact) or plain
+
+
+def is_ecg_name(label: str) -> bool:
+    """Whether a name alone says that a signal is an ECG: one of the standard's, or ECG in it."""
+    return bool(_SAYS_ECG.search(label)) or standard_name(label).lower() in _KNOWN
 
 
 def name_of_code(code: str, meaning: str = "") -> str:

@@ -12,14 +12,43 @@ _FIRST_YEAR, _LAST_YEAR = 1980, 2100  # of a cart's clock; what is outside was n
 _MICROVOLTS = {
     "nv": 1e-3, "uv": 1.0, "μv": 1.0, "microvolt": 1.0, "microvolts": 1.0, "mv": 1e3, "millivolt": 1e3,
     "millivolts": 1e3, "v": 1e6, "volt": 1e6, "volts": 1e6, "[uv]": 1.0, "[mv]": 1e3, "微伏": 1.0, "毫伏": 1e3,
+    "uvolt": 1.0, "uvolts": 1.0, "mvolt": 1e3, "mvolts": 1e3, "nanovolt": 1e-3, "nanovolts": 1e-3,
 }  # fmt: skip
+# µV and μV of UTF-8, Latin-1 and GB18030, when they were read as another of these.
+_GARBLED = ("âμv", "îœv", "î¼v", "碌v", "渭v", "礦", "¦ìv", "μv", "?v", "\ufffdv")
+_COUNTS = (
+    "",
+    "adu",
+    "adus",
+    "nu",
+    "a.u.",
+    "au",
+    "lsb",
+    "raw",
+    "adc",
+    "count",
+    "counts",
+    "digit",
+    "digits",
+    "none",
+)
 _DATE = re.compile(r"(\d{4})[-./年]?(\d{1,2})[-./月]?(\d{1,2})日?")
 _DATE_WESTERN = re.compile(r"(\d{1,2})[-/.](\d{1,2})[-/.](\d{4})")
 
 
 def microvolts_of(unit: str) -> float | None:
     """How many microvolts one of it is; None when it is no voltage."""
-    return _MICROVOLTS.get(unicodedata.normalize("NFKC", unit).strip().lower())
+    plain = _plain(unit)
+    return 1.0 if plain in _GARBLED else _MICROVOLTS.get(plain)
+
+
+def is_counts(unit: str) -> bool:
+    """Whether it says only that there are numbers: what they are in microvolts is not known."""
+    return _plain(unit) in _COUNTS
+
+
+def _plain(unit: str) -> str:
+    return unicodedata.normalize("NFKC", unit).strip(" \0").lower()
 
 
 def as_utc(moment: datetime | None) -> datetime | None:

@@ -4,29 +4,31 @@ Names in it are names only, never a path. WFDB Applications Guide, header(5).
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from adapters.ecg.content import Content
 from adapters.ecg.errors import NotAnEcg
+from adapters.ecg.lead_names import is_ecg_name
 from adapters.ecg.recording import EcgFilters, EcgMeasurements, EcgPatient
 from adapters.ecg.text import read_text
-from adapters.ecg.units import read_sex
+from adapters.ecg.units import is_counts, microvolts_of, read_sex
 
 HEADER_LIMIT_BYTES = 1 << 20
 _MOST_SEGMENTS = 10_000
 _DEFAULT_RATE, _DEFAULT_GAIN = 250.0, 200.0  # header(5)
+RECORD_BEGINNING = re.compile(r"^[\w.\-]+(?:/\d+)?[ \t]+\d+\b")
 RECORD = re.compile(
     r"^(?P<name>[\w.\-]+)(?:/(?P<segments>\d+))?[ \t]+(?P<signals>\d+)(?:[ \t]+(?P<rate>[\d.eE+-]+)(?:/[^ \t]*)?"
-    r"(?:[ \t]+(?P<samples>\d+)(?:[ \t]+(?P<time>\d{1,2}:\d{1,2}(?::\d{1,2}(?:\.\d*)?)?)"
-    r"(?:[ \t]+(?P<date>\d{1,2}/\d{1,2}/\d{4}))?)?)?)?[ \t]*$"
+    r"(?:[ \t]+(?P<samples>\d+)(?:[ \t]+(?P<time>\d{1,2}(?::\d{1,2}){0,2}(?:\.\d*)?)"
+    r"(?:[ \t]+(?P<date>\d{1,2}/\d{1,2}/\d{4}))?)?)?)?(?:[ \t]+[^\d\s].*)?[ \t]*$"
 )
 SIGNAL = re.compile(
     r"^(?P<file>\S+)[ \t]+(?P<format>\d+)(?:x(?P<per_frame>\d+))?(?::(?P<skew>\d+))?(?:\+(?P<offset>\d+))?"
-    r"(?:[ \t]+(?P<gain>[\d.eE+-]+)(?:\((?P<baseline>[+-]?\d+)\))?(?:/(?P<unit>\S+))?"
+    r"(?:[ \t]+(?P<gain>[\d.eE+-]+(?=[(/\s]|$))?(?:\((?P<baseline>[+-]?\d+)(?:\.0*)?\))?(?:/(?P<unit>\S+))?"
     r"(?:[ \t]+(?P<bits>\d+)(?:[ \t]+(?P<zero>[+-]?\d+)(?:[ \t]+(?P<first>[+-]?\d+)(?:[ \t]+(?P<checksum>[+-]?\d+)"
-    r"(?:[ \t]+(?P<block>\d+)(?:[ \t]+(?P<description>.*))?)?)?)?)?)?)?[ \t]*$"
+    r"(?:[ \t]+(?P<block>\d+)(?:[ \t]+(?P<description>.*))?)?)?)?)?)?)?(?:[ \t]+(?P<early>[^\d\s].*))?[ \t]*$"
 )
 SEGMENT = re.compile(r"^(?P<name>[\w.\-~]+)[ \t]+(?P<samples>\d+)[ \t]*$")
 _MEASURED = {
@@ -68,12 +70,12 @@ class Header:
 def read_header(content: Content) -> Header:
     if content.size > HEADER_LIMIT_BYTES:
         raise NotAnEcg("too_large", content.name)
-    lines = [line.strip() for line in read_text(content.whole()).splitlines()]
+    lines = lines_of(content.whole())
     comments = tuple(line.lstrip("# ") for line in lines if line.startswith("#"))
     told = [line for line in lines if line and not line.startswith("#")]
     record = RECORD.match(told[0]) if told else None
     if record is None:
-        raise NotAnEcg("damaged", content.name)
+        raise NotAnEcg("damaged", told[0][:40] if told else content.name)
     count, segments = int(record["signals"]), int(record["segments"] or 0)
     if segments > _MOST_SEGMENTS:
         raise NotAnEcg("too_large", str(segments))
@@ -87,10 +89,15 @@ def read_header(content: Content) -> Header:
         rate=_float(record["rate"], _DEFAULT_RATE),
         samples=int(record["samples"]) if record["samples"] and int(record["samples"]) else None,
         started_at=_started_at(record["date"], record["time"]),
-        signals=() if segments else tuple(_signal(line) for line in told[1 : wanted + 1]),
+        signals=() if segments else _with_scale([_signal(line) for line in told[1 : wanted + 1]]),
         segments=tuple(_segment(line) for line in told[1 : wanted + 1]) if segments else (),
         comments=comments,
     )
+
+
+def lines_of(raw: bytes) -> list[str]:
+    """Trimmed; a byte order mark is no part of them."""
+    return [line.strip() for line in read_text(raw.removeprefix(b"\xef\xbb\xbf")).splitlines()]
 
 
 def _segment(line: str) -> tuple[str, int]:
@@ -118,7 +125,19 @@ def _signal(line: str) -> Signal:
         calibrated=bool(gain),
         initial=int(found["first"] or 0),
         checksum=int(found["checksum"]) if found["checksum"] is not None else None,
-        description=(found["description"] or "").strip(),
+        description=(found["description"] or found["early"] or "").strip(),
+    )
+
+
+def _with_scale(signals: list[Signal]) -> tuple[Signal, ...]:
+    """ECGs in counts alone ("adu") get WFDB's own scale, as those with a gain of 0, when there is no voltage."""
+    if any(microvolts_of(signal.unit) is not None for signal in signals):
+        return tuple(signals)
+    return tuple(
+        replace(signal, gain=_DEFAULT_GAIN, unit="mV", calibrated=False)
+        if is_counts(signal.unit) and is_ecg_name(signal.description)
+        else signal
+        for signal in signals
     )
 
 
@@ -130,11 +149,11 @@ def _float(text: str | None, otherwise: float) -> float:
 
 
 def _started_at(date: str | None, time: str | None) -> datetime | None:
-    """A time without a date says nothing of when."""
+    """A time without a date says nothing of when. Two numbers are minutes and seconds (`strtim`)."""
     if not date or not time:
         return None
     day, month, year = map(int, date.split("/"))
-    hour, minute, second = (*time.split(":"), "0")[:3]
+    hour, minute, second = ("0", "0", *time.split(":"))[-3:]
     try:
         whole, _, fraction = second.partition(".")
         micro = int(fraction[:6].ljust(6, "0")) if fraction else 0

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from adapters.ecg.assembling import assemble, check_rate
 from adapters.ecg.content import Companions, Content, Scattered
 from adapters.ecg.errors import NotAnEcg
+from adapters.ecg.lead_names import unique_names
 from adapters.ecg.recording import (
     MOST_LEADS,
     Caution,
@@ -29,11 +30,13 @@ from adapters.ecg.units import microvolts_of
 from adapters.ecg.wfdb_header import (
     HEADER_LIMIT_BYTES,
     RECORD,
+    RECORD_BEGINNING,
     SEGMENT,
     SIGNAL,
     Comments,
     Header,
     Signal,
+    lines_of,
     read_header,
 )
 from adapters.ecg.wfdb_signals import Files, frames_of, lead_of
@@ -43,12 +46,11 @@ def is_wfdb(content: Content) -> bool:
     head = content.head
     if b"\0" in head or content.size > HEADER_LIMIT_BYTES:
         return False
-    lines = [
-        line for line in head.decode("latin-1").splitlines() if line.strip() and not line.startswith("#")
-    ]
-    return bool(lines and RECORD.match(lines[0])) and (
-        (len(lines) == 1 and content.suffix == ".hea")  # cut short, or a note of two words in a zip
-        or (len(lines) > 1 and bool(SIGNAL.match(lines[1]) or SEGMENT.match(lines[1])))
+    lines = [line for line in lines_of(head) if line and not line.startswith("#")]
+    if content.suffix == ".hea":  # whatever else is wrong with it: it can be said
+        return bool(lines and RECORD_BEGINNING.match(lines[0]))
+    return len(lines) > 1 and bool(
+        RECORD.match(lines[0]) and (SIGNAL.match(lines[1]) or SEGMENT.match(lines[1]))
     )
 
 
@@ -108,7 +110,7 @@ def _voltages(header: Header) -> list[Signal]:
     """Voltage signals of the rate that most of them have."""
     voltages = [signal for signal in header.signals if microvolts_of(signal.unit) is not None]
     if not voltages:
-        raise NotAnEcg("no_leads")
+        raise NotAnEcg("no_leads", ", ".join(signal.description for signal in header.signals[:5]))
     if len(voltages) > MOST_LEADS:
         raise NotAnEcg("too_many_leads", str(len(voltages)))
     rates = [signal.per_frame for signal in voltages]
@@ -158,8 +160,9 @@ def _read_segments(header: Header, companions: Companions) -> tuple[list[Lead], 
         raise NotAnEcg("no_leads")
     if at > 1 << 40 or (header.samples is not None and header.samples > at):
         raise NotAnEcg("truncated", header.name)
+    total = at * round(rate / header.rate)
     joined = [
-        Lead(name=name, digital=cast("NDArray[Any]", _Joined(at, found))) for name, found in pieces.items()
+        Lead(name=name, digital=cast("NDArray[Any]", _Joined(total, found))) for name, found in pieces.items()
     ]
     return (
         joined,
@@ -171,8 +174,9 @@ def _read_segments(header: Header, companions: Companions) -> tuple[list[Lead], 
 def _add_pieces(
     pieces: dict[str, list[tuple[int, Lead]]], leads: list[Lead], at: int, frames: int, per_frame: int
 ) -> None:
-    for lead in leads:
+    names = unique_names([lead.name for lead in leads])
+    for name, lead in zip(names, leads, strict=True):
         if lead.samples < frames * per_frame:
             raise NotAnEcg("truncated", lead.name)
         short = replace(lead, digital=lead.digital[: frames * per_frame]) if lead.samples < 1 << 22 else lead
-        pieces.setdefault(lead.name, []).append((at * per_frame, short))
+        pieces.setdefault(name, []).append((at * per_frame, short))

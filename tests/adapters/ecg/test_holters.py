@@ -111,6 +111,43 @@ def test_what_is_no_voltage_is_left_out_and_told(tmp_path: Path) -> None:
     }
 
 
+def test_of_a_sleeper_s_signals_only_the_ecg_is_read(tmp_path: Path) -> None:
+    path = put(tmp_path, "a.edf", edf(COUNTS, labels=("C3-A2", "ECG 1", "Chin")))
+
+    assert [lead.name for lead in read_recording(path).leads] == ["ECG 1"]
+
+
+def test_channels_that_are_only_counted_are_no_limb_leads(tmp_path: Path) -> None:
+    recording = read_recording(put(tmp_path, "a.edf", edf(COUNTS, labels=("ECG 1", "ECG 2", "ECG 3"))))
+
+    assert [lead.name for lead in recording.leads] == ["ECG 1", "ECG 2", "ECG 3"]
+
+
+def test_an_ecg_without_a_unit_is_shown_as_not_calibrated(tmp_path: Path) -> None:
+    recording = read_recording(put(tmp_path, "a.edf", edf(COUNTS, units=("", "", ""))))
+
+    assert [lead.name for lead in recording.leads if not lead.derived] == ["I", "II", "V1"]
+    assert "not_calibrated" in codes(recording)
+    assert (
+        refusal(put(tmp_path, "b.edf", edf(COUNTS, labels=("Pleth", "Pos", "X1"), units=("",) * 3)))
+        == "no_leads"
+    )
+
+
+def test_records_of_an_interrupted_bdf_stand_where_they_were_recorded(tmp_path: Path) -> None:
+    data = edf(COUNTS[:2, :500], labels=("ECG II", "BDF Annotations"), plus="BDF+D", bytes_per_sample=3)
+    record = 2 * 250 * 3
+    head, records = data[: -2 * record], [bytearray(data[-2 * record : -record]), bytearray(data[-record:])]
+    for start, content in zip((0, 3), records, strict=True):
+        content[750:756] = f"+{start}\x14\x14\0\0".encode()
+    path = put(tmp_path, "a.bdf", head + b"".join(records))
+
+    recording = read_recording(path)
+
+    assert recording.samples == 4 * 250
+    assert np.allclose(recording.window_uv(750, 1000)[0], COUNTS[0, 250:500] * 2.5, atol=0.6)
+
+
 def test_a_recording_that_was_never_closed_is_as_long_as_it_is(tmp_path: Path) -> None:
     assert read_recording(put(tmp_path, "a.edf", edf(COUNTS, records=-1))).samples == 2500
 

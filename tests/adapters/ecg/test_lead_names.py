@@ -38,13 +38,15 @@ from adapters.ecg.lead_names import name_of_code, standard_name, unique_names
         ("  V2 ", "V2"),
         ("ECG V1-Ref", "V1"),
         ("导联V8", "V8"),
+        ("Lead 1", "I"),
+        ("标准2导联", "II"),
     ],
 )
 def test_words_of_vendors_become_the_standard_s_names(label: str, name: str) -> None:
     assert standard_name(label) == name
 
 
-@pytest.mark.parametrize("label", ["Nehb D2x", "通道A", "ES", "Ch7"])
+@pytest.mark.parametrize("label", ["Nehb D2x", "通道A", "ES", "Ch7", "ECG 1", "ECG2", "Channel 1", "2"])
 def test_names_that_nobody_knows_stay(label: str) -> None:
     assert standard_name(f" {label} ") == label
 

@@ -10,6 +10,7 @@ import wfdb
 
 from adapters.ecg.errors import NotAnEcg
 from adapters.ecg.reading import companions_of, read_recording, read_set
+from adapters.ecg.units import COUNTY_TIME
 from adapters.ecg.wfdb_writing import write_wfdb
 from tests.adapters.ecg.builders import heartbeats, put
 from tests.samples import samples_dir
@@ -166,6 +167,80 @@ def test_segments_stand_where_they_belong_and_a_gap_is_not_recorded(tmp_path: Pa
     assert np.allclose(found[:1000], COUNTS[1, :1000] * 2.5)
     assert np.isnan(found[1000:1500]).all()
     assert np.allclose(found[1500:], COUNTS[1, 1000:2000] * 2.5)
+
+
+def test_segments_of_several_samples_per_frame_are_as_long_as_they_are(tmp_path: Path) -> None:
+    lead = COUNTS[1, :1000]
+    frames = np.concatenate([lead.reshape(250, 4), np.ones((250, 1))], axis=1).astype("<i2")
+    put(tmp_path, "s1.dat", frames.tobytes())
+    put(
+        tmp_path,
+        "s1.hea",
+        b"s1 2 125 250\ns1.dat 16x4 400/mV 16 0 0 0 0 II\ns1.dat 16 1/NU 16 0 0 0 0 RESP\n",
+    )
+    put(tmp_path, "m.hea", b"m/3 2 125 400\ns1 250\n~ 100\n~ 50\n")
+
+    found = read_set(sorted(tmp_path.iterdir())).window_uv()[0]
+
+    assert np.allclose(found[:1000], lead * 2.5)
+    assert found.size == 1600 and np.isnan(found[1000:]).all()
+
+
+def test_two_signals_of_one_name_stay_two_over_segments(tmp_path: Path) -> None:
+    put(tmp_path, "s1.dat", COUNTS[:2, :500].T.astype("<i2").tobytes())
+    put(tmp_path, "s1.hea", b"s1 2 250 500\ns1.dat 16 400 16 0 0 0 0 ECG\ns1.dat 16 400 16 0 0 0 0 ECG\n")
+    put(tmp_path, "m.hea", b"m/1 2 250 500\ns1 500\n")
+
+    assert np.allclose(read_set(sorted(tmp_path.iterdir())).window_uv(), COUNTS[:2, :500] * 2.5)
+
+
+SIGNALS = "a.dat 16 200 16 0 0 0 0 I\na.dat 16 200 16 0 0 0 0 II\n"
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "r 2\n" + SIGNALS,
+        "r 2 250 500 12:30 22/11/2026\n" + SIGNALS,  # minutes and seconds
+        "r 2 250 500 30.5 22/11/2026\n" + SIGNALS,
+        "r 2 250 500 # ten seconds\n" + SIGNALS,
+        "\ufeffr 2 250 500\r\n" + SIGNALS.replace("\n", "\r\n"),
+        "# first\n r 2 250 500\n\n" + SIGNALS.replace("a.dat", "  a.dat").replace(" ", "\t"),
+        "r 2 250 500\na.dat 16 (100)/mV 16 0 0 0 0 I\na.dat 16 1.5e2(-7) 16 1024 0 0 0 II\n",
+        "r 2 250 500\na.dat 16 -200/uV 16 0 I\na.dat 16 200 II\n",
+        "r 2 250 500\na.dat 16 1000/adu 16 0 0 0 0 I\na.dat 16 1000/adu 16 0 0 0 0 II\n",
+    ],
+)
+def test_headers_as_they_are_written_are_read_as_wfdb_reads_them(tmp_path: Path, header: str) -> None:
+    put(tmp_path, "a.dat", COUNTS[:2, :500].T.astype("<i2").tobytes())
+    put(tmp_path, "r.hea", header.encode())
+    expected = wfdb.rdrecord(str(tmp_path / "r"))
+    unit = {"mV": 1000.0, "uV": 1.0, "adu": 5000.0}  # the last means nothing: WFDB's 200 counts per millivolt
+
+    recording = read_set(sorted(tmp_path.iterdir()))
+
+    for index, name in enumerate(("I", "II")):
+        found = recording.lead(name).window_uv()  # type: ignore[union-attr]
+        assert np.allclose(found, expected.p_signal[:, index] * unit[expected.units[index]], atol=0.01)
+    if expected.base_datetime:
+        assert recording.started_at == expected.base_datetime.replace(tzinfo=COUNTY_TIME)
+    told = {caution.code for caution in recording.cautions}
+    assert ("not_calibrated" in told) == ("adu" in header)
+
+
+def test_a_unit_in_greek_is_no_millivolt(tmp_path: Path) -> None:
+    put(tmp_path, "a.dat", COUNTS[:1, :500].T.astype("<i2").tobytes())
+    for charset in ("utf-8", "gb18030"):
+        put(tmp_path, "r.hea", "r 1 250 500\na.dat 16 2/μV 16 0 0 0 0 II\n".encode(charset))
+        assert read_set(sorted(tmp_path.iterdir())).leads[0].gain_uv == 0.5
+
+
+def test_a_header_that_cannot_be_read_says_where(tmp_path: Path) -> None:
+    path = put(tmp_path, "r.hea", b"r 1 250 500 10:00:00 2026-11-22\na.dat 16 200 16 0 0 0 0 I\n")
+
+    with pytest.raises(NotAnEcg) as refusal:
+        read_recording(path)
+    assert refusal.value.code == "damaged" and "2026-11-22" in refusal.value.about
 
 
 def test_a_header_alone_says_what_it_waits_for(tmp_path: Path) -> None:
