@@ -1,7 +1,7 @@
 """Indexing DICOM instances: each becomes a row of its study, a duplicate, or something a person must look at.
 
 An instance joins a study only from the same institution and the same patient. What the database alone can find
-wrong was accepted already, so it is held here, never refused.
+wrong was accepted already, so it is held here, never refused. An electrocardiogram does not wait for want of UIDs.
 """
 
 import uuid
@@ -30,6 +30,7 @@ __all__ = ["Hold", "Incoming", "Known", "find_hold", "index_instances", "is_know
 
 SETTLE = "settle_examination"
 
+_UID_PROBLEM = "instance_uid"  # in what a header says of study, series and instance
 # Modality (PS3.3 C.7.3.1.1.1) → the kind of centre that reads it; everything else but ECG is imaging.
 _KINDS = {"SM": Kind.PATHOLOGY, "GM": Kind.PATHOLOGY}
 
@@ -51,6 +52,7 @@ def index_instances(
     Records are new; they are written here.
     """
     session.flush()
+    incoming = [_under_own_uids(item) if is_ecg(item.header) else item for item in incoming]
     with session.no_autoflush:
         known = Known(session, incoming)
         placed: dict[str, list[Incoming]] = defaultdict(list)
@@ -80,7 +82,7 @@ def find_hold(known: Known, item: Incoming, *, same_patient: bool = False) -> Ho
     header, record = item.header, item.record
     if record.institution_id is None:
         return Hold(reason=HeldReason.UNKNOWN_DEVICE, detail=str(record.origin.get("calling_ae_title", "")))
-    bad_uids = [problem for problem in header.problems if "instance_uid" in problem]
+    bad_uids = [problem for problem in header.problems if _UID_PROBLEM in problem]
     if bad_uids:
         return Hold(reason=HeldReason.UID_MALFORMED, detail="; ".join(bad_uids))
     same = known.instances.get(header.sop_instance_uid)
@@ -335,6 +337,25 @@ def _under_free_uids(known: Known, item: Incoming) -> Incoming:
         header, study_instance_uid=study_uid, series_instance_uid=series_uid, sop_instance_uid=sop_uid
     )
     return replace(item, header=free)
+
+
+def _under_own_uids(item: Incoming) -> Incoming:
+    """An ECG with UIDs in the place of those that are missing or malformed, each file in a study of its own then.
+
+    Carts write such UIDs, and chest pain does not wait until somebody has decided about a number that nobody reads.
+    """
+    header, record = item.header, item.record
+    if record.institution_id is None or not any(_UID_PROBLEM in problem for problem in header.problems):
+        return item
+    study_uid = header.study_instance_uid or _uid_for(record.institution_id, record.sha256)
+    own = replace(
+        header,
+        study_instance_uid=study_uid,
+        series_instance_uid=header.series_instance_uid or _uid_for(study_uid, record.sha256),
+        sop_instance_uid=header.sop_instance_uid or _uid_for(study_uid, "file", record.sha256),
+        problems=tuple(problem for problem in header.problems if _UID_PROBLEM not in problem),
+    )
+    return replace(item, header=own)
 
 
 def _uid_for(*parts: object) -> str:

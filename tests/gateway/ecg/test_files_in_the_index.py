@@ -6,9 +6,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from pydicom.uid import UID
 from sqlalchemy import func, select
 
 from adapters.ecg.description import describe
+from adapters.ecg.dicom_writing import TWELVE_LEAD
 from adapters.ecg.recording import Document, EcgPatient, EcgRecording
 from gateway import held
 from gateway.audit import Actor
@@ -133,6 +135,49 @@ def test_a_document_is_an_examination_too(wire: Wire) -> None:
     wire.index()
 
     assert only_examination(wire).description == "心电图"
+
+
+@pytest.mark.parametrize("value", ["", "1.2.3.", "1.2..3"])  # carts end theirs with a dot
+@pytest.mark.parametrize("keyword", ["StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"])
+def test_a_waveform_whose_uids_are_no_uids_waits_for_nobody_and_is_known_again(
+    wire: Wire, keyword: str, value: str
+) -> None:
+    waveform = wire.image()
+    waveform.SOPClassUID = TWELVE_LEAD.sop_class_uid
+    waveform.add_new(keyword, "LO", value)  # not as UI: pydicom would warn
+    waveform[keyword].VR = "UI"
+    wire.send(waveform)
+    wire.index()
+    wire.send(waveform)
+    wire.index()
+
+    assert only_examination(wire).instances == 1
+    assert count(wire, Held) == 0
+    with wire.session() as session:
+        states = session.scalars(select(Record.state).order_by(Record.sequence)).all()
+        assert states == [RecordState.INDEXED, RecordState.DUPLICATE]
+        study = session.scalars(select(Study)).one()
+        [series] = study.series
+        uids = (
+            study.study_instance_uid,
+            series.series_instance_uid,
+            *session.scalars(select(Instance.sop_instance_uid)),
+        )
+        assert all(UID(uid).is_valid for uid in uids)
+        assert sum(uid.startswith("2.25.") for uid in uids) >= 1
+
+
+def test_two_waveforms_without_uids_are_two_examinations(wire: Wire) -> None:
+    for name in ("Wang^Qiang", "Wang^Qiang", "Li^Na"):
+        waveform = wire.image(name=name, patient_id=name)
+        waveform.SOPClassUID = TWELVE_LEAD.sop_class_uid
+        waveform.ContentTime = f"0901{count(wire, Record):02d}"
+        for keyword in ("StudyInstanceUID", "SeriesInstanceUID"):
+            del waveform[keyword]
+        wire.send(waveform)
+        wire.index()
+
+    assert count(wire, Examination) == 3
 
 
 @pytest.mark.parametrize("origin", [{"priority": "chest_pain"}, {"ecg": describe(recorded(acute=True))}])
