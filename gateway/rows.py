@@ -3,8 +3,9 @@
 from gateway import accounts, audit, directory, index, keys, live, text_doubts, work
 from gateway.backups import rows as backups
 from gateway.ecg import rows as ecg
-from worklists import directory as community
+from gateway.lab import rows as lab
 from worklists import (
+    critical,
     duty,
     ecg_statements,
     examinations,
@@ -16,6 +17,8 @@ from worklists import (
     recognition,
     reports,
 )
+from worklists import directory as community
+from worklists.laboratory import control, dictionary, profiles, results, specimens, verification
 
 MODULES = (
     accounts,
@@ -23,6 +26,9 @@ MODULES = (
     text_doubts,
     backups,
     community,
+    control,
+    critical,
+    dictionary,
     directory,
     duty,
     ecg,
@@ -30,13 +36,18 @@ MODULES = (
     examinations,
     index,
     keys,
+    lab,
     live,
     name_words,
     patient_index,
     patients,
     phrases,
+    profiles,
     reading,
     recognition,
     reports,
+    results,
+    specimens,
+    verification,
     work,
 )

@@ -101,6 +101,13 @@ class Device(Base):
     tls_exception_until: Mapped[date | None]  # its last day
     account: Mapped[str | None] = mapped_column(unique=True)
     account_password_hash: Mapped[str | None]  # without one nobody signs in by FTP
+    sender: Mapped[str] = mapped_column(
+        default=""
+    )  # of an analyser: MSH-3, or MSH-3^MSH-4, or the name in H-5
+    profile_code: Mapped[str | None] = mapped_column(ForeignKey("analyser_profile.code"))
+    without_order: Mapped[bool] = mapped_column(
+        default=False
+    )  # what it says of the patient makes the specimen
     enabled: Mapped[bool] = mapped_column(default=True)
     last_heard_at: Mapped[datetime | None]
     last_sop_instance_uid: Mapped[str | None]

@@ -1,0 +1,1 @@
+"""Analysers at the gateway: their listeners, what becomes of their messages, and what waits for a person."""

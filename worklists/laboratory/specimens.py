@@ -1,0 +1,98 @@
+"""Specimens: what was taken from whom, which tests are wanted of it, and where it is.
+
+A specimen and its order are one row: an order of several tubes is several rows with one `order_number`.
+"""
+
+import uuid
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import ForeignKey, Index, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from worklists.base import Base, new_id, only_where
+from worklists.directory import Institution, Person
+from worklists.examinations import Examination, Priority
+from worklists.patients import Patient
+
+
+class SpecimenState(StrEnum):
+    REGISTERED = "registered"  # ordered, taken or about to be
+    IN_TRANSIT = "in_transit"
+    RECEIVED = "received"  # where it is tested
+    REJECTED = "rejected"  # cannot be tested: a new one is asked for
+    CANCELLED = "cancelled"
+
+
+class SpecimenSource(StrEnum):
+    PAGE = "page"
+    ORDER = "order"  # by HL7
+    ANALYSER = "analyser"  # tested without an order; the analyser said whose it is
+
+
+class LabSpecimen(Base):
+    """One tube."""
+
+    __tablename__ = "lab_specimen"
+    __table_args__ = (
+        UniqueConstraint("institution_id", "barcode"),
+        Index("ix_lab_specimen_barcode", "barcode"),
+        Index("ix_lab_specimen_order", "institution_id", "order_number"),
+        Index("ix_lab_specimen_state", "institution_id", "state", "registered_at"),
+        Index("ix_lab_specimen_on_the_way", "sent_at", **only_where("state = 'in_transit'")),
+    )
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
+    institution_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("institution.id"))  # that took it
+    barcode: Mapped[str]
+    patient_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("patient.id"), index=True)
+    examination_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("examination.id"), unique=True)
+    state: Mapped[SpecimenState] = mapped_column(default=SpecimenState.REGISTERED)
+    source: Mapped[SpecimenSource] = mapped_column(default=SpecimenSource.PAGE)
+    kind: Mapped[str] = mapped_column(default="")  # 全血, 血清, 尿…
+    panels: Mapped[list[Any]] = mapped_column(default=list)  # codes, as ordered
+    items: Mapped[list[Any]] = mapped_column(default=list)  # codes of every item that is wanted
+    unknown_tests: Mapped[list[Any]] = mapped_column(default=list)  # ordered by HL7, in no dictionary
+    order_number: Mapped[str] = mapped_column(default="")
+    priority: Mapped[Priority] = mapped_column(default=Priority.ROUTINE)
+    clinical_information: Mapped[str] = mapped_column(default="")
+    requester: Mapped[str] = mapped_column(default="")
+    department: Mapped[str] = mapped_column(default="")
+    bed: Mapped[str] = mapped_column(default="")
+    collected_at: Mapped[datetime | None]
+    registered_at: Mapped[datetime]
+    registered_by_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("person.id"))
+    transport_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("lab_transport.id"), index=True)
+    sent_at: Mapped[datetime | None]
+    received_at: Mapped[datetime | None]
+    received_by_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("person.id"))
+    reason: Mapped[str] = mapped_column(default="")  # of a rejection or cancellation
+    version: Mapped[int] = mapped_column()
+
+    institution: Mapped[Institution] = relationship()
+    patient: Mapped[Patient] = relationship(lazy="joined")
+    examination: Mapped[Examination | None] = relationship()
+    transport: Mapped["LabTransport | None"] = relationship(back_populates="specimens")
+    registered_by: Mapped[Person | None] = relationship(foreign_keys=[registered_by_id])
+    received_by: Mapped[Person | None] = relationship(foreign_keys=[received_by_id])
+
+    __mapper_args__ = {"version_id_col": version}  # noqa: RUF012 (SQLAlchemy reads it from the class)
+
+
+class LabTransport(Base):
+    """Specimens on their way to the county together."""
+
+    __tablename__ = "lab_transport"
+    __table_args__ = (Index("ix_lab_transport_sent", "institution_id", "sent_at"),)
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
+    institution_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("institution.id"))
+    number: Mapped[str] = mapped_column(unique=True)
+    courier: Mapped[str] = mapped_column(default="")
+    sent_at: Mapped[datetime]
+    sent_by_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("person.id"))
+    expected_at: Mapped[datetime | None]
+    note: Mapped[str] = mapped_column(default="")
+
+    specimens: Mapped[list[LabSpecimen]] = relationship(back_populates="transport")
