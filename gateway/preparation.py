@@ -16,7 +16,7 @@ from gateway import tasks
 from gateway.database import open_engine
 from gateway.intake import DATABASE_AWAY
 from gateway.migrations import is_current, migrate, wait_for_turn
-from gateway.processes import FORK
+from gateway.processes import FORK, work_apart
 from gateway.runtime import open_runtime
 from gateway.settings import Settings
 from gateway.snapshot import write_snapshot
@@ -83,9 +83,12 @@ class Preparation:
         return bool(self._done.value)
 
     def begin(self) -> None:
-        """Prepare now, unless a database server is away. What waiting does not mend is raised."""
+        """Prepare now, unless a database server is away. What waiting does not mend is raised.
+
+        Apart, so that the children do not inherit what only this needs.
+        """
         try:
-            self._prepare()
+            work_apart("preparation", self._prepare)
         except DATABASE_AWAY as error:
             if self._settings.database.startswith("sqlite"):
                 raise

@@ -7,6 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.process import BaseProcess
 
@@ -95,6 +96,28 @@ def die_with_parent(parent: int, how: signal.Signals = signal.SIGTERM) -> None:
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, how)
     if os.getppid() != parent:
         os._exit(1)
+
+
+def work_apart(name: str, work: Callable[[], None]) -> None:
+    """Do it in a process of its own and wait: what it loads is nobody's afterwards. What it raises is raised here."""
+    receiving, sending = FORK.Pipe(duplex=False)
+
+    def run() -> None:
+        try:
+            work()
+        except Exception as error:  # whatever it is, it is for who asked
+            sending.send(error)
+
+    process = _start(name, run)
+    sending.close()
+    error: Exception | None = None
+    with suppress(EOFError), receiving:  # nothing is said of what went well
+        error = receiving.recv()
+    process.join()
+    if error is not None:
+        raise error
+    if process.exitcode:
+        raise RuntimeError(f"the process {name} ended with {process.exitcode}")
 
 
 def _start(name: str, target: Callable[[], None]) -> BaseProcess:

@@ -94,4 +94,5 @@ def _make(files: FileCache, name: str, recording: EcgRecording) -> None:
     with files.growing(name, expected_bytes=sum(values.nbytes for values in levels.values())) as file:
         file.write(json.dumps(head).encode() + b"\n")
         for values in levels.values():
-            file.write(np.ascontiguousarray(values).tobytes())
+            for lead in values:
+                file.write(lead.tobytes())

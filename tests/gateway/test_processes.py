@@ -8,6 +8,8 @@ import time
 
 import pytest
 
+from gateway.processes import work_apart
+
 # Whoever runs the tests may have told its children to ignore SIGHUP.
 PROGRAM = """
 import signal, time
@@ -111,3 +113,14 @@ def test_a_child_ends_with_its_parent_also_with_one_that_was_gone_before_it_coul
         check=False,
     )  # reads until the child, too, has closed its end
     assert tree.stdout == said
+
+
+def test_what_is_done_apart_leaves_nothing_behind_and_what_it_raises_is_raised_here() -> None:
+    done: list[int] = []
+    work_apart("test", lambda: done.append(1))
+    assert not done
+
+    with pytest.raises(ZeroDivisionError, match="by zero"):
+        work_apart("test", lambda: done.append(1 // 0))
+    with pytest.raises(RuntimeError, match="ended with -9"):
+        work_apart("test", lambda: os.kill(os.getpid(), signal.SIGKILL))
