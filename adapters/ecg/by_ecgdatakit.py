@@ -8,7 +8,7 @@ Its rates are rounded to whole hertz; the exact one is taken where it keeps it.
 import re
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -34,14 +34,20 @@ from adapters.ecg.units import microvolts_of, read_sex
 
 _PLACEHOLDERS = ("?", "-", "--", "---", "unk", "none", "n/a")
 _OLDEST_YEARS = 130
+_LONGEST_ABOUT = 160
 
 
 def read_by(
     parser: type[Parser], data: bytes, *, format: str, suffix: str = "", uncalibrated: bool = False
 ) -> EcgRecording:
     """Run one parser over the bytes of one file. `uncalibrated` formats have no scale, and the tracing says so."""
+    return recording_of(parse_bytes(parser, data, suffix), format=format, uncalibrated=uncalibrated)
+
+
+def parse_bytes(parser: type[Parser], data: bytes, suffix: str) -> Any:
+    """The library's record of the bytes of one file."""
     with _as_file(data, suffix) as path:
-        return recording_of(parse(parser, path), format=format, uncalibrated=uncalibrated)
+        return parse(parser, path)
 
 
 def parse(parser: type[Parser], path: Path) -> Any:
@@ -51,9 +57,9 @@ def parse(parser: type[Parser], path: Path) -> Any:
             warnings.simplefilter("ignore")
             return parser().parse(path)
     except UnsupportedFormatError as error:
-        raise NotAnEcg("unsupported", str(error)) from error
-    except ECGDataKitError as error:
-        raise NotAnEcg("damaged", str(error).replace(str(path), path.suffix)) from error
+        raise NotAnEcg("unsupported", str(error)[:_LONGEST_ABOUT]) from error
+    except ECGDataKitError as error:  # it may repeat what it could not read, at any length
+        raise NotAnEcg("damaged", str(error).replace(str(path), path.suffix)[:_LONGEST_ABOUT]) from error
     except OSError:
         raise
     except Exception as error:  # a library that meets broken data with many kinds of errors
@@ -68,12 +74,15 @@ def _as_file(data: bytes, suffix: str) -> Iterator[Path]:
         yield Path(file.name)
 
 
-def recording_of(record: Any, *, format: str, uncalibrated: bool = False) -> EcgRecording:
-    """What the library found, in our terms."""
+def recording_of(
+    record: Any, *, format: str, uncalibrated: bool = False, told: Sequence[Caution] = ()
+) -> EcgRecording:
+    """What the library found, in our terms. `told`: what was seen before it read."""
     if not record.leads:
         raise NotAnEcg("no_leads")
     rate = _rate_of(record)
     kept, cautions = _leads_of(record, uncalibrated=uncalibrated)
+    cautions += told
     if record.raw_metadata.get("checksum_valid") is False:
         cautions.append(Caution(code="crc_wrong"))
     if record.raw_metadata.get("sampling_rate_stated") is False:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from adapters.ecg import (
+    aecg_reading,
     dicom_reading,
     documents,
     edan_reading,
@@ -42,7 +43,7 @@ FORMATS: tuple[Format, ...] = (
     _format("pdf", "PDF 文档", "PDF document", documents.is_pdf, documents.read_pdf),
     _format("jpeg", "JPEG 扫描件", "JPEG scan", documents.is_jpeg, documents.read_image),
     _format("png", "PNG 扫描件", "PNG scan", documents.is_png, documents.read_image),
-    _format("aecg", "HL7 aECG", "HL7 aECG", xml_reading.is_aecg, xml_reading.read_aecg),
+    _format("aecg", "HL7 aECG", "HL7 aECG", xml_reading.is_aecg, aecg_reading.read_aecg),
     _format("muse", "GE MUSE XML", "GE MUSE XML", xml_reading.is_muse, xml_reading.read_muse),
     _format(
         "sierra", "飞利浦 Sierra XML", "Philips Sierra XML", xml_reading.is_sierra, xml_reading.read_sierra

@@ -1,10 +1,9 @@
-"""ECGs in XML: HL7 aECG (also Mindray's), GE MUSE, Philips Sierra, Mortara ELI: safe by `xml_text`, read by ecgdatakit."""
+"""ECGs in XML: how each is known; GE MUSE, Philips Sierra and Mortara ELI: safe by `xml_text`, read by ecgdatakit."""
 
 import re
 
 from ecgdatakit.parsing.parser import Parser
 from ecgdatakit.parsing.parsers.ge_muse_xml import GEMuseXMLParser
-from ecgdatakit.parsing.parsers.hl7_aecg import HL7aECGParser
 from ecgdatakit.parsing.parsers.mortara_el250 import MortaraEL250Parser
 from ecgdatakit.parsing.parsers.sierra_xml import SierraXMLParser
 
@@ -34,10 +33,6 @@ def is_muse(content: Content) -> bool:
 
 def is_sierra(content: Content) -> bool:
     return bool(_SIERRA.search(_beginning(content)))
-
-
-def read_aecg(content: Content, companions: Companions) -> EcgRecording:
-    return _read(HL7aECGParser, content, "aecg")
 
 
 def read_muse(content: Content, companions: Companions) -> EcgRecording:

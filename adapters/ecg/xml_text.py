@@ -17,6 +17,8 @@ from adapters.ecg.text import read_text
 
 _PROLOG = re.compile(r"^\ufeff?\s*<\?xml[^>]*\?>")
 _ENCODING = re.compile(rb"^[^>]{0,100}?encoding\s*=\s*[\"']([A-Za-z0-9._-]+)")
+# The one letter beyond ASCII that Western carts write: μ of a unit, in UTF-8 (twice), GB18030 and Latin-1.
+_MICRO = re.compile(rb"(\"|'|>|\s)(?:\xc2\xb5|\xce\xbc|\xa6\xcc|\xb5)(V(?:olts?)?[\"'<\s])")
 _DEEPEST = 200  # elements in elements; real files have twenty
 _TERMS = {
     "utf-8": "ISO_IR 192",
@@ -73,7 +75,7 @@ def _decoded(raw: bytes) -> str:
 
 def read_whole_text(raw: bytes, declared: str) -> str:
     """As declared, if that is possible and sensible; else as what it is."""
-    raw = raw.removeprefix(b"\xef\xbb\xbf")
+    raw = _MICRO.sub(rb"\1u\2", raw.removeprefix(b"\xef\xbb\xbf"))
     if raw.isascii():
         return raw.decode("ascii")
     lines = [line for line in raw.split(b"\n") if not line.isascii()]

@@ -130,6 +130,66 @@ def test_the_rate_is_exact(tmp_path: Path, increment: str, unit: str, rate: floa
     )
 
 
+def in_sets(*sets: tuple[str, str]) -> bytes:
+    """Sets of sequences, each with the second of the minute at which it begins."""
+    whole = aecg("@@")
+    first = whole.index("<component><sequenceSet>")
+    one = whole[first : whole.index("</sequenceSet></component>") + len("</sequenceSet></component>")]
+    head = 'head value="20261122093015"'
+    parts = (one.replace("@@", leads).replace(head, f'head value="202611220930{at}"') for at, leads in sets)
+    return whole.replace(one, "".join(parts)).encode()
+
+
+def test_leads_that_were_recorded_one_after_the_other_stand_where_they_were_recorded(tmp_path: Path) -> None:
+    one, two, three = COUNTS
+    recording = read(
+        tmp_path,
+        in_sets(
+            ("15.000", lead("MDC_ECG_LEAD_II", two[:250])),
+            ("16.000", lead("MDC_ECG_LEAD_V1", three[250:]) + lead("MDC_ECG_LEAD_II", two[250:])),
+            ("15.500", lead("MDC_ECG_LEAD_V2", one[125:])),
+        ),
+    )
+
+    found = {one.name: one.window_uv() for one in recording.leads}
+    assert np.allclose(found["II"], two * 2.5)
+    assert np.isnan(found["V1"][:250]).all() and np.allclose(found["V1"][250:], three[250:] * 2.5)
+    assert np.isnan(found["V2"][:125]).all() and np.allclose(found["V2"][125:], one[125:] * 2.5)
+
+
+def test_a_set_that_begins_in_another_year_is_refused(tmp_path: Path) -> None:
+    data = in_sets(("15", lead("MDC_ECG_LEAD_I", COUNTS[0])), ("16", lead("MDC_ECG_LEAD_II", COUNTS[1])))
+
+    with pytest.raises(NotAnEcg) as refusal:
+        read(tmp_path, data.replace(b"20261122093016", b"20271122093016"))
+    assert refusal.value.code == "unsupported"
+
+
+def test_a_lead_without_digits_is_left_out_and_told(tmp_path: Path) -> None:
+    text = aecg(lead("MDC_ECG_LEAD_II", COUNTS[1]), lead("MDC_ECG_LEAD_V6", COUNTS[0][:0]))
+
+    recording = read(tmp_path, text.encode())
+
+    assert [one.name for one in recording.leads] == ["II"]
+    assert ("lead_left_out", "V6") in {(caution.code, caution.about) for caution in recording.cautions}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "gb18030", "iso-8859-1"])
+def test_a_unit_in_greek_is_microvolts(tmp_path: Path, encoding: str) -> None:
+    letter = "μ" if encoding == "gb18030" else "µ"
+    text = prolog(encoding) + aecg(lead("MDC_ECG_LEAD_II", COUNTS[1], unit=f"{letter}V"))
+
+    assert read(tmp_path, text.encode(encoding)).leads[0].gain_uv == 2.5
+
+
+def test_a_refusal_does_not_repeat_the_file(tmp_path: Path) -> None:
+    text = aecg(lead("MDC_ECG_LEAD_II", COUNTS[1])).replace("<digits>", "<digits>" + "1," * 5000)
+
+    with pytest.raises(NotAnEcg) as refusal:
+        read(tmp_path, text.encode())
+    assert len(str(refusal.value)) < 300
+
+
 @pytest.mark.parametrize("increment", ["0", "0.000001", "nan", "-1"])
 def test_absurd_rates_are_refused(tmp_path: Path, increment: str) -> None:
     with pytest.raises(NotAnEcg) as refusal:
