@@ -21,10 +21,15 @@ class JournalThread:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._journal: Journal | None = None
 
-    def append(self, kind: str, origin: Mapping[str, Any], chunks: Iterable[bytes]) -> tuple[str, int]:
-        """Append one record and return its id (journal, sequence) once it is durable. Raises Unavailable."""
+    def append(
+        self, kind: str, origin: Mapping[str, Any], chunks: Iterable[bytes], *, size_bytes: int | None = None
+    ) -> tuple[str, int]:
+        """Append one record and return its id (journal, sequence) once it is durable. Raises Unavailable.
+
+        With `size_bytes` what has no room is not begun.
+        """
         journal, loop = self._open()
-        entry = asyncio.run_coroutine_threadsafe(_begin(journal, kind, origin), loop).result()
+        entry = asyncio.run_coroutine_threadsafe(_begin(journal, kind, origin, size_bytes), loop).result()
         try:
             for chunk in chunks:
                 asyncio.run_coroutine_threadsafe(_write(entry, chunk), loop).result()
@@ -70,8 +75,8 @@ class JournalThread:
         return Journal.create(self._root, node=self._node, limit_bytes=self._limit_bytes)
 
 
-async def _begin(journal: Journal, kind: str, origin: Mapping[str, Any]) -> Any:
-    return journal.open(kind, origin)
+async def _begin(journal: Journal, kind: str, origin: Mapping[str, Any], size_bytes: int | None) -> Any:
+    return journal.open(kind, origin, size_hint=size_bytes)
 
 
 async def _write(entry: Any, chunk: bytes) -> None:

@@ -10,13 +10,12 @@ from adapters.dicom.header import InstanceHeader
 from adapters.dicom.part10 import NoDicomFile
 from adapters.errors import Malformed, Unavailable
 from gateway import audit, live
+from gateway.carts.names import NAME_LIMIT_BYTES, shown_name
 from gateway.carts.sets import HEADER_BYTES, Group, group
 from gateway.carts.taking import (
     CHEST_PAIN,
-    NAME_LIMIT_BYTES,
     File,
     NotTaken,
-    shown_name,
     take_entry,
     take_instance,
 )

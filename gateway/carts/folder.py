@@ -4,6 +4,7 @@ Looked at every second: file systems of other machines tell nobody of a change. 
 afterwards; a crash between the two takes it again, and the drain knows the same bytes of the same institution.
 """
 
+import math
 import os
 import time
 from collections import Counter
@@ -30,6 +31,7 @@ log = structlog.get_logger()
 
 BATCH = 50  # taken before the folders are looked at again: chest pain may have come meanwhile
 FULL_AGAIN_S = 5.0  # before a journal without room is asked again
+IN_HAND_AGAIN_S = 5.0  # before what cannot be read and is still written to is read again
 STUCK_AGAIN_S = 30.0  # before a file that cannot be opened or moved is tried again
 REMOVE_EVERY_S = 3600.0
 NAMED = 5  # folders of nobody
@@ -61,6 +63,10 @@ class Ready:
     def chest_pain(self) -> bool:
         return any(seen.chest_pain for seen in self.entry.files)
 
+    @property
+    def size_bytes(self) -> int:
+        return sum(seen.stamp[1] for seen in self.entry.files)
+
 
 class Watch:
     """One process's look at the drop folder. Remembers only what it may forget."""
@@ -81,7 +87,8 @@ class Watch:
         self._again_at: dict[Path, float] = {}
         self._full_until = 0.0
         self._remove_at = 0.0
-        self._stuck: dict[Path, str] = {}
+        self._stuck: dict[Path, str] = {}  # files: what the system says
+        self._blocked: dict[Path, str] = {}  # folders, in this round
         self.tally = Tally()
 
     def look(self) -> int:
@@ -89,6 +96,7 @@ class Watch:
         accounts = self._accounts.read()
         if accounts is None:
             return 0
+        self._blocked.clear()
         folders = self._make_folders(accounts)
         ready, met = [], set[Path]()
         for name, folder in folders.items():
@@ -113,22 +121,20 @@ class Watch:
                 if folder.is_symlink():
                     raise PermissionError("a link")
             except OSError as error:
-                self._stuck[folder] = _word_for(error)
+                self._block(folder, error)
             else:
-                self._stuck.pop(folder, None)
                 folders[name] = folder
         return folders
+
+    def _block(self, folder: Path, error: OSError) -> None:
+        self._blocked[folder] = _word_for(error)
 
     def _find_ready(self, account: Account, folder: Path) -> tuple[list[Ready], set[Path]]:
         """What lies still and is whole, and everything that was met."""
         by_folder: dict[Path, dict[str, Seen]] = {}
-        try:
-            for seen in places.walk(folder):
-                by_folder.setdefault(seen.path.parent, {})[seen.path.name] = seen
-        except OSError as error:
-            self._stuck[folder] = _word_for(error)
-            return [], set()
         now, ready, met = self._clock(), [], set[Path]()
+        for seen in places.walk(folder, self._block):
+            by_folder.setdefault(seen.path.parent, {})[seen.path.name] = seen
         for files in by_folder.values():
             for one in files.values():
                 met.add(one.path)
@@ -152,25 +158,28 @@ class Watch:
         return now >= max(self._again_at.get(first.path, 0.0), self._full_until)
 
     def _take_all(self, ready: Sequence[Ready]) -> int:
-        done = 0
+        """Where there is no room for one, there may be for a smaller one: a Holter keeps no chest pain waiting."""
+        done, waiting, largest = 0, 0, math.inf
         for one in ready:
+            if one.size_bytes >= largest:
+                waiting += 1
+                continue
             try:
                 done += self._take(one)
             except Unavailable as error:
-                self._full_until = self._clock() + FULL_AGAIN_S
-                self.tally.troubles["drop_waits"] = str(len(ready) - done)
+                largest, waiting = one.size_bytes, waiting + 1
                 log.warning("drop_waits", error=str(error))
-                return done
             except OSError as error:
                 self._put_off(one.entry.files[0].path, error)
-        self.tally.troubles.pop("drop_waits", None)
+        if waiting:
+            self._full_until = self._clock() + FULL_AGAIN_S
+        _set(self.tally.troubles, "drop_waits", str(waiting or ""))
         return done
 
     def _take(self, one: Ready) -> int:
         """Journal an entry and move it away, or say why not. Raises Unavailable, OSError."""
-        paths = [seen.path for seen in one.entry.files]
         if self._is_kept(one.entry):
-            self._put_away(one, paths)
+            self._put_away(one)
             return 0
         try:
             self._keep(one)
@@ -182,11 +191,13 @@ class Watch:
             return self._refuse(one, "malformed", str(error))
         self._kept.update({seen.path: seen.stamp for seen in one.entry.files})
         self.tally.taken += 1
-        self.tally.bytes += sum(seen.stamp[1] for seen in one.entry.files)
-        self._put_away(one, paths)
+        self.tally.bytes += one.size_bytes
+        self._put_away(one)
         return 1
 
     def _keep(self, one: Ready) -> None:
+        if one.size_bytes > self._settings.upload_limit_bytes:
+            raise NotTaken("too_large", f"{one.size_bytes >> 20} MB")
         if one.entry.missing:
             raise NotTaken("waits_for", ", ".join(one.entry.missing[:3]))
         origin = {
@@ -209,11 +220,21 @@ class Watch:
     def _is_kept(self, entry: Group[Seen]) -> bool:
         return all(self._kept.get(seen.path) == seen.stamp for seen in entry.files)
 
-    def _put_away(self, one: Ready, paths: Sequence[Path]) -> None:
-        """To `done/`, unless somebody has written it anew meanwhile: that is another one."""
-        same = [path for path in paths if _stamp(path) == self._kept.get(path)]
-        places.put_away(same, one.folder, self._taking.now())
-        log.info("drop_taken", account=one.account.name, files=len(same))
+    def _put_away(self, one: Ready) -> None:
+        """To `done/`, unless somebody has written it anew meanwhile, or still may: that is another one then."""
+        if self._is_in_hand(one):
+            return
+        paths = [seen.path for seen in one.entry.files if _stamp(seen.path) == seen.stamp]
+        places.put_away(paths, one.folder, self._taking.now())
+        log.info("drop_taken", account=one.account.name, files=len(paths))
+
+    def _is_in_hand(self, one: Ready) -> bool:
+        """Whether a cart paused longer than a file must lie still. One that never lets go is not waited for."""
+        files = one.entry.files
+        lies_s = self._clock() - max(self._since[seen.path][1] for seen in files)
+        return lies_s < self._settings.drop_incomplete_s and any(
+            places.is_being_written(seen.path) for seen in files
+        )
 
     def _refuse(self, one: Ready, reason: str, about: str) -> int:
         seen = one.entry.files[0]
@@ -224,14 +245,17 @@ class Watch:
         ):
             self._unknown[seen.path] = seen.stamp  # its header may be on its way
             return 0
-        paths = [seen.path for seen in one.entry.files]
         if any(_stamp(seen.path) != seen.stamp for seen in one.entry.files):
             return 0  # written anew while it was looked at
+        if self._is_in_hand(one):
+            self._again_at[seen.path] = self._clock() + IN_HAND_AGAIN_S
+            return 0
         reason = "signal_alone" if reason == "unknown_format" and is_signal(seen.path.name) else reason
-        self._tell(one, reason, about)
+        paths = [seen.path for seen in one.entry.files]
         places.put_aside(paths, one.folder, reason=reason, about=about, now=self._taking.now())
         self.tally.refused[reason] += 1
         log.info("drop_refused", account=one.account.name, reason=reason)
+        self._tell(one, reason, about)
         return 1
 
     def _tell(self, one: Ready, reason: str, about: str) -> None:
@@ -246,12 +270,9 @@ class Watch:
 
     def _forget(self, met: set[Path]) -> None:
         """Of files that lie there no more."""
-        for known in (self._since, self._kept, self._unknown, self._again_at):
+        for known in (self._since, self._kept, self._unknown, self._again_at, self._stuck):
             for path in known.keys() - met:
                 del known[path]
-        self._stuck = {
-            path: why for path, why in self._stuck.items() if path in met or path.parent == self._root
-        }
 
     def _remove_old(self, folders: Iterable[Path]) -> None:
         if self._clock() < self._remove_at:
@@ -266,7 +287,7 @@ class Watch:
 
     def _note_troubles(self, accounts: Mapping[str, Account]) -> None:
         troubles = self.tally.troubles
-        _set(troubles, "drop_stuck", ", ".join(sorted(set(self._stuck.values()))))
+        _set(troubles, "drop_stuck", ", ".join(sorted({*self._stuck.values(), *self._blocked.values()})))
         _set(troubles, "drop_of_nobody", self._of_nobody(accounts))
 
     def _of_nobody(self, accounts: Mapping[str, Account]) -> str:

@@ -3,14 +3,17 @@
 Names are never lost and never overwritten: a name that is there already is numbered.
 """
 
+import fcntl
 import os
 import re
 import shutil
-from collections.abc import Iterable, Iterator
+import signal
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path, PurePath
 
+from gateway.carts.names import fitted, shown_name
 from gateway.web.refusals import explain
 from worklists.base import COUNTY_TIME, local_date
 
@@ -46,8 +49,35 @@ def stamp_of(found: os.stat_result) -> Stamp:
     return found.st_ino, found.st_size, found.st_mtime_ns
 
 
-def walk(folder: Path) -> Iterator[Seen]:
-    """The files that a device put there; links are never followed, `done` and `refused` are ours."""
+def is_being_written(path: Path) -> bool:
+    """Whether somebody on this machine has it open to write, as Samba has for as long as the cart does.
+
+    Asked by a read lease (fcntl(2)), which is not granted then. False where nobody can tell: file systems of other
+    machines, files of other users.
+    """
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+    except FileNotFoundError:
+        return False
+    try:
+        # Whoever opens it meanwhile waits until we close it, and we hear of that: by a signal that nobody minds.
+        fcntl.fcntl(handle, fcntl.F_SETSIG, signal.SIGURG)
+        fcntl.fcntl(handle, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    else:
+        return False
+    finally:
+        os.close(handle)
+
+
+def walk(folder: Path, blocked: Callable[[Path, OSError], None]) -> Iterator[Seen]:
+    """The files that a device put there; links are never followed, `done` and `refused` are ours.
+
+    A folder that cannot be looked into is told to `blocked`, and keeps nothing else from being seen.
+    """
     count, ahead = 0, [(folder, 0, False)]
     while ahead:
         inside, depth, chest_pain = ahead.pop()
@@ -55,6 +85,9 @@ def walk(folder: Path) -> Iterator[Seen]:
             entries = sorted(os.scandir(inside), key=lambda entry: entry.name)
         except FileNotFoundError:
             continue  # removed since
+        except OSError as error:
+            blocked(inside, error)
+            continue
         for entry in entries:
             ours = depth == 0 and entry.name in {DONE, REFUSED}
             if ours or entry.is_symlink() or is_unfinished(entry.name):
@@ -91,15 +124,29 @@ def put_aside(
     place = folder / REFUSED
     _make(place, folder)
     for path in paths:
-        moved = _move(path, place, name or path.name)
-        text = write_explanation(name or path.name, reason=reason, about=about, now=now)
+        target = _claim(place, name or path.name)
+        try:
+            _explain(target, write_explanation(name or path.name, reason=reason, about=about, now=now))
+            path.replace(target)
+        except OSError:
+            target.unlink()
+            raise
+
+
+def _explain(target: Path, text: str) -> None:
+    """Before the file is there: one without its text would be a riddle."""
+    note = _claim(target.parent, f"{target.name}.txt")
+    try:
         # Old editors of Windows know UTF-8 by its mark alone.
-        note = _claim(place, f"{moved.name}.txt")
         note.write_text(text, encoding="utf-8-sig", errors="replace", newline="\r\n")
+    except OSError:
+        note.unlink()
+        raise
 
 
 def write_explanation(name: str, *, reason: str, about: str, now: datetime) -> str:
     """For whoever stands at the cart: Chinese first."""
+    name = shown_name(name)
     said = {language: explain("file", reason, about, language) for language in ("zh-CN", "en")}
     (why, advice), (why_en, advice_en) = said["zh-CN"], said["en"]
     at = f"{now.astimezone(COUNTY_TIME):%Y-%m-%d %H:%M:%S}"
@@ -152,7 +199,7 @@ def _claim(place: Path, name: str) -> Path:
     stem, suffix = PurePath(name).stem, PurePath(name).suffix
     number = 1
     while True:
-        numbered = name if number == 1 else f"{stem} ({number}){suffix}"
+        numbered = fitted(stem, suffix if number == 1 else f" ({number}){suffix}")
         try:
             os.close(os.open(place / numbered, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o660))
         except FileExistsError:

@@ -23,11 +23,11 @@ from adapters.dicom.structure import open_walker
 from adapters.dicom.transfer_syntaxes import ENCODINGS
 from adapters.errors import Malformed, Unavailable
 from gateway.carts.apart import NotTaken, Readers
+from gateway.carts.names import shown_name
 from gateway.carts.sets import write_zip
 from gateway.threads import JournalThread
 from worklists.base import new_id
 
-NAME_LIMIT_BYTES = 255  # what file systems take; a longer one is no name of a file
 CHUNK_BYTES = 1 << 20
 HEAD_BYTES = 1 << 16  # of the data set, to read the header from
 CHEST_PAIN = "chest_pain"
@@ -95,6 +95,7 @@ def take_entry(taking: Taking, files: Sequence[File], origin: Mapping[str, Any])
                 "ecg.file",
                 {**_finished(taking, origin, name, examination_id), "ecg": described},
                 _chunks(stream),
+                size_bytes=path.stat().st_size,
             )
             return examination_id
 
@@ -104,7 +105,8 @@ def take_instance(
 ) -> uuid.UUID:
     """Check one DICOM file as a C-STORE is checked (PS3.10 7.1), and keep it as it is. Raises Malformed, Unavailable."""
     stream = file.stream
-    if stream.seek(0, os.SEEK_END) == 0:
+    size_bytes = stream.seek(0, os.SEEK_END)
+    if size_bytes == 0:
         raise NoDicomFile("the file is empty")
     stream.seek(0)
     meta = read_file_meta(stream)
@@ -120,15 +122,8 @@ def take_instance(
         "data_set_offset": meta.data_set_offset,
     }
     finished = _finished(taking, origin, shown_name(file.name), examination_id)
-    taking.journal.append("dicom.instance", {**finished, **about}, _chunks(stream))
+    taking.journal.append("dicom.instance", {**finished, **about}, _chunks(stream), size_bytes=size_bytes)
     return examination_id
-
-
-def shown_name(name: str) -> str:
-    """The last part of a path as a person knows it, cut where no file could be called so."""
-    base = re.split(r"[\\/]", name)[-1].replace("\0", "")
-    cut = base.encode(errors="surrogateescape")[:NAME_LIMIT_BYTES].decode(errors="ignore")
-    return base if cut == base else f"{cut[:60]}…"
 
 
 def _gather(folder: Path, files: Sequence[File]) -> tuple[Path, str]:
@@ -197,4 +192,4 @@ def _lives(pid: str) -> bool:
     return pid.isdigit() and Path("/proc", pid).exists()
 
 
-__all__ = ["CHEST_PAIN", "File", "NotTaken", "Taking", "shown_name", "take_entry", "take_instance"]
+__all__ = ["CHEST_PAIN", "File", "NotTaken", "Taking", "take_entry", "take_instance"]

@@ -32,6 +32,7 @@ DOCKER = ROOT / "docker"
 COMPOSE: dict[str, Any] = yaml.safe_load((DOCKER / "compose.yaml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OURS = {name: service for name, service in SERVICES.items() if "shared-centre-gateway" in service["image"]}
+FTP: dict[str, Any] = yaml.safe_load((DOCKER / "compose.ftp.yaml").read_text())["services"]["ingest"]
 ALERTS = [
     rule
     for group in yaml.safe_load((DOCKER / "prometheus" / "alerts.yml").read_text())["groups"]
@@ -75,6 +76,30 @@ def test_what_the_environment_says_is_a_setting_and_no_secret(name: str):
     assert not {key.removeprefix(PREFIX).lower() for key in ours} & (SECRETS - {"backup_store"})
     plain = {key.removeprefix(PREFIX).lower(): value for key, value in ours.items() if "$" not in value}
     Settings(**{key: value for key, value in plain.items() if key in Settings.model_fields})  # type: ignore[arg-type]
+
+
+def test_carts_reach_the_folder_and_where_it_is_wanted_ftp():
+    settings = {key: filled(value) for key, value in FTP["environment"].items()}
+    folder = SERVICES["ingest"]["environment"]["GATEWAY_DROP_DIR"]
+
+    assert f"${{DROP_DIR:-drop}}:{folder}" in SERVICES["ingest"]["volumes"]
+    assert f"{folder}\n" in (DOCKER / "Dockerfile").read_text()  # made for the user that writes to it
+    assert unknown_variables(settings) == []
+    read = Settings(
+        bind="0.0.0.0", **{key.removeprefix(PREFIX).lower(): value for key, value in settings.items()}
+    )  # type: ignore[arg-type]
+    assert read.ftp_passive_range is not None
+    first, last = read.ftp_passive_range[0], read.ftp_passive_range[-1]
+    assert [filled(ports) for ports in FTP["ports"]] == [
+        f"{read.ftp_port}:{read.ftp_port}",
+        f"{first}-{last}:{first}-{last}",
+    ]
+    assert not read.ftp_plain_allowed
+
+
+def filled(text: str) -> str:
+    """With the defaults of its variables, and an address where one must be given."""
+    return re.sub(r"\$\{\w+(?::-([^}]*)|:\?[^}]*)\}", lambda found: found[1] or "10.1.0.5", text)
 
 
 @pytest.mark.parametrize("name", OURS)

@@ -4,10 +4,12 @@ Secrets come from files, as there. Studies are sent, read, signed and returned; 
 and the broker emptied while studies arrive; a backup is taken meanwhile and becomes an installation elsewhere.
 """
 
+import ftplib
 import re
 import subprocess
 import time
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +21,10 @@ from sqlalchemy import select
 from gateway.index import Instance
 from gateway.originals import read_original
 from gateway.runtime import open_runtime
-from tests.journeys.gateways import PROGRAM, Gateway, get_json, run_dcmtk, wait_for
+from tests.gateway.carts.recordings import aecg, put
+from tests.journeys.gateways import PASSWORD, PROGRAM, Gateway, get_json, run_dcmtk, wait_for
 from tests.journeys.test_main_path import act, find_item, poppler
-from tests.servers import Postgres, Redis, SeaweedFs, need
+from tests.servers import Postgres, Redis, SeaweedFs, free_ports, need
 from tests.synthetic import data_sets_of, new_uid, write_study
 
 pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("journey-stack"), pytest.mark.timeout(1800)]
@@ -40,11 +43,17 @@ class Stack:
         self.secrets_dir.mkdir(parents=True)
         for name, value in secrets.items():
             (self.secrets_dir / f"gateway_{name}").write_text(value + "\n")
+        ftp_port, data_port = free_ports(2)
         self.gateway = Gateway(
             folder / "data", ("demo --no-samples",), ingest_workers=2, web_workers=2, journal_bytes=1 << 30,
-            cache_bytes=0, **secrets,
+            cache_bytes=0, drop_dir=folder / "drop", ftp_port=ftp_port, ftp_address="127.0.0.1",
+            ftp_passive_ports=f"{data_port}-{data_port}", **secrets,
         )  # fmt: skip
         self.running: dict[str, subprocess.Popen[bytes]] = {}
+
+    @property
+    def cart_folder(self) -> Path:
+        return self.gateway.settings.drop_folder / "demo-ecg"
 
     @property
     def environment(self) -> dict[str, str]:
@@ -169,13 +178,60 @@ def test_every_process_is_seen_and_measured(stack: Stack) -> None:
         return found if found.keys() >= {"ingest", "drain", "web", "worker", "beat"} else None
 
     found = wait_for(processes, 60, "all roles are there", stack.gateway.log)
-    assert (found["ingest"], found["web"], found["carts"]) == (2, 2, 1)
+    assert (found["ingest"], found["web"], found["carts"]) == (2, 2, 2)
 
     said = stack.run("status")
 
     assert "database postgresql" in said.stdout, said.stdout + said.stderr
     assert "store s3" in said.stdout
     assert said.returncode == 0, said.stdout
+
+
+def test_a_cart_hands_over_by_folder_and_ftp_and_its_ecgs_wait_for_a_reader(stack: Stack) -> None:
+    admin = stack.gateway.sign_in("admin")
+    cart = next(
+        one for one in get_json(admin, "/api/v1/devices")["items"] if one["account"] == stack.cart_folder.name
+    )
+    act(admin, "PATCH", f"/api/v1/devices/{cart['id']}", json={"password": PASSWORD})
+    wait_for(stack.cart_folder.is_dir, 30, "the cart has its folder", stack.gateway.log)
+    put(stack.cart_folder / "胸痛", {"a.xml": aecg("STACK-FOLDER")})
+
+    wait_for(lambda: can_sign_in(stack), 30, "the listener knows the password", stack.gateway.log)
+    with ftplib.FTP(timeout=60) as client:
+        client.connect("127.0.0.1", stack.gateway.settings.ftp_port or 0)
+        client.login(stack.cart_folder.name, PASSWORD)
+        assert client.storbinary("STOR b.xml", BytesIO(aecg("STACK-FTP"))) == "226 Taken."
+
+    waiting = wait_for_ecgs(stack, "STACK-FOLDER", "STACK-FTP")
+    assert (waiting["STACK-FOLDER"]["priority"], waiting["STACK-FTP"]["priority"]) == (
+        "chest_pain",
+        "routine",
+    )
+    assert {path.name for path in (stack.cart_folder / "done").rglob("*.xml")} == {"a.xml", "b.xml"}
+
+
+def can_sign_in(stack: Stack) -> bool:
+    with ftplib.FTP(timeout=60) as client:
+        client.connect("127.0.0.1", stack.gateway.settings.ftp_port or 0)
+        try:
+            return client.login(stack.cart_folder.name, PASSWORD).startswith("230")
+        except ftplib.error_perm:
+            time.sleep(2)  # five wrong ones lock an account
+            return False
+
+
+def wait_for_ecgs(stack: Stack, *patient_ids: str) -> dict[str, Any]:
+    """What waits for the reader of ECGs, each patient once."""
+    reader = stack.gateway.sign_in("ecg")
+
+    def found() -> list[Any] | None:
+        items = get_json(reader, "/api/v1/worklist", limit=100, state="waiting")["items"]
+        items = [one for one in items if one["patient"]["patient_id"] in patient_ids]
+        return items if len(items) >= len(patient_ids) else None
+
+    items = wait_for(found, 120, "the ECGs wait for a reader", stack.gateway.log)
+    assert sorted(one["patient"]["patient_id"] for one in items) == sorted(patient_ids)
+    return {one["patient"]["patient_id"]: one for one in items}
 
 
 def test_each_process_is_restarted_and_the_broker_emptied_while_studies_arrive(
@@ -187,6 +243,7 @@ def test_each_process_is_restarted_and_the_broker_emptied_while_studies_arrive(
         studies.append(
             send(stack, tmp_path, sent, calling=DEVICES[number % 3], patient_id=f"STACK-A{number}")
         )
+        put(stack.cart_folder, {f"{number}.xml": aecg(f"STACK-E{number}")})
         stack.restart(command)
         if command == "ingest":  # a listener that restarts is asked again, as a modality does
             wait_for(stack.is_ready, START_S, "ingest is back", stack.gateway.log)
@@ -202,7 +259,12 @@ def test_each_process_is_restarted_and_the_broker_emptied_while_studies_arrive(
             lambda: find_item(reader, "/api/v1/worklist", study_uid, state="waiting"),  # noqa: B023
             180, "each study waits for a reader", stack.gateway.log,
         )  # fmt: skip
-    assert_kept(stack.gateway, sent)
+    wait_for_ecgs(stack, *(f"STACK-E{number}" for number in range(len(PROCESSES))))
+    handed_over = ["STACK-FOLDER", "STACK-FTP", *(f"STACK-E{number}" for number in range(len(PROCESSES)))]
+    kept = originals_of(stack.gateway)
+    ecgs = [kept.pop(uid) for uid in kept.keys() - sent.keys()]
+    assert kept == sent
+    assert sorted(ecgs) == sorted(map(aecg, handed_over))
     done = stack.run("check")
     assert done.returncode == 0, done.stdout
 
@@ -259,10 +321,6 @@ def assert_report_verifies(gateway: Gateway, report_id: str, folder: Path) -> No
         "/", 1
     )[1]
     assert get_json(radiographer, f"/api/v1/verifications/{code}")["valid"] is True
-
-
-def assert_kept(gateway: Gateway, sent: dict[str, bytes]) -> None:
-    assert originals_of(gateway) == sent
 
 
 def originals_of(gateway: Gateway) -> dict[str, bytes]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from pyftpdlib.exceptions import FilesystemError
 from pyftpdlib.filesystems import AbstractedFS
 
+from adapters.errors import Unavailable
 from gateway.carts import places
 
 if TYPE_CHECKING:
@@ -29,22 +30,30 @@ class Incoming:
             raise FilesystemError("the folder cannot be used")
         self.path, self.target = place / uuid.uuid4().hex, target
         self.name = str(target)
+        self.failure: OSError | None = None
         self._left = limit_bytes
-        self._file = self.path.open("xb")
+        # Unbuffered: closing it must not fail for want of room, or it could not be discarded.
+        self._file = self.path.open("xb", buffering=0)
 
     @property
     def closed(self) -> bool:
         return self._file.closed
 
     def write(self, chunk: bytes) -> None:
-        self._left -= len(chunk)
-        if self._left < 0:
-            raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
-        self._file.write(chunk)
+        """Raises OSError, and remembers it: the answer to the upload is made of it."""
+        try:
+            self._left -= len(chunk)
+            if self._left < 0:
+                raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
+            view = memoryview(chunk)
+            while view:
+                view = view[self._file.write(view) :]
+        except OSError as error:
+            self.failure = error
+            raise
 
     def finish(self) -> None:
         """Durable on return, under its name of the moment."""
-        self._file.flush()
         os.fsync(self._file.fileno())
         self._file.close()
 
@@ -69,7 +78,10 @@ class CartFolder(AbstractedFS):  # type: ignore[misc]
         if not target.parent.is_dir() or target.is_dir():
             raise FilesystemError("there is no such folder")
         session = self.cmd_channel
-        return Incoming(Path(self.root), target, session.desk.settings.upload_limit_bytes)
+        try:
+            return Incoming(Path(self.root), target, session.desk.settings.upload_limit_bytes)
+        except OSError as error:  # pyftpdlib would answer 550, after which no cart tries again
+            raise Unavailable(f"no place for an upload: {error.strerror}") from error
 
     def chdir(self, path: str) -> None:
         """Without the process's own working folder, which all sessions share."""

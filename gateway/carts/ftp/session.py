@@ -1,5 +1,6 @@
 """One connection of a device: what it is answered, and when."""
 
+import errno
 import logging
 import os
 import select
@@ -21,6 +22,7 @@ from gateway.carts.accounts import Account
 from gateway.carts.apart import NotTaken
 from gateway.carts.ftp.desk import Desk
 from gateway.carts.ftp.files import INCOMING, Incoming
+from gateway.carts.names import read_name
 from gateway.carts.sets import is_header, is_signal
 from gateway.carts.taking import CHEST_PAIN, File, take_entry
 from gateway.journal.segment import sync_folder
@@ -30,6 +32,9 @@ log = structlog.get_logger()
 
 CONTROL_GONE_S = 0.02  # a killed client closes both connections at once; one that lives waits for our answer
 MOST_SIZES = 100
+NO_ROOM = (
+    "452 No room now; nothing was kept, send it again later."  # RFC 959 4.2: of this moment, not for ever
+)
 
 
 class _Receiving:
@@ -49,6 +54,8 @@ class _Receiving:
                 )
             else:
                 file.discard()
+                if file.failure is not None:
+                    channel._resp = (_failed(file.failure), logging.getLogger("pyftpdlib").debug)
         super().close()  # type: ignore[misc]
 
 
@@ -77,11 +84,7 @@ class _Session:
         self.desk.taking.readers.warm()
 
     def decode(self, octets: bytes) -> str:
-        """Names as UTF-8, or as GB18030 from a cart that knows no other."""
-        try:
-            return octets.decode("utf-8")
-        except UnicodeDecodeError:
-            return octets.decode("gb18030", errors="replace")
+        return read_name(octets)
 
     @property
     def account(self) -> Account:
@@ -99,13 +102,21 @@ class _Session:
         except Unavailable as error:
             log.warning("ftp_unavailable", account=self.account.name, error=str(error))
             file.discard()
-            return "452 No room now; nothing was kept, send it again later."
+            return NO_ROOM
         except OSError as error:
             log.error("ftp_failed", account=self.account.name, error=error.strerror)
             file.discard()
-            return "451 The file could not be kept; send it again later."
+            return _failed(error)
 
-    def ftp_RNTO(self, path: str) -> Any:  # noqa: N802 (named as the command)
+    def ftp_STOR(self, file: str, mode: str = "w") -> Any:  # noqa: N802 (named as the command)
+        session: Any = self
+        try:
+            return super().ftp_STOR(file, mode)  # type: ignore[misc]
+        except Unavailable as error:
+            log.warning("ftp_unavailable", account=self.account.name, error=str(error))
+            return session.respond(NO_ROOM)
+
+    def ftp_RNTO(self, path: str) -> Any:  # noqa: N802
         session: Any = self
         source, session._rnfr = session._rnfr, None
         if source is None:
@@ -220,6 +231,15 @@ class TlsSession(_Session, TLS_FTPHandler):  # type: ignore[misc]
     @classmethod
     def get_ssl_context(cls) -> SSL.Context:
         return cls.context()
+
+
+def _failed(error: OSError) -> str:
+    """Whether sending it again may help."""
+    if error.errno == errno.EFBIG:
+        return "552 The file is larger than what is taken here."
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return NO_ROOM
+    return "451 The file could not be kept; send it again later."
 
 
 def _ascii(text: str) -> str:

@@ -1,5 +1,6 @@
 """A drop folder that is looked at when the test says so, on a clock that the test moves."""
 
+import contextlib
 import json
 import time
 import uuid
@@ -103,14 +104,21 @@ def readers() -> Iterator[Readers]:
     made.close()
 
 
+@contextlib.contextmanager
+def open_drop(data_dir: Path, readers: Readers, **settings: Any) -> Iterator[Drop]:
+    """A drop folder of two carts, with these settings."""
+    made = Settings(data_dir=data_dir, **settings)
+    write_directory(made.directory_snapshot, "cart-1", "cart-2")
+    opened = open_taking(made)
+    taking = Taking(journal=opened.journal, readers=readers, work_dir=opened.work_dir, now=lambda: NOW)
+    drop = Drop(made, taking, None)  # type: ignore[arg-type]
+    drop.restart()
+    drop.look()
+    yield drop
+    taking.journal.close()
+
+
 @pytest.fixture
 def drop(tmp_path: Path, readers: Readers) -> Iterator[Drop]:
-    settings = Settings(data_dir=tmp_path / "data")
-    write_directory(settings.directory_snapshot, "cart-1", "cart-2")
-    opened = open_taking(settings)
-    taking = Taking(journal=opened.journal, readers=readers, work_dir=opened.work_dir, now=lambda: NOW)
-    made = Drop(settings, taking, None)  # type: ignore[arg-type]
-    made.restart()
-    made.look()
-    yield made
-    taking.journal.close()
+    with open_drop(tmp_path / "data", readers) as made:
+        yield made

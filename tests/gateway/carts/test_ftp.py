@@ -1,5 +1,6 @@
 """The FTP server as carts meet it: ftplib and curl on real sockets, with TLS and without."""
 
+import contextlib
 import ftplib
 import io
 import os
@@ -258,8 +259,12 @@ def test_an_upload_that_is_too_large_is_broken_off(
     tmp_path: Path, readers: Readers, password_hash: str
 ) -> None:
     for server in run_server(tmp_path, readers, password_hash, upload_limit_bytes=100_000):
-        with pytest.raises((ftplib.Error, OSError)):
-            server.store("a.xml", bytes(1_000_000))
+        with server.client() as client:
+            data = client.transfercmd("STOR a.xml")
+            with contextlib.suppress(ConnectionError):
+                data.sendall(bytes(1_000_000))
+            data.close()
+            assert refused(client.voidresp).startswith("552")
         wait_until(lambda: server.drop.files("cart-1") == set())  # noqa: B023
         assert server.drop.records() == []
 
@@ -271,6 +276,47 @@ def test_without_room_in_the_journal_the_cart_is_told_to_come_again(server: Serv
 
     server.drop.settings.journal_dir.unlink()
     assert server.store("a.xml", aecg()) == "226 Taken."
+
+
+def test_a_journal_at_its_limit_refuses_nothing_and_loses_nothing(
+    tmp_path: Path, readers: Readers, password_hash: str
+) -> None:
+    large = aecg("LARGE") + b"<!--" + b" " * (3 << 20) + b"-->"
+    for server in run_server(tmp_path, readers, password_hash, journal_bytes=2 << 20):
+        assert refused(lambda: server.store("a.xml", large)).startswith("452")  # noqa: B023
+        with server.client() as client:
+            server.store_in(client, "a.tmp", large)
+            assert refused(lambda: client.rename("a.tmp", "a.xml")).startswith("450")
+        assert server.store("b.xml", aecg("SMALL")) == "226 Taken."
+
+        assert server.drop.files("cart-1") == {"a.tmp", f"{DAY}/b.xml"}
+        assert [record.origin["filename"] for record in server.drop.records()] == ["b.xml"]
+
+
+def test_where_nothing_can_be_written_a_cart_is_told_to_come_again(server: Server) -> None:
+    with server.client() as client:
+        (server.drop.root / "cart-1/.incoming").write_text("no folder can be made here")
+        assert refused(lambda: server.store_in(client, "a.xml", aecg())).startswith("452")
+        (server.drop.root / "cart-1/.incoming").unlink()
+        assert server.store_in(client, "a.xml", aecg()) == "226 Taken."
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("王五 心电.xml".encode("gb18030"), "王五 心电.xml"),
+        (b"C:\\ECG\\a.xml", "a.xml"),
+        (b"a\x07\x1b[31m.xml", "a[31m.xml"),
+    ],
+)
+def test_names_are_read_whatever_the_cart_writes_them_in(server: Server, name: bytes, shown: str) -> None:
+    with server.client() as client:
+        client.encoding = "latin-1"  # every octet as it is
+        assert server.store_in(client, name.decode("latin-1"), aecg()) == "226 Taken."
+        assert refused(lambda: server.store_in(client, "bad" + name.decode("latin-1"), b"no ECG"))[0] == "5"
+
+    assert [record.origin["filename"] for record in server.drop.records("ecg.file")] == [shown]
+    assert server.drop.wait_for_records("file.refusal")[0].origin["comment"].isprintable()
 
 
 def test_who_guesses_is_kept_waiting_and_it_hears_of_it(server: Server, password_hash: str) -> None:
