@@ -14,6 +14,7 @@ from adapters.ecg import (
     edf_reading,
     ishne_reading,
     mfer_reading,
+    muse_reading,
     scp_reading,
     wfdb_reading,
     xml_reading,
@@ -44,7 +45,7 @@ FORMATS: tuple[Format, ...] = (
     _format("jpeg", "JPEG 扫描件", "JPEG scan", documents.is_jpeg, documents.read_image),
     _format("png", "PNG 扫描件", "PNG scan", documents.is_png, documents.read_image),
     _format("aecg", "HL7 aECG", "HL7 aECG", xml_reading.is_aecg, aecg_reading.read_aecg),
-    _format("muse", "GE MUSE XML", "GE MUSE XML", xml_reading.is_muse, xml_reading.read_muse),
+    _format("muse", "GE MUSE XML", "GE MUSE XML", xml_reading.is_muse, muse_reading.read_muse),
     _format(
         "sierra", "飞利浦 Sierra XML", "Philips Sierra XML", xml_reading.is_sierra, xml_reading.read_sierra
     ),

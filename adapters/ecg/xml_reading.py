@@ -1,9 +1,8 @@
-"""ECGs in XML: how each is known; GE MUSE, Philips Sierra and Mortara ELI: safe by `xml_text`, read by ecgdatakit."""
+"""ECGs in XML: how each is known; Philips Sierra and Mortara ELI: made safe by `xml_text`, read by ecgdatakit."""
 
 import re
 
 from ecgdatakit.parsing.parser import Parser
-from ecgdatakit.parsing.parsers.ge_muse_xml import GEMuseXMLParser
 from ecgdatakit.parsing.parsers.mortara_el250 import MortaraEL250Parser
 from ecgdatakit.parsing.parsers.sierra_xml import SierraXMLParser
 
@@ -33,10 +32,6 @@ def is_muse(content: Content) -> bool:
 
 def is_sierra(content: Content) -> bool:
     return bool(_SIERRA.search(_beginning(content)))
-
-
-def read_muse(content: Content, companions: Companions) -> EcgRecording:
-    return _read(GEMuseXMLParser, content, "muse")
 
 
 def read_sierra(content: Content, companions: Companions) -> EcgRecording:

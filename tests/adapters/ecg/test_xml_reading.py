@@ -57,6 +57,49 @@ def read(tmp_path: Path, data: bytes) -> EcgRecording:
     return read_recording(put(tmp_path, "a.xml", data))
 
 
+def waves(*parts: tuple[str, str, str]) -> bytes:
+    """MUSE waveforms of one lead each: type, rate, lead."""
+    whole = muse("Wang")
+    first, end = whole.index("<Waveform>"), whole.index("</Waveform>") + len("</Waveform>")
+    one = whole[first:end]
+    found = (
+        one.replace("Rhythm", kind)
+        .replace("<SampleBase>500", f"<SampleBase>{rate}")
+        .replace(">II<", f">{name}<")
+        for kind, rate, name in parts
+    )
+    return (whole[:first] + "".join(found) + whole[end:]).encode()
+
+
+def test_rhythm_waves_of_one_rate_are_one_recording(tmp_path: Path) -> None:
+    data = waves(
+        ("Median", "500", "II"), ("Rhythm", "500", "II"), ("Rhythm", "500", "V1"), ("Rhythm", "250", "V2")
+    )
+
+    recording = read(tmp_path, data)
+
+    assert [one.name for one in recording.leads] == ["II", "V1"]
+    assert ("lead_left_out", "Waveform 3") in {
+        (caution.code, caution.about) for caution in recording.cautions
+    }
+
+
+def test_average_beats_alone_are_shown_as_such(tmp_path: Path) -> None:
+    recording = read(tmp_path, waves(("Median", "500", "II")))
+
+    assert recording.samples == 500 and "median_only" in {caution.code for caution in recording.cautions}
+
+
+def test_a_lead_of_muse_without_samples_is_left_out_and_told(tmp_path: Path) -> None:
+    data = waves(("Rhythm", "500", "II"), ("Rhythm", "500", "V6"))
+    start = data.rindex(b"<WaveFormData>") + len(b"<WaveFormData>")
+
+    recording = read(tmp_path, data[:start] + data[data.rindex(b"</WaveFormData>") :])
+
+    assert [one.name for one in recording.leads] == ["II"]
+    assert ("lead_left_out", "V6") in {(caution.code, caution.about) for caution in recording.cautions}
+
+
 def prolog(encoding: str) -> str:
     return f'<?xml version="1.0" encoding="{encoding}"?>\n'
 
