@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Generic, TypeVar
 
+from gateway.carts.names import read_name
+
 HEADER_BYTES = 1 << 20  # a header of a day in many segments has some hundred kilobytes
 MOST_FILES = 2000  # of one set: a monitor's recording may have a segment for every minute of a day
 NOTHING_YET = "~"  # a segment, or a signal, of which there is no file
@@ -36,7 +38,7 @@ def is_signal(name: str) -> bool:
 
 def named_files(header: bytes) -> tuple[str, ...]:
     """What a header says that belongs to it, each once; nothing that is no plain name."""
-    lines = [line.strip() for line in header[:HEADER_BYTES].decode("latin-1").splitlines()]
+    lines = [line.strip() for line in read_name(header[:HEADER_BYTES]).splitlines()]
     lines = [line for line in lines if line and not line.startswith("#")]
     if not lines:
         return ()

@@ -53,3 +53,11 @@ def test_names_differ_in_case_where_windows_wrote_them() -> None:
     files = {"REC.HEA": "h", "REC.DAT": "d"}
     (one,) = group(files, lambda _: b"rec 1 500 10\nrec.dat 16\n")
     assert (one.files, one.missing) == (("h", "d"), ())
+
+
+def test_a_record_may_have_a_chinese_name(drop: Drop) -> None:
+    put(drop.root / "cart-1", wfdb("王五"))
+    drop.settle()
+
+    assert [record.origin["filename"] for record in drop.records("ecg.file")] == ["王五.zip"]
+    assert drop.files("cart-1") == {f"{DAY}/王五.hea", f"{DAY}/王五.dat"}
