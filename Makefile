@@ -25,6 +25,8 @@ run: setup ## start an empty gateway, everything in one process tree
 servers: ## install the peers and servers that the tests talk to (Debian packages, as root)
 	@docker/test-servers.sh
 
+# Hundreds of times a test starts the gateway, which would compile our modules anew each time.
+test: export PYTHONDONTWRITEBYTECODE :=
 test: setup servers ## all tests, with real peers
 	@cd viewer && npm run --silent test
 	@$(BIN)/pytest -n 2 --dist loadgroup --ignore tests/journeys/test_browser.py $(PYTEST_ARGS)

@@ -72,24 +72,25 @@ def build_county(session: Session, *, review_required: bool = True, agreements: 
     east = _institution(session, "EAST", "城东镇卫生院", InstitutionKind.TOWNSHIP, lead)
     west = _institution(session, "WEST", "城西乡卫生院", InstitutionKind.TOWNSHIP, other_lead)
     village = _institution(session, "VILLAGE", "柳树村卫生室", InstitutionKind.VILLAGE, east)
+    session.flush()  # twice in all: one for each row takes longer than the tests
     imaging = _centre(session, lead, Kind.IMAGING, "县域影像诊断中心", review_required)
     ecg = _centre(session, lead, Kind.ECG, "县域心电诊断中心", review_required)
     other_imaging = _centre(session, other_lead, Kind.IMAGING, "中医院影像中心", review_required)
     if agreements:
         for one, member in ((lead, east), (other_lead, west)):
-            add_agreement(session, one, member)
+            _agreement(session, one, member)
     people = {
-        "radiographer": add_person(session, "radiographer", "赵放射", east, Role.RADIOGRAPHER),
-        "west_radiographer": add_person(session, "west_radiographer", "钱放射", west, Role.RADIOGRAPHER),
-        "village_doctor": add_person(session, "village_doctor", "孙村医", village, Role.VILLAGE),
-        "wang": add_person(session, "wang", "王医师", lead, Role.READER, imaging),
-        "li": add_person(session, "li", "李医师", lead, Role.READER, imaging),
-        "reviewer": add_person(session, "reviewer", "周主任", lead, Role.REVIEWER, imaging),
-        "ecg_reader": add_person(session, "ecg_reader", "吴医师", lead, Role.READER, ecg),
-        "other_reader": add_person(session, "other_reader", "郑医师", other_lead, Role.READER, other_imaging),
-        "it": add_person(session, "it", "冯信息", lead, Role.IT),
-        "admin": add_person(session, "admin", "陈管理", lead, Role.ADMIN),
-        "auditor": add_person(session, "auditor", "褚审计", lead, Role.AUDITOR),
+        "radiographer": _person(session, "radiographer", "赵放射", east, Role.RADIOGRAPHER),
+        "west_radiographer": _person(session, "west_radiographer", "钱放射", west, Role.RADIOGRAPHER),
+        "village_doctor": _person(session, "village_doctor", "孙村医", village, Role.VILLAGE),
+        "wang": _person(session, "wang", "王医师", lead, Role.READER, imaging),
+        "li": _person(session, "li", "李医师", lead, Role.READER, imaging),
+        "reviewer": _person(session, "reviewer", "周主任", lead, Role.REVIEWER, imaging),
+        "ecg_reader": _person(session, "ecg_reader", "吴医师", lead, Role.READER, ecg),
+        "other_reader": _person(session, "other_reader", "郑医师", other_lead, Role.READER, other_imaging),
+        "it": _person(session, "it", "冯信息", lead, Role.IT),
+        "admin": _person(session, "admin", "陈管理", lead, Role.ADMIN),
+        "auditor": _person(session, "auditor", "褚审计", lead, Role.AUDITOR),
     }
     county = County(
         lead=lead, other_lead=other_lead, east=east, west=west, village=village, imaging=imaging, ecg=ecg,
@@ -108,32 +109,18 @@ def add_person(
     role: Role,
     centre: Centre | None = None,
 ) -> Person:
-    person = Person(id=new_id(), username=username, name=name, institution_id=institution.id, enabled=True)
-    session.add(person)
+    person = _person(session, username, name, institution, role, centre)
     session.flush()
-    add_role(session, person, role, centre)
     return person
 
 
 def add_role(session: Session, person: Person, role: Role, centre: Centre | None = None) -> None:
-    centre_id = centre.id if centre else None
-    person.roles.append(PersonRole(id=new_id(), person_id=person.id, role=role, centre_id=centre_id))
+    _role(person, role, centre)
     session.flush()
 
 
-def add_agreement(
-    session: Session,
-    lead: Institution,
-    member: Institution,
-    *,
-    kind: Kind | None = None,
-    valid_from: date = date(2026, 1, 1),
-    valid_to: date | None = None,
-) -> Agreement:
-    agreement = Agreement(
-        id=new_id(), lead_id=lead.id, member_id=member.id, kind=kind, valid_from=valid_from, valid_to=valid_to
-    )
-    session.add(agreement)
+def add_agreement(session: Session, lead: Institution, member: Institution, **fields: Any) -> Agreement:
+    agreement = _agreement(session, lead, member, **fields)
     session.flush()
     return agreement
 
@@ -244,7 +231,6 @@ def _institution(
         id=new_id(), code=code, name=name, kind=kind, lead_id=lead.id if lead else None, enabled=True
     )
     session.add(row)
-    session.flush()
     return row
 
 
@@ -256,7 +242,6 @@ def _centre(
         enabled=True,
     )  # fmt: skip
     session.add(row)
-    session.flush()
     return row
 
 
@@ -266,5 +251,39 @@ def _device(session: Session, institution: Institution, ae_title: str, modality:
         enabled=True,
     )  # fmt: skip
     session.add(row)
-    session.flush()
     return row
+
+
+def _agreement(
+    session: Session,
+    lead: Institution,
+    member: Institution,
+    *,
+    kind: Kind | None = None,
+    valid_from: date = date(2026, 1, 1),
+    valid_to: date | None = None,
+) -> Agreement:
+    row = Agreement(
+        id=new_id(), lead_id=lead.id, member_id=member.id, kind=kind, valid_from=valid_from, valid_to=valid_to
+    )
+    session.add(row)
+    return row
+
+
+def _person(
+    session: Session,
+    username: str,
+    name: str,
+    institution: Institution,
+    role: Role,
+    centre: Centre | None = None,
+) -> Person:
+    row = Person(id=new_id(), username=username, name=name, institution_id=institution.id, enabled=True)
+    _role(row, role, centre)
+    session.add(row)
+    return row
+
+
+def _role(person: Person, role: Role, centre: Centre | None) -> None:
+    centre_id = centre.id if centre else None
+    person.roles.append(PersonRole(id=new_id(), person_id=person.id, role=role, centre_id=centre_id))

@@ -1,6 +1,7 @@
 """From an empty folder to somebody who signs in, by commands alone."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -28,11 +29,26 @@ def gateway(folder: Path, *words: str, said: str = "") -> subprocess.CompletedPr
     )  # fmt: skip
 
 
-@pytest.fixture
-def migrated(tmp_path: Path) -> Path:
-    folder = tmp_path / "county"
+@pytest.fixture(scope="module")
+def empty_county(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `gateway migrate` leaves of an empty folder; tests take a copy."""
+    folder = tmp_path_factory.mktemp("migrated") / "county"
     assert gateway(folder, "migrate").returncode == 0
     return folder
+
+
+@pytest.fixture(scope="module")
+def with_hospital(empty_county: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same with a lead hospital; tests take a copy, or change nothing."""
+    folder = tmp_path_factory.mktemp("hospital") / "county"
+    shutil.copytree(empty_county, folder)
+    assert gateway(folder, *HOSPITAL).returncode == 0
+    return folder
+
+
+@pytest.fixture
+def migrated(empty_county: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(empty_county, tmp_path / "county"))
 
 
 def test_an_empty_folder_becomes_a_county_with_an_administrator(migrated: Path) -> None:
@@ -56,14 +72,14 @@ def test_an_empty_folder_becomes_a_county_with_an_administrator(migrated: Path) 
     assert [event.action for event in audited] == ["directory_changed", "person_added"]
 
 
-def test_institutions_are_listed_with_their_lead(migrated: Path) -> None:
-    gateway(migrated, *HOSPITAL)
+def test_institutions_are_listed_with_their_lead(with_hospital: Path, tmp_path: Path) -> None:
+    county = Path(shutil.copytree(with_hospital, tmp_path / "county"))
     gateway(
-        migrated, "institution", "add", "T1", "--name", "东乡卫生院", "--kind", "township", "--lead", "H1",
+        county, "institution", "add", "T1", "--name", "东乡卫生院", "--kind", "township", "--lead", "H1",
         "--region", "东乡",
     )  # fmt: skip
 
-    listed = gateway(migrated, "institution", "list").stdout
+    listed = gateway(county, "institution", "list").stdout
     (line,) = [line for line in listed.splitlines() if "T1" in line]
     assert [word for word in line.split() if word.isalnum()] == [
         "T1",
@@ -86,11 +102,9 @@ def test_institutions_are_listed_with_their_lead(migrated: Path) -> None:
     ],
 )
 def test_an_institution_that_does_not_fit_is_refused_in_a_sentence(
-    migrated: Path, words: tuple[str, ...], expected: str
+    with_hospital: Path, words: tuple[str, ...], expected: str
 ) -> None:
-    gateway(migrated, *HOSPITAL)
-
-    refused = gateway(migrated, *words)
+    refused = gateway(with_hospital, *words)
 
     assert refused.returncode in {1, 2}
     assert expected in refused.stderr
