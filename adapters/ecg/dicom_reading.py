@@ -117,15 +117,14 @@ def _read(content: Content) -> EcgRecording:
 def _recording(content: Content, data_set: Dataset, groups: list[Group], encoding: Encoding) -> EcgRecording:
     rhythm, cautions = _rhythm(groups)
     rate = _rate(rhythm[0])
-    placed: dict[str, tuple[int, Lead]] = {}
+    placed: dict[str, list[tuple[int, Lead]]] = {}
     for group in rhythm:
         start = _offset_samples(group, rhythm[0], rate)
         leads, left_out = _leads(content, group, encoding)
         cautions += left_out
-        for lead in leads:  # a rhythm strip repeats a lead of the others: the longer one is kept
+        for lead in leads:
             key = lead.name if len(rhythm) > 1 else f"{len(placed)}"
-            if key not in placed or placed[key][1].samples < lead.samples:
-                placed[key] = (start, lead)
+            placed[key] = _with_piece(placed.get(key, []), start, lead)
     text = Words(data_set)
     return assemble(
         format="dicom",
@@ -192,17 +191,29 @@ def _offset_samples(group: Group, first: Group, rate: float) -> int:
     return max(0, round((offset - base) / 1000 * rate))
 
 
-def _on_one_axis(placed: Sequence[tuple[int, Lead]]) -> list[Lead]:
-    if not any(start for start, _ in placed):
-        return [lead for _, lead in placed]
-    longest = max(start + lead.samples for start, lead in placed)
+def _with_piece(pieces: list[tuple[int, Lead]], start: int, lead: Lead) -> list[tuple[int, Lead]]:
+    """A lead goes on in a later group; of two at one time (a rhythm strip repeats one) the longer is kept."""
+    apart, at_once = [], []
+    for at, other in pieces:
+        overlaps = at < start + lead.samples and start < at + other.samples
+        (at_once if overlaps else apart).append((at, other))
+    if any(other.samples >= lead.samples for _, other in at_once):
+        return pieces
+    return [*apart, (start, lead)]
+
+
+def _on_one_axis(placed: Sequence[list[tuple[int, Lead]]]) -> list[Lead]:
+    if all(len(pieces) == 1 and not pieces[0][0] for pieces in placed):
+        return [pieces[0][1] for pieces in placed]
+    longest = max(start + lead.samples for pieces in placed for start, lead in pieces)
     if longest * len(placed) > _JOINED_SAMPLES:
         raise NotAnEcg("too_large")
     joined = []
-    for start, lead in placed:
+    for pieces in placed:
         values = np.full(longest, np.nan, dtype=np.float32)
-        values[start : start + lead.samples] = lead.window_uv()
-        joined.append(Lead(name=lead.name, digital=values))
+        for start, lead in pieces:
+            values[start : start + lead.samples] = lead.window_uv()
+        joined.append(Lead(name=pieces[0][1].name, digital=values, derived=pieces[0][1].derived))
     return joined
 
 

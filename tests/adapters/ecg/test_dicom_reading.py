@@ -181,6 +181,20 @@ def test_groups_that_follow_one_another_stand_on_one_axis(tmp_path: Path) -> Non
     assert np.allclose(chest.window_uv(250), COUNTS[2, :250] * 2.5)
 
 
+def test_a_lead_goes_on_in_the_group_that_follows(tmp_path: Path) -> None:
+    half = COUNTS.shape[1] // 2
+    data = written(
+        group(COUNTS[:, :half], MultiplexGroupTimeOffset="0"),
+        group(COUNTS[:, half:], MultiplexGroupTimeOffset=str(half * 4)),
+        group(COUNTS[:1, : half // 2], MultiplexGroupTimeOffset="0"),
+    )
+
+    recording = read(tmp_path, data)
+
+    assert np.allclose(recording.lead("I").window_uv(), COUNTS[0] * 2.5)  # type: ignore[union-attr]
+    assert np.allclose(recording.lead("V1").window_uv(), COUNTS[2] * 2.5)  # type: ignore[union-attr]
+
+
 def test_32_bits_are_read(tmp_path: Path) -> None:
     wide = COUNTS.astype(np.int64) * 1000
     recording = read(
