@@ -25,6 +25,8 @@ class Admitted:
 
     origin: Mapping[str, Any]
     character_set: str | None = None
+    # Its numbering of messages begins anew: a known control ID with other content is another message, and no error.
+    control_ids_restart: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

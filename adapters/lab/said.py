@@ -72,6 +72,7 @@ class StatedResult:
     sub_id: str = ""
     value_type: str = ""  # NM, SN, ST, CE…; "" where the wire has none
     value: str  # numbers as written, comparators and all; repetitions joined by "~"
+    coded: Coded | None = None  # the value where it is a code; `value` is then its text
     unit: str = ""
     reference_range: str = ""
     flags: tuple[str, ...] = ()
@@ -82,6 +83,9 @@ class StatedResult:
     instrument: str = ""
     method: str = ""
     dilution: str = ""
+    order_number: str = (
+        ""  # the placer's number of this test, where each test of a specimen has its own (LAW: AWOS ID)
+    )
     comments: tuple[str, ...] = ()
 
 

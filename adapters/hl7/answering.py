@@ -1,0 +1,223 @@
+"""From a frame to what is said to it: translate, keep, answer. Every outcome is an answer; nothing escapes.
+
+"Accepted" is said after Keep returned. A message that comes again is answered again without being kept again.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, tzinfo
+from traceback import extract_tb
+from typing import Any, TypeVar
+
+import structlog
+
+from adapters.errors import Malformed, Refused, Unavailable
+from adapters.hl7.accepting import ANSWERS, check, is_question
+from adapters.hl7.acknowledging import (
+    Refusal,
+    Verdict,
+    acknowledgement_code,
+    refusal_of,
+    write_acknowledgement,
+)
+from adapters.hl7.counters import Counters
+from adapters.hl7.errors import Condition, NotAccepted
+from adapters.hl7.header import Header, read_header
+from adapters.hl7.known import Known, digest_of
+from adapters.hl7.mllp import MEBIBYTE, Flaw, Frame
+from adapters.hl7.queries import Answers, write_answers
+from adapters.hl7.reading import read_message
+from adapters.hl7.writing import COUNTY_TIME
+from adapters.lab.ports import Admission, Admitted, Desk, Door, Keep, Notice
+
+log = structlog.get_logger()
+
+LARGE_BYTES = MEBIBYTE // 2  # of a message whose digest and parse are made in a thread
+_WIRE = "hl7"
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What goes back over the connection: at once, and then one by one as the peer acknowledges."""
+
+    now: tuple[bytes, ...] = ()
+    then: tuple[bytes, ...] = ()
+
+
+@dataclass(slots=True, kw_only=True)
+class Answering:
+    """All that answering a message needs, whichever connection it came over."""
+
+    admission: Admission
+    keep: Keep
+    notice: Notice
+    desk: Desk
+    counters: Counters
+    known: Known = field(default_factory=Known)
+    zone: tzinfo = COUNTY_TIME
+    clock: Callable[[], float] = lambda: asyncio.get_running_loop().time()
+
+    async def answer(self, door: Door, frame: Frame, *, awaited: bool = False) -> Answer:
+        """Answer one frame. `awaited`: a message of ours waits to be acknowledged on this connection."""
+        header: Header | None = None
+        facts: dict[str, Any] = {}
+        try:
+            header = read_header(frame.body)
+            if frame.flaw is not None:
+                raise _flawed(frame.flaw)
+            admitted = self.admission.admit(door, header.sender)
+            if admitted.character_set:
+                header = read_header(frame.body, character_set=admitted.character_set)
+            facts = origin_of(door, admitted, header)
+            check(header, frame.body)
+            return await self._take(header, admitted, facts, frame.body, awaited=awaited)
+        except Exception as error:
+            if frame.flaw is not None and isinstance(error, NotAccepted) and header is None:
+                error = _flawed(frame.flaw)  # its MSH cannot be read either, which says less
+            return self._refuse(door, header, facts, error)
+
+    async def _take(
+        self, header: Header, admitted: Admitted, facts: Mapping[str, Any], body: bytes, *, awaited: bool
+    ) -> Answer:
+        sender = _who(admitted, header)
+        digest = await _maybe_in_thread(body, digest_of)
+        try:
+            keeping = self.known.look(sender, header.control_id, digest, self.clock())
+        except NotAccepted:
+            if not admitted.control_ids_restart:
+                raise
+            keeping = False  # its numbers began anew
+        if keeping is False:
+            await self._keep(sender, header, facts, body, digest)
+        else:
+            self.counters.repeated += 1
+            if not isinstance(keeping, bool):
+                await asyncio.shield(keeping)
+        if awaited and header.message_type in ANSWERS:
+            return Answer()
+        if is_question(header, body):
+            return await self._reply(header, admitted, body)
+        code = acknowledgement_code(header, Verdict.ACCEPT)
+        return Answer(now=(write_acknowledgement(header, code, datetime.now(UTC)),) if code else ())
+
+    async def _keep(
+        self, sender: str, header: Header, facts: Mapping[str, Any], body: bytes, digest: bytes
+    ) -> None:
+        keeping = self.known.begin(sender, header.control_id, digest, self.clock())
+        try:
+            await self.keep("hl7.message", facts, [body])
+        except BaseException as error:
+            self.known.settle(sender, header.control_id, keeping, error)
+            raise
+        self.known.settle(sender, header.control_id, keeping, None)
+        self.counters.messages[header.type] += 1
+        self.counters.bytes += len(body)
+
+    async def _reply(self, header: Header, admitted: Admitted, body: bytes) -> Answer:
+        message = await _maybe_in_thread(
+            body, lambda raw: read_message(raw, character_set=admitted.character_set, zone=self.zone)
+        )
+        if message.query is None:
+            raise NotAccepted(Condition.REQUIRED_FIELD, "the question does not say what is asked for")
+        specimens = await self.desk.answer(admitted, message, message.query)
+        self.counters.questions["work" if specimens else "no_work"] += 1
+        answers: Answers = write_answers(
+            header,
+            body,
+            message,
+            specimens,
+            datetime.now(UTC),
+            character_set=admitted.character_set,
+            zone=self.zone,
+        )
+        return Answer(now=answers.now, then=answers.then)
+
+    def _refuse(
+        self, door: Door, header: Header | None, facts: Mapping[str, Any], error: Exception
+    ) -> Answer:
+        refusal = refusal_of(error)
+        self.counters.refusals[str(int(refusal.condition))] += 1
+        if not isinstance(error, Malformed | Refused | Unavailable):
+            # Its words may quote the message: only what broke, and where, is logged.
+            places = [f"{one.name}:{one.lineno}" for one in extract_tb(error.__traceback__)[-4:]]
+            log.error(
+                "message_answer_failed",
+                peer_address=door.peer_address,
+                error=type(error).__name__,
+                places=places,
+            )
+        self._tell(door, header, facts, refusal, error)
+        code = acknowledgement_code(header, refusal.verdict) if header else f"A{refusal.verdict}"
+        if not code:
+            return Answer()
+        return Answer(now=(write_acknowledgement(header, code, datetime.now(UTC), refusal=refusal),))
+
+    def _tell(
+        self, door: Door, header: Header | None, facts: Mapping[str, Any], refusal: Refusal, error: Exception
+    ) -> None:
+        sender = header.sender if header else None
+        told = {
+            **(
+                facts
+                or {
+                    "wire": _WIRE,
+                    "peer_address": door.peer_address,
+                    "peer_port": door.peer_port,
+                    "tls": door.tls,
+                }
+            ),
+            "at": datetime.now(UTC).isoformat(timespec="microseconds"),
+            "application": sender.application if sender else "",
+            "facility": sender.facility if sender else "",
+            "message_type": header.type[:16] if header else "",
+            "control_id": header.control_id[:64] if header else "",
+            "verdict": f"A{refusal.verdict}",
+            "condition": int(refusal.condition),
+            "location": refusal.location,
+            "explanation": refusal.explanation,
+            "cause": getattr(error, "cause", ""),
+        }
+        try:
+            self.notice("hl7.refusal", told)
+        except Exception:  # whatever is wrong with the notes, the peer is told about its own message
+            log.exception("note_lost", kind="hl7.refusal")
+
+
+def origin_of(door: Door, admitted: Admitted, header: Header) -> dict[str, Any]:
+    """What a record of the journal says of where its message came from."""
+    return {
+        **admitted.origin,
+        "wire": _WIRE,
+        "peer_address": door.peer_address,
+        "peer_port": door.peer_port,
+        "tls": door.tls,
+        **({"certificate": door.certificate["fingerprint"]} if door.certificate else {}),
+        "message_type": header.type[:16],
+        "control_id": header.control_id[:199],
+        "application": header.sender.application[:227],
+        "facility": header.sender.facility[:227],
+        "received_at": datetime.now(UTC).isoformat(timespec="microseconds"),
+        "character_set": admitted.character_set
+        or "",  # as the device is set: what the message is to be read with
+    }
+
+
+def _who(admitted: Admitted, header: Header) -> str:
+    device = admitted.origin.get("device_id")
+    return str(device) if device else f"{header.field(3)}\0{header.field(4)}"
+
+
+def _flawed(flaw: Flaw) -> Exception:
+    if flaw is Flaw.TOO_LARGE:
+        return NotAccepted(Condition.INTERNAL, "the message is larger than is accepted here")
+    if flaw is Flaw.NO_START:
+        return NotAccepted(Condition.SEGMENT_SEQUENCE, "the message does not begin with the byte 0BH (MLLP)")
+    if flaw is Flaw.UNFINISHED:
+        return Unavailable("the message stopped before its end (1CH 0DH): send it again")
+    return Unavailable("too much is under way here, send it again later")
+
+
+async def _maybe_in_thread(body: bytes, work: Callable[[bytes], T]) -> T:
+    return work(body) if len(body) <= LARGE_BYTES else await asyncio.to_thread(work, body)

@@ -1,0 +1,212 @@
+"""A message as segments and fields: split on its own delimiters, no deeper than somebody asks.
+
+Segments end with CR; LF and CRLF are read too. A line that does not begin as a segment does is the rest of the line
+before it, with its line end: senders put line ends into text. So no character can be lost: what is not understood
+stays in the field in which it came.
+
+Escape sequences: HL7 v2.5.1 §2.7. Highlighting (H, N) is left out; formatting commands become line ends and blanks;
+local (Z) and unknown sequences stay as they are written. Character set switches (C, M) are those of ISO 2022.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+
+from adapters.hl7.header import Delimiters, Header
+
+_LINE_END = re.compile(r"\r\n?|\n")
+_BLANKS = " \t"
+_JOINED = re.compile(r" (?:PID|PV1|ORC|OBR|OBX|NTE|SPM)\|[^ ]*\|")
+
+
+class Segment:
+    """One segment: its name, its text, and its fields by their numbers."""
+
+    __slots__ = ("_delimiters", "_fields", "_header", "line", "name")
+
+    def __init__(self, line: str, header: Header) -> None:
+        self.line, self._header, self._delimiters = line, header, header.delimiters
+        self.name = line[:3]
+        self._fields: list[str] | None = None
+
+    def field(self, number: int) -> str:
+        """A field as it is written; "" when it is not there."""
+        if self._fields is None:
+            self._fields = self.line.split(self._delimiters.field)
+            if self.name == "MSH":
+                self._fields.insert(1, self._delimiters.field)
+        return self._fields[number] if number < len(self._fields) else ""
+
+    def repetitions(self, number: int) -> list[str]:
+        """The repetitions of a field as they are written; none of an empty field."""
+        raw = self.field(number)
+        if not raw:
+            return []
+        return raw.split(self._delimiters.repetition) if self._delimiters.repetition else [raw]
+
+    def text(self, number: int, component: int = 1, subcomponent: int = 1) -> str:
+        """One value: of the first repetition, its escapes resolved, without blanks about it."""
+        repetitions = self.repetitions(number)
+        return self.part(repetitions[0], component, subcomponent) if repetitions else ""
+
+    def whole(self, number: int) -> str:
+        """A field that is text as a whole, whatever delimiters it has inside."""
+        return self.plain(self.field(number))
+
+    def part(self, raw: str, component: int = 1, subcomponent: int = 1) -> str:
+        """One value of a repetition."""
+        components = self.components(raw)
+        if component > len(components):
+            return ""
+        inner = components[component - 1]
+        if self._delimiters.subcomponent and subcomponent:
+            parts = inner.split(self._delimiters.subcomponent)
+            inner = parts[subcomponent - 1] if subcomponent <= len(parts) else ""
+        return self.plain(inner)
+
+    def components(self, raw: str) -> list[str]:
+        """The components of a repetition, as they are written."""
+        return raw.split(self._delimiters.component) if self._delimiters.component else [raw]
+
+    def plain(self, raw: str) -> str:
+        """Text with its escapes resolved; a value of two quotation marks is an empty one (§2.5.3)."""
+        raw = raw.strip(_BLANKS)
+        return "" if raw == '""' else unescape(raw, self._delimiters)
+
+
+def split_segments(text: str, header: Header) -> tuple[list[Segment], list[str]]:
+    """The segments of a message, and what was odd about them."""
+    segments: list[Segment] = []
+    warnings: list[str] = []
+    continued = joined = 0
+    for line, is_rest in _lines(text, header.delimiters.field):
+        if is_rest and segments:
+            segments[-1] = Segment(segments[-1].line + line, header)
+            continued += 1
+        else:
+            segments.append(Segment(line, header))
+    for segment in segments:
+        if header.delimiters.field == "|" and len(segment.line) < 1 << 16 and _JOINED.search(segment.line):
+            joined += 1
+    if continued:
+        warnings.append(f"{continued} line ends inside of segments")
+    if joined:
+        warnings.append(f"{joined} segments have what looks like further segments, joined by blanks")
+    return segments, warnings
+
+
+def _lines(text: str, separator: str) -> Iterator[tuple[str, bool]]:
+    """Lines without their ends, or the rest of the line before with the end before it; empty lines in between are kept."""
+    position, pending = 0, ""
+    begins = _segment_start(separator)
+    for end in [*_LINE_END.finditer(text), None]:
+        line = text[position : end.start() if end else len(text)]
+        line_end = end[0] if end else ""
+        position = end.end() if end else len(text)
+        stripped = line.lstrip(_BLANKS)
+        if not stripped:
+            pending += line + line_end  # nothing, unless text follows that belongs to the line before
+            continue
+        if begins.match(stripped):
+            yield stripped, False
+            pending = line_end
+        else:
+            yield pending + line, True
+            pending = line_end
+
+
+@lru_cache(maxsize=64)
+def _segment_start(separator: str) -> re.Pattern[str]:
+    return re.compile(rf"[A-Z][A-Z0-9]{{2}}(?:{re.escape(separator)}|[ \t]*\Z)")
+
+
+# Escapes.
+
+_FORMATTING = re.compile(r"\.(br|sp|fi|nf|in|ti|sk|ce)\s*([+-]?\d*)")
+_LINES_OF = {"br": 1, "sp": 1, "ce": 1}
+_MOST_BLANKS = 200
+_HEX = re.compile(r"(?:[0-9A-Fa-f]{2})+")
+
+
+def unescape(raw: str, delimiters: Delimiters, codec: str = "latin-1") -> str:
+    """Resolve escape sequences; what is none, or one that nobody knows, stays as it is."""
+    mark = delimiters.escape
+    if not mark or mark not in raw:
+        return raw
+    if _switches(mark).search(raw):
+        raw = _resolve_switches(raw, mark)
+    pieces = raw.split(mark)
+    found, index = [pieces[0]], 1
+    while index < len(pieces):
+        # Between two marks stands a sequence, if there is a second mark and it is one.
+        meant = _meaning(pieces[index], delimiters, codec) if index + 1 < len(pieces) else None
+        if meant is None:
+            found.append(mark + pieces[index])
+            index += 1
+        else:
+            found.append(meant + pieces[index + 1])
+            index += 2
+    return "".join(found)
+
+
+def _meaning(sequence: str, delimiters: Delimiters, codec: str) -> str | None:
+    single = {
+        "F": delimiters.field,
+        "S": delimiters.component,
+        "T": delimiters.subcomponent,
+        "R": delimiters.repetition,
+        "E": delimiters.escape,
+        "P": delimiters.truncation or "#",
+        "H": "",
+        "N": "",
+    }.get(sequence)
+    if single is not None:
+        return single
+    if sequence.startswith("X") and _HEX.fullmatch(sequence, 1):
+        return _from_hex(sequence[1:], codec)
+    command = _FORMATTING.fullmatch(sequence)
+    if command is None:
+        return None
+    number = min(abs(int(command[2])) if command[2].lstrip("+-") else 1, _MOST_BLANKS)
+    if command[1] in _LINES_OF:
+        return "\n" * (number if command[1] == "sp" else 1)
+    return " " * number if command[1] == "sk" else ""
+
+
+def _from_hex(digits: str, codec: str) -> str | None:
+    raw = bytes.fromhex(digits)
+    for one in dict.fromkeys((codec, "utf-8", "gb18030", "latin-1")):
+        try:
+            return raw.decode(one)
+        except UnicodeDecodeError:
+            continue
+    return None
+
+
+@lru_cache(maxsize=16)
+def _switches(mark: str) -> re.Pattern[str]:
+    one = re.escape(mark)
+    return re.compile(rf"{one}([CM])([0-9A-Fa-f]{{4,6}}){one}")
+
+
+def _resolve_switches(raw: str, mark: str) -> str:
+    """\\Cxxyy\\ and \\Mxxyyzz\\ begin another set of ISO 2022, which the text behind them is in until the next."""
+    pattern = _switches(mark)
+    found, position = [], 0
+    starts = list(pattern.finditer(raw))
+    for start, following in zip(starts, [*starts[1:], None], strict=True):
+        found.append(raw[position : start.start()])
+        end = following.start() if following else len(raw)
+        escape = bytes.fromhex(start[2])
+        try:
+            read = (b"\x1b" + escape + raw[start.end() : end].encode("ascii")).decode("iso2022_jp_2")
+        except UnicodeError:  # a set that nobody knows here, or no text in it: it stays as it is
+            read = raw[start.start() : end]
+        found.append(read)
+        position = end
+    return "".join(found)
+
+
+def named(segments: Sequence[Segment], name: str) -> Segment | None:
+    """The first segment of a name."""
+    return next((segment for segment in segments if segment.name == name), None)

@@ -1,0 +1,84 @@
+"""OBX and what follows it: one result, or one attachment.
+
+Values stand as the sender wrote them: structured numbers (SN) with their comparator and separator put together,
+codes as their text with the code beside it, all else whole, delimiters inside included.
+"""
+
+from collections.abc import Sequence
+from datetime import tzinfo
+
+from adapters.hl7.attachments import is_attachment, media_type_of, size_of
+from adapters.hl7.message import Segment
+from adapters.hl7.values import read_coded, read_coded_field, read_person, read_time
+from adapters.lab.said import Attachment, Coded, StatedResult
+
+_CODED_TYPES = ("CE", "CWE", "CNE", "CF")
+_NO_CODE = Coded()
+
+
+def read_observation(
+    obx: Segment, behind: Sequence[Segment], position: int, zone: tzinfo, *, order_number: str = ""
+) -> StatedResult | Attachment:
+    """One OBX; `behind` are NTE, TCD and others that follow it."""
+    test = read_coded_field(obx, 3) or _NO_CODE
+    if is_attachment(obx):
+        return Attachment(
+            position=position, test=test, media_type=media_type_of(obx), size_bytes=size_of(obx)
+        )
+    value, coded = read_value(obx)
+    identifiers = obx.repetitions(3)
+    instrument = obx.text(18)
+    return StatedResult(
+        position=position,
+        test=test,
+        alternate=read_coded(obx, identifiers[0], 4) if identifiers else None,
+        sub_id=obx.whole(4),
+        value_type=obx.text(2).upper(),
+        value=value,
+        coded=coded,
+        unit=obx.text(6, subcomponent=0) or obx.text(6, 2, 0),
+        reference_range=obx.whole(7),
+        flags=tuple(filter(None, (obx.part(raw) for raw in obx.repetitions(8)))),
+        status=obx.text(11).upper(),
+        observed_at=read_time(obx.text(14), zone),
+        analysed_at=read_time(obx.text(19), zone),
+        operator=read_person(obx, 16),
+        instrument=instrument,
+        method=obx.text(17, 2) or obx.text(17),
+        dilution=_dilution(behind),
+        order_number=order_number,
+        comments=tuple(filter(None, (read_comment(one) for one in behind if one.name == "NTE"))),
+    )
+
+
+def read_value(obx: Segment) -> tuple[str, Coded | None]:
+    """OBX-5 by its type OBX-2."""
+    kind = obx.text(2).upper()
+    repetitions = obx.repetitions(5)
+    if kind in _CODED_TYPES:
+        coded = [read_coded(obx, raw) for raw in repetitions]
+        # Two repetitions of which the first is empty are still two.
+        return "~".join((one.text or one.code) if one else "" for one in coded), coded[0] if coded else None
+    if kind == "SN":
+        return "~".join("".join(obx.part(raw, place) for place in (1, 2, 3, 4)) for raw in repetitions), None
+    if kind in ("NM", "DT", "TM", "TS", "DTM", "IS", "ID", "SI"):
+        return "~".join(obx.plain(raw) for raw in repetitions), None
+    return obx.whole(5), None
+
+
+def read_comment(nte: Segment) -> str:
+    """NTE-3, its repetitions as lines."""
+    return "\n".join(filter(None, (nte.plain(raw) for raw in nte.repetitions(3))))
+
+
+def _dilution(behind: Sequence[Segment]) -> str:
+    """TCD-3, the dilution factor made by the analyser, else TCD-2 (HL7 v2.5.1 §13.4.10)."""
+    for one in behind:
+        if one.name == "TCD":
+            parts = [
+                "".join(one.part(raw, place) for place in (1, 2, 3, 4))
+                for raw in (one.field(3), one.field(2))
+                if raw
+            ]
+            return next(filter(None, parts), "")
+    return ""
