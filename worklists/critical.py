@@ -1,12 +1,13 @@
 """Critical values (危急值): an event opens the moment something critical is found, before any signature."""
 
 import uuid
+from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy import ForeignKey, Index, select
+from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from worklists.base import Base, new_id
 from worklists.directory import Kind
@@ -33,3 +34,36 @@ class CriticalEvent(Base):
     found_at: Mapped[datetime]
 
     examination: Mapped[Examination] = relationship()
+
+
+def open_event(
+    session: Session,
+    examination: Examination,
+    *,
+    kind: Kind,
+    source_id: uuid.UUID,
+    found: dict[str, Any],
+    now: datetime,
+) -> CriticalEvent:
+    """What was found in one source is one event, however often it is looked at."""
+    known = session.scalars(select(CriticalEvent).where(CriticalEvent.source_id == source_id)).one_or_none()
+    if known is not None:
+        return known
+    event = CriticalEvent(
+        id=new_id(),
+        examination_id=examination.id,
+        kind=kind,
+        source_id=source_id,
+        found=found,
+        state=CriticalState.FOUND,
+        found_at=now,
+    )
+    session.add(event)
+    session.flush()
+    return event
+
+
+def withdraw(session: Session, source_ids: Sequence[uuid.UUID]) -> None:
+    """What these said was wrong, or was nobody's."""
+    for event in session.scalars(select(CriticalEvent).where(CriticalEvent.source_id.in_(source_ids))):
+        event.state = CriticalState.WITHDRAWN

@@ -62,14 +62,22 @@ def route_arrivals(
     for examination, instances in arrived:
         task = _open_task(tasks[examination.id], examination, instances, now)
         if task is None:
-            report = signed.get(examination.id)
-            task = (
-                _additional_images(examination, report, instances, now) if report else _new_task(examination)
-            )
+            task = _next_task(examination, signed.get(examination.id), instances, now)
             session.add(task)
             desk.assign(task)
         routed.append(task)
     return routed
+
+
+def _next_task(examination: Examination, signed: Report | None, instances: int, now: datetime) -> ReadingTask:
+    """Nobody has it in hand. Results behind a signed report are read like the first ones: they make its next version."""
+    if signed is None:
+        return _new_task(examination)
+    if examination.kind is not Kind.LABORATORY:
+        return _additional_images(examination, signed, instances, now)
+    task = _new_task(examination)
+    task.waiting_since, task.due_at = now, now + TURNAROUND[examination.priority]
+    return task
 
 
 def _open_task(

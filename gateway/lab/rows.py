@@ -43,6 +43,9 @@ class LabMessage(Base):
     filed: Mapped[int] = mapped_column(default=0)
     controls: Mapped[int] = mapped_column(default=0)  # results of control material among the filed ones
     profile_version: Mapped[int | None]
+    attached: Mapped[
+        dict[str, Any] | None
+    ]  # number of a specimen in it → id of the LabSpecimen that a person chose
     text_in_doubt: Mapped[bool] = mapped_column(default=False)
     warnings: Mapped[list[Any]] = mapped_column(default=list)
     received_at: Mapped[datetime]

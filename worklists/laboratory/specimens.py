@@ -8,13 +8,13 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, UniqueConstraint
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy import ForeignKey, Index, UniqueConstraint, or_, select
+from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from worklists.base import Base, new_id, only_where
 from worklists.directory import Institution, Person
 from worklists.examinations import Examination, Priority
-from worklists.patients import Patient
+from worklists.patients import Patient, PatientIdentity, get_or_create
 
 
 class SpecimenState(StrEnum):
@@ -96,3 +96,42 @@ class LabTransport(Base):
     note: Mapped[str] = mapped_column(default="")
 
     specimens: Mapped[list[LabSpecimen]] = relationship(back_populates="transport")
+
+
+def find_for_bench(session: Session, institution_id: uuid.UUID, barcode: str) -> list[LabSpecimen]:
+    """The specimens under this barcode that a bench of this institution may have in hand.
+
+    Those that the institution took itself come alone; else those of the members that it leads.
+    """
+    found = session.scalars(
+        select(LabSpecimen)
+        .join(Institution, Institution.id == LabSpecimen.institution_id)
+        .where(LabSpecimen.barcode == barcode)
+        .where(or_(Institution.id == institution_id, Institution.lead_id == institution_id))
+        .order_by(LabSpecimen.id)
+    ).all()
+    own = [one for one in found if one.institution_id == institution_id]
+    return own or list(found)
+
+
+def make_from_analyser(
+    session: Session, institution_id: uuid.UUID, barcode: str, identity: PatientIdentity, *, now: datetime
+) -> LabSpecimen:
+    """A specimen that nobody ordered, of a patient whom the analyser's operator entered."""
+    specimen = LabSpecimen(
+        id=new_id(),
+        institution_id=institution_id,
+        barcode=barcode,
+        patient=get_or_create(session, institution_id, identity),
+        state=SpecimenState.RECEIVED,
+        source=SpecimenSource.ANALYSER,
+        panels=[],
+        items=[],
+        unknown_tests=[],
+        priority=Priority.ROUTINE,
+        registered_at=now,
+        received_at=now,
+    )
+    session.add(specimen)
+    session.flush()
+    return specimen

@@ -353,6 +353,7 @@ def upgrade() -> None:
         sa.Column("filed", sa.Integer(), nullable=False),
         sa.Column("controls", sa.Integer(), nullable=False),
         sa.Column("profile_version", sa.Integer(), nullable=True),
+        sa.Column("attached", _JSON, nullable=True),
         sa.Column("text_in_doubt", sa.Boolean(), nullable=False),
         sa.Column("warnings", _JSON, nullable=False),
         sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),

@@ -1,0 +1,386 @@
+"""Filing: what a message says becomes results of specimens, results of control material, or is held with its reason.
+
+Nothing is dropped and nothing is guessed. The same message can be filed again after a fix: what is recorded already is
+known by its message and position, what was held and is filed now is resolved.
+"""
+
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from adapters.lab.said import Control, Message, MessageKind, Specimen, StatedPatient, StatedResult
+from gateway import indexing, work
+from gateway.lab import orders
+from gateway.lab.identity import contradictions_of, identity_of
+from gateway.lab.mapping import Profile, read_profile, shown_test
+from gateway.lab.rows import LabHeld, LabHeldReason, LabMessage, MessageState
+from gateway.runtime import Runtime
+from worklists.base import local_date, new_id
+from worklists.directory import Device
+from worklists.examinations import Examination
+from worklists.laboratory import westgard
+from worklists.laboratory.dictionary import LabItem
+from worklists.laboratory.examining import note_results, open_examination
+from worklists.laboratory.interpretation import Bearer, Interpreted, UnknownUnit, UnreadableValue, interpret
+from worklists.laboratory.profiles import AnalyserProfile
+from worklists.laboratory.recording import (
+    NO_RESULT_YET,
+    STATUSES,
+    NewResult,
+    NotRecorded,
+    Sheet,
+    withdrawn,
+)
+from worklists.laboratory.releasing import Releaser
+from worklists.laboratory.results import LabAttachment, LabResult, ResultStatus
+from worklists.laboratory.specimens import LabSpecimen, SpecimenState, find_for_bench, make_from_analyser
+
+CLOCK_AHEAD = timedelta(hours=24)  # a result from further in the future than this is of a clock that is wrong
+_REFUSED = {
+    NotRecorded.OLDER: LabHeldReason.OLDER_THAN_CURRENT,
+    NotRecorded.NOTHING_TO_CORRECT: LabHeldReason.NOTHING_TO_CORRECT,
+}
+
+
+@dataclass(slots=True, kw_only=True)
+class Bench:
+    """What filing needs of the database, asked once for many messages."""
+
+    session: Session
+    now: datetime
+    releaser: Releaser = field(init=False)
+    _items: dict[str, LabItem] | None = None
+    _profiles: dict[str, Profile | None] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.releaser = Releaser(session=self.session, now=self.now)
+
+    def item(self, code: str) -> LabItem | None:
+        if self._items is None:
+            self._items = {
+                one.code: one for one in self.session.scalars(select(LabItem).where(LabItem.enabled))
+            }
+        return self._items.get(code)
+
+    def profile(self, device: Device) -> Profile | None:
+        code = device.profile_code
+        if code is None:
+            return None
+        if code not in self._profiles:
+            row = self.session.get(AnalyserProfile, code)
+            self._profiles[code] = read_profile(row) if row is not None and row.enabled else None
+        return self._profiles[code]
+
+
+def file_messages(runtime: Runtime, session: Session, messages: Iterable[tuple[LabMessage, Message]]) -> None:
+    """File each in its order. Raises nothing of what a message may say."""
+    bench = Bench(session=session, now=runtime.now())
+    for row, said in messages:
+        touched = _Filing(bench=bench, row=row, said=said).file()
+        at = bench.now + timedelta(seconds=runtime.settings.quiet_period_s)
+        work.schedule_all(session, indexing.SETTLE, {str(one): at for one in touched})
+
+
+@dataclass(slots=True, kw_only=True)
+class _Filing:
+    """One message on its way."""
+
+    bench: Bench
+    row: LabMessage
+    said: Message
+    held: list[LabHeld] = field(default_factory=list)
+    touched: set[uuid.UUID] = field(default_factory=set)
+
+    def file(self) -> set[uuid.UUID]:
+        """Answers the examinations that changed."""
+        self._forget_held()
+        if self.said.kind in {MessageKind.OTHER, MessageKind.QUERY}:
+            self.row.state = MessageState.OTHER
+            return set()
+        device = self.bench.session.get(Device, self.row.device_id) if self.row.device_id else None
+        if device is None:
+            self._hold(LabHeldReason.UNKNOWN_DEVICE)
+        elif self.said.kind is MessageKind.ORDERS:
+            self._take_orders(device)
+        else:
+            self._take_results(device)
+        self.row.state = MessageState.HELD if self.held else MessageState.FILED
+        self.bench.session.flush()
+        return self.touched
+
+    def _take_orders(self, device: Device) -> None:
+        for number, specimen in enumerate(self.said.specimens):
+            why = orders.take_order(self.bench.session, device, specimen, now=self.bench.now)
+            if why is not None:
+                self._hold(LabHeldReason.ORDER_UNCLEAR, number, detail={"why": why}, barcode=specimen.barcode)
+
+    def _take_results(self, device: Device) -> None:
+        profile = self.bench.profile(device)
+        if profile is None:
+            return self._hold(LabHeldReason.NO_PROFILE)
+        self.row.profile_version = profile.version
+        self.row.filed = self.row.controls = 0
+        for number, specimen in enumerate(self.said.specimens):
+            control = profile.control_of(specimen)
+            if control is not None:
+                self._take_control(device, profile, number, specimen, control)
+            else:
+                self._take_specimen(device, profile, number, specimen)
+        return None
+
+    def _take_control(
+        self, device: Device, profile: Profile, number: int, specimen: Specimen, control: Control
+    ) -> None:
+        """Control material is nobody's specimen: its results stand apart."""
+        for result in specimen.results:
+            taken = self._mapped(profile, number, result, Bearer(sex=None, age_days=None))
+            if taken is None:
+                continue
+            item, interpreted = taken
+            westgard.record_control(
+                self.bench.session,
+                device_id=device.id,
+                item=item,
+                level=control.level,
+                lot=control.lot,
+                value=interpreted.value,
+                number=interpreted.number,
+                unit=interpreted.unit,
+                observed_at=self._moment(result),
+                received_at=self.row.received_at,
+                message_id=self.row.id,
+                position=result.position,
+            )
+            self.row.filed += 1
+            self.row.controls += 1
+
+    def _take_specimen(self, device: Device, profile: Profile, number: int, specimen: Specimen) -> None:
+        barcode = profile.barcode_of(specimen)
+        found = self._attached(number) or self._find(device, barcode, specimen.patient)
+        if isinstance(found, LabHeldReason):
+            detail = {"results": len(specimen.results) + len(specimen.attachments)}
+            return self._hold(found, number, barcode=barcode, detail=detail)
+        wrong = contradictions_of(found.patient, specimen.patient, barcode)
+        if wrong:
+            return self._hold(
+                LabHeldReason.PATIENT_MISMATCH, number, barcode=barcode, detail={"fields": wrong},
+                examination_id=found.examination_id,
+            )  # fmt: skip
+        return self._fill(device, profile, number, specimen, found)
+
+    def _find(
+        self, device: Device, barcode: str, patient: StatedPatient | None
+    ) -> LabSpecimen | LabHeldReason:
+        known = find_for_bench(self.bench.session, device.institution_id, barcode) if barcode else []
+        if len(known) > 1:
+            return LabHeldReason.AMBIGUOUS_BARCODE
+        if known:
+            usable = known[0].state not in {SpecimenState.REJECTED, SpecimenState.CANCELLED}
+            return known[0] if usable else LabHeldReason.SPECIMEN_REJECTED
+        if not barcode:
+            return LabHeldReason.NO_BARCODE
+        if not device.without_order or patient is None or not (patient.patient_id and patient.name):
+            return LabHeldReason.UNKNOWN_BARCODE
+        return make_from_analyser(
+            self.bench.session, device.institution_id, barcode, identity_of(patient), now=self.bench.now
+        )
+
+    def _attached(self, number: int) -> LabSpecimen | None:
+        """What a person said of this message's specimen, when it was filed before."""
+        chosen = (self.row.attached or {}).get(str(number))
+        return self.bench.session.get(LabSpecimen, uuid.UUID(chosen)) if chosen else None
+
+    def _fill(
+        self, device: Device, profile: Profile, number: int, specimen: Specimen, known: LabSpecimen
+    ) -> None:
+        session, now = self.bench.session, self.bench.now
+        examination = open_examination(session, known, now=now)
+        patient = known.patient
+        sheet = Sheet(
+            examination_id=examination.id,
+            patient_id=patient.id,
+            results=list(
+                session.scalars(select(LabResult).where(LabResult.examination_id == examination.id))
+            ),
+        )
+        on = local_date(known.collected_at or self.row.received_at)
+        bearer = Bearer.of(patient.sex, patient.birth_date, on)
+        for result in specimen.results:
+            self._record(device, profile, number, result, sheet, bearer)
+        self._keep_attachments(specimen, examination)
+        if not sheet.added:
+            return
+        session.add_all(sheet.added)
+        session.flush()
+        self.bench.releaser.release(examination, sheet.results, sheet.added)
+        note_results(session, examination, known, sheet.results, sheet.added, now=now)
+        self.touched.add(examination.id)
+
+    def _record(
+        self,
+        device: Device,
+        profile: Profile,
+        number: int,
+        result: StatedResult,
+        sheet: Sheet,
+        bearer: Bearer,
+    ) -> None:
+        taken = self._mapped(profile, number, result, bearer, examination_id=sheet.examination_id)
+        if taken is None:
+            return None
+        item, interpreted = taken
+        new = NewResult(
+            item_code=item.code,
+            status=STATUSES[result.status.upper()],
+            interpreted=interpreted,
+            reported=reported(result),
+            observed_at=self._moment(result),
+            received_at=self.row.received_at,
+            message_id=self.row.id,
+            position=result.position,
+            device_id=device.id,
+            profile_version=profile.version,
+            instrument_flags=profile.instrument_flags(result),
+            comments=result.comments,
+            dilution=result.dilution,
+            method=result.method or item.method,
+            operator=result.operator,
+        )
+        current = sheet.current(item.code)
+        if current is not None and new.status in {ResultStatus.DELETED, ResultStatus.CANCELLED}:
+            new = withdrawn(new, current)
+        outcome = sheet.record(new)
+        if isinstance(outcome, NotRecorded) and outcome in _REFUSED:
+            return self._hold_result(_REFUSED[outcome], number, result, sheet.examination_id)
+        self.row.filed += 1
+        return None
+
+    def _mapped(
+        self,
+        profile: Profile,
+        number: int,
+        result: StatedResult,
+        bearer: Bearer,
+        examination_id: uuid.UUID | None = None,
+    ) -> tuple[LabItem, Interpreted] | None:
+        """The item and what the value means; None when the result was held, or says nothing yet."""
+        status = result.status.upper()
+        if status in NO_RESULT_YET or profile.is_ignored(result):
+            self.row.filed += 1
+            return None
+        item = self.bench.item(profile.item_code(result) or "")
+        if item is None:
+            self._hold_result(LabHeldReason.UNKNOWN_TEST, number, result, examination_id)
+            return None
+        if status not in STATUSES:
+            self._hold_result(LabHeldReason.UNREADABLE_VALUE, number, result, examination_id, status=status)
+            return None
+        if STATUSES[status] in {ResultStatus.DELETED, ResultStatus.CANCELLED}:
+            return item, Interpreted(value="", unit=item.unit)
+        try:
+            return item, interpret(
+                item, value=profile.value(result), unit=profile.unit(result), bearer=bearer
+            )
+        except UnknownUnit:
+            self._hold_result(LabHeldReason.UNKNOWN_UNIT, number, result, examination_id, expected=item.unit)
+        except UnreadableValue:
+            self._hold_result(LabHeldReason.UNREADABLE_VALUE, number, result, examination_id)
+        return None
+
+    def _keep_attachments(self, specimen: Specimen, examination: Examination) -> None:
+        known = set(
+            self.bench.session.scalars(
+                select(LabAttachment.position).where(LabAttachment.message_id == self.row.id)
+            )
+        )
+        for one in specimen.attachments:
+            self.row.filed += 1
+            if one.position not in known:
+                self.bench.session.add(
+                    LabAttachment(
+                        id=new_id(),
+                        examination_id=examination.id,
+                        message_id=self.row.id,
+                        position=one.position,
+                        name=shown_test(one.test),
+                        media_type=one.media_type,
+                        size_bytes=one.size_bytes,
+                        received_at=self.row.received_at,
+                    )
+                )
+                self.touched.add(examination.id)
+
+    def _moment(self, result: StatedResult) -> datetime:
+        """When it was measured; an analyser whose clock runs far ahead is not believed."""
+        said = result.analysed_at or result.observed_at or self.said.sent_at
+        if said is None or said > self.row.received_at + CLOCK_AHEAD:
+            return self.row.received_at
+        return said
+
+    def _hold_result(
+        self,
+        reason: LabHeldReason,
+        number: int,
+        result: StatedResult,
+        examination_id: uuid.UUID | None,
+        **more: str,
+    ) -> None:
+        self._hold(
+            reason, number, position=result.position, examination_id=examination_id,
+            detail={"test": shown_test(result.test), "value": result.value[:200], "unit": result.unit, **more},
+        )  # fmt: skip
+
+    def _hold(
+        self,
+        reason: LabHeldReason,
+        number: int | None = None,
+        *,
+        position: int | None = None,
+        barcode: str = "",
+        examination_id: uuid.UUID | None = None,
+        detail: Mapping[str, Any] | None = None,
+    ) -> None:
+        held = LabHeld(
+            id=new_id(),
+            message_id=self.row.id,
+            institution_id=self.row.institution_id,
+            device_id=self.row.device_id,
+            reason=reason,
+            specimen_number=number,
+            position=position,
+            barcode=barcode[:100],
+            examination_id=examination_id,
+            detail=dict(detail or {}),
+            held_at=self.bench.now,
+        )
+        self.held.append(held)
+        self.bench.session.add(held)
+
+    def _forget_held(self) -> None:
+        """What was held of it is resolved by filing it anew, or held again."""
+        for one in self.bench.session.scalars(
+            select(LabHeld).where(LabHeld.message_id == self.row.id, LabHeld.resolved_at.is_(None))
+        ):
+            one.resolved_at, one.resolution = self.bench.now, "filed_again"
+
+
+def reported(result: StatedResult) -> dict[str, Any]:
+    """What the analyser itself said, to stand beside what it was taken for."""
+    return {
+        "code": result.test.code,
+        "text": result.test.text,
+        "value": result.value,
+        "unit": result.unit,
+        "range": result.reference_range,
+        "flags": list(result.flags),
+        "status": result.status,
+        "sub_id": result.sub_id,
+    }
+
+
+__all__ = ["Bench", "file_messages", "reported"]

@@ -1,0 +1,174 @@
+"""Recording a result: which run and version it is, which of them counts, what it corrects.
+
+| what comes | on what is there | becomes |
+|---|---|---|
+| anything | nothing | run 1; but what corrects or withdraws is refused |
+| final | preliminary | the next version of its run |
+| final | the same final of the same moment | nothing: it is known |
+| final | another final | the next run; the later measured counts |
+| preliminary | final | refused where it is older, else the next run |
+| corrected, deleted, wrong | any | the next version of the current run |
+
+Nothing is overwritten; what was verified and is replaced is verified anew.
+"""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from worklists.base import new_id
+from worklists.laboratory.interpretation import Interpreted
+from worklists.laboratory.results import ControlState, LabResult, ResultStatus, Verification
+
+# HL7 table 0085 and LIS2-A2 §9.9; an empty status is final, for most analysers never say one.
+STATUSES = {
+    "": ResultStatus.FINAL,
+    "F": ResultStatus.FINAL,
+    "U": ResultStatus.FINAL,
+    "V": ResultStatus.FINAL,
+    "P": ResultStatus.PRELIMINARY,
+    "R": ResultStatus.PRELIMINARY,
+    "S": ResultStatus.PRELIMINARY,
+    "B": ResultStatus.PRELIMINARY,
+    "C": ResultStatus.CORRECTED,
+    "D": ResultStatus.DELETED,
+    "W": ResultStatus.DELETED,
+    "X": ResultStatus.CANCELLED,
+}
+NO_RESULT_YET = frozenset({"I", "O", "N", "Q"})  # in hand, ordered only: nothing to keep
+
+
+class NotRecorded(StrEnum):
+    """Why a result was not recorded."""
+
+    KNOWN = "known"
+    OLDER = "older"
+    NOTHING_TO_CORRECT = "nothing_to_correct"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewResult:
+    """A result that was mapped and interpreted, on its way to be recorded."""
+
+    item_code: str
+    status: ResultStatus
+    interpreted: Interpreted
+    reported: dict[str, Any]
+    observed_at: datetime
+    received_at: datetime
+    message_id: uuid.UUID | None = None
+    position: int | None = None
+    device_id: uuid.UUID | None = None
+    profile_version: int | None = None
+    instrument_flags: Sequence[str] = ()
+    comments: Sequence[str] = ()
+    dilution: str = ""
+    method: str = ""
+    operator: str = ""
+    control_state: ControlState = ControlState.NOT_REQUIRED
+
+
+@dataclass(slots=True, kw_only=True)
+class Sheet:
+    """All results of one examination, as they are being recorded. Rows that are new are in `added`, in their order."""
+
+    examination_id: uuid.UUID
+    patient_id: uuid.UUID
+    results: list[LabResult]
+    added: list[LabResult] = field(default_factory=list)
+
+    def current(self, item_code: str) -> LabResult | None:
+        return next((one for one in self.results if one.item_code == item_code and one.current), None)
+
+    def record(self, new: NewResult) -> LabResult | NotRecorded:
+        """The new row, or why there is none."""
+        runs = [one for one in self.results if one.item_code == new.item_code]
+        current = self.current(new.item_code)
+        if current is None:
+            withdraws = new.status in {ResultStatus.CORRECTED, ResultStatus.DELETED}
+            return NotRecorded.NOTHING_TO_CORRECT if withdraws else self._add(new, run=1, version=1)
+        if any(_is_same(one, new) for one in runs):
+            return NotRecorded.KNOWN
+        if _corrects(new, current):
+            return self._replace(current, new, run=current.run, runs=runs)
+        if new.status is ResultStatus.PRELIMINARY and new.observed_at <= current.observed_at:
+            return NotRecorded.OLDER
+        next_run = max(one.run for one in runs) + 1
+        if new.observed_at < current.observed_at:
+            return self._add(new, run=next_run, version=1, is_current=False)
+        return self._replace(current, new, run=next_run, runs=runs)
+
+    def _replace(
+        self, current: LabResult, new: NewResult, *, run: int, runs: Sequence[LabResult]
+    ) -> LabResult:
+        version = max((one.version for one in runs if one.run == run), default=0) + 1
+        current.current = False
+        return self._add(new, run=run, version=version)
+
+    def _add(self, new: NewResult, *, run: int, version: int, is_current: bool = True) -> LabResult:
+        said = new.interpreted
+        row = LabResult(
+            id=new_id(),
+            examination_id=self.examination_id,
+            patient_id=self.patient_id,
+            item_code=new.item_code,
+            run=run,
+            version=version,
+            current=is_current,
+            status=new.status,
+            value=said.value,
+            number=said.number,
+            comparator=said.comparator,
+            unit=said.unit,
+            range_low=said.range_low,
+            range_high=said.range_high,
+            range_text=said.range_text,
+            abnormal=said.abnormal,
+            critical=said.critical,
+            reported=new.reported,
+            instrument_flags=list(new.instrument_flags),
+            comments=list(new.comments),
+            dilution=new.dilution,
+            method=new.method,
+            operator=new.operator,
+            device_id=new.device_id,
+            profile_version=new.profile_version,
+            message_id=new.message_id,
+            position=new.position,
+            observed_at=new.observed_at,
+            received_at=new.received_at,
+            control_state=new.control_state,
+            verification=Verification.WAITING,
+            stops=[],
+            remark="",
+        )
+        self.results.append(row)
+        self.added.append(row)
+        return row
+
+
+def withdrawn(new: NewResult, current: LabResult) -> NewResult:
+    """What is deleted, or cannot be obtained, has the last value no more."""
+    return replace(new, interpreted=Interpreted(value="", unit=current.unit))
+
+
+def _corrects(new: NewResult, current: LabResult) -> bool:
+    if new.status in {ResultStatus.CORRECTED, ResultStatus.DELETED, ResultStatus.CANCELLED}:
+        return True
+    return new.status is ResultStatus.FINAL and current.status is ResultStatus.PRELIMINARY
+
+
+def _is_same(known: LabResult, new: NewResult) -> bool:
+    """Sent again: the same value of the same moment from the same analyser, or the same place of the same message."""
+    if new.message_id is not None and (known.message_id, known.position) == (new.message_id, new.position):
+        return True
+    return (
+        known.status is new.status
+        and known.value == new.interpreted.value
+        and known.observed_at == new.observed_at
+        and known.device_id == new.device_id
+        and known.dilution == new.dilution
+    )
