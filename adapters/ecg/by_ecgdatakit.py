@@ -102,8 +102,10 @@ def recording_of(
 
 
 def _rate_of(record: Any) -> float | None:
+    """Of aECG and of MFER it keeps the exact one."""
     exact = (record.raw_metadata.get("rhythm_time") or {}).get("sampling_rate_exact")
-    return float(exact) if exact else None
+    rates = record.raw_metadata.get("sampling_rates") or [exact]
+    return float(rates[0]) if rates[0] else None
 
 
 def _leads_of(record: Any, *, uncalibrated: bool) -> tuple[list[Lead], list[Caution]]:

@@ -193,7 +193,8 @@ def _offset_samples(group: Group, first: Group, rate: float) -> int:
 
 def _with_piece(pieces: list[tuple[int, Lead]], start: int, lead: Lead) -> list[tuple[int, Lead]]:
     """A lead goes on in a later group; of two at one time (a rhythm strip repeats one) the longer is kept."""
-    apart, at_once = [], []
+    apart: list[tuple[int, Lead]] = []
+    at_once: list[tuple[int, Lead]] = []
     for at, other in pieces:
         overlaps = at < start + lead.samples and start < at + other.samples
         (at_once if overlaps else apart).append((at, other))

@@ -45,16 +45,24 @@ def read_ishne(content: Content, companions: Companions) -> EcgRecording:
     samples = _samples(content.size - start, claimed, count)
     lead_specs = struct.unpack_from(f"<{count}h", header, 158)
     resolutions = struct.unpack_from(f"<{count}h", header, 206)
+    names = [_LEADS.get(spec, f"Ch{number + 1}") for number, spec in enumerate(lead_specs)]
+    if not any(resolution > 0 for resolution in resolutions):
+        raise NotAnEcg("scale_unknown", names[0])
     leads = [
-        _lead(content, start, number, count, samples, spec, resolution)
-        for number, (spec, resolution) in enumerate(zip(lead_specs, resolutions, strict=True))
+        _lead(content, start, number, count, samples, name, resolution)
+        for number, (name, resolution) in enumerate(zip(names, resolutions, strict=True))
+        if resolution > 0
     ]
+    unscaled = [name for name, resolution in zip(names, resolutions, strict=True) if resolution <= 0]
     return assemble(
         format="ishne",
         leads=leads,
         sampling_rate_hz=float(rate),
         started_at=_started_at(header),
-        cautions=_cautions(content, header, start),
+        cautions=[
+            *_cautions(content, header, start),
+            *(Caution(code="lead_left_out", about=name) for name in unscaled),
+        ],
         patient=_patient(header),
         device=EcgDevice(model=read_text(header[232:272])),
     )
@@ -75,11 +83,8 @@ def _samples(data_bytes: int, claimed: int, leads: int) -> int:
 
 
 def _lead(
-    content: Content, start: int, number: int, leads: int, samples: int, spec: int, resolution: int
+    content: Content, start: int, number: int, leads: int, samples: int, name: str, resolution: int
 ) -> Lead:
-    name = _LEADS.get(spec, f"Ch{number + 1}")
-    if resolution <= 0:
-        raise NotAnEcg("scale_unknown", name)
     view = content.view("<i2", start + 2 * number, samples, 2 * leads)
     return Lead(name=name, digital=view, gain_uv=resolution * _NANOVOLTS, missing=_NO_SAMPLE)
 

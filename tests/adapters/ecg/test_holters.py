@@ -80,6 +80,17 @@ def test_claims_of_an_ishne_header_are_held_against_the_file(
     assert refusal(put(tmp_path, "a.ecg", ishne(COUNTS, **changed))) == code  # type: ignore[arg-type]
 
 
+def test_a_lead_without_resolution_is_left_out_and_told(tmp_path: Path) -> None:
+    data = bytearray(ishne(COUNTS))
+    data[208:210] = b"\0\0"  # of the second
+
+    recording = read_recording(put(tmp_path, "a.ecg", bytes(data)))
+
+    assert [lead.name for lead in recording.leads] == ["I", "V1"]
+    assert np.allclose(recording.leads[1].window_uv(), COUNTS[2] * 2.5)
+    assert ("lead_left_out", "II") in {(caution.code, caution.about) for caution in recording.cautions}
+
+
 def test_a_name_in_gbk_is_read(tmp_path: Path) -> None:
     path = put(tmp_path, "a.ecg", ishne(COUNTS, name=("小东".encode("gbk"), "王".encode("gbk"))))
 

@@ -66,6 +66,22 @@ def test_mfer_of_either_byte_order_is_read(tmp_path: Path, big: bool) -> None:
     assert recording.started_at == datetime(2026, 11, 22, 1, 30, 15, tzinfo=UTC)
 
 
+def test_the_rate_of_mfer_is_exact(tmp_path: Path) -> None:
+    data = mfer(big=True).replace(b"\x0b\4\1\xfd\0\4", b"\x0b\4\1\xfd\0\3")
+
+    assert read_recording(put(tmp_path, "a.mwf", data)).sampling_rate_hz == pytest.approx(1000 / 3)
+
+
+def test_a_frame_of_another_scale_is_left_out_and_told(tmp_path: Path) -> None:
+    first = mfer(big=True).removesuffix(b"\x80\0")
+    second = tlv(0x0C, b"\0\xf9\0\x32") + tlv(0x1E, COUNTS.T.astype(">i2").tobytes()) + b"\x80\0"
+
+    recording = read_recording(put(tmp_path, "a.mwf", first + second))
+
+    assert np.allclose(recording.lead("V1").window_uv(), COUNTS[2] * 2.5, atol=0.01)  # type: ignore[union-attr]
+    assert "lead_left_out" in {caution.code for caution in recording.cautions}
+
+
 def test_mfer_that_ends_early_is_refused(tmp_path: Path) -> None:
     with pytest.raises(NotAnEcg):
         read_recording(put(tmp_path, "a.mwf", mfer(big=True)[:-500]))
