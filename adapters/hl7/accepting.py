@@ -31,6 +31,7 @@ _PROCESSING_IDS = (
     "Q",
     "",
 )  # HL7 table 0103; Q: control runs of Mindray's haematology analysers
+_LONGEST_SEARCHED = 1 << 18
 _VERSION = re.compile(r"2(\.\d{1,2}){0,3}[A-Za-z]{0,2}")
 
 
@@ -53,6 +54,7 @@ def check(header: Header, body: bytes) -> None:
             Condition.VERSION_ID, f"version {header.version[:8]} is none of 2.1 to 2.8", "MSH^1^12"
         )
     _check_segments(kind, header, body)
+    _check_alone(header, body)
 
 
 def is_question(header: Header, body: bytes) -> bool:
@@ -93,8 +95,23 @@ def _check_segments(kind: str, header: Header, body: bytes) -> None:
         raise NotAccepted(Condition.SEGMENT_SEQUENCE, "QBP without QPD: nothing is asked", "QPD^1")
 
 
+def _check_alone(header: Header, body: bytes) -> None:
+    if _begins(header.delimiters.field, "MSH", body):
+        raise NotAccepted(
+            Condition.SEGMENT_SEQUENCE, "a second MSH: each message needs its own frame", "MSH^2"
+        )
+
+
 def _one_of(separator: str, body: bytes, *names: str) -> bool:
-    return any(_segment(separator, name).search(body) for name in names)
+    if any(_begins(separator, name, body) for name in names):
+        return True
+    # Blanks before a segment are passed over; not in megabytes, which this would take too long for.
+    return len(body) <= _LONGEST_SEARCHED and any(_segment(separator, name).search(body) for name in names)
+
+
+def _begins(separator: str, name: str, body: bytes) -> bool:
+    start = name.encode() + separator.encode("utf-8")
+    return b"\r" + start in body or b"\n" + start in body
 
 
 @lru_cache(maxsize=256)

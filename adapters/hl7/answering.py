@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import structlog
 
+from adapters.dicom.notes import Doorbook
 from adapters.errors import Malformed, Refused, Unavailable
 from adapters.hl7.accepting import ANSWERS, check, is_question
 from adapters.hl7.acknowledging import (
@@ -23,11 +24,12 @@ from adapters.hl7.acknowledging import (
 )
 from adapters.hl7.counters import Counters
 from adapters.hl7.errors import Condition, NotAccepted
-from adapters.hl7.header import Header, read_header
-from adapters.hl7.known import Known, digest_of
+from adapters.hl7.header import Header, read_header, salvage_header
+from adapters.hl7.known import Key, Known, digest_of
 from adapters.hl7.mllp import MEBIBYTE, Flaw, Frame
 from adapters.hl7.queries import Answers, write_answers
 from adapters.hl7.reading import read_message
+from adapters.hl7.values import read_time
 from adapters.hl7.writing import COUNTY_TIME
 from adapters.lab.ports import Admission, Admitted, Desk, Door, Keep, Notice
 
@@ -56,6 +58,7 @@ class Answering:
     desk: Desk
     counters: Counters
     known: Known = field(default_factory=Known)
+    notes: Doorbook = field(default_factory=Doorbook)
     zone: tzinfo = COUNTY_TIME
     clock: Callable[[], float] = lambda: asyncio.get_running_loop().time()
 
@@ -74,44 +77,61 @@ class Answering:
             check(header, frame.body)
             return await self._take(header, admitted, facts, frame.body, awaited=awaited)
         except Exception as error:
-            if frame.flaw is not None and isinstance(error, NotAccepted) and header is None:
-                error = _flawed(frame.flaw)  # its MSH cannot be read either, which says less
-            return self._refuse(door, header, facts, error)
+            header = header or salvage_header(frame.body)
+            # That the MSH of a flawed frame cannot be read either says less.
+            cause = _flawed(frame.flaw) if frame.flaw is not None else error
+            return self._refuse(
+                door,
+                header,
+                facts,
+                cause,
+                worth_a_note=not isinstance(cause, Unavailable) or frame.flaw is Flaw.UNFINISHED,
+            )
 
     async def _take(
         self, header: Header, admitted: Admitted, facts: Mapping[str, Any], body: bytes, *, awaited: bool
     ) -> Answer:
-        sender = _who(admitted, header)
+        if is_question(header, body):
+            await self._keep(header, facts, body)  # it may be asked again as often as one likes
+            return await self._reply(header, admitted, body)
+        key, sent_at = _key_of(admitted, facts, header), read_time(header.component(7), self.zone)
         digest = await _maybe_in_thread(body, digest_of)
         try:
-            keeping = self.known.look(sender, header.control_id, digest, self.clock())
+            keeping = self.known.look(key, digest, sent_at, self.clock())
         except NotAccepted:
             if not admitted.control_ids_restart:
                 raise
-            keeping = False  # its numbers began anew
+            keeping = False
         if keeping is False:
-            await self._keep(sender, header, facts, body, digest)
+            await self._keep_once(key, digest, sent_at, header, facts, body)
         else:
             self.counters.repeated += 1
             if not isinstance(keeping, bool):
                 await asyncio.shield(keeping)
         if awaited and header.message_type in ANSWERS:
             return Answer()
-        if is_question(header, body):
-            return await self._reply(header, admitted, body)
         code = acknowledgement_code(header, Verdict.ACCEPT)
         return Answer(now=(write_acknowledgement(header, code, datetime.now(UTC)),) if code else ())
 
-    async def _keep(
-        self, sender: str, header: Header, facts: Mapping[str, Any], body: bytes, digest: bytes
+    async def _keep_once(
+        self,
+        key: Key,
+        digest: bytes,
+        sent_at: datetime | None,
+        header: Header,
+        facts: Mapping[str, Any],
+        body: bytes,
     ) -> None:
-        keeping = self.known.begin(sender, header.control_id, digest, self.clock())
+        keeping = self.known.begin(key, digest, sent_at, self.clock())
         try:
-            await self.keep("hl7.message", facts, [body])
+            await self._keep(header, facts, body)
         except BaseException as error:
-            self.known.settle(sender, header.control_id, keeping, error)
+            self.known.settle(key, keeping, error)
             raise
-        self.known.settle(sender, header.control_id, keeping, None)
+        self.known.settle(key, keeping, None)
+
+    async def _keep(self, header: Header, facts: Mapping[str, Any], body: bytes) -> None:
+        await self.keep("hl7.message", facts, [body])
         self.counters.messages[header.type] += 1
         self.counters.bytes += len(body)
 
@@ -135,7 +155,13 @@ class Answering:
         return Answer(now=answers.now, then=answers.then)
 
     def _refuse(
-        self, door: Door, header: Header | None, facts: Mapping[str, Any], error: Exception
+        self,
+        door: Door,
+        header: Header | None,
+        facts: Mapping[str, Any],
+        error: Exception,
+        *,
+        worth_a_note: bool,
     ) -> Answer:
         refusal = refusal_of(error)
         self.counters.refusals[str(int(refusal.condition))] += 1
@@ -148,7 +174,8 @@ class Answering:
                 error=type(error).__name__,
                 places=places,
             )
-        self._tell(door, header, facts, refusal, error)
+        if worth_a_note:  # what we could not take now will come again
+            self._tell(door, header, facts, refusal, error)
         code = acknowledgement_code(header, refusal.verdict) if header else f"A{refusal.verdict}"
         if not code:
             return Answer()
@@ -158,16 +185,11 @@ class Answering:
         self, door: Door, header: Header | None, facts: Mapping[str, Any], refusal: Refusal, error: Exception
     ) -> None:
         sender = header.sender if header else None
+        said = (header.type, header.control_id) if header else ("", "")
+        if not self.notes.is_news(door.peer_address, *said, refusal.explanation):
+            return
         told = {
-            **(
-                facts
-                or {
-                    "wire": _WIRE,
-                    "peer_address": door.peer_address,
-                    "peer_port": door.peer_port,
-                    "tls": door.tls,
-                }
-            ),
+            **(facts or _place_of(door)),
             "at": datetime.now(UTC).isoformat(timespec="microseconds"),
             "application": sender.application if sender else "",
             "facility": sender.facility if sender else "",
@@ -189,11 +211,7 @@ def origin_of(door: Door, admitted: Admitted, header: Header) -> dict[str, Any]:
     """What a record of the journal says of where its message came from."""
     return {
         **admitted.origin,
-        "wire": _WIRE,
-        "peer_address": door.peer_address,
-        "peer_port": door.peer_port,
-        "tls": door.tls,
-        **({"certificate": door.certificate["fingerprint"]} if door.certificate else {}),
+        **_place_of(door),
         "message_type": header.type[:16],
         "control_id": header.control_id[:199],
         "application": header.sender.application[:227],
@@ -204,9 +222,18 @@ def origin_of(door: Door, admitted: Admitted, header: Header) -> dict[str, Any]:
     }
 
 
-def _who(admitted: Admitted, header: Header) -> str:
+def _place_of(door: Door) -> dict[str, Any]:
+    certificate = {"certificate": door.certificate["fingerprint"]} if door.certificate else {}
+    return {
+        "wire": _WIRE, "peer_address": door.peer_address, "peer_port": door.peer_port, "tls": door.tls, **certificate,
+    }  # fmt: skip
+
+
+def _key_of(admitted: Admitted, facts: Mapping[str, Any], header: Header) -> Key:
+    """What a control ID is unique in: Mindray's analysers give a question and its result the same one."""
     device = admitted.origin.get("device_id")
-    return str(device) if device else f"{header.field(3)}\0{header.field(4)}"
+    who = (str(device),) if device else (str(facts["peer_address"]), header.field(3), header.field(4))
+    return (*who, header.type, header.control_id)
 
 
 def _flawed(flaw: Flaw) -> Exception:

@@ -19,6 +19,8 @@ from adapters.lab.ports import Door
 log = structlog.get_logger()
 
 _TOGETHER = 64  # messages that may wait for one commit
+_TLS_HELLO = b"\x16\x03"
+_MOST_JUNK = 1 << 16  # bytes without a message, until it is clear that this is no MLLP
 _WAITING = 128  # messages of one connection before it is not read from
 
 
@@ -36,6 +38,9 @@ class House(Protocol):
     def holds(self, connection: "Connection", more: int) -> None:
         """The connection holds so many bytes more, or less."""
 
+    def turned_away(self, connection: "Connection", *, tls: bool) -> None:
+        """The peer does not speak MLLP: it speaks TLS on a plain port, or something else altogether."""
+
     def door_of(self, connection: "Connection") -> Door:
         """Where the peer knocked."""
 
@@ -49,6 +54,7 @@ class Connection(asyncio.Protocol):
         "_framer",
         "_frames",
         "_house",
+        "_junk_bytes",
         "_loop",
         "_outgoing",
         "_reading",
@@ -68,6 +74,7 @@ class Connection(asyncio.Protocol):
         self._awaiting_since = 0.0  # since when a message of ours waits to be acknowledged
         self._working: asyncio.Task[None] | None = None
         self._writable, self._reading, self._closing = True, True, False
+        self._junk_bytes = 0  # since the last message
         self.heard_at = loop.time()
         self.began_at = 0.0  # when the message under way began
         self.transport: asyncio.Transport
@@ -92,14 +99,19 @@ class Connection(asyncio.Protocol):
         if framer.is_inside and (found or not inside):
             self.began_at = self.heard_at
         self._note_junk()
+        if found:
+            self._junk_bytes = 0
+        elif self._junk_bytes and (self._junk_bytes > _MOST_JUNK or data.startswith(_TLS_HELLO)):
+            self._house.turned_away(self, tls=data.startswith(_TLS_HELLO))
+            return
         self._house.holds(self, framer.size - held + sum(len(one.body) for one in found))
         self._enqueue(found)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone."""
         self._closing = True
-        self._house.holds(self, -self._framer.size)
-        given_up = self._framer.give_up()
+        held, given_up = self._framer.size, self._framer.give_up()
+        self._house.holds(self, -held)
         if given_up is not None:
             self._house.answering.counters.flaws[Flaw.UNFINISHED] += 1
             log.info("message_unfinished", peer_address=self.door.peer_address, why="connection closed")
@@ -112,7 +124,7 @@ class Connection(asyncio.Protocol):
         if self._working is None:
             return False
         self._closing = True
-        return True
+        return not self.door.tls  # TLS has no half-closed connections
 
     def pause_writing(self) -> None:
         """The peer does not read what it is answered."""
@@ -189,6 +201,7 @@ class Connection(asyncio.Protocol):
     def _note_junk(self) -> None:
         junk, self._framer.junk_bytes = self._framer.junk_bytes, 0
         self._house.answering.counters.junk_bytes += junk
+        self._junk_bytes += junk
 
     def _enqueue(self, found: Sequence[Frame], *, answered: bool = False) -> None:
         for one in found:
@@ -222,8 +235,8 @@ class Connection(asyncio.Protocol):
             while self._frames:
                 await self._answer_some(self._frames)
                 self._regulate()
-        except Exception:  # every outcome of a message is an answer: this is a bug of ours
-            log.exception("connection_failed", peer_address=self.door.peer_address)
+        except Exception as error:  # every outcome of a message is an answer: this is a bug of ours
+            log.error("connection_failed", peer_address=self.door.peer_address, error=type(error).__name__)
             self.transport.abort()
         finally:
             self._working, self._frames = None, None

@@ -4,6 +4,7 @@ Delimiters are those of MSH-1 and MSH-2 (HL7 v2.5.1 §2.5.4); v2.7 has a fifth o
 senders write fewer. Versions 2.1 to 2.8 are read alike.
 """
 
+import codecs
 import re
 from dataclasses import dataclass
 
@@ -18,6 +19,9 @@ from adapters.hl7.errors import Condition, NotAccepted
 from adapters.lab.said import Sender
 
 _LONGEST_HEADER = 65_536
+HEAD_READ = 4096
+_WIDE = {codecs.BOM_UTF32_LE: "utf-32-le", codecs.BOM_UTF32_BE: "utf-32-be", codecs.BOM_UTF16_LE: "utf-16-le",
+         codecs.BOM_UTF16_BE: "utf-16-be"}  # fmt: skip
 _SEGMENT_END = re.compile(rb"[\r\n]")
 _ENHANCED = ("AL", "NE", "ER", "SU")  # HL7 table 0155
 
@@ -145,6 +149,24 @@ def read_header(body: bytes, *, character_set: str | None = None) -> Header:
             header = split_header(decode(line, declared=declared).text)
     refuse_declared_wide(header.declared)
     return header
+
+
+def salvage_header(body: bytes) -> Header | None:
+    """What can be made out of an MSH that is refused: enough to answer its control ID, if there is one."""
+    head = body[:HEAD_READ]
+    wide = next((codec for mark, codec in _WIDE.items() if head.startswith(mark)), None)
+    if wide is None and b"\0" in head[:8]:
+        wide = "utf-16-le" if head[1:2] == b"\0" else "utf-16-be"
+    text = (
+        head[: len(head) // 4 * 4].decode(wide, "replace").lstrip("\ufeff")
+        if wide
+        else head.decode("ascii", "replace")
+    )
+    line = re.split(r"[\r\n]", text.lstrip(), maxsplit=1)[0]
+    if not line.startswith("MSH") or len(line) < 5 or line[3].isalnum() or line[3].isspace():
+        return None
+    parts = line.split(line[3])
+    return Header(delimiters=Delimiters(field=line[3]), fields=("MSH", line[3], *parts[1:]))
 
 
 def first_segment(body: bytes) -> bytes:

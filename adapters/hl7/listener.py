@@ -170,6 +170,12 @@ class MllpServer:
         self.counters.connections_open = len(self._connections)
         self._changed.set()
 
+    def turned_away(self, connection: Connection, *, tls: bool) -> None:
+        """The peer does not speak MLLP."""
+        words = "TLS was spoken on the plain port" if tls else "what came is no MLLP: no message began"
+        self._turn_away(connection.door.peer_address, "tls_on_plain_port" if tls else "no_mllp", words)
+        connection.close()
+
     def holds(self, connection: Connection, more: int) -> None:
         """Keep count of bytes under way; when there are too many, who holds most gives way."""
         self.counters.held_bytes += more

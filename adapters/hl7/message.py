@@ -22,10 +22,10 @@ _JOINED = re.compile(r" (?:PID|PV1|ORC|OBR|OBX|NTE|SPM)\|[^ ]*\|")
 class Segment:
     """One segment: its name, its text, and its fields by their numbers."""
 
-    __slots__ = ("_delimiters", "_fields", "_header", "line", "name")
+    __slots__ = ("_codec", "_delimiters", "_fields", "line", "name")
 
-    def __init__(self, line: str, header: Header) -> None:
-        self.line, self._header, self._delimiters = line, header, header.delimiters
+    def __init__(self, line: str, delimiters: Delimiters, codec: str) -> None:
+        self.line, self._delimiters, self._codec = line, delimiters, codec
         self.name = line[:3]
         self._fields: list[str] | None = None
 
@@ -71,22 +71,23 @@ class Segment:
     def plain(self, raw: str) -> str:
         """Text with its escapes resolved; a value of two quotation marks is an empty one (§2.5.3)."""
         raw = raw.strip(_BLANKS)
-        return "" if raw == '""' else unescape(raw, self._delimiters)
+        return "" if raw == '""' else unescape(raw, self._delimiters, self._codec)
 
 
-def split_segments(text: str, header: Header) -> tuple[list[Segment], list[str]]:
-    """The segments of a message, and what was odd about them."""
+def split_segments(text: str, header: Header, codec: str = "utf-8") -> tuple[list[Segment], list[str]]:
+    """The segments of a message, and what was odd about them; `codec` is how its hexadecimal escapes are read."""
+    delimiters = header.delimiters
     segments: list[Segment] = []
     warnings: list[str] = []
     continued = joined = 0
-    for line, is_rest in _lines(text, header.delimiters.field):
+    for line, is_rest in _lines(text, delimiters.field):
         if is_rest and segments:
-            segments[-1] = Segment(segments[-1].line + line, header)
+            segments[-1] = Segment(segments[-1].line + line, delimiters, codec)
             continued += 1
         else:
-            segments.append(Segment(line, header))
+            segments.append(Segment(line, delimiters, codec))
     for segment in segments:
-        if header.delimiters.field == "|" and len(segment.line) < 1 << 16 and _JOINED.search(segment.line):
+        if delimiters.field == "|" and len(segment.line) < 1 << 16 and _JOINED.search(segment.line):
             joined += 1
     if continued:
         warnings.append(f"{continued} line ends inside of segments")
@@ -128,14 +129,14 @@ _MOST_BLANKS = 200
 _HEX = re.compile(r"(?:[0-9A-Fa-f]{2})+")
 
 
-def unescape(raw: str, delimiters: Delimiters, codec: str = "latin-1") -> str:
+def unescape(raw: str, delimiters: Delimiters, codec: str = "utf-8") -> str:
     """Resolve escape sequences; what is none, or one that nobody knows, stays as it is."""
     mark = delimiters.escape
     if not mark or mark not in raw:
         return raw
     if _switches(mark).search(raw):
         raw = _resolve_switches(raw, mark)
-    pieces = raw.split(mark)
+    pieces = _adjoining(mark).sub(r"\1", raw).split(mark)
     found, index = [pieces[0]], 1
     while index < len(pieces):
         # Between two marks stands a sequence, if there is a second mark and it is one.
@@ -181,6 +182,13 @@ def _from_hex(digits: str, codec: str) -> str | None:
         except UnicodeDecodeError:
             continue
     return None
+
+
+@lru_cache(maxsize=16)
+def _adjoining(mark: str) -> re.Pattern[str]:
+    """Between two hexadecimal sequences: a character of several bytes may be written as several of them."""
+    one = re.escape(mark)
+    return re.compile(rf"(?<={one}X)((?:[0-9A-Fa-f]{{2}})+){one}{one}X(?=[0-9A-Fa-f]{{2}})")
 
 
 @lru_cache(maxsize=16)

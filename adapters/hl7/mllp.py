@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 START, END = b"\x0b", b"\x1c"
-_CR, _LF = 0x0D, 0x0A
-_SEGMENT_ENDS = (_CR, _LF)
+_LF = 0x0A
+_SEGMENT_ENDS = (0x0D, _LF)
+_END = re.compile(rb"\x1c\r|(?<=[\r\n])\x1c[\n\x0b]|\x1c\Z")
 _BEGAN_ANEW = re.compile(rb"\x0b(?=[\x00-\x20\xef\xbb\xbf]{0,8}MSH)")
 _MESSAGE = re.compile(rb"MSH")
 HEAD_BYTES = 4096  # kept of what is passed over: enough for an MSH segment to be answered
@@ -136,25 +137,20 @@ class Framer:
             self._head = b""
 
     def _look_for_end(self, data: bytes, position: int, found: list[Frame]) -> int:
-        looking = position
-        while True:
-            end = data.find(END, looking)
-            if end < 0:
-                self._take(data[position:])
-                return len(data)
-            if end + 1 == len(data):
-                self._take(data[position:end])
-                self._tail = END
-                return len(data)
-            self._take(data[position:end])
-            follows = data[end + 1]
-            if follows == _CR:
-                found += self._finish()
-                return end + 2
-            if follows in (_LF, START[0]) and self._ends_a_segment():
-                found += self._finish()
-                return end + 2 if follows == _LF else end + 1
-            position, looking = end, end + 1  # 1CH is data here
+        follows = data[position + 1] if position + 1 < len(data) and data.startswith(END, position) else None
+        if follows in (_LF, START[0]) and self._ends_a_segment():  # what stands before this 1CH came earlier
+            found += self._finish()
+            return position + 2 if follows == _LF else position + 1
+        end = _END.search(data, position)
+        if end is None:
+            self._take(data[position:])
+            return len(data)
+        self._take(data[position : end.start()])
+        if end.end() - end.start() == 1:
+            self._tail = END
+            return len(data)
+        found += self._finish()
+        return end.end() - 1 if data[end.end() - 1] == START[0] else end.end()
 
     def _take(self, piece: bytes) -> None:
         if not piece:

@@ -23,7 +23,8 @@ def write_order(
     """OML^O33 for one specimen, an ORC and OBR for each of its tests (IHE LAW, LAB-28), to the sender of `to`."""
     writer = Writer(to, character_set=character_set, zone=zone)
     enhanced = ("NE", "AL") if to.is_enhanced else ("", "")
-    writer.header("OML^O33^OML_O33", now, acknowledged_by=enhanced)
+    profile = writer.join("LAB-28", "IHE") if to.component(21).startswith("LAB-") else ""
+    writer.header("OML^O33^OML_O33", now, acknowledged_by=enhanced, profile=profile)
     _write_patient(writer, specimen)
     order, kind = specimen.order, specimen.kind
     collected = writer.time(order.collected_at) if order and order.collected_at else ""

@@ -68,7 +68,7 @@ class _To:
 
 def _answer_qbp(to: _To, specimens: Sequence[Specimen]) -> Answers:
     writer, qpd = to.writer(), to.segment("QPD")
-    writer.header("RSP^K11^RSP_K11", to.now)
+    writer.header("RSP^K11^RSP_K11", to.now, profile=to.header.field(21))
     write_msa(writer, to.header, "AA")
     name = qpd.field(1) if qpd else ""
     status = NOTHING if not specimens else FOUND

@@ -70,7 +70,7 @@ def _open(body: bytes, character_set: str | None) -> tuple[Header, list[Segment]
         device=character_set,
         repetition=declared.delimiters.repetition or "~",
     )
-    segments, warnings = split_segments(text.text, declared)
+    segments, warnings = split_segments(text.text, declared, text.codec)
     header = split_header(segments[0].line) if segments else declared
     return header, segments, text.codec, text.in_doubt, warnings
 

@@ -62,6 +62,7 @@ class Writer:
         *,
         acknowledged_by: tuple[str, str] = ("", ""),
         echo: bool = False,
+        profile: str = "",
     ) -> str:
         """Begin with MSH, sender and receiver changed about. Returns the control ID.
 
@@ -81,6 +82,7 @@ class Writer:
         fields = [
             to.field(5), to.field(6), to.field(3), to.field(4), self.time(now), "", types, control_id,
             to.field(11) or "P", to.field(12) or "2.3.1", "", "", accept, application or own_kind, to.field(17), to.field(18),
+            "", "", profile,
         ]  # fmt: skip
         start = "MSH" + self.delimiters.field + self.delimiters.encoding_characters
         self._segments.append(self.delimiters.field.join([start, *fields]).rstrip(self.delimiters.field))
