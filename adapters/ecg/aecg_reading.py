@@ -33,6 +33,8 @@ def read_aecg(content: Content, companions: Companions) -> EcgRecording:
         element.tag = element.tag.rpartition("}")[2]
     cautions, documents = _cut_out(root), [plain]
     series = _rhythm_series(root)
+    if series is None:
+        raise NotAnEcg("no_leads")
     sets = (
         [part for part in series.findall("component") if part.find("sequenceSet") is not None]
         if series

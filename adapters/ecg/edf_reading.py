@@ -161,7 +161,7 @@ def _signal(found: dict[str, bytes], position: int) -> _Signal:
     low, high = _number(found["low"]), _number(found["high"])
     digital_low, digital_high = _number(found["digital_low"]), _number(found["digital_high"])
     span = digital_high - digital_low
-    gain = (high - low) / span if span else 0.0  # 0: no ECG can be drawn of it
+    gain = (high - low) / span if span else 0.0  # 0: nothing can be drawn of it
     offset = low - digital_low * gain
     return _Signal(
         label=label,
@@ -186,7 +186,9 @@ def _choose(signals: list[_Signal]) -> tuple[list[_Signal], list[Caution]]:
         signal for signal in voltages if is_ecg_name(signal.label)
     ] or voltages  # not a sleeper's EEG
     rate = Counter(signal.samples for signal in candidates).most_common(1)[0][0]
-    chosen = [signal for signal in candidates if signal.samples == rate and rate]
+    chosen = [signal for signal in candidates if signal.samples == rate and rate and signal.gain]
+    if not chosen and rate:
+        raise NotAnEcg("scale_unknown", candidates[0].label)
     left = [signal for signal in signals if signal not in chosen and "nnotations" not in signal.label]
     if not chosen:
         raise NotAnEcg("no_leads")

@@ -36,7 +36,9 @@ def read_ishne(content: Content, companions: Companions) -> EcgRecording:
     if not content.head.startswith(_MAGIC):
         raise NotAnEcg("unsupported", "ISHNE ANN")
     header = content.take(0, _HEADER_BYTES)
-    claimed, _, start = struct.unpack_from("<3i", header, 14)
+    variable, claimed, _, start = struct.unpack_from("<4i", header, 10)
+    if 0 <= start < _HEADER_BYTES:  # no place for samples: they follow the header's variable part
+        start = _HEADER_BYTES + max(0, variable)
     count, rate = struct.unpack_from("<h", header, 156)[0], struct.unpack_from("<h", header, 272)[0]
     if not 1 <= count <= min(MOST_LEADS, _MOST_SPECIFIED):
         raise NotAnEcg("too_many_leads" if count > 0 else "no_leads", str(count))

@@ -80,6 +80,28 @@ def test_claims_of_an_ishne_header_are_held_against_the_file(
     assert refusal(put(tmp_path, "a.ecg", ishne(COUNTS, **changed))) == code  # type: ignore[arg-type]
 
 
+def test_samples_that_are_said_to_lie_in_the_header_follow_it(tmp_path: Path) -> None:
+    data = bytearray(ishne(COUNTS, variable=b"more"))
+    data[22:26] = b"\0\0\0\0"
+
+    assert np.allclose(
+        read_recording(put(tmp_path, "a.ecg", bytes(data))).leads[0].window_uv(), COUNTS[0] * 2.5
+    )
+
+
+def test_an_edf_signal_without_a_range_is_left_out_and_told(tmp_path: Path) -> None:
+    data = bytearray(edf(COUNTS))
+    at = 256 + 3 * (16 + 80 + 8)
+    data[at + 8 : at + 16] = data[at + 24 + 8 : at + 24 + 16] = (
+        b"0       "  # of the second, lowest and highest
+    )
+
+    recording = read_recording(put(tmp_path, "a.edf", bytes(data)))
+
+    assert [lead.name for lead in recording.leads] == ["I", "V1"]
+    assert ("lead_left_out", "ECG II") in {(caution.code, caution.about) for caution in recording.cautions}
+
+
 def test_a_lead_without_resolution_is_left_out_and_told(tmp_path: Path) -> None:
     data = bytearray(ishne(COUNTS))
     data[208:210] = b"\0\0"  # of the second
