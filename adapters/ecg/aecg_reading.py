@@ -35,14 +35,10 @@ def read_aecg(content: Content, companions: Companions) -> EcgRecording:
     series = _rhythm_series(root)
     if series is None:
         raise NotAnEcg("no_leads")
-    sets = (
-        [part for part in series.findall("component") if part.find("sequenceSet") is not None]
-        if series
-        else []
-    )
+    sets = [part for part in series.findall("component") if part.find("sequenceSet") is not None]
     if len(sets) > _MOST_SETS:
         raise NotAnEcg("too_large", f"{len(sets)} x sequenceSet")
-    if series is not None and (cautions or len(sets) > 1):
+    if sets and (cautions or len(sets) > 1):
         documents = [_with_only(root, series, sets, number) for number in range(len(sets))]
     record, *others = [parse_bytes(HL7aECGParser, document, ".xml") for document in documents]
     for other in others:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from adapters.ecg.assembling import assemble, check_rate
 from adapters.ecg.content import Companions, Content, Scattered
 from adapters.ecg.errors import NotAnEcg
-from adapters.ecg.lead_names import unique_names
+from adapters.ecg.lead_names import is_ecg_name, unique_names
 from adapters.ecg.recording import (
     MOST_LEADS,
     Caution,
@@ -107,13 +107,14 @@ def _read_signals(header: Header, companions: Companions) -> tuple[list[Lead], f
 
 
 def _voltages(header: Header) -> list[Signal]:
-    """Voltage signals of the rate that most of them have."""
+    """Voltage signals of the rate that most ECGs among them have."""
     voltages = [signal for signal in header.signals if microvolts_of(signal.unit) is not None]
     if not voltages:
         raise NotAnEcg("no_leads", ", ".join(signal.description for signal in header.signals[:5]))
     if len(voltages) > MOST_LEADS:
         raise NotAnEcg("too_many_leads", str(len(voltages)))
-    rates = [signal.per_frame for signal in voltages]
+    rates = [signal.per_frame for signal in voltages if is_ecg_name(signal.description)]
+    rates = rates or [signal.per_frame for signal in voltages]
     common = max(set(rates), key=rates.count)
     return [signal for signal in voltages if signal.per_frame == common]
 

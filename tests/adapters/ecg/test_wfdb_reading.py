@@ -156,6 +156,17 @@ def test_samples_per_frame_and_byte_offset_are_followed(tmp_path: Path) -> None:
     assert np.allclose(recording.lead("II").window_uv(5, 1999), lead[5:1999] * 2.5)  # type: ignore[union-attr]
 
 
+def test_the_rate_is_that_of_the_ecg_among_voltages(tmp_path: Path) -> None:
+    frames = np.concatenate([COUNTS[0, :2000].reshape(500, 4), np.ones((500, 2))], axis=1).astype("<i2")
+    put(tmp_path, "r.dat", frames.tobytes())
+    slow = "".join(f"r.dat 16 400/mV 16 0 0 0 0 {name}\n" for name in ("PLETH", "RESP"))
+    put(tmp_path, "r.hea", f"r 3 125 500\nr.dat 16x4 400/mV 16 0 0 0 0 II\n{slow}".encode())
+
+    recording = read_set(sorted(tmp_path.iterdir()))
+
+    assert ([lead.name for lead in recording.leads], recording.sampling_rate_hz) == (["II"], 500)
+
+
 def test_segments_stand_where_they_belong_and_a_gap_is_not_recorded(tmp_path: Path) -> None:
     for name, at in (("s1", 0), ("s2", 1000)):
         wfdb.wrsamp(name, fs=250, units=["mV"], sig_name=["II"], d_signal=COUNTS[1:2, at : at + 1000].T.astype(int),

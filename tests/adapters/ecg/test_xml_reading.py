@@ -200,6 +200,23 @@ def test_leads_that_were_recorded_one_after_the_other_stand_where_they_were_reco
     assert np.isnan(found["V2"][:125]).all() and np.allclose(found["V2"][125:], one[125:] * 2.5)
 
 
+def test_a_second_series_is_left_out_and_told(tmp_path: Path) -> None:
+    whole = aecg(lead("MDC_ECG_LEAD_II", COUNTS[1]))
+    series = whole[whole.index("<component><series>") : whole.rindex("</AnnotatedECG>")]
+    empty = "<component><series><code code='RHYTHM'/></series></component>"
+
+    recording = read(tmp_path, whole.replace(series, empty + series + series).encode())
+
+    assert np.allclose(recording.window_uv()[0], COUNTS[1] * 2.5)
+    assert ("lead_left_out", "RHYTHM") in {(caution.code, caution.about) for caution in recording.cautions}
+
+
+def test_an_aecg_without_a_series_has_no_leads(tmp_path: Path) -> None:
+    with pytest.raises(NotAnEcg) as refusal:
+        read(tmp_path, b'<AnnotatedECG xmlns="urn:hl7-org:v3"/>')
+    assert refusal.value.code == "no_leads"
+
+
 def test_a_set_that_begins_in_another_year_is_refused(tmp_path: Path) -> None:
     data = in_sets(("15", lead("MDC_ECG_LEAD_I", COUNTS[0])), ("16", lead("MDC_ECG_LEAD_II", COUNTS[1])))
 
