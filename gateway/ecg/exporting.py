@@ -4,20 +4,22 @@ What is made anew carries the patient as the examination names them now; the ori
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from itertools import chain
-from pathlib import PurePath
+from pathlib import Path, PurePath
+from tempfile import NamedTemporaryFile
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from adapters.ecg.dicom_writing import DicomIdentity, dicom_pieces
 from adapters.ecg.paper import Paper, TracingHead
+from adapters.ecg.reading import read_document
 from adapters.ecg.recording import EcgPatient, EcgRecording
 from adapters.ecg.wfdb_writing import wfdb_pieces
 from gateway import audit
-from gateway.ecg.headers import FILE_KIND
+from gateway.ecg.headers import FILE_KIND, uid_of
 from gateway.ecg.recordings import Found, Recordings, open_file
 from gateway.index import Instance, Series, Study
 from gateway.runtime import Runtime
@@ -108,11 +110,21 @@ def export_original(runtime: Runtime, found: Found) -> Export:
 
 
 def export_dicom(runtime: Runtime, recordings: Recordings, found: Found, identity: Identity) -> Export:
-    """A waveform object. What came as DICOM goes out as it came: two objects must not have one UID."""
-    if found.kind != FILE_KIND:
-        return export_original(runtime, found)
+    """A waveform object, also of what came as one: what devices write is often not valid, and the original is there, too.
+
+    Two objects must not have one UID: what is made of an instance has its own, in the same study.
+    """
     recording = recordings.open(found)
-    pieces = dicom_pieces(recording, identity=identity.dicom)
+    names = identity.dicom
+    if found.kind != FILE_KIND:
+        if recording.document is not None:
+            return export_original(runtime, found)
+        names = replace(
+            names,
+            series_instance_uid=uid_of(names.series_instance_uid, "made anew", found.sha256),
+            sop_instance_uid=uid_of(names.sop_instance_uid, "made anew", found.sha256),
+        )
+    pieces = dicom_pieces(recording, identity=names)
     return Export(filename=_named(recording, identity, ".dcm"), media_type=DICOM, pieces=pieces)
 
 
@@ -138,10 +150,23 @@ def export_pdf(
 
     recording = recordings.open(found)
     document = recording.document
-    if document is not None and document.media_type == PDF and found.kind == FILE_KIND:
-        return export_original(runtime, found)
+    if document is not None and document.media_type == PDF:
+        if found.kind == FILE_KIND:
+            return export_original(runtime, found)
+        return Export(
+            filename=_named(recording, identity, ".pdf"), media_type=PDF, pieces=_inside(runtime, found)
+        )
     pdf = write_pdf(recording, paper, head=identity.head, fonts=fonts_of(runtime), from_s=from_s)
     return Export(filename=_named(recording, identity, ".pdf"), media_type=PDF, pieces=iter((pdf,)))
+
+
+def _inside(runtime: Runtime, found: Found) -> Iterator[bytes]:
+    """The PDF in a DICOM object. Whoever opened the recording has held it whole, too."""
+    with NamedTemporaryFile(suffix=".dcm") as file:
+        for piece in open_file(runtime, found):
+            file.write(piece)
+        file.flush()
+        return iter((read_document(Path(file.name)),))
 
 
 def note_export(runtime: Runtime, actor: audit.Actor, found: Found, what: str) -> None:

@@ -35,9 +35,9 @@ def header_of_file(origin: Mapping[str, Any], sha256: str) -> InstanceHeader:
     study_uid = _study_uid(origin, said, sha256)
     return InstanceHeader(
         sop_class_uid=sop_class_of(said),
-        sop_instance_uid=_uid(sender, "file", sha256),
+        sop_instance_uid=uid_of(sender, "file", sha256),
         study_instance_uid=study_uid,
-        series_instance_uid=_uid(study_uid, sha256),
+        series_instance_uid=uid_of(study_uid, sha256),
         patient_id=patient["patient_id"],
         issuer_of_patient_id="",
         patient_name=patient["name"],
@@ -116,12 +116,13 @@ def _study_uid(origin: Mapping[str, Any], said: Mapping[str, Any], sha256: str) 
     sender, patient, started_at = origin.get("institution_id") or "", said["patient"], said["started_at"]
     named = patient["patient_id"] and patient["name"]
     if not named or not started_at or datetime.fromisoformat(started_at) < CLOCK_IS_SET:
-        return _uid(sender, sha256)
+        return uid_of(sender, sha256)
     whose = (patient[field] for field in ("patient_id", "name", "sex", "birth_date"))
-    return _uid(sender, origin.get("device_id") or "", "recorded", *whose, started_at)
+    return uid_of(sender, origin.get("device_id") or "", "recorded", *whose, started_at)
 
 
-def _uid(*parts: object) -> str:
+def uid_of(*parts: object) -> str:
+    """The same UID of the same parts (2.25, PS3.5 B.2)."""
     return f"2.25.{uuid.uuid5(uuid.NAMESPACE_URL, '/'.join(map(str, parts))).int}"
 
 

@@ -12,6 +12,7 @@ import pytest
 import wfdb
 from fastapi.testclient import TestClient
 from pydicom import dcmread
+from pydicom.uid import EncapsulatedPDFStorage
 from sqlalchemy import select
 
 from adapters.ecg.description import describe
@@ -20,6 +21,8 @@ from gateway.audit import AuditEvent
 from gateway.intake import Drain
 from gateway.runtime import Runtime
 from gateway.web.ecg_files import disposition
+from tests.adapters.ecg.test_dicom_reading import PDF
+from tests.adapters.ecg.test_dicom_writing import complaints
 from tests.adapters.reports.pdftools import pages_of, squeezed
 from tests.builders import County
 from tests.ecg_synthetic import write_ishne
@@ -126,10 +129,42 @@ def test_what_came_as_dicom_goes_out_as_it_came(runtime: Runtime, county: County
     data_set = an_ecg()
     examination = arrived(runtime, county, data_set)
 
-    for form in ("original", "dicom"):
-        answer = get(radiographer, examination, form)
-        assert answer.content == file_of(data_set)
-        assert answer.headers["content-disposition"].endswith(f"{data_set.SOPInstanceUID}.dcm")
+    answer = get(radiographer, examination, "original")
+
+    assert answer.content == file_of(data_set)
+    assert answer.headers["content-disposition"].endswith(f"{data_set.SOPInstanceUID}.dcm")
+
+
+def test_of_what_came_as_dicom_a_valid_object_is_made_under_its_own_uid(
+    runtime: Runtime, county: County, radiographer, tmp_path: Path
+) -> None:
+    data_set = an_ecg(PatientName="Wang^Qiang")  # dciodvfy finds errors in it
+    examination = arrived(runtime, county, data_set)
+
+    answer = get(radiographer, examination, "dicom")
+
+    made = dcmread(io.BytesIO(answer.content))
+    assert made.StudyInstanceUID == data_set.StudyInstanceUID
+    assert made.SOPInstanceUID not in {data_set.SOPInstanceUID, ""}
+    assert made.SOPInstanceUID == made.file_meta.MediaStorageSOPInstanceUID
+    assert made.SeriesInstanceUID != data_set.SeriesInstanceUID
+    assert made.PatientID == data_set.PatientID
+    assert np.abs(made.waveform_array(0) - data_set.waveform_array(0)).max() < 0.01
+    assert get(radiographer, examination, "dicom").content == answer.content
+    assert complaints(answer.content, tmp_path) == []
+
+
+def test_an_encapsulated_pdf_goes_out_as_that_pdf(runtime: Runtime, county: County, radiographer) -> None:
+    data_set = an_ecg(SOPClassUID=EncapsulatedPDFStorage, EncapsulatedDocument=PDF + b"\0" * (len(PDF) % 2))
+    data_set.MIMETypeOfEncapsulatedDocument = "application/pdf"
+    data_set.file_meta.MediaStorageSOPClassUID = EncapsulatedPDFStorage
+    del data_set.WaveformSequence
+    examination = arrived(runtime, county, data_set)
+
+    answer = get(radiographer, examination, "pdf")
+
+    assert (answer.content, answer.headers["content-type"]) == (PDF, "application/pdf")
+    assert get(radiographer, examination, "dicom").content == file_of(data_set)
 
 
 def test_the_wfdb_record_has_the_same_samples(
