@@ -9,7 +9,7 @@ import binascii
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from math import cos, radians, sin, sqrt
 from pathlib import Path
 from typing import Literal
@@ -134,10 +134,11 @@ def write_ishne(
     sampling_rate_hz: int = 200,
     leads: Sequence[str] = HOLTER_LEADS,
     patient_id: str = "HOLTER-1",
+    born: date = date(1960, 1, 1),
 ) -> Path:
     """An ISHNE Holter file of 2.5 microvolts a count; a day of three leads is 104 MB and takes a few seconds."""
     resolution_nv = 2500
-    header = _ishne_header(duration_s, sampling_rate_hz, leads, patient_id, resolution_nv)
+    header = _ishne_header(duration_s, sampling_rate_hz, leads, patient_id, born, resolution_nv)
     with path.open("wb") as file:
         file.write(header)
         for block in blocks_uv(heart, duration_s, sampling_rate_hz, leads):
@@ -147,7 +148,7 @@ def write_ishne(
 
 
 def _ishne_header(
-    duration_s: float, rate_hz: int, leads: Sequence[str], patient_id: str, resolution_nv: int
+    duration_s: float, rate_hz: int, leads: Sequence[str], patient_id: str, born: date, resolution_nv: int
 ) -> bytes:
     """Magic, checksum and the fixed block of 512 bytes; no variable block (Badilini 1998)."""
     day = STARTED_AT
@@ -157,7 +158,9 @@ def _ishne_header(
 
     fixed = struct.pack("<iiiih", 0, round(duration_s * rate_hz), 522, 522, 1)
     fixed += struct.pack("<40s40s20s", b"Thetic", b"Syn", patient_id.encode("ascii"))
-    fixed += struct.pack("<hh3h3h3h3h", 2, 0, 1, 1, 1960, *[day.day, day.month, day.year] * 2, 9, 30, 0)
+    fixed += struct.pack(
+        "<hh3h3h3h3h", 2, 0, born.day, born.month, born.year, *[day.day, day.month, day.year] * 2, 9, 30, 0
+    )
     fixed += struct.pack("<h", len(leads)) + twelve([ISHNE_LEADS[name] for name in leads], -9)
     fixed += twelve([1] * len(leads), -9) + twelve([resolution_nv] * len(leads), -9)
     fixed += struct.pack("<h40sh80s80s88s", 0, b"digital", rate_hz, b"", b"", b"")

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from datetime import date, timedelta
 from pathlib import Path
 from statistics import median, quantiles
 
@@ -115,10 +116,11 @@ def _panning(gateway: Gateway, scratch: Path) -> Iterator[Row]:
 
 
 def _resting(scratch: Path, number: int) -> Path:
+    """Of a person of their own: two hundred of one name and one birth date would be proposed to be one, pair by pair."""
     heart = Heart(heart_rate_bpm=60 + number % 40, noise_uv=8, seed=number)
     return write_ishne(
         scratch / f"{number}.ecg", heart, duration_s=10, sampling_rate_hz=500, leads=STANDARD_LEADS,
-        patient_id=f"R{number:05d}",
+        patient_id=f"R{number:05d}", born=date(1940, 1, 1) + timedelta(days=97 * number),
     )  # fmt: skip
 
 
