@@ -16,7 +16,7 @@ from gateway.ingest import ingest_children, listen
 from gateway.nodes import register_until
 from gateway.preparation import Fill, Preparation
 from gateway.presence import Presence
-from gateway.processes import Supervisor
+from gateway.processes import Supervisor, share_one_heap
 from gateway.pulse import DRAIN_DUE_S, warn_without_drain
 from gateway.runtime import open_runtime
 from gateway.settings import Settings
@@ -64,6 +64,7 @@ class Web:
 
     def _run(self, place: int) -> None:
         """FastAPI on uvicorn, in one process."""
+        share_one_heap()
         runtime = open_runtime(self._settings)
         # An upload that is spooled may be larger than what a container has for /tmp.
         spool = self._settings.data_dir.resolve() / "spool"
