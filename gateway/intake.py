@@ -27,6 +27,8 @@ from gateway.in_hand import EndedTheDrain, InHand
 from gateway.index import DrainMark, Record, RecordState, SegmentCursor
 from gateway.journal import Damaged, JournalRecord, JournalState
 from gateway.known import Incoming
+from gateway.lab.bodies import LAB_KINDS
+from gateway.lab.messages import index_messages
 from gateway.records import ReadRecord, damaged_record, new_record, quarantined_record, read_record
 from gateway.runtime import Runtime
 from worklists import reports
@@ -44,6 +46,9 @@ NOTE_KINDS = (
     "dicom.rejection",
     "dicom.refusal",
     "file.refusal",
+    "hl7.refusal",
+    "astm.refusal",
+    "lab.connection",
 )  # records without a row of their own
 TRIES_BEFORE_QUARANTINE = 3
 SHORT_S = (
@@ -261,10 +266,13 @@ def index_records(runtime: Runtime, session: Session, read: Sequence[ReadRecord]
     instances: list[Incoming] = []
     associations: list[JournalRecord] = []
     refusals: list[JournalRecord] = []
+    messages: list[ReadRecord] = []
     for one in senders.as_known(session, read, devices):
         record = one.record
         if one.header is not None:
             instances.append(Incoming(record=new_record(runtime, record, one.sha256), header=one.header))
+        elif record.kind in LAB_KINDS:
+            messages.append(one)
         elif record.kind == "report.pdf":
             _index_report(runtime, session, record, one.sha256)
         elif record.kind == "dicom.association":
@@ -277,8 +285,10 @@ def index_records(runtime: Runtime, session: Session, read: Sequence[ReadRecord]
     ended = notes.index_associations(runtime, session, associations)
     if instances:
         indexing.index_instances(session, instances, settings=runtime.settings, now=runtime.now())
+    if messages:
+        index_messages(runtime, session, messages)
     notes.settle_again(runtime, session, ended)
-    notes.note_heard(runtime, devices, instances, associations)
+    notes.note_heard(runtime, devices, instances, associations, messages)
 
 
 def indexed_to(session: Session, journal_id: str, *, from_segment: int = 0) -> dict[int, int]:

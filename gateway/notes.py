@@ -12,7 +12,7 @@ from gateway import audit, bulk, indexing, live
 from gateway.index import Refusal
 from gateway.journal import JournalRecord
 from gateway.known import Incoming
-from gateway.records import read_time, read_uuid
+from gateway.records import ReadRecord, read_time, read_uuid
 from gateway.runtime import Runtime
 from gateway.senders import Devices
 from worklists.directory import Person
@@ -99,6 +99,9 @@ _REFUSED = {
     "dicom.rejection": "association",
     "dicom.refusal": "instance",
     "file.refusal": "file",
+    "hl7.refusal": "message",
+    "astm.refusal": "message",
+    "lab.connection": "connection",
 }
 
 
@@ -147,13 +150,21 @@ def _reason(origin: Mapping[str, Any]) -> str:
 
 
 def note_heard(
-    runtime: Runtime, devices: Devices, instances: Sequence[Incoming], associations: Sequence[JournalRecord]
+    runtime: Runtime,
+    devices: Devices,
+    instances: Sequence[Incoming],
+    associations: Sequence[JournalRecord],
+    messages: Sequence[ReadRecord] = (),
 ) -> None:
     """When each of a batch's devices was heard of last, and with which instance."""
     heard: dict[uuid.UUID, datetime] = {}
     for device_id, at in (
         *((item.record.device_id, item.record.received_at) for item in instances),
         *((read_uuid(note.origin.get("device_id")), _noted_at(runtime, note)) for note in associations),
+        *(
+            (read_uuid(one.record.origin.get("device_id")), _noted_at(runtime, one.record))
+            for one in messages
+        ),
     ):
         if device_id is not None:
             heard[device_id] = max(heard.get(device_id, at), at)

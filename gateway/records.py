@@ -8,17 +8,20 @@ from functools import lru_cache
 from typing import Any
 
 from adapters.dicom.header import InstanceHeader, read_header
+from adapters.errors import Malformed
+from adapters.lab.said import Message
 from gateway import journal
 from gateway.digests import Digests
 from gateway.ecg.headers import FILE_KIND, header_of_file
 from gateway.index import Record, RecordState
 from gateway.journal import BodyDamaged, Damaged, JournalRecord, Location
 from gateway.known import NewRecord
+from gateway.lab.bodies import ASTM_INCOMPLETE, LAB_KINDS, read_said
 from gateway.runtime import Runtime
 from worklists.base import new_id
 
 INSTANCE_KINDS = ("dicom.instance", FILE_KIND)  # what has a place in the index
-ORIGINAL_KINDS = (*INSTANCE_KINDS, "report.pdf")
+ORIGINAL_KINDS = (*INSTANCE_KINDS, "report.pdf", *LAB_KINDS)
 LONG_HEAD_BYTES = 64 << 10  # looked at when the first kilobytes say of no image
 LONGEST_HEAD_BYTES = 16 << 20  # and when these do not say whose an instance is
 
@@ -31,6 +34,8 @@ class ReadRecord:
     sha256: str = ""
     header: InstanceHeader | None = None
     more: Callable[[int], bytes] = lambda _size: b""
+    said: Message | None = None  # of a laboratory wire
+    unread: str = ""  # why a message cannot be read
 
 
 def read_record(runtime: Runtime, record: JournalRecord, digests: Digests) -> ReadRecord:
@@ -49,7 +54,19 @@ def describe_record(record: JournalRecord, sha256: str, *, more: Callable[[int],
     if record.kind not in ORIGINAL_KINDS:
         return ReadRecord(record=record)
     header = _header_of(record, sha256, more) if record.kind in INSTANCE_KINDS else None
-    return ReadRecord(record=record, sha256=sha256, header=header, more=more)
+    one = ReadRecord(record=record, sha256=sha256, header=header, more=more)
+    return _with_message(one) if record.kind in LAB_KINDS else one
+
+
+def _with_message(one: ReadRecord) -> ReadRecord:
+    """What a message says; or why it cannot be read, so that a person looks at it."""
+    record = one.record
+    if record.kind == ASTM_INCOMPLETE:
+        return one
+    try:
+        return replace(one, said=read_said(record.kind, record.origin, one.more(record.location.length)))
+    except Malformed as error:
+        return replace(one, unread=str(error))
 
 
 def with_origin(one: ReadRecord, origin: dict[str, Any]) -> ReadRecord:

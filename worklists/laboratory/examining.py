@@ -77,7 +77,6 @@ def note_results(
 
 def _describe(session: Session, codes: Sequence[str]) -> str:
     """What was ordered, in the words of the county."""
-    names = dict(
-        session.execute(select(LabPanel.code, LabPanel.name).where(LabPanel.code.in_(codes))).tuples()
-    )
+    rows = session.execute(select(LabPanel.code, LabPanel.name).where(LabPanel.code.in_(codes)))
+    names = {row.code: row.name for row in rows}
     return "、".join(names.get(code, code) for code in codes)[:200]

@@ -1,0 +1,311 @@
+"""What a message says becomes results, or is held with its reason: never dropped, never guessed, never twice."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select
+
+from adapters.lab.said import Control, MessageKind, StatedOrder
+from gateway.lab.rows import LabHeld, LabHeldReason, LabMessage, MessageState
+from gateway.runtime import Runtime
+from tests.builders import County, build_county
+from tests.gateway.lab.saying import file, file_again, message, patient, result, specimen
+from tests.laboratory import NOW, Laboratory, build_laboratory, control_material, register
+from worklists.critical import CriticalEvent, CriticalState
+from worklists.examinations import Examination
+from worklists.laboratory.control import ControlResult, Verdict
+from worklists.laboratory.dictionary import LabItem
+from worklists.laboratory.profiles import AnalyserProfile
+from worklists.laboratory.results import Abnormal, ControlState, LabResult, ResultStatus, Verification
+from worklists.laboratory.specimens import LabSpecimen, SpecimenSource
+from worklists.reading import ReadingTask, TaskState
+
+Bench = tuple[County, Laboratory]
+
+
+@pytest.fixture
+def bench(runtime: Runtime) -> Bench:
+    with runtime.sessions.begin() as session:
+        county = build_county(session)
+        laboratory = build_laboratory(session, county)
+        register(session, county, "B001")
+    return county, laboratory
+
+
+def results(runtime: Runtime, *, current: bool = True) -> list[LabResult]:
+    with runtime.reading() as session:
+        query = select(LabResult).order_by(LabResult.item_code, LabResult.run, LabResult.version)
+        return [one for one in session.scalars(query) if one.current or not current]
+
+
+def held(runtime: Runtime) -> list[LabHeld]:
+    with runtime.reading() as session:
+        return list(
+            session.scalars(select(LabHeld).where(LabHeld.resolved_at.is_(None)).order_by(LabHeld.id))
+        )
+
+
+def reasons(runtime: Runtime) -> list[LabHeldReason]:
+    return [one.reason for one in held(runtime)]
+
+
+CBC = (result("WBC", " 5.5", "10*9/L"), result("HGB", "14.21", "g/dL"), result("PLT", "210", "10^9/L"))
+
+
+def test_results_join_the_specimen_and_stand_on_the_worklist(runtime: Runtime, bench: Bench) -> None:
+    message_id = file(runtime, bench[1].bench, message(specimen("B001", *CBC, patient=patient())))
+
+    values = {
+        one.item_code: (one.value, one.unit, one.abnormal, one.verification) for one in results(runtime)
+    }
+    assert values == {
+        "WBC": ("5.50", "10^9/L", Abnormal.NONE, Verification.AUTOMATIC),
+        "HGB": ("142", "g/L", Abnormal.NONE, Verification.AUTOMATIC),
+        "PLT": ("210", "10^9/L", Abnormal.NONE, Verification.AUTOMATIC),
+    }
+    with runtime.reading() as session:
+        [examination] = session.scalars(select(Examination))
+        assert (examination.accession_number, examination.description) == ("B001", "血细胞分析")
+        assert (examination.instances, examination.expected_instances, examination.complete) == (3, 3, True)
+        [task] = session.scalars(select(ReadingTask))
+        assert (task.state, task.centre_id) == (TaskState.WAITING, bench[1].centre.id)
+        row = session.get_one(LabMessage, message_id)
+        assert (row.state, row.filed) == (MessageState.FILED, 3)
+
+
+def test_filing_a_message_again_changes_nothing(runtime: Runtime, bench: Bench) -> None:
+    said = message(specimen("B001", *CBC))
+    message_id = file(runtime, bench[1].bench, said)
+    before = [(one.id, one.version) for one in results(runtime, current=False)]
+
+    file_again(runtime, message_id, said)
+
+    assert [(one.id, one.version) for one in results(runtime, current=False)] == before
+
+
+def test_what_is_abnormal_or_critical_waits_with_the_rule_named(runtime: Runtime, bench: Bench) -> None:
+    file(runtime, bench[1].bench, message(specimen("B001", result("WBC", "32.1"), result("HGB", "128"))))
+
+    hgb, wbc = results(runtime)
+    assert (wbc.abnormal, [stop["rule"] for stop in wbc.stops]) == (
+        Abnormal.CRITICAL_HIGH,
+        ["range", "critical"],
+    )
+    assert (hgb.abnormal, hgb.stops) == (Abnormal.LOW, [{"rule": "range", "detail": "128 < 130"}])
+    assert hgb.verification is wbc.verification is Verification.WAITING
+    with runtime.reading() as session:
+        [event] = session.scalars(select(CriticalEvent))
+        assert (event.source_id, event.state, event.found["value"]) == (wbc.id, CriticalState.FOUND, "32.10")
+
+
+def test_a_correction_is_another_version_and_withdraws_the_critical_event(
+    runtime: Runtime, bench: Bench
+) -> None:
+    file(runtime, bench[1].bench, message(specimen("B001", result("WBC", "32.1"))))
+    file(runtime, bench[1].bench, message(specimen("B001", result("WBC", "3.21", status="C"))))
+
+    first, second = results(runtime, current=False)
+    assert [(one.run, one.version, one.current, one.value) for one in (first, second)] == [
+        (1, 1, False, "32.10"), (1, 2, True, "3.21"),
+    ]  # fmt: skip
+    assert second.status is ResultStatus.CORRECTED and second.verification is Verification.WAITING
+    with runtime.reading() as session:
+        assert [event.state for event in session.scalars(select(CriticalEvent))] == [CriticalState.WITHDRAWN]
+
+
+def test_a_rerun_is_another_run_and_the_first_stays(runtime: Runtime, bench: Bench) -> None:
+    file(runtime, bench[1].bench, message(specimen("B001", result("WBC", "5.5"))))
+    later = result("WBC", "5.7", observed_at=NOW + timedelta(minutes=10), dilution="2")
+    file(runtime, bench[1].bench, message(specimen("B001", later)))
+
+    first, second = results(runtime, current=False)
+    assert [(one.run, one.current, one.value) for one in (first, second)] == [
+        (1, False, "5.50"),
+        (2, True, "5.70"),
+    ]
+    assert [stop["rule"] for stop in second.stops] == ["status"]
+
+
+def test_a_final_result_follows_its_preliminary_one_and_not_the_other_way(
+    runtime: Runtime, bench: Bench
+) -> None:
+    final = message(specimen("B001", result("WBC", "5.6", status="F")))
+    preliminary = message(specimen("B001", result("WBC", "5.5", status="P")))
+    file(runtime, bench[1].bench, preliminary)
+    file(runtime, bench[1].bench, final)
+    file(runtime, bench[1].bench, preliminary)
+
+    assert [(one.version, one.status) for one in results(runtime)] == [(2, ResultStatus.FINAL)]
+    assert reasons(runtime) == []  # the same preliminary one was known
+
+    file(runtime, bench[1].bench, message(specimen("B001", result("WBC", "5.4", status="P"))))
+    assert reasons(runtime) == [LabHeldReason.OLDER_THAN_CURRENT]
+
+
+def test_a_correction_of_what_never_came_is_held(runtime: Runtime, bench: Bench) -> None:
+    file(runtime, bench[1].bench, message(specimen("B001", result("WBC", "5.5", status="C"))))
+
+    assert reasons(runtime) == [LabHeldReason.NOTHING_TO_CORRECT]
+    assert results(runtime) == []
+
+
+@pytest.mark.parametrize(
+    ("one", "reason"),
+    [
+        (result("XYZ", "1"), LabHeldReason.UNKNOWN_TEST),
+        (result("GLU", "5", "furlong"), LabHeldReason.UNKNOWN_UNIT),
+        (result("WBC", "-----"), LabHeldReason.UNREADABLE_VALUE),
+        (result("WBC", ""), LabHeldReason.UNREADABLE_VALUE),
+        (result("WBC", "5.5", status="?"), LabHeldReason.UNREADABLE_VALUE),
+    ],
+)
+def test_what_cannot_be_understood_is_held_and_the_rest_is_filed(
+    runtime: Runtime, bench: Bench, one: object, reason: LabHeldReason
+) -> None:
+    assert isinstance(one, type(CBC[0]))
+    message_id = file(runtime, bench[1].bench, message(specimen("B001", CBC[2], one)))
+
+    [waiting] = held(runtime)
+    assert (waiting.reason, waiting.position) == (reason, 1)
+    assert [one.item_code for one in results(runtime)] == ["PLT"]
+    with runtime.reading() as session:
+        row = session.get_one(LabMessage, message_id)
+        assert (row.state, row.results, row.filed) == (MessageState.HELD, 2, 1)
+
+
+def test_after_the_fix_the_same_message_is_filed_whole(runtime: Runtime, bench: Bench) -> None:
+    said = message(specimen("B001", CBC[2], result("SUGAR", "5.1", "mmol/L")))
+    message_id = file(runtime, bench[1].bench, said)
+    with runtime.sessions.begin() as session:
+        profile = session.get_one(AnalyserProfile, "test")
+        profile.content = {**profile.content, "tests": {**profile.content["tests"], "SUGAR": {"item": "GLU"}}}
+
+    file_again(runtime, message_id, said)
+
+    assert reasons(runtime) == []
+    assert [(one.item_code, one.value) for one in results(runtime)] == [("GLU", "5.10"), ("PLT", "210")]
+
+
+@pytest.mark.parametrize(
+    ("barcode", "who", "reason"),
+    [
+        ("", None, LabHeldReason.NO_BARCODE),
+        ("B999", patient(), LabHeldReason.UNKNOWN_BARCODE),
+        ("B001", patient(name="=王^芳"), LabHeldReason.PATIENT_MISMATCH),
+        ("B001", patient(sex="F"), LabHeldReason.PATIENT_MISMATCH),
+        ("B001", patient(patient_id="P777"), LabHeldReason.PATIENT_MISMATCH),
+    ],
+)
+def test_results_of_nobody_we_know_are_attached_to_nobody(
+    runtime: Runtime, bench: Bench, barcode: str, who: object, reason: LabHeldReason
+) -> None:
+    file(runtime, bench[1].bench, message(replace(specimen(barcode, *CBC), patient=who)))
+
+    assert reasons(runtime) == [reason]
+    assert results(runtime) == []
+
+
+def test_a_person_may_say_which_specimen_it_is(runtime: Runtime, bench: Bench) -> None:
+    said = message(specimen("B0O1", *CBC))  # a letter for a digit
+    message_id = file(runtime, bench[1].bench, said)
+    with runtime.sessions.begin() as session:
+        known = session.scalars(select(LabSpecimen)).one()
+        session.get_one(LabMessage, message_id).attached = {"0": str(known.id)}
+
+    file_again(runtime, message_id, said)
+
+    assert len(results(runtime)) == 3 and reasons(runtime) == []
+
+
+def test_a_bench_that_works_without_orders_makes_the_specimen(runtime: Runtime, bench: Bench) -> None:
+    device = bench[1].bench
+    with runtime.sessions.begin() as session:
+        session.merge(device).without_order = True
+
+    file(
+        runtime,
+        device,
+        message(specimen("17", *CBC, patient=patient(patient_id="M17", name="=王^芳", sex="F"))),
+    )
+
+    with runtime.reading() as session:
+        made = session.scalars(select(LabSpecimen).where(LabSpecimen.barcode == "17")).one()
+        assert (made.source, made.patient.display_name) == (SpecimenSource.ANALYSER, "王芳")
+    hgb = next(one for one in results(runtime) if one.item_code == "HGB")
+    assert (hgb.range_low, hgb.abnormal) == (115, Abnormal.NONE)
+
+
+def test_the_county_s_bench_finds_the_specimens_of_its_members_alone(runtime: Runtime, bench: Bench) -> None:
+    file(runtime, bench[1].county_bench, message(specimen("B001", *CBC)))
+
+    with runtime.reading() as session:
+        assert session.scalars(select(Examination)).one().institution_id == bench[0].east.id
+
+    with runtime.sessions.begin() as session:
+        county = bench[0]
+        other = register(session, county, "B002")
+        other.institution_id = county.west.id
+    file(runtime, bench[1].county_bench, message(specimen("B002", *CBC)))
+    assert reasons(runtime) == [LabHeldReason.UNKNOWN_BARCODE]
+
+
+@pytest.mark.parametrize("named", ["by the message", "by its barcode"])
+def test_control_material_is_no_patient(runtime: Runtime, bench: Bench, named: str) -> None:
+    with runtime.sessions.begin() as session:
+        control_material(session, bench[1].bench)
+    control = Control(level="1", lot="L1") if named == "by the message" else None
+    file(runtime, bench[1].bench, message(replace(specimen("QC-1", result("WBC", "6.7")), control=control)))
+
+    with runtime.reading() as session:
+        [one] = session.scalars(select(ControlResult))
+        assert (one.verdict, one.rules, round(one.z or 0, 6)) == (
+            Verdict.OUT_OF_CONTROL,
+            ["1_2s", "1_3s"],
+            3.5,
+        )
+    assert results(runtime) == []
+
+    file(runtime, bench[1].bench, message(specimen("B001", *CBC)), minutes=1)
+    wbc = next(one for one in results(runtime) if one.item_code == "WBC")
+    assert wbc.control_state is ControlState.OUT_OF_CONTROL
+    assert wbc.stops == [{"rule": "control", "detail": "out_of_control"}]
+
+
+def test_a_large_change_against_the_last_result_waits(runtime: Runtime, bench: Bench) -> None:
+    with runtime.sessions.begin() as session:
+        register(session, bench[0], "B002")
+    early = result("HGB", "165", observed_at=NOW - timedelta(days=2))
+    file(runtime, bench[1].bench, message(specimen("B001", early)))
+    file(runtime, bench[1].bench, message(specimen("B002", result("HGB", "131"))))
+
+    hgb = next(one for one in results(runtime) if one.value == "131")
+    assert hgb.delta is not None and (hgb.delta["value"], hgb.delta["percent"]) == ("165", -20.6)
+    assert [stop["rule"] for stop in hgb.stops] == ["delta"]
+
+
+def test_results_behind_a_signed_report_open_a_task_of_their_own(runtime: Runtime, bench: Bench) -> None:
+    file(runtime, bench[1].bench, message(specimen("B001", *CBC)))
+    with runtime.sessions.begin() as session:
+        session.scalars(select(ReadingTask)).one().state = TaskState.SIGNED
+    file(runtime, bench[1].bench, message(specimen("B001", result("PLT", "211", status="C"))))
+
+    with runtime.reading() as session:
+        states = [task.state for task in session.scalars(select(ReadingTask).order_by(ReadingTask.id))]
+        assert states == [TaskState.SIGNED, TaskState.WAITING]
+
+
+def test_an_order_registers_a_specimen_that_its_results_find(runtime: Runtime, bench: Bench) -> None:
+    order = StatedOrder(control="NW", placer_number="O77", tests=(), panel=None)
+    ordered = replace(
+        specimen("B777", patient=patient(patient_id="P777", name="=王^芳", sex="F")), order=order
+    )
+    with runtime.reading() as session:
+        assert session.get_one(LabItem, "K").loinc == ""
+    file(runtime, bench[1].bench, message(ordered, kind=MessageKind.ORDERS))
+    file(runtime, bench[1].bench, message(specimen("B777", result("K", "4.1"))))
+
+    with runtime.reading() as session:
+        known = session.scalars(select(LabSpecimen).where(LabSpecimen.barcode == "B777")).one()
+        assert (known.source, known.order_number) == (SpecimenSource.ORDER, "O77")
+    assert [one.item_code for one in results(runtime)] == ["K"]
