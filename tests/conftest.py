@@ -31,6 +31,12 @@ def pytest_configure() -> None:
     structlog.configure(processors=[*others, plain])
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Journeys and tortures begin first: at the end no process of xdist waits for another's long one."""
+    items.sort(key=lambda item: item.get_closest_marker("xdist_group") is None)
+
+
 class Clock:
     """A clock that stands until a test moves it."""
 
