@@ -17,7 +17,7 @@ from adapters.ecg.content import Companions, Content
 from adapters.ecg.errors import NotAnEcg
 from adapters.ecg.lead_names import standard_name
 from adapters.ecg.recording import MOST_LEADS, Caution, EcgRecording
-from adapters.ecg.xml_text import read_xml
+from adapters.ecg.xml_text import read_xml, strip_namespaces
 
 _BEAT = "REPRESENTATIVE_BEAT"
 _MOST_SETS = 32
@@ -29,8 +29,7 @@ _SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6}
 def read_aecg(content: Content, companions: Companions) -> EcgRecording:
     """Read the rhythm: every set of sequences of the first series that has one."""
     root, plain = read_xml(content)
-    for element in root.iter():
-        element.tag = element.tag.rpartition("}")[2]
+    strip_namespaces(root)
     cautions, documents = _cut_out(root), [plain]
     series = _rhythm_series(root)
     if series is None:

@@ -36,7 +36,8 @@ _CHEST = re.compile(r"(?:c|胸|胸前|心前区)(?:导联|导)?v?([1-9])(r?)")
 _SAYS_ECG = re.compile(r"ecg|ekg|心电", re.IGNORECASE)
 _DRESSING = re.compile(
     r"^(mdc_ecg_lead_|mindray_ecg_lead_|ecg_lead_|ecg_|ecg lead |ecg |ekg |lead |channel |标准|导联|导程)"
-    r"|(导联|导程| lead|-ecg| ecg|-ref|\(ecg\)|[_ ]?(uv|mv))$"
+    r"|(导联|导程| lead|-ecg| ecg|-ref|\(ecg\)|[_ ]?(uv|mv)"
+    r"|\((?:einthoven|goldberger|wilson)\)|, augmented voltage, (?:right|left|foot))$"
 )
 
 

@@ -13,15 +13,14 @@ from adapters.ecg.by_ecgdatakit import parse_bytes, recording_of
 from adapters.ecg.content import Companions, Content
 from adapters.ecg.lead_names import standard_name
 from adapters.ecg.recording import Caution, EcgRecording
-from adapters.ecg.xml_text import read_xml
+from adapters.ecg.xml_text import read_xml, strip_namespaces
 
 _SAME = ("SampleBase", "SampleExponent", "WaveformStartTime")
 
 
 def read_muse(content: Content, companions: Companions) -> EcgRecording:
     root, plain = read_xml(content)
-    for element in root.iter():
-        element.tag = element.tag.rpartition("}")[2]
+    strip_namespaces(root)
     cautions = _leave_out_silent(root)
     rhythms = [wave for wave in root.findall("Waveform") if _is_rhythm(wave)]
     if not rhythms and (averaged := root.find("Waveform")) is not None:

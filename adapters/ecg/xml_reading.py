@@ -1,6 +1,7 @@
 """ECGs in XML: how each is known; Philips Sierra and Mortara ELI: made safe by `xml_text`, read by ecgdatakit."""
 
 import re
+import xml.etree.ElementTree as ET
 
 from ecgdatakit.parsing.parser import Parser
 from ecgdatakit.parsing.parsers.mortara_el250 import MortaraEL250Parser
@@ -9,9 +10,12 @@ from ecgdatakit.parsing.parsers.sierra_xml import SierraXMLParser
 from adapters.ecg.by_ecgdatakit import read_by
 from adapters.ecg.content import Companions, Content
 from adapters.ecg.recording import EcgRecording
-from adapters.ecg.xml_text import read_xml, text_of_head
+from adapters.ecg.xml_text import read_xml, strip_namespaces, text_of_head
 
 _PROLOG_BYTES = 1 << 16
+_PREFIXED = re.compile(
+    rb"<[A-Za-z_][\w.-]*:[A-Za-z]"
+)  # of these formats the library knows no element with a prefix
 _AECG = re.compile(r"<(?:[A-Za-z_][\w.-]*:)?AnnotatedECG\b")
 _MUSE = re.compile(r"<RestingECG\b")
 _SIERRA = re.compile(r"<(?:[A-Za-z_][\w.-]*:)?restingecgdata\b")
@@ -47,5 +51,8 @@ def read_mortara(content: Content, companions: Companions) -> EcgRecording:
 
 
 def _read(parser: type[Parser], content: Content, key: str) -> EcgRecording:
-    _, plain = read_xml(content)
+    root, plain = read_xml(content)
+    if root.tag.startswith("{") and _PREFIXED.search(plain[:_PROLOG_BYTES]):
+        strip_namespaces(root)
+        plain = ET.tostring(root, encoding="utf-8", xml_declaration=True)
     return read_by(parser, plain, format=key, suffix=".xml")

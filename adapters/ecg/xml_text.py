@@ -54,6 +54,12 @@ def read_xml(content: Content) -> tuple[Element, bytes]:
     return root, plain
 
 
+def strip_namespaces(root: Element) -> None:
+    """Leave the local names: a cart's prefix and namespace tell nothing that the format does not."""
+    for element in root.iter():
+        element.tag = element.tag.rpartition("}")[2]
+
+
 def _check_depth(root: Element) -> None:
     level, depth = [root], 0
     while level:

@@ -39,6 +39,8 @@ from adapters.ecg.lead_names import name_of_code, standard_name, unique_names
         ("ECG V1-Ref", "V1"),
         ("导联V8", "V8"),
         ("Lead 1", "I"),
+        ("Lead I (Einthoven)", "I"),  # meanings of CID 3001
+        ("aVR, augmented voltage, right", "aVR"),
         ("标准2导联", "II"),
     ],
 )

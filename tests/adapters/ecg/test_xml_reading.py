@@ -1,5 +1,6 @@
 """ECGs in XML: character sets as carts write them, attacks, and leads in Chinese."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from adapters.ecg.errors import NotAnEcg
 from adapters.ecg.reading import read_recording
 from adapters.ecg.recording import EcgRecording
 from tests.adapters.ecg.builders import heartbeats, put
+from tests.samples import samples_dir
 
 COUNTS = heartbeats(3, 500)
 AECG = """<AnnotatedECG xmlns="urn:hl7-org:v3" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance">
@@ -69,6 +71,17 @@ def waves(*parts: tuple[str, str, str]) -> bytes:
         for kind, rate, name in parts
     )
     return (whole[:first] + "".join(found) + whole[end:]).encode()
+
+
+@pytest.mark.samples
+def test_elements_with_a_prefix_are_read(tmp_path: Path) -> None:
+    path = samples_dir() / "ecg" / "sierra" / "129DYPRG.XML"
+    text = re.sub(r"^.*?<\?xml[^>]*\?>", "", path.read_text("utf-8"), count=1, flags=re.DOTALL)
+    prefixed = re.sub(r"<(/?)([A-Za-z])", r"<\1p:\2", text).replace("xmlns=", "xmlns:p=", 1)
+
+    recording = read(tmp_path, prefixed.encode())
+
+    assert np.array_equal(recording.window_uv(), read_recording(path).window_uv())
 
 
 def test_rhythm_waves_of_one_rate_are_one_recording(tmp_path: Path) -> None:
