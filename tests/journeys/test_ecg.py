@@ -9,9 +9,12 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, expect
-from pydicom import dcmread
+from PIL import Image
+from playwright.sync_api import Browser, Page, expect
+from pydicom import Dataset, dcmread
 from pydicom.data import get_testdata_file
+from pydicom.dataset import FileMetaDataset
+from pydicom.uid import EncapsulatedPDFStorage, ExplicitVRLittleEndian
 
 from gateway.demo_ecgs import ECGS, drop_ecgs
 from tests.journeys.browsers import SLOW_MS, chromium, sign_in
@@ -48,6 +51,20 @@ def items_of(client: httpx.Client, path: str, **query: str) -> list[dict[str, An
     return items
 
 
+def downloaded(page: Page, name: str) -> bytes:
+    """What a link of the export menu gives."""
+    menu = page.locator("details.ways")
+    if menu.get_attribute("open") is None:
+        menu.locator("summary").click()
+    with page.expect_download() as saved:
+        menu.get_by_role("link", name=name).click()
+    return saved.value.path().read_bytes()
+
+
+def open_task(page: Page, item: dict[str, Any]) -> None:
+    page.goto(f"/app/read/{item['task_id']}")
+
+
 def test_a_dropped_ecg_is_read_and_signed_and_its_report_is_back(
     gateway: Gateway, browser: Browser, folder: Path, tmp_path: Path
 ) -> None:
@@ -62,11 +79,14 @@ def test_a_dropped_ecg_is_read_and_signed_and_its_report_is_back(
     page = sign_in(browser, gateway, "ecg")
     page.goto("/app/worklist")
     page.locator("tr", has_text="642341").get_by_role("button", name="领取").click()
+    page.keyboard.press("n")  # while the room is still on its way
     page.wait_for_url("**/app/read/*")
     expect(page.locator("canvas").first).to_be_visible(timeout=SLOW_MS)
-    expect(page.get_by_text("全部采纳")).to_be_visible(timeout=SLOW_MS)
-    page.keyboard.press("n")
     expect(page.get_by_text("已保存")).to_be_visible(timeout=SLOW_MS)
+    for name, head in (("原始文件", b""), ("DICOM", b""), ("WFDB", b"PK\x03\x04"), ("PDF", b"%PDF-")):
+        content = downloaded(page, name)
+        assert len(content) > 10_000 and content.startswith(head)
+        assert name not in ("原始文件", "DICOM") or content[128:132] == b"DICM"
     page.keyboard.press("Control+Enter")
     expect(page.get_by_role("status").filter(has_text="已签发").first).to_be_visible(timeout=SLOW_MS)
     page.context.close()
@@ -106,6 +126,57 @@ def test_chest_pain_is_on_top_and_rings(
     expect(page.locator("tbody tr").first).to_contain_text("胸痛", timeout=SLOW_MS)
     expect(page.locator("tbody tr").first).to_contain_text("李国强", timeout=SLOW_MS)
     page.context.close()
+
+
+def test_an_ecg_that_came_as_a_page_is_looked_at_and_saved(
+    gateway: Gateway, browser: Browser, tmp_path: Path
+) -> None:
+    radiographer, reader = gateway.sign_in("radiographer"), gateway.sign_in("ecg")
+    for name in ("page.pdf", "scan.png"):
+        Image.new("RGB", (800, 500), "white").save(tmp_path / name)
+    store_in_dicom(gateway, tmp_path / "page.pdf", patient_id="ENCAPSULATED")
+    files = [("files", (name, (tmp_path / name).read_bytes())) for name in ("page.pdf", "scan.png")]
+    answer = radiographer.post("/api/v1/examinations", data={"kind": "ecg"}, files=files)
+    assert answer.status_code == 201, answer.text
+    names = {one["examination_id"]: one["name"] for one in answer.json()["accepted"]}
+
+    def pages() -> dict[str, dict[str, Any]] | None:
+        items = items_of(reader, "/api/v1/worklist", state="waiting")
+        found = {names.get(item["examination_id"], item["patient"]["patient_id"]): item for item in items}
+        return found if found.keys() >= {*names.values(), "ENCAPSULATED"} else None
+
+    waiting = wait_for(pages, 60, "the pages wait", gateway.log)
+    page = sign_in(browser, gateway, "ecg")
+    for name in ("page.pdf", "ENCAPSULATED"):
+        with page.expect_response(lambda answer: answer.url.endswith("/rendered")) as shown:
+            open_task(page, waiting[name])
+        assert shown.value.headers["content-type"] == "application/pdf"
+        expect(page.locator("iframe")).to_be_visible(timeout=SLOW_MS)
+    open_task(page, waiting["scan.png"])
+    picture = page.locator(".picture img")
+    expect(picture).to_be_visible(timeout=SLOW_MS)
+    wait_for(lambda: picture.evaluate("one => one.naturalWidth") == 800, 60, "the scan is drawn", gateway.log)
+    assert downloaded(page, "原始文件") == (tmp_path / "scan.png").read_bytes()
+    expect(page.get_by_role("link", name="WFDB")).to_have_count(0)
+    page.context.close()
+
+
+def store_in_dicom(gateway: Gateway, pdf: Path, *, patient_id: str) -> None:
+    """As a cart does that prints into DICOM: an Encapsulated PDF of modality ECG."""
+    data_set = Dataset()
+    data_set.file_meta = FileMetaDataset()
+    data_set.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    data_set.SOPClassUID = data_set.file_meta.MediaStorageSOPClassUID = EncapsulatedPDFStorage
+    data_set.SOPInstanceUID = data_set.file_meta.MediaStorageSOPInstanceUID = new_uid()
+    data_set.StudyInstanceUID, data_set.SeriesInstanceUID = new_uid(), new_uid()
+    data_set.PatientID, data_set.PatientName = patient_id, "Page^Only"
+    data_set.Modality, data_set.StudyDate, data_set.StudyTime = "ECG", "20261122", "080000"
+    data_set.MIMETypeOfEncapsulatedDocument = "application/pdf"
+    content = pdf.read_bytes()
+    data_set.EncapsulatedDocument = content + b"\0" * (len(content) % 2)
+    data_set.save_as(pdf.with_suffix(".dcm"), enforce_file_format=True)
+    sent = run_dcmtk("storescu", gateway.dicom_port, pdf.with_suffix(".dcm"), calling="DEMO_ECG")
+    assert sent.returncode == 0, sent.stdout
 
 
 def test_a_file_that_is_no_ecg_is_refused_with_a_sentence_beside_it(gateway: Gateway, folder: Path) -> None:

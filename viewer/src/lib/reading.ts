@@ -13,7 +13,8 @@ export function useReading(taskId: string, personId: string) {
   const detail = shallowRef<TaskDetail | null>(null)
   const problem = shallowRef<unknown>(null)
   const leaseLost = ref(false)
-  const busy = ref(false)
+  const under = ref(0)
+  const busy = computed(() => under.value > 0)
   /** This person is moving the task on, so that losing it is no surprise. */
   let moving = false
 
@@ -49,9 +50,19 @@ export function useReading(taskId: string, personId: string) {
     }
   }
 
+  async function whileBusy<T>(work: () => Promise<T>): Promise<T> {
+    under.value += 1
+    try {
+      return await work()
+    } finally {
+      under.value -= 1
+    }
+  }
+
   /** A transition: its answer when it happened; otherwise its problem, or the newer text, is shown. */
-  async function act<T = WorklistItem>(verb: string, body?: object): Promise<T | null> {
-    busy.value = true
+  const act = <T = WorklistItem>(verb: string, body?: object): Promise<T | null> => whileBusy(() => move<T>(verb, body))
+
+  async function move<T>(verb: string, body?: object): Promise<T | null> {
     problem.value = null
     moving = verb !== 'claim' && verb !== 'confirm-late'
     try {
@@ -61,25 +72,22 @@ export function useReading(taskId: string, personId: string) {
       if (draft.overtaken(error)) await load()
       else problem.value = error
       return null
-    } finally {
-      busy.value = false
     }
   }
 
-  async function actAndReload(verb: string, body?: object): Promise<boolean> {
-    const done = (await act(verb, body)) !== null
-    if (done) {
-      if (verb === 'claim') leaseLost.value = false
-      await load()
-    }
-    return done
-  }
+  const actAndReload = (verb: string, body?: object): Promise<boolean> =>
+    whileBusy(async () => {
+      const done = (await act(verb, body)) !== null
+      if (done) {
+        if (verb === 'claim') leaseLost.value = false
+        await load()
+      }
+      return done
+    })
 
   /** Every word is on the server, then the transition. */
-  async function finish<T = WorklistItem>(verb: 'submit' | 'sign' | 'release'): Promise<T | null> {
-    if (editable.value && !(await draft.flush())) return null
-    return act<T>(verb)
-  }
+  const finish = <T = WorklistItem>(verb: 'submit' | 'sign' | 'release'): Promise<T | null> =>
+    whileBusy(async () => (editable.value && !(await draft.flush()) ? null : act<T>(verb)))
 
   const timer = setInterval(() => void renew(), RENEW_MS)
   const leave = () => {
@@ -94,5 +102,5 @@ export function useReading(taskId: string, personId: string) {
     leave()
   })
 
-  return { detail, problem, leaseLost, busy, draft, editable, load, act, actAndReload, finish }
+  return { detail, problem, leaseLost, busy, draft, editable, load, act, actAndReload, finish, whileBusy }
 }

@@ -1,5 +1,5 @@
 /** Keyboard shortcuts of a page. They never fire while an input method composes, nor (but for Ctrl ones) in a text field. */
-import { onScopeDispose, ref, shallowRef } from 'vue'
+import { onScopeDispose, ref, shallowRef, watch } from 'vue'
 
 export interface Shortcut {
   /** `j`, `?`, `Enter`, `Escape`, `Ctrl+Enter`, `g`… */
@@ -63,8 +63,45 @@ function listen(event: KeyboardEvent): void {
     ])
     return
   }
+  if (keep(event)) return
   // The page opened last is asked first.
   for (const group of [...active.value].reverse()) if (handle(event, group)) return
+}
+
+/** Keys pressed while a page is on its way, in their order. */
+let kept: KeyboardEvent[] = []
+let holder: (() => boolean) | null = null
+
+/** Only what one key writes is kept; what signs is not: nobody signs what they have not seen. */
+function keep(event: KeyboardEvent): boolean {
+  if (!holder?.() || event.defaultPrevented || composing(event) || inText(event.target) || ownsKey(event.target, event.key)) return false
+  if (event.key.length !== 1 || event.ctrlKey || event.metaKey) return false
+  event.preventDefault()
+  if (!event.repeat) kept.push(new KeyboardEvent('keydown', event))
+  return true
+}
+
+function pressKept(): void {
+  const keys = kept
+  kept = []
+  for (const event of keys) {
+    // One of them may have led into a text field, and those behind it were meant for that.
+    if (inText(document.activeElement)) document.execCommand('insertText', false, event.key)
+    else listen(event)
+  }
+}
+
+/** While `loading`, keys wait, and are pressed once it is over: here, or on the page that opens next, if that holds them too. */
+export function holdKeys(loading: () => boolean): void {
+  if (!loading()) kept = []
+  holder = loading
+  watch(loading, (still) => still || pressKept(), { flush: 'post' })
+  onScopeDispose(() => {
+    if (holder === loading) holder = null
+    queueMicrotask(() => {
+      if (!holder) kept = []
+    })
+  })
 }
 
 export function useShortcuts(shortcuts: Shortcut[]): void {

@@ -24,6 +24,8 @@ export const ecgReport = {
   apart: 'The text was changed by hand and no longer follows the statements.',
   putInFront: 'Put the text of the statements in front',
   mustBeCritical: 'A critical statement or measurement keeps the critical flag',
+  comma: ', ',
+  because: ': {named}',
   doubt: {
     no_rate: 'There is no rate: accept or type the measurements first.',
     acute: 'The cart says acute myocardial infarction: not to be called normal by one key.',

@@ -66,6 +66,7 @@ export const reading: Same<typeof zh> = {
   leaseLost: 'Your claim has ended. Your words are kept on this computer and are saved when you claim again.',
   takenOver: 'Your claim has run out and {name} has taken over. What was saved is there for them; what was not stays on this computer.',
   claimAgain: 'Claim again',
+  notYet: 'You asked to sign before the report was there. Nothing was signed: look at it, then sign.',
   incomplete: 'The impression is still empty.',
   signedNotice: 'Signed the report of {patient}.',
   submittedNotice: 'Submitted the report of {patient}.',

@@ -24,6 +24,8 @@ export const ecgReport = {
   apart: '文字已手工修改，不再随条目更新。',
   putInFront: '把条目生成的文字放到前面',
   mustBeCritical: '有危急条目或危急测量值时不能取消危急值标记',
+  comma: '、',
+  because: '：{named}',
   doubt: {
     no_rate: '没有心率：请先采纳或填写测量值。',
     acute: '仪器提示急性心肌梗死，不能一键写正常。',

@@ -63,6 +63,7 @@ export const reading = {
   leaseLost: '您的领取已失效。文字存在本机；重新领取后会接着保存。',
   takenOver: '您的领取已失效，{name} 已接手。已保存的文字对方看得到；未保存的存在本机。',
   claimAgain: '重新领取',
+  notYet: '报告打开之前按下的签发未执行，请看过后再签发。',
   incomplete: '诊断意见还是空的。',
   signedNotice: '已签发 {patient} 的报告。',
   submittedNotice: '已提交 {patient} 的报告。',

@@ -70,6 +70,8 @@ export interface EcgRecordingItem {
   description: EcgDescription | null
   proposal: EcgProposal | null
   problem: string
+  /** Of an ECG that came as a page: the page. */
+  document_url: string | null
 }
 
 /** What a caliper hands to the report. */

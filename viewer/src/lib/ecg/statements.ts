@@ -1,6 +1,7 @@
 /** The statements that an ECG reader can choose from: read once for a page, newly when it is opened again. */
 import { shallowRef, type ShallowRef } from 'vue'
 import { api } from '@/api/client'
+import { language } from '@/i18n'
 import type { Statement } from './content'
 
 export interface Statements {
@@ -29,3 +30,6 @@ export function useStatements(): Statements {
   void load()
   return { all, problem, load }
 }
+
+/** A statement as the page speaks; what goes into the report is Chinese. */
+export const wordsOf = (one: Pick<Statement, 'text' | 'text_en'>): string => (language.value === 'en' && one.text_en ? one.text_en : one.text)
