@@ -27,6 +27,7 @@ class Admitted:
     character_set: str | None = None
     # Its numbering of messages begins anew: a known control ID with other content is another message, and no error.
     control_ids_restart: bool = False
+    dialect: Mapping[str, Any] = field(default_factory=dict)  # adapters.lab.dialect.Dialect, as JSON says it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
