@@ -87,7 +87,7 @@ class Instrument:
     def take(self) -> list[bytes]:
         """A message that the host sends: the texts of its frames, with every checksum checked."""
         assert self.hear() == ENQ
-        texts = []
+        texts: list[bytes] = []
         answer = ACK
         while True:
             self.say(answer)

@@ -18,8 +18,10 @@ import structlog
 from adapters.dicom.ports import ConnectionRefused
 from adapters.errors import Malformed, Unavailable
 from adapters.lab.assembly import Assembly, Parcel, TooLong
-from adapters.lab.astm_reading import read_control_id, read_sender
-from adapters.lab.framing import Frame
+from adapters.lab.astm_reading import read_control_id, read_message, read_sender
+from adapters.lab.astm_writing import read_question, write_answer, write_apology
+from adapters.lab.dialect import read_dialect
+from adapters.lab.framing import Frame, write_frames
 from adapters.lab.link import (
     Arrived,
     Delivered,
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
+_QUESTIONS = 16  # of one line that wait for the desk
 _ABORTED = ("T", "R", "E")  # L-3 of a message whose sender or receiver broke it off (LIS2-A2 §13.3)
 
 
@@ -60,8 +63,7 @@ class AstmSettings:
     duplicate_window_s: float = 600.0
     hold_s: float = 5.0  # before NAK when nothing can be kept: six tries then last half a minute, not no time
     query_bytes: int = 256 << 10  # of a message with a Q record, to be answered
-    answer_text_limit: int = 240
-    answer_one_record_each: bool = True
+    desk_s: float = 8.0  # the analyser holds a tube while it waits
 
 
 class Connection(asyncio.Protocol):
@@ -79,6 +81,8 @@ class Connection(asyncio.Protocol):
             None  # completed by this frame, which is not acknowledged
         )
         self._refused: tuple[str, str] | None = None  # why this transfer is taken no further
+        self._questions: deque[tuple[Admitted, bytes]] = deque(maxlen=_QUESTIONS)
+        self._answering: asyncio.Task[None] | None = None
         self._in_hand = 0
         self._refusals = 0
         self._timer: asyncio.TimerHandle | None = None
@@ -273,6 +277,8 @@ class Connection(asyncio.Protocol):
             counters.messages += 1
             counters.bytes += parcel.size_bytes
         self._server.lately.note(sender, digest, self._loop.time())
+        if "Q" in parcel.letters:
+            self._take_question(admitted, parcel)
 
     async def _keep_incomplete(self, parcel: Parcel, cause: str) -> None:
         """Raises NotAdmitted, Unavailable."""
@@ -354,6 +360,55 @@ class Connection(asyncio.Protocol):
     def _note_refused_frames(self) -> None:
         self._server.counters.frames_refused += self._link.refusals - self._refusals
         self._refusals = self._link.refusals
+
+    # questions
+
+    def _take_question(self, admitted: Admitted, parcel: Parcel) -> None:
+        """Asked again is answered again; one that is asked too quickly takes the place of the oldest."""
+        self._server.counters.queries += 1
+        if parcel.size_bytes > self._settings.query_bytes:
+            self._server.counters.answers["too_long"] += 1
+            return
+        if len(self._questions) == self._questions.maxlen:
+            self._server.counters.answers["overtaken"] += 1
+        self._questions.append((admitted, b"".join(parcel.body)))
+        if self._answering is None:
+            self._answering = self._loop.create_task(self._answer_questions())
+
+    async def _answer_questions(self) -> None:
+        try:
+            while self._questions and not self._gone:
+                await self._answer_question(*self._questions.popleft())
+        except Exception:  # of the desk: the line goes on
+            self._server.counters.answers["failed"] += 1
+            log.exception("astm_answer_failed", peer_address=self.door.peer_address)
+        finally:
+            self._answering = None
+
+    async def _answer_question(self, admitted: Admitted, body: bytes) -> None:
+        """The link sends it when the analyser has said EOT."""
+        now = datetime.now(UTC)
+        try:
+            dialect = read_dialect(admitted.dialect)
+            question = read_question(body, character_set=admitted.character_set)
+            message = read_message(body, character_set=admitted.character_set, dialect=dialect)
+        except Malformed as error:
+            self._server.tell("astm.refusal", self.door, "question", str(error))
+            return
+        if message.query is None or message.query.cancelled:
+            return
+        try:
+            desk = self._server.desk.answer(admitted, message, message.query)
+            specimens = await asyncio.wait_for(desk, self._settings.desk_s)
+            answer = write_answer(question, specimens, now=now, dialect=dialect)
+        except (Unavailable, TimeoutError) as error:
+            log.error("astm_question_not_answered", peer_address=self.door.peer_address, cause=str(error))
+            answer = write_apology(question, now=now)
+        made = write_frames(
+            answer, text_limit=dialect.answer_text_limit, one_record_each=dialect.answer_one_record_each
+        )
+        if not self._gone:
+            self._carry_out(self._link.send(made, self._loop.time()))
 
     # what has to wait, one after the other
 

@@ -23,14 +23,17 @@ class Text:
     in_doubt: bool = False
 
 
-def codec_named(name: str) -> str:
-    """Python's codec for a device's setting; the Chinese ones are all read as GB18030. Raises LookupError."""
+def find_codec(name: str) -> str | None:
+    """Python's codec for a device's setting; the Chinese ones are all read as GB18030. None for an unknown one."""
     plain = name.strip().lower().replace(" ", "").replace("_", "-")
     if plain in ("gb18030-2000", "gb18030-2005", "gb18030-2022"):
         return "gb18030"
     if plain in ("unicodeutf-8", "utf8"):
         return "utf-8"
-    found = codecs.lookup(plain).name
+    try:
+        found = codecs.lookup(plain).name
+    except LookupError:
+        return None
     return "gb18030" if found in _CHINESE else found
 
 
@@ -38,8 +41,8 @@ def read_text(raw: bytes, character_set: str | None = None) -> Text:
     """Bytes of a message or file. Raises Malformed for UTF-16 that nobody declared as such."""
     if raw.startswith(codecs.BOM_UTF8):
         return Text(text=raw.decode("utf-8-sig", "replace"), codec="utf-8")
-    if character_set:
-        said = codec_named(character_set)
+    said = find_codec(character_set) if character_set else None
+    if said is not None:
         text = _strictly(raw, said)
         if text is not None:
             return Text(text=text, codec=said)
@@ -65,5 +68,5 @@ def _guess(raw: bytes) -> Text:
 def _strictly(raw: bytes, codec: str) -> str | None:
     try:
         return raw.decode(codec)
-    except UnicodeDecodeError:
+    except (UnicodeError, LookupError):  # LookupError: a codec of Python that is none of text
         return None
