@@ -3,10 +3,11 @@
 Written from the standard and without the code it is used against: what both got wrong alike would not be seen.
 """
 
+import random
 import socket
 import ssl
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Self
 
 STX, ETX, EOT, ENQ, ACK, NAK, ETB = b"\x02", b"\x03", b"\x04", b"\x05", b"\x06", b"\x15", b"\x17"
@@ -32,11 +33,36 @@ def frames(records: Iterable[str], *, encoding: str = "utf-8") -> list[bytes]:
     return [frame(at, record.encode(encoding) + b"\r") for at, record in enumerate(records, 1)]
 
 
+class NoisyFrames:
+    """Frames on a line that loses bytes and doubles them; what is sent again is sent over the same line."""
+
+    def __init__(self, made: Iterable[bytes], noise: random.Random, *, one_in: int = 2) -> None:
+        self._made, self._noise, self._one_in = list(made), noise, one_in
+
+    def __iter__(self) -> Iterator["NoisyFrame"]:
+        return (NoisyFrame(one, self._noise, self._one_in) for one in self._made)
+
+
+class NoisyFrame:
+    """One frame; each time it is sent it comes out otherwise."""
+
+    def __init__(self, made: bytes, noise: random.Random, one_in: int) -> None:
+        self._made, self._noise, self._one_in = made, noise, one_in
+
+    def __bytes__(self) -> bytes:
+        """At most one byte is lost or doubled: a sum does not see the same byte lost here and doubled there."""
+        if self._noise.randrange(self._one_in):
+            return self._made
+        at, times = self._noise.randrange(len(self._made)), self._noise.choice((0, 2))
+        return self._made[:at] + self._made[at : at + 1] * times + self._made[at + 1 :]
+
+
 class Instrument:
     """One end of a line, in plain blocking calls."""
 
     def __init__(self, port: int, *, tls: ssl.SSLContext | None = None, patience_s: float = 5.0) -> None:
         plain = socket.create_connection(("127.0.0.1", port), timeout=patience_s)
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.socket = tls.wrap_socket(plain, server_hostname="localhost") if tls else plain
         self.patience_s = patience_s
 
@@ -69,13 +95,13 @@ class Instrument:
         """A message as the standard wants it; the answers it got, in one string."""
         return self.send_frames(frames(records, encoding=encoding))
 
-    def send_frames(self, made: Iterable[bytes]) -> bytes:
+    def send_frames(self, made: Iterable[bytes] | NoisyFrames) -> bytes:
         answers = self.ask(ENQ)
         if answers != ACK:
             return answers
         for one in made:
             for _ in range(6):
-                answer = self.ask(one)
+                answer = self.ask(bytes(one))
                 answers += answer
                 if answer in (ACK, b""):
                     break

@@ -6,7 +6,6 @@ at EOT with `terminated` False; what is broken off is kept as `astm.incomplete`.
 """
 
 import asyncio
-import ssl
 from collections import deque
 from collections.abc import Awaitable, Callable, Hashable, Mapping
 from dataclasses import dataclass, field
@@ -96,7 +95,7 @@ class Connection(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
         proved = transport.get_extra_info("ssl_object")
         try:
-            if isinstance(proved, ssl.SSLObject):
+            if proved is not None:
                 self.door = self._server.identify(self.door, proved)
             self.stranger = self._server.check_stranger(self.door)
         except ConnectionRefused as refusal:
@@ -342,6 +341,7 @@ class Connection(asyncio.Protocol):
             "character_set": admitted.character_set or "",
             "frames": parcel.frames,
             "terminated": parcel.termination is not None,
+            **({"certificate": self.door.certificate["fingerprint"]} if self.door.certificate else {}),
         }
 
     def _who(self) -> dict[str, str]:
@@ -350,7 +350,7 @@ class Connection(asyncio.Protocol):
 
     def _note_unavailable(self, error: Unavailable) -> None:
         self._server.counters.unavailable += 1
-        self._server.busy_until = self._loop.time() + self._settings.hold_s
+        self._server.busy_until = self._loop.time() + 2 * self._settings.hold_s
         log.error("astm_message_not_kept", peer_address=self.door.peer_address, cause=str(error))
 
     def _take_in_hand(self, size_bytes: int) -> None:

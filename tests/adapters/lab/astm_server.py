@@ -46,8 +46,10 @@ class Memory:
     work: dict[str, Specimen] = field(default_factory=dict)
     asked: list[Query] = field(default_factory=list)
     desk_away: bool = False
+    doors: list[Door] = field(default_factory=list)
 
     def admit(self, door: Door, sender: Sender | None) -> Admitted:
+        self.doors.append(door)
         if self.refused:
             raise NotAdmitted(self.refused, "nobody is known here")
         if sender is not None and sender.application in self.refused_senders:
