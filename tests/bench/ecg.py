@@ -22,12 +22,13 @@ from adapters.ecg.recording import STANDARD_LEADS
 from gateway.ecg.rows import DESCRIBE, EcgDescription
 from gateway.work import Work
 from tests.bench.ecg_files import proposing, reading
+from tests.bench.ecg_pages import pages
 from tests.bench.processes import Watch
 from tests.bench.table import Row
 from tests.ecg_synthetic import Heart, write_ishne
 from tests.journeys.gateways import Gateway, get_json, wait_for
 
-OPENED, TAKEN_IN = 40, 200
+OPENED, TAKEN_IN, SEEN = 40, 200, 11
 TILE_VALUES, STEP_UP, CLIENTS = 4096, 4, 4  # as the page asks: viewer/src/lib/ecg/tiles.ts
 PAN_FOR_S = 8.0
 TRACING_WITHIN_MS, SERVER_AT_MOST_MB = 100, 200
@@ -44,6 +45,11 @@ def measure(repetitions: int) -> Iterator[Row]:
         yield from _taking_in(gateway, Path(scratch))
         yield from _opening(gateway)
         yield from _panning(gateway, Path(scratch))
+        with closing(gateway.sign_in("ecg")) as reader:
+            items = _worklist(reader)
+        resting = [item["task_id"] for item in items if item["patient"]["patient_id"] != DAY]
+        [day] = [item["task_id"] for item in items if item["patient"]["patient_id"] == DAY]
+        yield from pages(gateway, resting[-SEEN:], day)
 
 
 def _taking_in(gateway: Gateway, scratch: Path) -> Iterator[Row]:
