@@ -6,16 +6,21 @@ database that was restored from an older copy may not know a device at all.
 
 import uuid
 from collections.abc import Mapping, Sequence, Set
+from dataclasses import replace
 from typing import Any
 
 import structlog
+from pydicom.uid import EncapsulatedPDFStorage
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from gateway.ecg.headers import MODALITY as ECG
 from gateway.records import ReadRecord, read_as, read_uuid, with_origin
 from worklists.directory import Device, Institution
 
 log = structlog.get_logger()
+
+_NO_MODALITY = frozenset({"", "DOC", "OT"})  # says nothing of who reads it (PS3.3 C.7.3.1.1.1)
 
 Devices = Mapping[uuid.UUID, Device]
 
@@ -52,9 +57,19 @@ def _as_known(one: ReadRecord, devices: Devices, institutions: Set[uuid.UUID]) -
     if (device_id and device is None) or (institution_id and institution_id not in institutions):
         log.warning("sender_unknown", journal=one.record.journal, sequence=one.record.sequence)
         return with_origin(one, _of_nobody(origin))
-    if device is None or one.header is None or (origin.get("character_set") or None) == device.character_set:
+    if device is None or one.header is None:
         return one
-    return read_as(one, device.character_set)
+    if (origin.get("character_set") or None) != device.character_set:
+        one = read_as(one, device.character_set)
+    return _as_page_of(device, one)
+
+
+def _as_page_of(device: Device, one: ReadRecord) -> ReadRecord:
+    """A PDF of an ECG cart that calls it a document is an ECG on paper: it goes where ECGs are read."""
+    header = one.header
+    if header is None or device.modality != ECG or header.sop_class_uid != EncapsulatedPDFStorage:
+        return one
+    return replace(one, header=replace(header, modality=ECG)) if header.modality in _NO_MODALITY else one
 
 
 def _of_nobody(origin: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from pydicom.uid import UID
+from pydicom.uid import UID, EncapsulatedPDFStorage
 from sqlalchemy import func, select
 
 from adapters.ecg.description import describe
@@ -165,6 +165,19 @@ def test_a_waveform_whose_uids_are_no_uids_waits_for_nobody_and_is_known_again(
         )
         assert all(UID(uid).is_valid for uid in uids)
         assert sum(uid.startswith("2.25.") for uid in uids) >= 1
+
+
+@pytest.mark.parametrize(("of", "kind"), [("ECG", Kind.ECG), ("CT", Kind.IMAGING)])
+def test_a_pdf_that_an_ecg_cart_calls_a_document_is_read_as_an_ecg(wire: Wire, of: str, kind: Kind) -> None:
+    with wire.runtime.sessions.begin() as session:
+        session.merge(wire.county.device).modality = of
+    page = wire.image(modality="DOC")
+    page.SOPClassUID = EncapsulatedPDFStorage
+    wire.send(page)
+
+    wire.index()
+
+    assert only_examination(wire).kind is kind
 
 
 def test_two_waveforms_without_uids_are_two_examinations(wire: Wire) -> None:
