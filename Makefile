@@ -29,7 +29,7 @@ servers: ## install the peers and servers that the tests talk to (Debian package
 test: export PYTHONDONTWRITEBYTECODE :=
 test: setup servers ## all tests, with real peers
 	@cd viewer && npm run --silent test
-	@$(BIN)/pytest -n 3 --dist loadgroup --ignore tests/journeys/test_browser.py $(PYTEST_ARGS)
+	@$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder --ignore tests/journeys/test_browser.py $(PYTEST_ARGS)
 	@$(BIN)/pytest -n 0 tests/journeys/test_browser.py # one story in its order; xdist would deal its steps out
 
 torture: setup servers ## 200 kills a stack, every fault point, power cuts, full disks, bad stores, wrong clocks: nothing may be lost
