@@ -15,8 +15,12 @@ from pydicom import Dataset, dcmread
 from pydicom.data import get_testdata_file
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import EncapsulatedPDFStorage, ExplicitVRLittleEndian
+from sqlalchemy import update
 
+from gateway.database import open_engine
 from gateway.demo_ecgs import ECGS, drop_ecgs
+from gateway.duty_calls import CALL
+from gateway.work import Work
 from tests.journeys.browsers import SLOW_MS, chromium, sign_in
 from tests.journeys.gateways import Gateway, get_json, run_dcmtk, wait_for
 from tests.synthetic import new_uid
@@ -125,6 +129,41 @@ def test_chest_pain_is_on_top_and_rings(
     page.goto("/app/worklist")
     expect(page.locator("tbody tr").first).to_contain_text("胸痛", timeout=SLOW_MS)
     expect(page.locator("tbody tr").first).to_contain_text("李国强", timeout=SLOW_MS)
+    page.context.close()
+
+
+def test_who_is_on_duty_is_called_with_a_sound_to_chest_pain_that_nobody_takes(
+    gateway: Gateway, browser: Browser
+) -> None:
+    admin = gateway.sign_in("admin")
+    (centre,) = (one for one in items_of(admin, "/api/v1/centres") if one["kind"] == "ecg")
+    (person,) = (one for one in items_of(admin, "/api/v1/people") if one["username"] == "ecg")
+    page = sign_in(browser, gateway, "ecg")
+    page.add_init_script(
+        "const start = OscillatorNode.prototype.start; window.tones = 0;"
+        "OscillatorNode.prototype.start = function (...at) { window.tones += 1; return start.apply(this, at); };"
+    )
+    page.goto("/app/account")  # whichever page it is
+    expect(page.get_by_role("alert")).to_have_count(0)
+    before = page.evaluate("window.tones")
+
+    line = {"centre_id": centre["id"], "person_id": person["id"], "position": 1}
+    assert admin.post("/api/v1/duty", json=line).status_code == 201
+    # Nobody waits here for the minutes that a centre gives its readers: the call is due now.
+    engine = open_engine(gateway.settings.database)
+    with engine.begin() as connection:
+        connection.execute(update(Work).where(Work.task == CALL).values(due_at=datetime.now(UTC)))
+    engine.dispose()
+    call = page.get_by_role("alert").filter(has_text="李国强")
+
+    expect(call).to_contain_text("胸痛", timeout=SLOW_MS)
+    assert page.evaluate("window.tones") > before
+    clock = call.get_by_role("timer")
+    shown = clock.inner_text()
+    expect(clock).not_to_have_text(shown)
+    call.get_by_role("button").click()
+    page.wait_for_url("**/app/read/*")
+    expect(call).to_have_count(0)
     page.context.close()
 
 
