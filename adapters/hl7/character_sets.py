@@ -136,6 +136,8 @@ def _is_plainly_another(raw: bytes, said: str) -> bool:
 _THREE_BYTES = re.compile(rb"(?:[\x00-\x7f]|[\xe2-\xef][\x80-\xbf]{2})+")
 _HAN = re.compile(r"[\u4e00-\u9fff]")
 _HIGH_RUN = re.compile(rb"[\x80-\xff]+")
+# Of units in Latin-1, standing alone: ° ± ² ³ µ × ÷. In GB18030 each would swallow what follows.
+_SYMBOLS = frozenset((b"\xb0", b"\xb1", b"\xb2", b"\xb3", b"\xb5", b"\xd7", b"\xf7"))
 # GB 2312: punctuation rows, and the first level, the 3,755 characters that most text is made of.
 _COMMON = re.compile(rb"(?:[\xa1-\xa3][\xa1-\xfe]|[\xb0-\xd7][\xa1-\xfe])+")
 
@@ -155,7 +157,7 @@ def _detect(raw: bytes, said: str | None) -> Text:
     text = _strictly(raw, UTF_8)
     if text is not None:
         return Text(text=text, codec=UTF_8, in_doubt=said is not None)
-    if said in (None, ASCII) and max(map(len, _HIGH_RUN.findall(raw))) == 1:  # ° and µ, nothing of two bytes
+    if said in (None, ASCII) and all(run in _SYMBOLS for run in _HIGH_RUN.findall(raw)):
         return Text(text=raw.decode(_LATIN_1), codec=_LATIN_1, in_doubt=True)
     for codec in dict.fromkeys((GB18030, said or GB18030)):
         text = _strictly(raw, codec)

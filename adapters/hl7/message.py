@@ -208,6 +208,8 @@ def _resolve_switches(raw: str, mark: str) -> str:
         escape = bytes.fromhex(start[2])
         try:
             read = (b"\x1b" + escape + raw[start.end() : end].encode("ascii")).decode("iso2022_jp_2")
+            if "\x1b" in read:
+                read = raw[start.start() : end]
         except UnicodeError:  # a set that nobody knows here, or no text in it: it stays as it is
             read = raw[start.start() : end]
         found.append(read)

@@ -15,7 +15,7 @@ START, END = b"\x0b", b"\x1c"
 _LF = 0x0A
 _SEGMENT_ENDS = (0x0D, _LF)
 _END = re.compile(rb"\x1c\r|(?<=[\r\n])\x1c[\n\x0b]|\x1c\Z")
-_BEGAN_ANEW = re.compile(rb"\x0b(?=[\x00-\x20\xef\xbb\xbf]{0,8}MSH)")
+_BEGAN_ANEW = (b"\x0bMSH", b"\x0b\xef\xbb\xbfMSH", b"\x0b\r\nMSH")
 _MESSAGE = re.compile(rb"MSH")
 HEAD_BYTES = 4096  # kept of what is passed over: enough for an MSH segment to be answered
 
@@ -123,12 +123,13 @@ class Framer:
 
     def _note_junk(self, junk: bytes, found: list[Frame]) -> None:
         """Mostly line ends between messages; but a message without its 0BH has a sender who waits for an answer."""
-        if not junk.strip(b"\r\n\t \x00\x1c"):
+        worth = junk.strip(b"\r\n\t \x00\x1c")
+        if not worth:
             if END in junk and self._head:
                 found.append(Frame(self._head, Flaw.NO_START))
                 self._head = b""
             return
-        self.junk_bytes += len(junk)
+        self.junk_bytes += len(worth)
         begun = _MESSAGE.search(junk) if not self._head else None
         if begun:
             self._head = junk[begun.start() :][:HEAD_BYTES]
@@ -176,11 +177,11 @@ class Framer:
             return [Frame(head, flaw)]
         if START not in body:
             return [Frame(body)]
-        begun = [found.start() for found in _BEGAN_ANEW.finditer(body)]
-        starts = [0, *(start + 1 for start in begun)]
-        pieces = [body[start:end] for start, end in zip(starts, [*begun, len(body)], strict=True)]
-        given_up = [Frame(piece[:HEAD_BYTES], Flaw.UNFINISHED) for piece in pieces[:-1] if piece.strip()]
-        return [*given_up, Frame(pieces[-1])]
+        begun = max(body.rfind(one) for one in _BEGAN_ANEW)
+        if begun < 0:
+            return [Frame(body)]
+        given_up = [Frame(body[: min(begun, HEAD_BYTES)], Flaw.UNFINISHED)] if body[:begun].strip() else []
+        return [*given_up, Frame(body[begun + 1 :])]
 
     def _begin_outside(self) -> None:
         self._parts, self._tail, self._head = [], b"", b""

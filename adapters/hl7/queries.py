@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, tzinfo
 
 from adapters.hl7.acknowledging import accept_code, write_acknowledgement, write_msa
-from adapters.hl7.character_sets import decode, without_mark
+from adapters.hl7.character_sets import decode
 from adapters.hl7.header import Header
 from adapters.hl7.message import Segment, named, split_segments
 from adapters.hl7.orders import write_haematology_order, write_order
@@ -62,8 +62,8 @@ class _To:
 
     def segment(self, name: str) -> Segment | None:
         """A segment of the question, to be said again."""
-        text = decode(without_mark(self.body), declared=self.header.declared, device=self.character_set).text
-        return named(split_segments(text, self.header)[0], name)
+        text = decode(self.body, declared=self.header.declared, device=self.character_set)
+        return named(split_segments(text.text.lstrip(), self.header, text.codec)[0], name)
 
 
 def _answer_qbp(to: _To, specimens: Sequence[Specimen]) -> Answers:

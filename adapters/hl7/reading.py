@@ -19,7 +19,7 @@ from adapters.errors import Malformed
 from adapters.hl7.accepting import ORDERS, QUESTIONS, RESULTS
 from adapters.hl7.asking import read_query
 from adapters.hl7.attachments import content_of, is_attachment
-from adapters.hl7.character_sets import decode, without_mark
+from adapters.hl7.character_sets import decode
 from adapters.hl7.header import Header, read_header, split_header
 from adapters.hl7.message import Segment, split_segments
 from adapters.hl7.specimens import is_calibration, read_specimens
@@ -65,12 +65,12 @@ def read_attachment(body: bytes, position: int, *, character_set: str | None = N
 def _open(body: bytes, character_set: str | None) -> tuple[Header, list[Segment], str, bool, list[str]]:
     declared = read_header(body, character_set=character_set)
     text = decode(
-        without_mark(body),
+        body,
         declared=declared.declared,
         device=character_set,
         repetition=declared.delimiters.repetition or "~",
     )
-    segments, warnings = split_segments(text.text, declared, text.codec)
+    segments, warnings = split_segments(text.text.lstrip(), declared, text.codec)
     header = split_header(segments[0].line) if segments else declared
     return header, segments, text.codec, text.in_doubt, warnings
 
