@@ -223,6 +223,56 @@ def restore(
         run_restore(_settings(), console, source, stamp)
 
 
+@app.command("serial-bridge")
+def serial_bridge(
+    device: Annotated[
+        str, typer.Option(help="The serial port: /dev/ttyS0, /dev/ttyUSB0, /dev/serial/by-id/…")
+    ],
+    to: Annotated[str, typer.Option(metavar="HOST:PORT", help="The county's ASTM listener.")],
+    baud: Annotated[int, typer.Option(min=50)] = 9600,
+    bits: Annotated[int, typer.Option(min=5, max=8, help="Data bits.")] = 8,
+    parity: Annotated[str, typer.Option(help="none, even or odd.")] = "none",
+    stop: Annotated[int, typer.Option(min=1, max=2, help="Stop bits.")] = 1,
+    flow: Annotated[str, typer.Option(help="none, rtscts or xonxoff.")] = "none",
+    tls: Annotated[bool, typer.Option(help="Speak TLS with the county.")] = False,
+    ca: Annotated[
+        Path | None, typer.Option(help="Who certifies the county (PEM); else the system's.")
+    ] = None,
+    certificate: Annotated[
+        Path | None, typer.Option(help="Our own, if the county asks for one (PEM).")
+    ] = None,
+    key: Annotated[
+        Path | None, typer.Option(help="Its key (PEM), unless the certificate's file has it.")
+    ] = None,
+    astm: Annotated[
+        bool, typer.Option(help="Answer ENQ with NAK while the county is away; without: another protocol.")
+    ] = True,
+) -> None:
+    """Carry an analyser's serial line to the county, on a computer beside it. Needs no settings and no data."""
+    from gateway.serial_bridge import County, SerialLine, run_serial_bridge
+
+    host, colon, port = to.rpartition(":")
+    if not (host and colon and port.isdigit()):
+        raise typer.BadParameter("HOST:PORT is expected", param_hint="--to")
+    if parity not in ("none", "even", "odd"):
+        raise typer.BadParameter("none, even or odd is expected", param_hint="--parity")
+    if flow not in ("none", "rtscts", "xonxoff"):
+        raise typer.BadParameter("none, rtscts or xonxoff is expected", param_hint="--flow")
+    line = SerialLine(
+        device=device,
+        baud=baud,
+        data_bits=bits,
+        parity=parity[0].upper(),
+        stop_bits=stop,
+        rtscts=flow == "rtscts",
+        xonxoff=flow == "xonxoff",
+    )
+    county = County(
+        host=host.strip("[]"), port=int(port), tls=tls, authority=ca, certificate=certificate, key=key
+    )
+    run_serial_bridge(line, county, astm=astm)
+
+
 @app.command()
 def authority() -> None:
     """Print the root certificate (PEM) by which anybody verifies a signed report; it is made when there is none."""

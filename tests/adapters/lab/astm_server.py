@@ -81,12 +81,16 @@ class Served:
     """A listener at work."""
 
     def __init__(
-        self, memory: Memory, settings: AstmSettings | None = None, tls: TlsServer | None = None
+        self,
+        memory: Memory,
+        settings: AstmSettings | None = None,
+        tls: TlsServer | None = None,
+        port: int = 0,
     ) -> None:
         self.memory = memory
         self.settings = settings or AstmSettings(link=QUICK, hold_s=0.1)
         self.loop = uvloop.new_event_loop()
-        self._tls = tls
+        self._tls, self.port = tls, port
         self._thread = threading.Thread(target=self.loop.run_forever, daemon=True)
 
     def __enter__(self) -> Self:
@@ -95,8 +99,8 @@ class Served:
         return self
 
     async def _start(self) -> None:
-        listener = socket.create_server(("127.0.0.1", 0), backlog=256)
-        self.port: int = listener.getsockname()[1]
+        listener = socket.create_server(("127.0.0.1", self.port), backlog=256)
+        self.port = listener.getsockname()[1]
         memory = self.memory
         self.server = AstmServer(
             listener,
