@@ -402,9 +402,13 @@ def _same_patient(known: PatientIdentity, claimed: PatientIdentity) -> bool:
 
 
 def _patient_hold(known: Known, item: Incoming) -> Hold | None:
-    """The same issuer's number with a contradicting name, sex or birth date is not merged by itself."""
+    """The same issuer's number with a contradicting name, sex or birth date is not merged by itself.
+
+    An electrocardiogram does not wait for it: many carts call everybody by one number, and chest pain has a clock. It
+    is read as that of another patient under this number.
+    """
     institution_id = item.record.institution_id
-    if institution_id is None:
+    if institution_id is None or is_ecg(item.header):
         return None
     issued = known.patients.get((institution_id, item.header.patient_id), [])
     found = [patient for patient in issued if patients.same_issuer(patient.issuer, item.patient.issuer)]

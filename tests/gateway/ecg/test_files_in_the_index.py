@@ -12,10 +12,9 @@ from sqlalchemy import func, select
 from adapters.ecg.description import describe
 from adapters.ecg.dicom_writing import TWELVE_LEAD
 from adapters.ecg.recording import Document, EcgPatient, EcgRecording
-from gateway import held
 from gateway.audit import Actor
 from gateway.ecg.rows import DESCRIBE
-from gateway.index import Held, HeldReason, Instance, Record, RecordState, Study
+from gateway.index import Held, Instance, Record, RecordState, Study
 from gateway.reading import Who
 from gateway.runtime import Runtime
 from gateway.work import Work
@@ -216,19 +215,18 @@ def test_sent_again_with_the_mark_of_chest_pain_it_cannot_wait_either(wire: Wire
         assert session.scalars(select(ReadingTask.rank)).one() == Priority.CHEST_PAIN.rank
 
 
-def test_another_patient_under_the_same_number_is_held_and_can_be_separated(wire: Wire) -> None:
+def test_another_patient_under_the_same_number_is_read_at_once_and_is_another_patient(wire: Wire) -> None:
+    """Many carts call everybody by one number: whose ECG it is must not keep chest pain waiting."""
     send(wire, recorded())
     other = EcgPatient(patient_id="E1", name="Zhao^Min=赵^敏", sex="F")
-    send(wire, recorded(other, started_at=None), b"other")
+    send(wire, recorded(other, started_at=None), b"other", priority="chest_pain")
     wire.index()
+
+    assert count(wire, Held) == 0
     with wire.session() as session:
-        [waiting] = session.scalars(select(Held))
-        assert waiting.reason is HeldReason.PATIENT_CONTRADICTS
-        assert waiting.header["patient_name"] == "Zhao^Min=赵^敏"
-
-    held.resolve(wire.runtime, radiographer(wire), waiting.id, action="separate", reason="两位患者")
-
-    assert count(wire, Examination) == 2
+        names = {one.patient.display_name for one in session.scalars(select(Examination))}
+        assert names == {"王强", "赵敏"}
+        assert len({one.patient.master_id for one in session.scalars(select(Examination))}) == 2
 
 
 def test_the_character_set_of_a_device_changes_nothing_of_a_file(wire: Wire) -> None:
