@@ -32,6 +32,7 @@ _PROCESSING_IDS = (
     "",
 )  # HL7 table 0103; Q: control runs of Mindray's haematology analysers
 _LONGEST_SEARCHED = 1 << 18
+_PIECE = 1 << 20
 _VERSION = re.compile(r"2(\.\d{1,2}){0,3}[A-Za-z]{0,2}")
 
 
@@ -111,7 +112,12 @@ def _one_of(separator: str, body: bytes, *names: str) -> bool:
 
 def _begins(separator: str, name: str, body: bytes) -> bool:
     start = name.encode() + separator.encode("utf-8")
-    return b"\r" + start in body or b"\n" + start in body
+    # Piece by piece: whoever waits for the interpreter meanwhile gets it between two.
+    for at in range(0, len(body), _PIECE):
+        piece = body[at : at + _PIECE + len(start)] if len(body) > _PIECE else body
+        if start in piece and (b"\r" + start in piece or b"\n" + start in piece):
+            return True
+    return False
 
 
 @lru_cache(maxsize=256)

@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
+from functools import partial
 from traceback import extract_tb
 from typing import Any, TypeVar
 
@@ -74,7 +75,7 @@ class Answering:
             if admitted.character_set:
                 header = read_header(frame.body, character_set=admitted.character_set)
             facts = origin_of(door, admitted, header)
-            check(header, frame.body)
+            await _maybe_in_thread(frame.body, partial(check, header))
             return await self._take(header, admitted, facts, frame.body, awaited=awaited)
         except Exception as error:
             header = header or salvage_header(frame.body)
@@ -137,7 +138,7 @@ class Answering:
 
     async def _reply(self, header: Header, admitted: Admitted, body: bytes) -> Answer:
         message = await _maybe_in_thread(
-            body, lambda raw: read_message(raw, character_set=admitted.character_set, zone=self.zone)
+            body, partial(read_message, character_set=admitted.character_set, zone=self.zone)
         )
         if message.query is None:
             raise NotAccepted(Condition.REQUIRED_FIELD, "the question does not say what is asked for")

@@ -14,7 +14,7 @@ from enum import StrEnum
 START, END = b"\x0b", b"\x1c"
 _LF = 0x0A
 _SEGMENT_ENDS = (0x0D, _LF)
-_END = re.compile(rb"\x1c\r|(?<=[\r\n])\x1c[\n\x0b]|\x1c\Z")
+_END = re.compile(rb"\x1c(?:\r|\Z|(?<=[\r\n]\x1c)[\n\x0b])")
 _BEGAN_ANEW = (b"\x0bMSH", b"\x0b\xef\xbb\xbfMSH", b"\x0b\r\nMSH")
 _MESSAGE = re.compile(rb"MSH")
 HEAD_BYTES = 4096  # kept of what is passed over: enough for an MSH segment to be answered
