@@ -13,6 +13,21 @@ from tests.journeys.browsers import chromium, sign_in
 from tests.journeys.gateways import Gateway, wait_for
 
 DRAWN_WITHIN_MS = 300
+FRAMES, SMOOTH_MS = 240, 50  # 20 pictures a second are seen as one movement
+# Four seconds of panning, a step with each frame that the browser draws: how long each frame took.
+PANNED = """async (frames) => {
+  const paper = document.querySelector('canvas.tools'), box = paper.getBoundingClientRect()
+  const at = { clientX: box.x + box.width / 2, clientY: box.y + box.height / 2, bubbles: true, cancelable: true }
+  const times = []
+  let before = performance.now()
+  for (let frame = 0; frame < frames; frame++) {
+    paper.dispatchEvent(new WheelEvent('wheel', { ...at, deltaX: 30 }))
+    await new Promise(requestAnimationFrame)
+    times.push(performance.now() - before)
+    before = performance.now()
+  }
+  return times
+}"""
 DRAWN = "performance.getEntriesByName('ecg-open-to-drawn').map((one) => one.duration)"
 
 
@@ -27,6 +42,12 @@ def pages(gateway: Gateway, resting: Sequence[str], day: str) -> Iterator[Row]:
             remark=f"p50 of {len(times)}, worst {max(times):.0f}",
         )  # fmt: skip
         yield Row(work="the day opened, page drawn", ours=_open(page, day), unit="ms")
+        page.keyboard.press("o")
+        frames: list[float] = sorted(page.evaluate(PANNED, FRAMES))
+        yield Row(
+            work="the day panned, a frame", ours=frames[len(frames) * 95 // 100], unit="ms", at_most=SMOOTH_MS,
+            remark=f"p95 of {FRAMES}, median {median(frames):.0f}, longest {frames[-1]:.0f}",
+        )  # fmt: skip
 
 
 def _open(page: Page, task: str) -> float:
