@@ -60,6 +60,7 @@ DEVICES = [
     ("DEMO_US", FIRST_TOWNSHIP, "彩超 1 号", "US", "GB18030"),
     ("DEMO_MR", FIRST_TOWNSHIP, "0.35T 磁共振", "MR", None),
     ("DEMO_ECG", FIRST_TOWNSHIP, "心电图机", "ECG", None),
+    ("DEMO_LAB", FIRST_TOWNSHIP, "检验分析仪", "LAB", None),
     ("DEMO2_DR", SECOND_TOWNSHIP, "移动 DR", "DX", None),
     ("DEMO3_US", "MH-T03", "彩超", "US", None),
     ("DEMO4_DR", "MH-T04", "DR", "DX", None),
@@ -69,6 +70,9 @@ DEVICES = [
 
 # Of those that hand over files: the name of their folder.
 ACCOUNTS = {"DEMO_ECG": "demo-ecg"}
+
+# Of those that are known by it: whatever analyser speaks from this machine and gives no other name.
+ADDRESSES = {"DEMO_LAB": "127.0.0.1"}
 
 # username, name, institution, roles (with the kind of the centre at that institution)
 PEOPLE: list[tuple[str, str, str, list[tuple[Role, Kind | None]]]] = [
@@ -193,6 +197,7 @@ def _device(
                 modality=modality,
                 character_set=character_set,
                 account=ACCOUNTS.get(title),
+                address=ADDRESSES.get(title),
             )
         )
 

@@ -2,12 +2,11 @@
 
 import asyncio
 import gc
-import ipaddress
 import os
 import signal
 import socket
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -19,8 +18,8 @@ from adapters.dicom.acceptor import Acceptor
 from adapters.dicom.association import Config
 from adapters.dicom.counters import Counters
 from adapters.dicom.tally import ProcessTally, Tally
-from adapters.dicom.tls import TlsFiles, TlsServer, Unusable
 from gateway.connecting import Policy
+from gateway.doors import Door, Doors, describe_tls, leave, listen, open_doors
 from gateway.ingest_health import run_health
 from gateway.journal import Journal, measure_usage
 from gateway.late_journal import LateJournal
@@ -28,11 +27,9 @@ from gateway.preparation import Awaited
 from gateway.processes import Supervisor
 from gateway.settings import Settings
 from gateway.snapshot import DeviceDirectory
-from gateway.status_file import INTERVAL_S, write_whole
+from gateway.status_file import publish
 
 log = structlog.get_logger()
-
-BACKLOG = 512  # connections that wait while every worker is busy for a moment
 
 
 def run_ingest(settings: Settings) -> None:
@@ -57,77 +54,15 @@ def ingest_children(
     }
     return {
         **workers,
+        **({"lab": lambda: _run_lab(settings, doors)} if doors.lab else {}),
         "folder": lambda: _run_folder(settings, doors),
         **({"ftp": lambda: _run_ftp(settings, doors, ftp)} if ftp is not None else {}),
         "drain": lambda: _run_drain(settings, doors, prepared),
     }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Door:
-    """A port where devices knock, and the TLS that is spoken there."""
-
-    name: str
-    listener: socket.socket
-    tls: TlsServer | None = None
-
-    @property
-    def port(self) -> int:
-        return int(self.listener.getsockname()[1])
-
-
-def open_doors(settings: Settings) -> tuple[Door, ...]:
-    """The DICOM ports. Ends the command with a sentence when one cannot be had, or its TLS files cannot serve."""
-    tls = _open_tls(settings)
-    plain = Door(name="dicom", listener=listen(settings.bind, settings.dicom_port))
-    if not settings.dicom_require_tls and not is_loopback(settings.bind):
-        log.warning("plain_dicom_on_network", address=settings.bind, port=plain.port)
-    if tls is None:
-        return (plain,)
-    secured = Door(name="dicom-tls", listener=listen(settings.bind, settings.dicom_tls_port), tls=tls)
-    return plain, secured
-
-
-def _open_tls(settings: Settings) -> TlsServer | None:
-    if settings.tls_certificate is None or settings.tls_key is None:
-        return None
-    try:
-        return TlsServer(
-            TlsFiles(
-                certificate=settings.tls_certificate,
-                key=settings.tls_key,
-                client_authorities=settings.tls_client_ca,
-                revocation_list=settings.tls_revocation_list,
-            )
-        )
-    except Unusable as error:
-        raise SystemExit(f"TLS cannot be offered: {error}") from error
-
-
-def is_loopback(address: str) -> bool:
-    try:
-        return ipaddress.ip_address(address).is_loopback
-    except ValueError:
-        return address == "localhost"
-
-
-def listen(address: str, port: int) -> socket.socket:
-    """A listening socket. Ends the command with a sentence when the port cannot be had."""
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((address, port))
-    except OSError as error:
-        raise SystemExit(f"port {port} on {address} cannot be used: {error.strerror}") from error
-    listener.listen(BACKLOG)
-    listener.setblocking(False)
-    return listener
-
-
-def _run_drain(settings: Settings, doors: Sequence[Door], prepared: Callable[[], bool]) -> None:
-    for door in doors:
-        door.listener.close()  # a drain that hangs in a dead disk must not keep the ports from those who start anew
+def _run_drain(settings: Settings, doors: Doors, prepared: Callable[[], bool]) -> None:
+    leave(doors.dicom + doors.lab)
     # Loaded by the drain's process alone: the listeners, forked from the same one, are smaller by 60 MB without it.
     from gateway.drain import run_drain  # noqa: PLC0415
     from gateway.runtime import open_runtime  # noqa: PLC0415
@@ -135,26 +70,32 @@ def _run_drain(settings: Settings, doors: Sequence[Door], prepared: Callable[[],
     run_drain(open_runtime(settings), prepared=prepared)
 
 
-def _run_folder(settings: Settings, doors: Sequence[Door]) -> None:
-    for door in doors:
-        door.listener.close()
+def _run_lab(settings: Settings, doors: Doors) -> None:
+    leave(doors.dicom)
+    from gateway.lab.process import run_lab  # noqa: PLC0415 (as above)
+
+    run_lab(settings, doors.lab)
+
+
+def _run_folder(settings: Settings, doors: Doors) -> None:
+    leave(doors.dicom + doors.lab)
     from gateway.carts.process import run_folder  # noqa: PLC0415 (as above)
 
     run_folder(settings)
 
 
-def _run_ftp(settings: Settings, doors: Sequence[Door], listener: socket.socket) -> None:
-    for door in doors:
-        door.listener.close()
+def _run_ftp(settings: Settings, doors: Doors, listener: socket.socket) -> None:
+    leave(doors.dicom + doors.lab)
     from gateway.carts.ftp.server import run_ftp  # noqa: PLC0415 (as above)
 
     run_ftp(settings, listener)
 
 
-def _run_worker(settings: Settings, doors: Sequence[Door], tally: Tally, number: int) -> None:
+def _run_worker(settings: Settings, doors: Doors, tally: Tally, number: int) -> None:
+    leave(doors.lab)
     gc.collect()
     gc.freeze()  # what is loaded by now stays: nobody need look through it for garbage
-    uvloop.run(_serve(settings, doors, tally.of(number)))
+    uvloop.run(_serve(settings, doors.dicom, tally.of(number)))
 
 
 async def _serve(settings: Settings, doors: Sequence[Door], tally: ProcessTally) -> None:
@@ -174,7 +115,9 @@ async def _serve(settings: Settings, doors: Sequence[Door], tally: ProcessTally)
     for door, acceptor in zip(doors, acceptors, strict=True):
         acceptor.start()
         log.info("listener_started", wire=door.name, address=settings.bind, port=door.port)
-    status = asyncio.create_task(_publish_status(settings, doors, acceptors, journal))
+    status = asyncio.create_task(
+        publish(_status_path(settings), lambda: _status(settings, doors, acceptors, journal))
+    )
     await stop.wait()
     await asyncio.gather(*(acceptor.close() for acceptor in acceptors))
     await journal.close()
@@ -203,23 +146,6 @@ def _make_acceptor(settings: Settings, door: Door, journal: LateJournal, tally: 
         tls=door.tls,
         tally=tally,
     )
-
-
-async def _publish_status(
-    settings: Settings, doors: Sequence[Door], acceptors: Sequence[Acceptor], journal: LateJournal
-) -> None:
-    """Say each second what this process does; others read the file and see a dead one by its age."""
-    path, away = _status_path(settings), False
-    while True:
-        try:
-            status = _status(settings, doors, acceptors, journal)
-            await asyncio.to_thread(write_whole, path, status)
-            away = False
-        except OSError as error:  # a full disk, or a folder that the drain removed while we looked
-            if not away:
-                log.warning("status_not_written", error=error.strerror)
-            away = True
-        await asyncio.sleep(INTERVAL_S)
 
 
 def _status(
@@ -254,17 +180,7 @@ def _describe_listener(settings: Settings, door: Door, counters: Counters) -> di
         "bytes": counters.bytes,
         "refused_by_reason": dict(counters.associations_rejected + counters.connections_refused),
         "refused_instances_by_status": dict(counters.refusals),
-        **({"tls": _describe_tls(door.tls)} if door.tls else {}),
-    }
-
-
-def _describe_tls(tls: TlsServer) -> dict[str, object]:
-    tls.refresh()
-    lists = tls.material.lists.values()
-    return {
-        "subject": tls.material.certificate.subject,
-        "error": tls.error,
-        "lists": {one.issuer: one.next_update.isoformat() for one in lists if one.next_update},
+        **({"tls": describe_tls(door.tls)} if door.tls else {}),
     }
 
 

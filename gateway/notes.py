@@ -123,12 +123,19 @@ def _refusal_of(runtime: Runtime, record: JournalRecord) -> dict[str, Any]:
         "institution_id": read_uuid(origin.get("institution_id")),
         "device_id": read_uuid(origin.get("device_id")),
         "peer_address": str(origin.get("peer_address", "")),
-        "calling_ae_title": str(origin.get("calling_ae_title", "")),
+        "calling_ae_title": _caller(origin),
         "reason": _reason(origin),
         "cause": str(origin.get("cause", "")),
         "detail": _detail(origin),
         "sop_instance_uid": str(origin.get("sop_instance_uid") or ""),
     }
+
+
+def _caller(origin: Mapping[str, Any]) -> str:
+    """The AE title, or how an analyser calls itself."""
+    facility = str(origin.get("facility") or "")
+    said = origin.get("calling_ae_title") or origin.get("sender") or origin.get("application") or ""
+    return f"{said}^{facility}" if facility else str(said)
 
 
 def _detail(origin: Mapping[str, Any]) -> str:

@@ -11,8 +11,9 @@ import uvicorn
 from fastapi import FastAPI
 
 from gateway import tasks
+from gateway.doors import listen
 from gateway.hints import Hint
-from gateway.ingest import ingest_children, listen
+from gateway.ingest import ingest_children
 from gateway.nodes import register_until
 from gateway.preparation import Fill, Preparation
 from gateway.presence import Presence

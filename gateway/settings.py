@@ -72,6 +72,16 @@ class Settings(BaseSettings):
     dicom_accept_unknown_storage: bool = True
     dicom_idle_timeout_s: float = 300.0
 
+    mllp_port: int = Field(default=2575, description="HL7 over MLLP; 0: off")
+    mllp_tls_port: int = Field(default=2576, description="listens once there is a certificate; 0: off")
+    astm_port: int = Field(default=12000, description="LIS1-A over TCP, also of serial servers; 0: off")
+    lab_require_tls: bool = Field(default=False, description="plain lines take exceptions only")
+    lab_max_connections: int = Field(default=12_000, description="of each of these ports")
+    lab_max_connections_per_peer: int = Field(default=1024, description="of one address")
+    lab_idle_timeout_s: float = Field(
+        default=0, ge=0, description="HL7 connections that are silent so long are closed; 0: never"
+    )
+
     tls_certificate: Path | None = Field(default=None, description="of this gateway, with its chain (PEM)")
     tls_key: Path | None = None
     tls_client_ca: Path | None = Field(default=None, description="who certifies devices (PEM)")
@@ -182,7 +192,7 @@ class Settings(BaseSettings):
     def _check_tls(self) -> Self:
         needs = (("tls_certificate", "tls_key"), ("tls_key", "tls_certificate"),
                  ("tls_client_ca", "tls_certificate"), ("tls_revocation_list", "tls_client_ca"),
-                 ("dicom_require_tls", "tls_certificate"))  # fmt: skip
+                 ("dicom_require_tls", "tls_certificate"), ("lab_require_tls", "tls_certificate"))  # fmt: skip
         for name, needed in needs:
             if getattr(self, name) and getattr(self, needed) is None:
                 raise ValueError(f"{PREFIX}{name.upper()} needs {PREFIX}{needed.upper()}")

@@ -34,7 +34,8 @@ from worklists.directory import Device, Institution, TlsException
 
 log = structlog.get_logger()
 
-FORMAT = 1
+FORMAT = 2
+_READABLE = (1, 2)  # an older one is there for a moment after an update
 LOOK_AGAIN_S = 1.0
 WRITERS = 5  # more than ever write at once
 
@@ -91,60 +92,24 @@ def read_exceptions(path: Path) -> list[DatedException]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Known:
+class Known:
     """One reading of the file."""
 
     devices: Mapping[str, Mapping[str, Any]]
     accepting: tuple[str, ...]
 
 
-class DeviceDirectory:
-    """The listeners' door: who calls, by AE title, address and certificate. Follows its file; a bad one changes nothing."""
+class DirectoryFile:
+    """Follows its file; a bad one changes nothing."""
 
-    def __init__(
-        self,
-        path: Path,
-        *,
-        called_ae_title: str | None = None,
-        policy: Policy | None = None,
-        look_again_s: float = LOOK_AGAIN_S,
-    ):
-        """With `called_ae_title`, who calls us by another name is refused."""
-        self._path, self._called_ae_title, self._look_again_s = path, called_ae_title, look_again_s
-        self._policy = policy or Policy()
-        self._known: _Known | None = None
+    def __init__(self, path: Path, *, look_again_s: float = LOOK_AGAIN_S) -> None:
+        self._path, self._look_again_s = path, look_again_s
+        self._known: Known | None = None
         self._stamp: tuple[int, ...] | None = None
         self._look_again_at = 0.0
 
-    def admit(
-        self, *, calling_ae_title: str, called_ae_title: str, peer_address: str, tls: Tls | None
-    ) -> Mapping[str, Any]:
-        """The origin fields of the device that calls. Raises AssociationRefused."""
-        known = self._read()
-        if self._called_ae_title is not None and called_ae_title != self._called_ae_title:
-            raise AssociationRefused(PERMANENT, USER, CALLED_UNKNOWN, "called AE title is not ours")
-        if known is None:
-            raise AssociationRefused(TRANSIENT, USER, NO_REASON, "the list of devices is not there yet")
-        device, now = known.devices.get(calling_ae_title), datetime.now(UTC)
-        if device is None:
-            origin = _admit_unknown(known)
-            check_connection(calling_ae_title, {}, tls, self._policy, now=now)
-            return origin
-        if device["address"] and not same_address(device["address"], peer_address):
-            words = "calling AE title is not known at this address"
-            raise AssociationRefused(
-                PERMANENT, USER, CALLING_UNKNOWN, words, cause="address_wrong", device=device
-            )
-        check_connection(calling_ae_title, device, tls, self._policy, now=now)
-        allowed = device["enabled"] and device["institution_enabled"]
-        return {
-            "device_id": device["device_id"],
-            "institution_id": device["institution_id"],
-            "character_set": device["character_set"],
-            **({} if allowed else {"storage_allowed": False}),
-        }
-
-    def _read(self) -> _Known | None:
+    def read(self) -> Known | None:
+        """What it says, the same object as long as that is the same; None while there was none yet."""
         now = time.monotonic()
         if now < self._look_again_at:
             return self._known
@@ -165,6 +130,59 @@ class DeviceDirectory:
             log.warning("directory_damaged", error=type(error).__name__)  # what was known stays
         else:
             log.info("directory_read", devices=len(self._known.devices))
+
+
+class DeviceDirectory:
+    """The listeners' door: who calls, by AE title, address and certificate."""
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        called_ae_title: str | None = None,
+        policy: Policy | None = None,
+        look_again_s: float = LOOK_AGAIN_S,
+    ):
+        """With `called_ae_title`, who calls us by another name is refused."""
+        self._file = DirectoryFile(path, look_again_s=look_again_s)
+        self._called_ae_title = called_ae_title
+        self._policy = policy or Policy()
+
+    def admit(
+        self, *, calling_ae_title: str, called_ae_title: str, peer_address: str, tls: Tls | None
+    ) -> Mapping[str, Any]:
+        """The origin fields of the device that calls. Raises AssociationRefused."""
+        known = self._file.read()
+        if self._called_ae_title is not None and called_ae_title != self._called_ae_title:
+            raise AssociationRefused(PERMANENT, USER, CALLED_UNKNOWN, "called AE title is not ours")
+        if known is None:
+            raise AssociationRefused(TRANSIENT, USER, NO_REASON, "the list of devices is not there yet")
+        device, now = known.devices.get(calling_ae_title), datetime.now(UTC)
+        if device is None:
+            if not known.accepting:
+                raise AssociationRefused(
+                    PERMANENT,
+                    USER,
+                    CALLING_UNKNOWN,
+                    "calling AE title is not known",
+                    cause="ae_title_unknown",
+                )
+            origin = origin_of_unknown(known)
+            check_connection(calling_ae_title, {}, tls, self._policy, now=now)
+            return origin
+        if device["address"] and not same_address(device["address"], peer_address):
+            words = "calling AE title is not known at this address"
+            raise AssociationRefused(
+                PERMANENT, USER, CALLING_UNKNOWN, words, cause="address_wrong", device=device
+            )
+        check_connection(calling_ae_title, device, tls, self._policy, now=now)
+        allowed = device["enabled"] and device["institution_enabled"]
+        return {
+            "device_id": device["device_id"],
+            "institution_id": device["institution_id"],
+            "character_set": device["character_set"],
+            **({} if allowed else {"storage_allowed": False}),
+        }
 
 
 def _describe(session: Session) -> dict[str, Any]:
@@ -199,27 +217,26 @@ def _describe_device(device: Device, institution: Institution) -> dict[str, Any]
         "tls_exception_until": str(device.tls_exception_until or ""),
         "account": device.account,
         "account_password_hash": device.account_password_hash,
+        "modality": device.modality,
+        "sender": device.sender,
+        "profile": device.profile_code,
         "enabled": device.enabled,
         "institution_enabled": institution.enabled,
     }
 
 
-def _understand(content: Mapping[str, Any]) -> _Known:
-    if content["format"] != FORMAT:
+def _understand(content: Mapping[str, Any]) -> Known:
+    if content["format"] not in _READABLE:
         raise ValueError("another format")
     devices = {device["ae_title"]: device for device in content["devices"]}
     needed = {"device_id", "institution_id", "address", "character_set", "enabled", "institution_enabled"}
     if any(not needed <= device.keys() for device in devices.values()):
         raise ValueError("a device without its fields")
-    return _Known(devices=devices, accepting=tuple(content["accept_unknown_devices"]))
+    return Known(devices=devices, accepting=tuple(content["accept_unknown_devices"]))
 
 
-def _admit_unknown(known: _Known) -> Mapping[str, Any]:
+def origin_of_unknown(known: Known) -> dict[str, Any]:
     """Where the county lets unknown devices in, what they send is held until a person says whose it is."""
-    if not known.accepting:
-        raise AssociationRefused(
-            PERMANENT, USER, CALLING_UNKNOWN, "calling AE title is not known", cause="ae_title_unknown"
-        )
     only = known.accepting[0] if len(known.accepting) == 1 else None
     return {
         "device_id": None,
@@ -232,12 +249,12 @@ def _admit_unknown(known: _Known) -> Mapping[str, Any]:
 
 def same_address(listed: str, peer: str) -> bool:
     try:
-        return _plain(listed) == _plain(peer)
+        return plain_address(listed) == plain_address(peer)
     except ValueError:
         return listed == peer
 
 
-def _plain(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+def plain_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
     address = ipaddress.ip_address(text.partition("%")[0])
     return getattr(address, "ipv4_mapped", None) or address
 
@@ -251,9 +268,10 @@ def _stamp(path: Path) -> tuple[int, ...] | None:
 
 
 def _version(path: Path) -> int:
-    """Of the file there is; -1 when there is none that can be read."""
+    """Of the file there is; -1 when there is none that can be read, or one of another release."""
     try:
-        return int(json.loads(path.read_text(encoding="utf-8"))["version"])
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return int(content["version"]) if content["format"] == FORMAT else -1
     except (OSError, ValueError, KeyError, TypeError):
         return -1
 
@@ -278,6 +296,9 @@ _FOLLOWED = {
         "tls_exception_until",
         "account",
         "account_password_hash",
+        "modality",
+        "sender",
+        "profile_code",
         "enabled",
     ),
     Institution: ("enabled", "accept_unknown_devices"),

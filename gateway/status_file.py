@@ -3,6 +3,7 @@
 Others read it whole at any moment, and see by its age that a process is dead; one that ends in order takes it away.
 """
 
+import asyncio
 import json
 import threading
 from collections.abc import Callable, Mapping
@@ -47,6 +48,20 @@ class StatusFile:
                     log.warning("status_not_written", file=self._path.name, error=error.strerror)
                 away = True
             self._stop.wait(INTERVAL_S)
+
+
+async def publish(path: Path, describe: Callable[[], Mapping[str, Any]]) -> None:
+    """As StatusFile, of a process that runs an event loop: described on it, until cancelled."""
+    away = False
+    while True:
+        try:
+            await asyncio.to_thread(write_whole, path, describe())
+            away = False
+        except OSError as error:  # a full disk, or a folder that the drain removed while we looked
+            if not away:
+                log.warning("status_not_written", file=path.name, error=error.strerror)
+            away = True
+        await asyncio.sleep(INTERVAL_S)
 
 
 def write_whole(path: Path, content: Mapping[str, Any]) -> None:

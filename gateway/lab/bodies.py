@@ -5,6 +5,7 @@ from typing import Any
 
 from adapters.errors import Malformed
 from adapters.hl7.reading import read_message as read_hl7
+from adapters.lab.astm_reading import read_message as read_astm
 from adapters.lab.said import Message
 
 HL7, ASTM, ASTM_INCOMPLETE, FILE = "hl7.message", "astm.message", "astm.incomplete", "lab.file"
@@ -17,4 +18,6 @@ def read_said(kind: str, origin: Mapping[str, Any], body: bytes) -> Message:
     character_set = origin.get("character_set") or None
     if kind == HL7:
         return read_hl7(body, character_set=character_set)
+    if kind in (ASTM, ASTM_INCOMPLETE):
+        return read_astm(body, character_set=character_set)
     raise Malformed(f"a record of kind {kind} is not read as a message")

@@ -41,14 +41,14 @@ def test_what_is_wrong_is_said_in_a_sentence(
     assert "secret-word" not in said
 
 
-@pytest.mark.parametrize("setting", ["GATEWAY_HTTP_PORT", "GATEWAY_DICOM_PORT"])
+@pytest.mark.parametrize("setting", ["GATEWAY_HTTP_PORT", "GATEWAY_DICOM_PORT", "GATEWAY_MLLP_PORT"])
 def test_an_occupied_port_is_heard_of_at_once(tmp_path: Path, setting: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as occupied:
         port = str(occupied.getsockname()[1])
         ended = subprocess.run(
             [sys.executable, "-m", "gateway", "serve"],
             env={**os.environ, "GATEWAY_DATA_DIR": str(tmp_path), "GATEWAY_HTTP_PORT": "0",
-                 "GATEWAY_DICOM_PORT": "0", setting: port},
+                 "GATEWAY_DICOM_PORT": "0", "GATEWAY_MLLP_PORT": "0", "GATEWAY_ASTM_PORT": "0", setting: port},
             capture_output=True, text=True, timeout=60, check=False,
         )  # fmt: skip
 

@@ -7,9 +7,11 @@ from pathlib import Path
 from adapters.dicom.acceptor import Acceptor
 from adapters.dicom.association import Config
 from gateway import ingest
+from gateway.doors import Door, listen
 from gateway.journal import Journal
 from gateway.settings import Settings
 from gateway.snapshot import DeviceDirectory
+from gateway.status_file import publish
 
 
 def test_a_listener_that_could_not_write_its_status_writes_it_again_later(tmp_path: Path) -> None:
@@ -23,12 +25,14 @@ def test_a_listener_that_could_not_write_its_status_writes_it_again_later(tmp_pa
 
 async def _published(settings: Settings) -> dict[str, list[dict[str, object]]]:
     settings.journal_dir.mkdir()
-    door = ingest.Door(name="dicom", listener=ingest.listen(settings.bind, 0))
+    door = Door(name="dicom", listener=listen(settings.bind, 0))
     journal = Journal.create(settings.journal_dir, node="n", limit_bytes=1 << 30)
     acceptor = Acceptor(
         door.listener, intake=journal, admission=DeviceDirectory(settings.directory_snapshot), config=Config()
     )
-    publishing = asyncio.create_task(ingest._publish_status(settings, [door], [acceptor], journal))
+    publishing = asyncio.create_task(
+        publish(ingest._status_path(settings), lambda: ingest._status(settings, [door], [acceptor], journal))
+    )
     await asyncio.sleep(0.3)
     (settings.data_dir / "run").unlink()
     for _ in range(200):

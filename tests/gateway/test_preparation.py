@@ -43,7 +43,12 @@ def test_serve_accepts_while_the_database_is_away_and_is_ready_once_it_is_back(
 ) -> None:
     http_port, dicom_port = free_ports(2)
     settings = Settings(
-        data_dir=tmp_path / "data", database_url=server.url(), http_port=http_port, dicom_port=dicom_port
+        data_dir=tmp_path / "data",
+        database_url=server.url(),
+        http_port=http_port,
+        dicom_port=dicom_port,
+        mllp_port=0,
+        astm_port=0,
     )
     prepare(settings, build_county)
     server.stop()

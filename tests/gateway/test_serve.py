@@ -13,7 +13,7 @@ import uvicorn
 from sqlalchemy import select
 
 from gateway.audit import AuditEvent
-from gateway.ingest import listen
+from gateway.doors import listen
 from gateway.runtime import Runtime
 from gateway.serve import web_config
 from gateway.web.app import create_app

@@ -39,13 +39,17 @@ class Gateway:
         self.data_dir = data_dir
         data_dir.mkdir(parents=True, exist_ok=True)
         self.commands = tuple(commands)
-        self.dicom_port, self.http_port, ingest_http_port = free_ports(3)
+        self.dicom_port, self.http_port, ingest_http_port, *lab_ports = free_ports(6)
+        self.mllp_port, mllp_tls_port, self.astm_port = lab_ports
         self.base_url = f"http://127.0.0.1:{self.http_port}"
         values: dict[str, Any] = {
             "data_dir": data_dir,
             "dicom_port": self.dicom_port,
             "http_port": self.http_port,
             "ingest_http_port": ingest_http_port,
+            "mllp_port": self.mllp_port,
+            "mllp_tls_port": mllp_tls_port,
+            "astm_port": self.astm_port,
             "demo_password": PASSWORD,
             "quiet_period_s": 1,
             "unreleased_quiet_period_s": 3,

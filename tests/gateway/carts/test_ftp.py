@@ -26,7 +26,7 @@ from gateway.carts.ftp.server import describe, make_server
 from gateway.carts.process import open_taking
 from gateway.carts.sign_in import Doorkeeper
 from gateway.carts.taking import Taking
-from gateway.ingest import listen
+from gateway.doors import listen
 from gateway.settings import Settings
 from tests.adapters.dicom.tls_files import Pki
 from tests.gateway.carts.conftest import NOW, Drop, write_directory

@@ -1,0 +1,57 @@
+"""Analysers on real sockets: what they send is acknowledged, in the journal, and a result behind the drain."""
+
+import pytest
+from sqlalchemy import select
+
+from gateway.runtime import Runtime
+from tests.builders import County, build_county
+from tests.gateway.lab.listening import Hl7Line, drain, listening, oru, tell_listeners
+from tests.instruments import ACK, Instrument
+from tests.laboratory import Laboratory, build_laboratory, register
+from worklists.directory import Device
+from worklists.laboratory.results import LabResult
+
+Bench = tuple[County, Laboratory]
+
+
+@pytest.fixture
+def bench(runtime: Runtime) -> Bench:
+    with runtime.sessions.begin() as session:
+        county = build_county(session)
+        laboratory = build_laboratory(session, county)
+        laboratory.bench.address = "127.0.0.1"
+        register(session, county, "B001")
+    tell_listeners(runtime)
+    return county, laboratory
+
+
+def values(runtime: Runtime) -> dict[str, str]:
+    with runtime.reading() as session:
+        return {one.item_code: one.value for one in session.scalars(select(LabResult))}
+
+
+def test_an_oru_over_mllp_is_acknowledged_and_becomes_results(runtime: Runtime, bench: Bench) -> None:
+    with listening(runtime.settings) as ports, Hl7Line(ports.hl7) as line:
+        answer = line.ask(oru())
+    drain(runtime)
+
+    assert "MSA|AA|1" in answer
+    assert values(runtime) == {"WBC": "5.50", "HGB": "142", "PLT": "210"}
+    with runtime.reading() as session:
+        assert session.get_one(Device, bench[1].bench.id).last_heard_at is not None
+
+
+def test_an_astm_transfer_is_acknowledged_and_becomes_results(runtime: Runtime, bench: Bench) -> None:
+    records = (
+        "H|\\^&|||BC-5300|||||||P|1|20261121143000",
+        "P|1||P001||仇^明|||M",
+        "O|1|B001||^^^WBC|R",
+        "R|1|^^^WBC|6.21|10*9/L|4.0 to 10.0|N||F||li||20261121143000",
+        "L|1|N",
+    )
+    with listening(runtime.settings) as ports, Instrument(ports.astm) as line:
+        answers = line.send(records)
+    drain(runtime)
+
+    assert answers == ACK * 6
+    assert values(runtime) == {"WBC": "6.21"}
