@@ -18,7 +18,7 @@ from worklists import (
     reports,
 )
 from worklists import directory as community
-from worklists.laboratory import control, dictionary, profiles, results, specimens, verification
+from worklists.laboratory import control, dictionary, numbers, profiles, results, specimens, verification
 
 MODULES = (
     accounts,
@@ -39,6 +39,7 @@ MODULES = (
     lab,
     live,
     name_words,
+    numbers,
     patient_index,
     patients,
     phrases,

@@ -11,6 +11,9 @@ Every row that is shown anywhere is reached through an examination and this pred
 | IT, administrator, auditor | no examinations |
 | machine token | its own institution, for the wires it was given |
 
+Specimens are seen before there is an examination: by the township that took them, and by the laboratory centre of
+its lead hospital.
+
 A patient is everybody whom the patient index links: a link opens priors to who holds a task, and nothing else.
 """
 
@@ -19,11 +22,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 
-from sqlalchemy import ColumnElement, exists, false, or_, select
+from sqlalchemy import ColumnElement, Select, exists, false, or_, select
 from sqlalchemy.orm import aliased
 
-from worklists.directory import Centre, Person, Role
+from worklists.directory import Centre, Institution, Kind, Person, Role
 from worklists.examinations import Examination
+from worklists.laboratory.specimens import LabSpecimen
 from worklists.patients import Patient
 from worklists.reading import ReadingTask, TaskState
 from worklists.reports import Report, ReportReturn, ReturnState
@@ -148,3 +152,28 @@ def identities_visible_to(subject: Subject) -> ColumnElement[bool]:
             )
         )
     return or_(*ways) if ways else false()
+
+
+def specimens_visible_to(subject: Subject) -> ColumnElement[bool]:
+    """A predicate over `LabSpecimen`."""
+    if subject.wires is not None:
+        return false()
+    ways: list[ColumnElement[bool]] = []
+    if Role.RADIOGRAPHER in subject.roles:
+        ways.append(LabSpecimen.institution_id == subject.institution_id)
+    if subject.centre_ids and subject.roles & {Role.READER, Role.REVIEWER}:
+        ways.append(LabSpecimen.institution_id.in_(tested_at_centres(subject)))
+    return or_(*ways) if ways else false()
+
+
+def tested_at_centres(subject: Subject) -> Select[uuid.UUID]:
+    """The institutions whose specimens come to a laboratory centre of the subject: its hospital and the members."""
+    return (
+        select(Institution.id)
+        .join(
+            Centre,
+            or_(Centre.institution_id == Institution.id, Centre.institution_id == Institution.lead_id),
+        )
+        .where(Centre.id.in_(subject.centre_ids), Centre.kind == Kind.LABORATORY)
+        .correlate(None)
+    )

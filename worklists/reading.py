@@ -154,6 +154,14 @@ class ReadingTask(Base):
         self._free()
         self.state, self.sent_back_reason, self.late_instances = TaskState.SENT_BACK, reason.strip(), 0
 
+    def return_unread(self, person: Person, reason: str) -> None:
+        """What was to be read cannot be tested: back to the township, unless somebody else is at it already."""
+        if self.state is TaskState.CLAIMED and self.claimed_by_id != person.id:
+            raise TaskAlreadyClaimed(self.id, self.claimed_by.name if self.claimed_by else "")
+        self._require(TaskState.ARRIVING, TaskState.WAITING, TaskState.CLAIMED)
+        self._free()
+        self.state, self.sent_back_reason, self.late_instances = TaskState.SENT_BACK, reason, 0
+
     def submit(self, writer: Person, now: datetime) -> None:
         """Hand the draft to the reviewer."""
         self._require_reading(writer)

@@ -8,11 +8,12 @@ from sqlalchemy.orm import Session
 
 from worklists import routing
 from worklists.base import new_id
-from worklists.directory import Kind
+from worklists.directory import Kind, Person
 from worklists.examinations import Examination
 from worklists.laboratory.dictionary import LabPanel
 from worklists.laboratory.results import LabResult
 from worklists.laboratory.specimens import LabSpecimen
+from worklists.reading import TaskState, tasks_of
 
 MODALITY = "LAB"  # no DICOM modality: what a worklist shows and filters by
 
@@ -73,6 +74,24 @@ def note_results(
     if examination.instances >= examination.expected_instances:
         session.flush()
         routing.note_complete(session, [examination], now)
+
+
+def return_to_township(session: Session, specimen: LabSpecimen, person: Person) -> None:
+    """The specimen was rejected: nobody reads it any more, and whoever took it sees why."""
+    if specimen.examination_id is None:
+        return
+    for task in session.scalars(tasks_of(specimen.examination_id)):
+        if task.state not in {TaskState.SENT_BACK, TaskState.CANCELLED}:
+            task.return_unread(person, specimen.reason)
+
+
+def close_returned(session: Session, specimen: LabSpecimen) -> None:
+    """Another specimen stands for it, or none is wanted: nothing is left to do about it."""
+    if specimen.examination_id is None:
+        return
+    for task in session.scalars(tasks_of(specimen.examination_id)):
+        if task.state is TaskState.SENT_BACK:
+            task.state = TaskState.CANCELLED
 
 
 def _describe(session: Session, codes: Sequence[str]) -> str:

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from worklists.base import Base, new_id, only_where
 from worklists.directory import Institution, Person
+from worklists.errors import Conflict, Invalid
 from worklists.examinations import Examination, Priority
 from worklists.patients import Patient, PatientIdentity, get_or_create
 
@@ -31,8 +32,16 @@ class SpecimenSource(StrEnum):
     ANALYSER = "analyser"  # tested without an order; the analyser said whose it is
 
 
+class SpecimenStateForbids(Conflict):
+    """Where the specimen is, or what became of it, does not allow that."""
+
+    def __init__(self, specimen: "LabSpecimen"):
+        super().__init__(specimen.state)
+        self.barcode, self.state = specimen.barcode, f"specimen_{specimen.state.value}"
+
+
 class LabSpecimen(Base):
-    """One tube."""
+    """One tube. Each of its transitions adds a step: what, when, by whom."""
 
     __tablename__ = "lab_specimen"
     __table_args__ = (
@@ -41,6 +50,7 @@ class LabSpecimen(Base):
         Index("ix_lab_specimen_order", "institution_id", "order_number"),
         Index("ix_lab_specimen_state", "institution_id", "state", "registered_at"),
         Index("ix_lab_specimen_on_the_way", "sent_at", **only_where("state = 'in_transit'")),
+        Index("ix_lab_specimen_replaces", "replaces_id", **only_where("replaces_id IS NOT NULL")),
     )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
@@ -68,6 +78,10 @@ class LabSpecimen(Base):
     received_at: Mapped[datetime | None]
     received_by_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("person.id"))
     reason: Mapped[str] = mapped_column(default="")  # of a rejection or cancellation
+    replaces_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("lab_specimen.id"))  # a rejected one
+    steps: Mapped[list[Any]] = mapped_column(
+        default=list
+    )  # [{"step", "at", "by", "detail"}], the first first
     version: Mapped[int] = mapped_column()
 
     institution: Mapped[Institution] = relationship()
@@ -78,6 +92,43 @@ class LabSpecimen(Base):
     received_by: Mapped[Person | None] = relationship(foreign_keys=[received_by_id])
 
     __mapper_args__ = {"version_id_col": version}  # noqa: RUF012 (SQLAlchemy reads it from the class)
+
+    def send(self, transport: "LabTransport", person: Person, now: datetime) -> None:
+        self._require(SpecimenState.REGISTERED)
+        self.state, self.transport, self.sent_at = SpecimenState.IN_TRANSIT, transport, now
+        self.note_step("sent", person, now, transport.number)
+
+    def take_back(self, person: Person, now: datetime) -> None:
+        """It was found where it was taken: it is not on its way after all."""
+        self._require(SpecimenState.IN_TRANSIT)
+        self.state, self.transport, self.sent_at = SpecimenState.REGISTERED, None, None
+        self.note_step("taken_back", person, now)
+
+    def receive(self, person: Person, now: datetime) -> None:
+        """Where it is tested; also one that somebody carried there without a transport."""
+        self._require(SpecimenState.REGISTERED, SpecimenState.IN_TRANSIT)
+        self.state, self.received_at, self.received_by = SpecimenState.RECEIVED, now, person
+        self.note_step("received", person, now)
+
+    def reject(self, person: Person, reason: str, now: datetime) -> None:
+        """It cannot be tested; whoever took it is asked for another one."""
+        self._require(SpecimenState.REGISTERED, SpecimenState.IN_TRANSIT, SpecimenState.RECEIVED)
+        self.state, self.reason = SpecimenState.REJECTED, _stated(reason)
+        self.note_step("rejected", person, now, self.reason)
+
+    def cancel(self, person: Person, reason: str, now: datetime) -> None:
+        """Not wanted any more: before it is received, or instead of another one for a rejected one."""
+        self._require(SpecimenState.REGISTERED, SpecimenState.IN_TRANSIT, SpecimenState.REJECTED)
+        self.state, self.reason = SpecimenState.CANCELLED, _stated(reason)
+        self.note_step("cancelled", person, now, self.reason)
+
+    def note_step(self, step: str, person: Person, now: datetime, detail: str = "") -> None:
+        one = {"step": step, "at": now.isoformat(), "by": person.name, "detail": detail}
+        self.steps = [*(self.steps or []), one]
+
+    def _require(self, *states: SpecimenState) -> None:
+        if self.state not in states:
+            raise SpecimenStateForbids(self)
 
 
 class LabTransport(Base):
@@ -95,6 +146,8 @@ class LabTransport(Base):
     expected_at: Mapped[datetime | None]
     note: Mapped[str] = mapped_column(default="")
 
+    institution: Mapped[Institution] = relationship()
+    sent_by: Mapped[Person] = relationship()
     specimens: Mapped[list[LabSpecimen]] = relationship(back_populates="transport")
 
 
@@ -135,3 +188,9 @@ def make_from_analyser(
     session.add(specimen)
     session.flush()
     return specimen
+
+
+def _stated(reason: str) -> str:
+    if not reason.strip():
+        raise Invalid("reason", "required")
+    return reason.strip()
