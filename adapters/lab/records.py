@@ -12,7 +12,7 @@ from adapters.errors import Malformed
 
 LETTERS = "HPORCQLMS"  # LIS2-A2 §5.5
 _LINE = re.compile(r"[^\r\n]+")
-_SHOWN = 24
+_SHOWN = 12  # no more: it may be a person's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
