@@ -23,9 +23,11 @@ from gateway.runtime import Runtime
 from worklists.base import local_date, new_id
 from worklists.directory import Device
 from worklists.examinations import Examination
-from worklists.laboratory import westgard
+from worklists.laboratory.control import Verdict
+from worklists.laboratory.controlling import record_control
 from worklists.laboratory.dictionary import LabItem
 from worklists.laboratory.examining import note_results, open_examination
+from worklists.laboratory.holding_back import settle
 from worklists.laboratory.interpretation import Bearer, Interpreted, UnknownUnit, UnreadableValue, interpret
 from worklists.laboratory.profiles import AnalyserProfile
 from worklists.laboratory.recording import (
@@ -136,13 +138,14 @@ class _Filing:
     def _take_control(
         self, device: Device, profile: Profile, number: int, specimen: Specimen, control: Control
     ) -> None:
-        """Control material is nobody's specimen: its results stand apart."""
+        """Control material is nobody's specimen: its results stand apart, and say what patients' results are worth."""
+        self.bench.releaser.forget_control(device.id)
         for result in specimen.results:
             taken = self._mapped(profile, number, result, Bearer(sex=None, age_days=None))
             if taken is None:
                 continue
             item, interpreted = taken
-            westgard.record_control(
+            row = record_control(
                 self.bench.session,
                 device_id=device.id,
                 item=item,
@@ -156,6 +159,8 @@ class _Filing:
                 message_id=self.row.id,
                 position=result.position,
             )
+            if row.verdict is Verdict.OUT_OF_CONTROL:
+                settle(self.bench.session, device.id, item.code, releaser=self.bench.releaser)
             self.row.filed += 1
             self.row.controls += 1
 

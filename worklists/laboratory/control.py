@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from worklists.base import Base, new_id
+from worklists.base import Base, new_id, only_where
 from worklists.directory import Device, Person
 from worklists.laboratory.dictionary import LabItem
 
@@ -54,6 +54,11 @@ class ControlResult(Base):
     __table_args__ = (
         Index("ix_lab_control_result_of", "device_id", "item_code", "level", "observed_at"),
         Index("ix_lab_control_result_message", "message_id", "position", unique=True),
+        Index(
+            "ix_lab_control_result_open",
+            "device_id",
+            **only_where("verdict = 'out_of_control' AND released_at IS NULL"),
+        ),
     )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
@@ -73,6 +78,9 @@ class ControlResult(Base):
     message_id: Mapped[uuid.UUID | None]
     position: Mapped[int | None]
     excluded: Mapped[bool] = mapped_column(default=False)  # a person: it says nothing of the analyser
+    excluded_at: Mapped[datetime | None]  # the last time somebody decided about it, either way
+    excluded_by_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("person.id"))
+    exclusion_reason: Mapped[str] = mapped_column(default="")
     comment: Mapped[str] = mapped_column(default="")
     released_at: Mapped[datetime | None]  # patients' results may be released again
     released_by_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("person.id"))
@@ -81,4 +89,5 @@ class ControlResult(Base):
     device: Mapped[Device] = relationship()
     item: Mapped[LabItem] = relationship()
     material: Mapped[ControlMaterial | None] = relationship()
+    excluded_by: Mapped[Person | None] = relationship(foreign_keys=[excluded_by_id])
     released_by: Mapped[Person | None] = relationship(foreign_keys=[released_by_id])

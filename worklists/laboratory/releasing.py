@@ -1,15 +1,10 @@
 """Releasing: what the live rules let through at once; for all else, which rule stopped it.
 
-A result that no rule stops is verified automatically. Without live rules nothing is. The rules are data
-(`verification.VerificationRules.content`):
-
-    {"rules": [{"code": …, "enabled": true, "items": [], "sections": [], …}]}
-
-`items` and `sections` empty: every item. A rule's own parameters stand at its check.
+A result that no rule stops is verified automatically. Without live rules nothing is.
 """
 
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,50 +15,15 @@ from sqlalchemy.orm import Session
 from worklists import critical
 from worklists.directory import Kind
 from worklists.examinations import Examination
-from worklists.laboratory.interpretation import goes_by_sex_or_age
-from worklists.laboratory.results import (
-    Abnormal,
-    ControlState,
-    LabResult,
-    ResultStatus,
-    Verification,
-)
+from worklists.laboratory.controlling import Standing
+from worklists.laboratory.results import ControlState, LabResult, ResultStatus, Verification
+from worklists.laboratory.rules import Case, Rules
 from worklists.laboratory.verification import RuleSetState, VerificationRules
-from worklists.laboratory.westgard import control_state
 from worklists.patients import Patient
 
 NO_RULES = "no_rules"
+BY_PERSON = "person"  # somebody handed it back: rules leave it to people from then on
 RELEASED = (Verification.AUTOMATIC, Verification.VERIFIED)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
-    """One result before the rules, with all that counts of its examination beside it."""
-
-    result: LabResult
-    beside: Mapping[str, LabResult]  # the current results by item
-    replaces_verified: bool
-    sex: str | None
-    has_birth_date: bool
-
-
-@dataclass(slots=True)
-class Rules:
-    """One set of rules, ready to be asked."""
-
-    version: int
-    rules: Sequence[Mapping[str, Any]]
-
-    def stops(self, case: Case) -> list[dict[str, str]]:
-        """Every rule that stops it, with what it saw."""
-        found = []
-        for rule in self.rules:
-            if not rule.get("enabled", True) or not _concerns(rule, case.result):
-                continue
-            detail = CHECKS[rule["code"]](case, rule)
-            if detail is not None:
-                found.append({"rule": rule["code"], "detail": detail})
-        return found
 
 
 def live_rules(session: Session) -> Rules | None:
@@ -80,7 +40,7 @@ class Releaser:
     session: Session
     now: datetime
     rules: Rules | None = field(init=False)
-    _control: dict[tuple[uuid.UUID, str, datetime], ControlState] = field(default_factory=dict)
+    _standings: dict[uuid.UUID, Standing] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.rules = live_rules(self.session)
@@ -104,7 +64,7 @@ class Releaser:
         """What still waits is asked anew, after the control material or the rules changed."""
         current = {one.item_code: one for one in results if one.current}
         for one in current.values():
-            if one.verification is Verification.WAITING:
+            if one.verification is Verification.WAITING and not _is_for_people(one):
                 one.control_state = self._control_state(one)
                 self._judge(one, current, results, examination.patient)
 
@@ -114,14 +74,7 @@ class Releaser:
         if self.rules is None:
             one.stops = [{"rule": NO_RULES, "detail": ""}]
             return
-        earlier = (other for other in results if other.item_code == one.item_code and other is not one)
-        case = Case(
-            result=one,
-            beside=current,
-            replaces_verified=any(other.verification in RELEASED for other in earlier),
-            sex=patient.sex,
-            has_birth_date=patient.birth_date is not None,
-        )
+        case = case_of(one, current, results, patient)
         one.stops, one.rules_version = self.rules.stops(case), self.rules.version
         if not one.stops:
             one.verification, one.verified_at = Verification.AUTOMATIC, self.now
@@ -129,10 +82,16 @@ class Releaser:
     def _control_state(self, one: LabResult) -> ControlState:
         if one.device_id is None:
             return ControlState.NOT_REQUIRED
-        key = (one.device_id, one.item_code, one.observed_at)
-        if key not in self._control:
-            self._control[key] = control_state(self.session, *key)
-        return self._control[key]
+        standing = self._standings.get(one.device_id)
+        if standing is None:
+            standing = self._standings[one.device_id] = Standing(
+                session=self.session, device_id=one.device_id
+            )
+        return standing.state(one.item_code, one.observed_at)
+
+    def forget_control(self, device_id: uuid.UUID) -> None:
+        """Its control material was run, or decided about."""
+        self._standings.pop(device_id, None)
 
     def _compare(self, patient: Patient, added: Sequence[LabResult]) -> None:
         """Set each beside the last released result of the same person."""
@@ -142,6 +101,19 @@ class Releaser:
         for one in added:
             before = next((b for b in last.get(one.item_code, ()) if b.observed_at < one.observed_at), None)
             one.delta = delta_of(one, before) if before is not None else None
+
+
+def case_of(
+    one: LabResult, current: Mapping[str, LabResult], results: Sequence[LabResult], patient: Patient
+) -> Case:
+    earlier = (other for other in results if other.item_code == one.item_code and other is not one)
+    return Case(
+        result=one,
+        beside=current,
+        replaces_verified=any(other.verification in RELEASED for other in earlier),
+        sex=patient.sex,
+        has_birth_date=patient.birth_date is not None,
+    )
 
 
 def last_results(
@@ -209,108 +181,5 @@ def note_critical(session: Session, examination: Examination, result: LabResult,
         critical.withdraw(session, list(session.scalars(replaced)))
 
 
-def _concerns(rule: Mapping[str, Any], result: LabResult) -> bool:
-    items, sections = rule.get("items") or (), rule.get("sections") or ()
-    if items and result.item_code not in items:
-        return False
-    return not sections or result.item.section.value in sections
-
-
-def _beyond_range(case: Case, rule: Mapping[str, Any]) -> str | None:
-    """`percent`: how far beyond the reference range is released all the same."""
-    one, percent = case.result, float(rule.get("percent", 0)) / 100
-    if one.abnormal is Abnormal.NONE:
-        return None
-    if one.number is not None:
-        if one.range_low is not None and one.number < one.range_low:
-            return (
-                None
-                if one.number >= one.range_low * (1 - percent) and percent
-                else f"{one.value} < {one.range_low:g}"
-            )
-        if one.range_high is not None and one.number > one.range_high:
-            return (
-                None
-                if one.number <= one.range_high * (1 + percent) and percent
-                else f"{one.value} > {one.range_high:g}"
-            )
-    return one.value
-
-
-def _critical(case: Case, _rule: Mapping[str, Any]) -> str | None:
-    return case.result.value if case.result.critical else None
-
-
-def _delta(case: Case, _rule: Mapping[str, Any]) -> str | None:
-    delta = case.result.delta
-    if delta is None or not delta["exceeded"]:
-        return None
-    return f"{delta['value']} → {case.result.value}"
-
-
-def _control(case: Case, rule: Mapping[str, Any]) -> str | None:
-    """`missing`: control material that is due and was not run stops too (true unless said otherwise)."""
-    state = case.result.control_state
-    stops = {ControlState.OUT_OF_CONTROL} | ({ControlState.MISSING} if rule.get("missing", True) else set())
-    return state.value if state in stops else None
-
-
-def _instrument_flag(case: Case, _rule: Mapping[str, Any]) -> str | None:
-    return ", ".join(case.result.instrument_flags) or None
-
-
-def _status(case: Case, _rule: Mapping[str, Any]) -> str | None:
-    """Preliminary, corrected and withdrawn results, and what takes the place of a verified one, are for a person."""
-    if case.result.status is not ResultStatus.FINAL:
-        return case.result.status.value
-    return "replaces_verified" if case.replaces_verified else None
-
-
-def _age_sex_unknown(case: Case, _rule: Mapping[str, Any]) -> str | None:
-    if (case.sex in {"M", "F"} and case.has_birth_date) or not goes_by_sex_or_age(case.result.item):
-        return None
-    return "age" if not case.has_birth_date else "sex"
-
-
-def _first_result(case: Case, _rule: Mapping[str, Any]) -> str | None:
-    """An abnormal first result has nothing to be compared with."""
-    return "first" if case.result.delta is None and case.result.abnormal is not Abnormal.NONE else None
-
-
-def _manual(_case: Case, _rule: Mapping[str, Any]) -> str | None:
-    return "manual"
-
-
-def _consistency(case: Case, rule: Mapping[str, Any]) -> str | None:
-    """`check` over `of` (items, all of which must have numbers):
-
-    "sum" is `equals` ± `tolerance`; "at_least": the first is not less than the second; "product" of the first two times
-    `factor` is the third ± `tolerance_percent`.
-    """
-    of = list(rule["of"])
-    numbers = [case.beside[code].number for code in of if code in case.beside]
-    if case.result.item_code not in of or len(numbers) != len(of) or any(n is None for n in numbers):
-        return None
-    values = [float(n) for n in numbers if n is not None]
-    if rule["check"] == "sum":
-        total = sum(values)
-        return None if abs(total - float(rule["equals"])) <= float(rule["tolerance"]) else f"Σ = {total:g}"
-    if rule["check"] == "at_least":
-        return None if values[0] >= values[1] else f"{of[0]} {values[0]:g} < {of[1]} {values[1]:g}"
-    expected = values[0] * values[1] * float(rule.get("factor", 1))
-    off = abs(values[2] - expected) / expected * 100 if expected else 0.0
-    return None if off <= float(rule["tolerance_percent"]) else f"{of[2]} {values[2]:g} ≠ {expected:g}"
-
-
-CHECKS: Mapping[str, Callable[[Case, Mapping[str, Any]], str | None]] = {
-    "range": _beyond_range,
-    "critical": _critical,
-    "delta": _delta,
-    "control": _control,
-    "instrument_flag": _instrument_flag,
-    "status": _status,
-    "age_sex_unknown": _age_sex_unknown,
-    "first_result": _first_result,
-    "manual_item": _manual,
-    "consistency": _consistency,
-}
+def _is_for_people(result: LabResult) -> bool:
+    return any(stop["rule"] == BY_PERSON for stop in result.stops)

@@ -1,0 +1,167 @@
+"""Rules of verification at work: each looks at one result and says what stops it, or nothing.
+
+The rules are data (`verification.VerificationRules.content`, checked by `rule_content`):
+
+    {"rules": [{"code": …, "enabled": true, "items": [], "sections": [], …}]}
+
+`items` and `sections` empty: every item. A rule's own parameters stand at its check.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from worklists.laboratory.interpretation import goes_by_sex_or_age
+from worklists.laboratory.results import Abnormal, ControlState, LabResult, ResultStatus
+
+CONTROL = "control"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One result before the rules, with all that counts of its examination beside it."""
+
+    result: LabResult
+    beside: Mapping[str, LabResult]  # the current results by item
+    replaces_verified: bool
+    sex: str | None
+    has_birth_date: bool
+
+
+@dataclass(slots=True)
+class Rules:
+    """One set of rules, ready to be asked."""
+
+    version: int
+    rules: Sequence[Mapping[str, Any]]
+
+    def stops(self, case: Case) -> list[dict[str, str]]:
+        """Every rule that stops it, with what it saw."""
+        found = []
+        for rule in self.rules:
+            if not rule.get("enabled", True) or not _concerns(rule, case.result):
+                continue
+            detail = CHECKS[rule["code"]](case, rule)
+            if detail is not None:
+                found.append({"rule": rule["code"], "detail": detail})
+        out = stop_for_control(ControlState.OUT_OF_CONTROL)
+        # Whatever the rules say: out of control is a person's to end.
+        if case.result.control_state is ControlState.OUT_OF_CONTROL and out not in found:
+            found.append(out)
+        return found
+
+
+def stop_for_control(state: ControlState) -> dict[str, str]:
+    return {"rule": CONTROL, "detail": state.value}
+
+
+def _concerns(rule: Mapping[str, Any], result: LabResult) -> bool:
+    items, sections = rule.get("items") or (), rule.get("sections") or ()
+    if items and result.item_code not in items:
+        return False
+    return not sections or result.item.section.value in sections
+
+
+def _beyond_range(case: Case, rule: Mapping[str, Any]) -> str | None:
+    """`percent`: how far beyond the reference range is released all the same."""
+    one, percent = case.result, float(rule.get("percent", 0)) / 100
+    if one.abnormal is Abnormal.NONE:
+        return None
+    if one.number is not None:
+        if one.range_low is not None and one.number < one.range_low:
+            return (
+                None
+                if one.number >= one.range_low * (1 - percent) and percent
+                else f"{one.value} < {one.range_low:g}"
+            )
+        if one.range_high is not None and one.number > one.range_high:
+            return (
+                None
+                if one.number <= one.range_high * (1 + percent) and percent
+                else f"{one.value} > {one.range_high:g}"
+            )
+    return one.value
+
+
+def _critical(case: Case, _rule: Mapping[str, Any]) -> str | None:
+    return case.result.value if case.result.critical else None
+
+
+def _delta(case: Case, _rule: Mapping[str, Any]) -> str | None:
+    delta = case.result.delta
+    if delta is None or not delta["exceeded"]:
+        return None
+    return f"{delta['value']} → {case.result.value}"
+
+
+def _control(case: Case, rule: Mapping[str, Any]) -> str | None:
+    """`missing`: control material that is due and was not run stops too (true unless said otherwise)."""
+    state = case.result.control_state
+    stops = {ControlState.OUT_OF_CONTROL} | ({ControlState.MISSING} if rule.get("missing", True) else set())
+    return state.value if state in stops else None
+
+
+def _instrument_flag(case: Case, _rule: Mapping[str, Any]) -> str | None:
+    return ", ".join(case.result.instrument_flags) or None
+
+
+def _status(case: Case, _rule: Mapping[str, Any]) -> str | None:
+    """Preliminary, corrected and withdrawn results, and what takes the place of a verified one, are for a person."""
+    if case.result.status is not ResultStatus.FINAL:
+        return case.result.status.value
+    return "replaces_verified" if case.replaces_verified else None
+
+
+def _age_sex_unknown(case: Case, _rule: Mapping[str, Any]) -> str | None:
+    if (case.sex in {"M", "F"} and case.has_birth_date) or not goes_by_sex_or_age(case.result.item):
+        return None
+    return "age" if not case.has_birth_date else "sex"
+
+
+def _first_result(case: Case, _rule: Mapping[str, Any]) -> str | None:
+    """An abnormal first result has nothing to be compared with."""
+    return "first" if case.result.delta is None and case.result.abnormal is not Abnormal.NONE else None
+
+
+def _manual(_case: Case, _rule: Mapping[str, Any]) -> str | None:
+    return "manual"
+
+
+def _consistency(case: Case, rule: Mapping[str, Any]) -> str | None:
+    """`check` over `of` (items, all of which must have numbers):
+
+    "sum" is `equals` ± `tolerance`; "parts": the first is the sum of the others ± `tolerance_percent`; "at_least": the
+    first is not less than the second; "product" of the first two times `factor` is the third ± `tolerance_percent`.
+    """
+    of = list(rule["of"])
+    numbers = [case.beside[code].number for code in of if code in case.beside]
+    if case.result.item_code not in of or len(numbers) != len(of) or any(n is None for n in numbers):
+        return None
+    values = [float(n) for n in numbers if n is not None]
+    if rule["check"] == "sum":
+        total = sum(values)
+        return None if abs(total - float(rule["equals"])) <= float(rule["tolerance"]) else f"Σ = {total:g}"
+    if rule["check"] == "at_least":
+        return None if values[0] >= values[1] else f"{of[0]} {values[0]:g} < {of[1]} {values[1]:g}"
+    if rule["check"] == "parts":
+        return _differs(rule, of[0], values[0], sum(values[1:]))
+    return _differs(rule, of[2], values[2], values[0] * values[1] * float(rule.get("factor", 1)))
+
+
+def _differs(rule: Mapping[str, Any], code: str, value: float, expected: float) -> str | None:
+    off = abs(value - expected) / abs(expected) * 100 if expected else (0.0 if not value else 100.0)
+    return None if off <= float(rule["tolerance_percent"]) else f"{code} {value:g} ≠ {expected:.4g}"
+
+
+CHECKS: Mapping[str, Callable[[Case, Mapping[str, Any]], str | None]] = {
+    "range": _beyond_range,
+    "critical": _critical,
+    "delta": _delta,
+    "control": _control,
+    "instrument_flag": _instrument_flag,
+    "status": _status,
+    "age_sex_unknown": _age_sex_unknown,
+    "first_result": _first_result,
+    "manual_item": _manual,
+    "consistency": _consistency,
+}
