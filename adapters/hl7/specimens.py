@@ -73,7 +73,7 @@ def read_specimens(header: Header, segments: Sequence[Segment], zone: tzinfo) ->
     found: list[Specimen] = []
     for together in grouped.values():
         if _kind_of_run(header) == "control" and not any(order.observations for order in together):
-            found += _read_mindray_controls(together, zone)
+            found += _read_mindray_controls(together, zone, position=walk.observations + len(found))
         else:
             found.append(_read_specimen(header, together, zone, tubes_first=walk.tubes_first))
     return tuple(found)
@@ -92,7 +92,7 @@ class _Walk:
         self._orders_only = header.message_type in ORDERS
         self._pid: Segment | None = None
         self._pv1: Segment | None = None
-        self._patients = self._position = 0
+        self._patients = self.observations = 0
         self._tube = _Tube()
         self._order: _Order | None = None
         self._loose: list[Segment] = []  # notes of the patient
@@ -123,8 +123,8 @@ class _Walk:
         elif name in ("ORC", "OBR"):
             finished = self._take_order(segment)
         elif name == "OBX":
-            self._current().observations.append((self._position, segment, []))
-            self._position += 1
+            self._current().observations.append((self.observations, segment, []))
+            self.observations += 1
         elif name in ("NTE", "TCD", "SID"):
             self._take_behind(segment)
         elif name == "TQ1" and self._order is not None:
@@ -354,9 +354,8 @@ def _mindray_level(order: _Order) -> str:
     return ""
 
 
-def _read_mindray_controls(orders: Sequence[_Order], zone: tzinfo) -> Iterator[Specimen]:
+def _read_mindray_controls(orders: Sequence[_Order], zone: tzinfo, *, position: int) -> Iterator[Specimen]:
     """Control runs of Mindray's chemistry analysers have no OBX: OBR-13 to OBR-21 hold one component for each control."""
-    position = 0
     for order in orders:
         obr = order.obr
         if obr is None:

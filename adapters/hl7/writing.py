@@ -1,5 +1,6 @@
 """HL7 messages out: built with the delimiters, the version and the character set of whom they are for."""
 
+import re
 from collections.abc import Sequence
 from datetime import datetime, tzinfo
 from itertools import count
@@ -10,6 +11,7 @@ from adapters.hl7.header import Delimiters, Header
 
 COUNTY_TIME = ZoneInfo("Asia/Shanghai")
 _numbers = count(1)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _LONGEST_NUMBER = 1_000_000
 
 
@@ -118,7 +120,8 @@ class Writer:
 
     def bytes(self) -> bytes:
         """The whole message. What the peer's set cannot say is written in GB18030, which has every character."""
-        text = "\r".join(self._segments) + "\r"
+        # What is said again of the peer's own words may hold framing bytes, which would end the answer here.
+        text = "\r".join(_CONTROL.sub(" ", segment) for segment in self._segments) + "\r"
         try:
             return text.encode(self._codec)
         except UnicodeEncodeError:

@@ -48,7 +48,7 @@ class MemoryLaboratory:
         self.doors.append(door)
         if self.admission_error is not None:
             raise self.admission_error
-        if self.closed_to == ALL or (sender is not None and sender.application == self.closed_to):
+        if self.closed_to == ALL or (sender is not None and self.closed_to == sender.application != ""):
             raise NotAdmitted("unknown", "this sender is not known here")
         return self.admitted
 
