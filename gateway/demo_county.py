@@ -23,10 +23,13 @@ from worklists.directory import (
     PersonRole,
     Role,
 )
+from worklists.laboratory.defaults import recognition_codes
+from worklists.laboratory.dictionary import LabItem
 from worklists.phrases import seed_phrases
 from worklists.recognition import ItemMapping, Qualification, QualificationResult, RecognitionItem, ScopeLevel
 
 REGION = "明河县"
+RECOGNISED_DAYS = 7  # of a laboratory result, in the demonstration's catalogue
 FIRST_TOWNSHIP, SECOND_TOWNSHIP = "MH-T01", "MH-T02"
 WITHOUT_AGREEMENT = "MH-T06"
 
@@ -258,6 +261,7 @@ def _recognition(session: Session, institutions: dict[str, Institution], today: 
                 )
             )
     session.flush()
+    _recognise_laboratory_items(session)
     if session.scalars(select(ItemMapping).limit(1)).first() is None:
         for modality, part, item in MAPPINGS:
             session.add(
@@ -274,6 +278,28 @@ def _recognition(session: Session, institutions: dict[str, Institution], today: 
     if session.scalars(select(Qualification).limit(1)).first() is None:
         for code in (FIRST_TOWNSHIP, SECOND_TOWNSHIP):
             _qualify(session, institutions[code].id, today)
+
+
+def _recognise_laboratory_items(session: Session) -> None:
+    """The items of the dictionary that catalogues of recognition are expected to list."""
+    for item_code, code in recognition_codes().items():
+        item = session.get(LabItem, item_code)
+        if item is None or session.get(RecognitionItem, code) is not None:
+            continue
+        session.add(
+            RecognitionItem(
+                code=code,
+                name=item.name,
+                kind=Kind.LABORATORY,
+                valid_days=RECOGNISED_DAYS,
+                source="演示目录",
+                unconfirmed=True,
+                effective_from=date(2022, 3, 1),
+            )
+        )
+        session.flush()
+        item.recognition_item_code = code
+    session.flush()
 
 
 def _qualify(session: Session, institution_id: uuid.UUID, today: date) -> None:

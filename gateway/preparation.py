@@ -21,6 +21,7 @@ from gateway.runtime import open_runtime
 from gateway.settings import Settings
 from gateway.snapshot import write_snapshot
 from worklists.ecg_statements import seed_statements
+from worklists.laboratory.defaults import seed_dictionary
 
 log = structlog.get_logger()
 
@@ -37,6 +38,7 @@ def prepare(settings: Settings, fill: Fill = lambda _session: None) -> None:
         with runtime.sessions.begin() as session:
             wait_for_turn(session.connection())
             seed_statements(session)
+            seed_dictionary(session)
             fill(session)
             tasks.schedule_standing(session, runtime)
             write_snapshot(session, settings.directory_snapshot)

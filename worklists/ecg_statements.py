@@ -10,6 +10,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from worklists.base import Base
 from worklists.ecg_content import measures_of, read_content
 from worklists.ecg_statement_defaults import DEFAULTS
+from worklists.initials import initials_of
 
 BETWEEN = 10  # places left free between two defaults
 
@@ -88,17 +89,6 @@ def with_wording(session: Session, content: Mapping[str, Any] | None) -> dict[st
         for row in sorted(rows, key=lambda row: row.order)
     ]  # fmt: skip
     return {**content, "wording": wording}
-
-
-def initials_of(text: str) -> str:
-    """First letters of the pinyin, with Latin letters and digits as they are: `ST-T改变` is `sttgb`."""
-    from pypinyin import Style, pinyin  # noqa: PLC0415 (its tables are 55 MB: only who edits statements needs them)
-
-    def keep(others: str) -> str:
-        return "".join(one.lower() for one in others if one.isascii() and one.isalnum())
-
-    found = pinyin(text, style=Style.FIRST_LETTER, errors=keep)
-    return "".join(choices[0] for choices in found)
 
 
 def settle_initials(row: EcgStatement, *, text_before: str | None) -> None:

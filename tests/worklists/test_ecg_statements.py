@@ -14,10 +14,10 @@ from worklists.ecg_statements import (
     EcgStatement,
     critical_statements,
     find_statements,
-    initials_of,
     seed_statements,
     settle_initials,
 )
+from worklists.initials import initials_of
 from worklists.reading import ReadingTask, save_draft
 from worklists.reports import sign_report
 

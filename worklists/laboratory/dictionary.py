@@ -90,6 +90,10 @@ class LabRange(Base):
     critical_low: Mapped[float | None]  # at or below
     critical_high: Mapped[float | None]  # at or above
     critical_values: Mapped[list[Any]] = mapped_column(default=list)  # of an ordinal or nominal one
+    source: Mapped[str] = mapped_column(default="")  # the standard or instructions that it follows
+    unconfirmed: Mapped[bool] = mapped_column(
+        default=False
+    )  # shipped, and no laboratory here has looked at it
 
     item: Mapped[LabItem] = relationship(back_populates="ranges")
 

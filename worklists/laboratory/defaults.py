@@ -1,0 +1,61 @@
+"""The dictionary and the profiles that a county begins with, from `data/`. A county edits them as rows.
+
+Adults' ranges follow WS/T 405-2012 and WS/T 404, children's WS/T 779-2021 and 780-2021; each range names what it
+follows, and is unconfirmed until a laboratory has looked at it. Critical and delta limits are what is common in
+Chinese practice, and unconfirmed all.
+"""
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from importlib import resources
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from worklists.laboratory.contents import write_item, write_panel
+from worklists.laboratory.dictionary import LabItem, LabPanel
+from worklists.laboratory.tables import Row, Tables, read_tables
+from worklists.recognition import RecognitionItem
+
+DATA = resources.files("worklists.laboratory") / "data"
+
+
+def read_default_dictionary() -> Tables:
+    sheets: Mapping[str, Sequence[Row]] = {name: _rows(name) for name in ("items", "ranges", "panels")}
+    return read_tables(sheets)
+
+
+def seed_dictionary(session: Session) -> int:
+    """Lay the dictionary down where there is none; a county that has one keeps it. Answers how many items came.
+
+    An item is recognisable under its usual code where the county's catalogue has that code.
+    """
+    if session.scalars(select(LabItem.code).limit(1)).first() is not None:
+        return 0
+    tables = read_default_dictionary()
+    recognised = set(session.scalars(select(RecognitionItem.code)))
+    for content in tables.items.values():
+        item = LabItem(code=content["code"])
+        code = content["recognition_item_code"]
+        write_item(item, {**content, "recognition_item_code": code if code in recognised else None})
+        session.add(item)
+    known = set(session.scalars(select(LabPanel.code)))
+    for content in tables.panels.values():
+        if content["code"] not in known:
+            panel = LabPanel(code=content["code"])
+            write_panel(panel, content)
+            session.add(panel)
+    session.flush()
+    return len(tables.items)
+
+
+def recognition_codes() -> dict[str, str]:
+    """Code of an item → code under which catalogues of recognition are expected to list it."""
+    items = read_default_dictionary().items.values()
+    return {one["code"]: one["recognition_item_code"] for one in items if one["recognition_item_code"]}
+
+
+def _rows(name: str) -> list[dict[str, str]]:
+    text = (DATA / f"{name}.csv").read_text(encoding="utf-8")
+    return list(csv.DictReader(io.StringIO(text, newline="")))
