@@ -138,7 +138,7 @@ def _panel() -> LabPanel:
 def _profile() -> AnalyserProfile:
     tests = {code: {"item": code} for code in ("WBC", "HGB", "PLT", "K", "GLU", "HBSAG")}
     content = {
-        "tests": {**tests, "Mode": {"ignored": True}},
+        "tests": {**tests, "Mode": {"ignored": True}, "Left Shift?": {"flag": True}},
         "values": {"NEG": "阴性", "POS": "阳性"},
         "controls": [{"pattern": "QC-([0-9])", "level": "1", "lot": "L1"}],
     }

@@ -215,8 +215,9 @@ class _Filing:
         )
         on = local_date(known.collected_at or self.row.received_at)
         bearer = Bearer.of(patient.sex, patient.birth_date, on)
+        remarks = profile.specimen_flags(specimen)
         for result in specimen.results:
-            self._record(device, profile, number, result, sheet, bearer)
+            self._record(device, profile, number, result, sheet, bearer, remarks)
         self._keep_attachments(specimen, examination)
         if not sheet.added:
             return
@@ -234,6 +235,7 @@ class _Filing:
         result: StatedResult,
         sheet: Sheet,
         bearer: Bearer,
+        remarks: tuple[str, ...],
     ) -> None:
         taken = self._mapped(profile, number, result, bearer, examination_id=sheet.examination_id)
         if taken is None:
@@ -250,7 +252,7 @@ class _Filing:
             position=result.position,
             device_id=device.id,
             profile_version=profile.version,
-            instrument_flags=profile.instrument_flags(result),
+            instrument_flags=(*profile.instrument_flags(result), *remarks),
             comments=result.comments,
             dilution=result.dilution,
             method=result.method or item.method,

@@ -15,6 +15,7 @@ from worklists.laboratory.profiles import AnalyserProfile
 # HL7 table 0078 and LIS2-A2 §9.7: against the analyser's own limits, which are not the county's. What is left are
 # remarks of the instrument about the measurement itself.
 _ABOUT_LIMITS = frozenset({"", "L", "H", "LL", "HH", "N", "A", "AA", "LOW", "HIGH", "NORMAL"})
+_FALSE = frozenset({"", "F", "N", "0", "-", "NEGATIVE"})
 _STRUCTURED = re.compile(r"\^")
 
 
@@ -38,7 +39,19 @@ class Profile:
     def is_ignored(self, result: StatedResult) -> bool:
         """Of no interest to a report: the mode a test was run in, a histogram's discriminator."""
         known = self._known(result)
-        return known is not None and bool(known.get("ignored"))
+        return known is not None and bool(known.get("ignored") or known.get("flag"))
+
+    def specimen_flags(self, specimen: Specimen) -> tuple[str, ...]:
+        """What the instrument remarks of the whole specimen, as results of their own: "Left Shift?" is true."""
+        return tuple(
+            result.test.text or result.test.code
+            for result in specimen.results
+            if self._is_flag(result) and result.value.strip().upper() not in _FALSE
+        )
+
+    def _is_flag(self, result: StatedResult) -> bool:
+        known = self._known(result)
+        return known is not None and bool(known.get("flag"))
 
     def value(self, result: StatedResult) -> str:
         """As the dictionary words it; a structured number (HL7 SN) as people write it."""

@@ -2,12 +2,14 @@
 
 A device has one profile; `content` is read by `gateway.lab.mapping` alone and is
 
-    {"tests": {reported code: {"item": code, "factor"?: 1.0} | {"ignored": true}},
+    {"tests": {reported code: {"item": code} | {"ignored": true} | {"flag": true}},
      "units": {reported unit: dictionary's unit},
      "flags": {reported flag: "L" | "H" | "LL" | "HH" | "A" | "N" | "instrument"},
      "values": {reported text: the dictionary's word},
      "barcode": "barcode" | "placer_number" | "filler_number" | "patient_id",
      "controls": [{"pattern": regular expression over the barcode, "level": "…", "lot"?: "…"}]}
+
+A flag is a remark of the instrument about the whole specimen, sent as a result ("Left Shift?": true).
 """
 
 import uuid

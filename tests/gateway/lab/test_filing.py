@@ -272,6 +272,18 @@ def test_control_material_is_no_patient(runtime: Runtime, bench: Bench, named: s
     assert wbc.stops == [{"rule": "control", "detail": "out_of_control"}]
 
 
+def test_what_the_instrument_remarks_of_the_specimen_stops_its_results(
+    runtime: Runtime, bench: Bench
+) -> None:
+    odd = (result("Mode", "open"), result("Left Shift?", "T"))
+    file(runtime, bench[1].bench, message(specimen("B001", CBC[0], *odd)))
+
+    [wbc] = results(runtime)
+    assert (wbc.instrument_flags, wbc.stops) == (
+        ["Left Shift?"], [{"rule": "instrument_flag", "detail": "Left Shift?"}],
+    )  # fmt: skip
+
+
 def test_a_large_change_against_the_last_result_waits(runtime: Runtime, bench: Bench) -> None:
     with runtime.sessions.begin() as session:
         register(session, bench[0], "B002")
