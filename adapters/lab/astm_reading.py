@@ -7,10 +7,10 @@ fifth (Sysmex), else in the first. A `Dialect` says it for analysers that keep t
 """
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from adapters.errors import Malformed
+from adapters.lab.astm_places import PLAIN, Tube, find_tube, read_query, read_test
 from adapters.lab.dialect import Dialect
 from adapters.lab.records import Record, read_records
 from adapters.lab.said import (
@@ -29,14 +29,12 @@ from adapters.lab.said import (
 from adapters.lab.stated import read_date, read_sex, read_time, write_name
 from adapters.lab.text import Text, read_text
 
-_PLAIN = Dialect()
 _VERSION = re.compile(r"[vV]?\d{1,3}([.\-]\d+)+[a-z]?")
 _SERIAL = re.compile(r"[A-Z]{0,4}[-]?\d{4,}[A-Z0-9-]*", re.IGNORECASE)
 _CONTROL_NAME = re.compile(r"(QC|CTRL|CONTROL)(?![A-Z])[-_ ]?|质控", re.IGNORECASE)
-_SAMPLE_ATTRIBUTES = ("M", "A", "B", "C")  # Sysmex: entered by hand, automatic, barcode, from the host
 
 
-def read_message(body: bytes, *, character_set: str | None = None, dialect: Dialect = _PLAIN) -> Message:
+def read_message(body: bytes, *, character_set: str | None = None, dialect: Dialect = PLAIN) -> Message:
     """One message, as the journal keeps it. Raises Malformed."""
     text = read_text(body, character_set)
     reading = _Reading(dialect)
@@ -235,21 +233,14 @@ def _read_patient(record: Record) -> StatedPatient | None:
     return found if found != StatedPatient() else None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Tube:
-    barcode: str = ""
-    rack: str = ""
-    place: str = ""
-
-
 def _read_specimen(
     record: Record, dialect: Dialect, patient: StatedPatient | None, patient_record: Record | None
 ) -> Specimen:
     """O (LIS2-A2 §8)."""
-    tube = _find_tube(record, dialect)
+    tube = find_tube(record, dialect)
     kind = record.components(16)
     is_control = record.text(12).upper() == "Q" or bool(_CONTROL_NAME.match(tube.barcode))
-    tests = (_read_test(one, dialect) for one in record.repeats(5))
+    tests = (read_test(one, dialect) for one in record.repeats(5))
     order = StatedOrder(
         control=record.text(12),
         tests=tuple(one.test for one in tests if one.test != Coded()),
@@ -273,70 +264,16 @@ def _read_specimen(
     )
 
 
-def _read_control(record: Record, tube: _Tube) -> Control:
+def _read_control(record: Record, tube: Tube) -> Control:
     said = [*record.components(3), "", "", ""]
     if said[0] != tube.barcode:
         return Control(material=tube.barcode)
     return Control(material=said[0], lot=said[1], level=said[2])
 
 
-def _find_tube(record: Record, dialect: Dialect) -> _Tube:
-    """Barcode, rack and place, out of O-3 and O-4 together."""
-    first, second = record.components(3), record.components(4)
-    if dialect.barcode_field:
-        own, other = (second, first) if dialect.barcode_field == 4 else (first, second)
-        found = _split_tube(own)
-        at = dialect.barcode_component - 1
-        if at >= 0:
-            found = replace(found, barcode=own[at] if at < len(own) else "")
-    elif _counts_only(first) and len(second) == 1 and second[0]:  # number^rack^place, and the barcode apart
-        return _Tube(barcode=second[0], rack=first[1], place=first[2])
-    else:
-        own, other = (first, second) if any(first) else (second, ())
-        found = _split_tube(own)
-    if not found.rack and not found.place and len(other) > 2:  # number^rack^place
-        return replace(found, rack=other[1], place=other[2])
-    return found
-
-
-def _counts_only(parts: Sequence[str]) -> bool:
-    return len(parts) > 2 and all(part.isdigit() and len(part) <= 4 for part in parts[:3])
-
-
-def _split_tube(parts: Sequence[str]) -> _Tube:
-    """barcode^rack^place, or Sysmex's rack^place^barcode^attribute."""
-    whole = [*parts, "", "", ""]
-    if len(parts) == 4 and parts[3] in _SAMPLE_ATTRIBUTES:
-        return _Tube(barcode=parts[2], rack=parts[0], place=parts[1])
-    return _Tube(barcode=whole[0], rack=whole[1], place=whole[2])
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Test:
-    test: Coded
-    alternate: Coded | None = None
-    dilution: str = ""
-
-
-def _read_test(parts: Sequence[str], dialect: Dialect) -> _Test:
-    """A universal test ID (LIS2-A2 §5.6.1): number^name^kind of number^maker's code^dilution…"""
-    whole = [*parts, "", "", "", "", "", ""]
-    universal = Coded(code=whole[0], text=whole[1], system=whole[2])
-    if dialect.test_component:
-        at = dialect.test_component - 1
-        code, following = whole[at] if at < len(whole) else "", whole[at + 1] if at + 1 < len(whole) else ""
-        return _Test(test=Coded(code=code, text=universal.text if at == 0 else ""), dilution=following)
-    if universal.code and len(whole[3]) <= 1:  # nothing there, or a count of repeats
-        return _Test(test=universal)
-    if whole[3]:
-        alternate = universal if universal != Coded() else None
-        return _Test(test=Coded(code=whole[3]), alternate=alternate, dilution=whole[4])
-    return _Test(test=Coded(code=whole[4]) if whole[4] else universal)
-
-
 def _read_result(record: Record, position: int, dialect: Dialect) -> StatedResult:
     """R (LIS2-A2 §9)."""
-    test = _read_test(record.components(3), dialect)
+    test = read_test(record.components(3), dialect)
     return StatedResult(
         position=position,
         test=test.test,
@@ -350,41 +287,6 @@ def _read_result(record: Record, position: int, dialect: Dialect) -> StatedResul
         operator=record.text(11),
         instrument=record.text(14),
         dilution=test.dilution,
-    )
-
-
-def read_query(record: Record, dialect: Dialect = _PLAIN) -> Query:
-    """Q (LIS2-A2 §11): for specimens, for places in racks, or for all."""
-    barcodes: list[str] = []
-    racks: list[tuple[str, str]] = []
-    asked = [find_asked(parts, dialect) for parts in record.repeats(3)]
-    for one in asked:
-        if one.barcode and one.barcode.upper() != "ALL":
-            barcodes.append(one.barcode)
-        elif one.rack or one.place:
-            racks.append((one.rack, one.place))
-    return Query(
-        barcodes=tuple(dict.fromkeys(barcodes)),
-        racks=tuple(dict.fromkeys(racks)),
-        everything=not barcodes and not racks,
-        cancelled=record.text(13).upper() == "A",
-    )
-
-
-def find_asked(parts: Sequence[str], dialect: Dialect = _PLAIN) -> _Tube:
-    """One repeat of Q-3: patient^specimen by the standard; ^^specimen^number^rack^place (Roche), Sysmex's order, or
-    the specimen alone."""
-    if len(parts) == 4 and parts[3] in _SAMPLE_ATTRIBUTES:
-        return _split_tube(parts)
-    at = dialect.query_component - 1
-    if at < 0:
-        at = next((place for place in (1, 2, 0) if place < len(parts) and parts[place]), 0)
-    after = [*parts[at + 1 :], "", "", ""]
-    racked = len(parts) > at + 3
-    return _Tube(
-        barcode=parts[at] if at < len(parts) else "",
-        rack=after[1] if racked else "",
-        place=after[2] if racked else "",
     )
 
 

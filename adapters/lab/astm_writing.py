@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from adapters.lab.astm_reading import find_asked
+from adapters.lab.astm_places import SAMPLE_ATTRIBUTES, find_asked
 from adapters.lab.dialect import Dialect
 from adapters.lab.records import Delimiters, Record, escape, read_records
 from adapters.lab.said import Coded, Specimen, StatedPatient
@@ -161,7 +161,7 @@ class _Answer:
     def _places(self, specimen: Specimen | None, asked: Sequence[str]) -> tuple[str, str, int]:
         """O-3, O-4, and the component of a test's code: the specimen as the analyser named it."""
         component = self._dialect.test_component
-        if len(asked) == 4 and asked[3] in ("M", "A", "B", "C"):  # Sysmex
+        if len(asked) == 4 and asked[3] in SAMPLE_ATTRIBUTES:  # Sysmex
             return self._joined(asked), "", component or 5
         barcode = find_asked(asked, self._dialect).barcode if asked else ""
         if specimen is not None:

@@ -7,7 +7,7 @@ at EOT with `terminated` False; what is broken off is kept as `astm.incomplete`.
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Hashable, Mapping
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
@@ -17,10 +17,8 @@ import structlog
 from adapters.dicom.ports import ConnectionRefused
 from adapters.errors import Malformed, Unavailable
 from adapters.lab.assembly import Assembly, Parcel, TooLong
-from adapters.lab.astm_reading import read_control_id, read_message, read_sender
-from adapters.lab.astm_writing import read_question, write_answer, write_apology
-from adapters.lab.dialect import read_dialect
-from adapters.lab.framing import Frame, write_frames
+from adapters.lab.astm_reading import read_control_id, read_sender
+from adapters.lab.framing import Frame
 from adapters.lab.link import (
     Arrived,
     Delivered,
@@ -34,6 +32,7 @@ from adapters.lab.link import (
     Undelivered,
 )
 from adapters.lab.ports import Admitted, Door, NotAdmitted
+from adapters.lab.questions import Questions
 from adapters.lab.said import Sender
 
 if TYPE_CHECKING:
@@ -41,7 +40,6 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-_QUESTIONS = 16  # of one line that wait for the desk
 _ABORTED = ("T", "R", "E")  # L-3 of a message whose sender or receiver broke it off (LIS2-A2 §13.3)
 
 
@@ -80,8 +78,7 @@ class Connection(asyncio.Protocol):
             None  # completed by this frame, which is not acknowledged
         )
         self._refused: tuple[str, str] | None = None  # why this transfer is taken no further
-        self._questions: deque[tuple[Admitted, bytes]] = deque(maxlen=_QUESTIONS)
-        self._answering: asyncio.Task[None] | None = None
+        self._questions = Questions(server, self)
         self._in_hand = 0
         self._refusals = 0
         self._timer: asyncio.TimerHandle | None = None
@@ -122,7 +119,12 @@ class Connection(asyncio.Protocol):
             self._timer.cancel()
         self._do(lambda: self._end("connection_lost"))
 
-    # for the server
+    # for questions, and for the server
+
+    def send(self, frames: Sequence[bytes]) -> None:
+        """As soon as the line is free: the analyser has said EOT."""
+        if not self._gone:
+            self._carry_out(self._link.send(frames, self._loop.time()))
 
     def leave(self) -> None:
         """Take nothing more; close when what is being kept is kept."""
@@ -266,7 +268,7 @@ class Connection(asyncio.Protocol):
             await self._keep_incomplete(parcel, f"aborted_{parcel.termination}")
             return
         admitted = self._admit(parcel.header) or self._server.admission.admit(self.door, None)
-        sender: Hashable = admitted.origin.get("device_id", self.door.peer_address)
+        sender: Hashable = admitted.origin.get("device_id") or self.door.peer_address
         digest, counters = parcel.digest.digest(), self._server.counters
         if self._server.lately.knows(sender, digest, self._loop.time()):
             counters.duplicates += 1
@@ -277,7 +279,7 @@ class Connection(asyncio.Protocol):
             counters.bytes += parcel.size_bytes
         self._server.lately.note(sender, digest, self._loop.time())
         if "Q" in parcel.letters:
-            self._take_question(admitted, parcel)
+            self._questions.ask(admitted, parcel)
 
     async def _keep_incomplete(self, parcel: Parcel, cause: str) -> None:
         """Raises NotAdmitted, Unavailable."""
@@ -360,55 +362,6 @@ class Connection(asyncio.Protocol):
     def _note_refused_frames(self) -> None:
         self._server.counters.frames_refused += self._link.refusals - self._refusals
         self._refusals = self._link.refusals
-
-    # questions
-
-    def _take_question(self, admitted: Admitted, parcel: Parcel) -> None:
-        """Asked again is answered again; one that is asked too quickly takes the place of the oldest."""
-        self._server.counters.queries += 1
-        if parcel.size_bytes > self._settings.query_bytes:
-            self._server.counters.answers["too_long"] += 1
-            return
-        if len(self._questions) == self._questions.maxlen:
-            self._server.counters.answers["overtaken"] += 1
-        self._questions.append((admitted, b"".join(parcel.body)))
-        if self._answering is None:
-            self._answering = self._loop.create_task(self._answer_questions())
-
-    async def _answer_questions(self) -> None:
-        try:
-            while self._questions and not self._gone:
-                await self._answer_question(*self._questions.popleft())
-        except Exception:  # of the desk: the line goes on
-            self._server.counters.answers["failed"] += 1
-            log.exception("astm_answer_failed", peer_address=self.door.peer_address)
-        finally:
-            self._answering = None
-
-    async def _answer_question(self, admitted: Admitted, body: bytes) -> None:
-        """The link sends it when the analyser has said EOT."""
-        now = datetime.now(UTC)
-        try:
-            dialect = read_dialect(admitted.dialect)
-            question = read_question(body, character_set=admitted.character_set)
-            message = read_message(body, character_set=admitted.character_set, dialect=dialect)
-        except Malformed as error:
-            self._server.tell("astm.refusal", self.door, "question", str(error))
-            return
-        if message.query is None or message.query.cancelled:
-            return
-        try:
-            desk = self._server.desk.answer(admitted, message, message.query)
-            specimens = await asyncio.wait_for(desk, self._settings.desk_s)
-            answer = write_answer(question, specimens, now=now, dialect=dialect)
-        except (Unavailable, TimeoutError) as error:
-            log.error("astm_question_not_answered", peer_address=self.door.peer_address, cause=str(error))
-            answer = write_apology(question, now=now)
-        made = write_frames(
-            answer, text_limit=dialect.answer_text_limit, one_record_each=dialect.answer_one_record_each
-        )
-        if not self._gone:
-            self._carry_out(self._link.send(made, self._loop.time()))
 
     # what has to wait, one after the other
 
