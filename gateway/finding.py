@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Select, and_, func, literal, or_, select, 
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from gateway.index import Held
+from gateway.lab.counting import LabCounts, count_results
 from gateway.text_doubts import TextDoubt, find_doubts
 from worklists.access import Subject, visible_to
 from worklists.base import COUNTY_TIME
@@ -124,6 +125,7 @@ class Around:
     held: dict[uuid.UUID, int]
     doubts: dict[uuid.UUID, TextDoubt]  # text that was probably declared wrongly
     renamed: frozenset[uuid.UUID]  # whose standing report names the patient as before a correction
+    lab: dict[uuid.UUID, LabCounts]  # of those that are specimens
 
 
 def look_around(
@@ -150,6 +152,7 @@ def look_around(
         held={about: count for about, count in held if about is not None},
         doubts=find_doubts(session, examination_ids),
         renamed=frozenset(report.examination_id for report in standing if report.id in renamed),
+        lab=count_results(session, examination_ids),
     )
 
 

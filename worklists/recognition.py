@@ -177,6 +177,18 @@ def mark_item(
     )
 
 
+def not_in_catalogue(name: str) -> Mark:
+    """Decision table 1, row 1: what the catalogue does not know is recognised nowhere."""
+    return Mark(
+        item_code="",
+        item_name=name,
+        text=None,
+        scope=None,
+        remark="",
+        reason=NoMark.NOT_IN_CATALOGUE.value,
+    )
+
+
 def find_items(session: Session, examination: Examination, *, on: date) -> list[RecognitionItem]:
     """The catalogue items in force that an examination is: of the mappings that fit, those of highest priority."""
     modalities = examination.modality.split("\\")

@@ -41,6 +41,7 @@ from worklists.laboratory.recording import (
 from worklists.laboratory.releasing import Releaser
 from worklists.laboratory.results import LabAttachment, LabResult, ResultStatus
 from worklists.laboratory.specimens import LabSpecimen, SpecimenState, find_for_bench, make_from_analyser
+from worklists.laboratory.verifying import close_reruns
 
 CLOCK_AHEAD = timedelta(hours=24)  # a result from further in the future than this is of a clock that is wrong
 _REFUSED = {
@@ -223,6 +224,7 @@ class _Filing:
             return
         session.add_all(sheet.added)
         session.flush()
+        close_reruns(session, examination.id, sheet.added, now)
         self.bench.releaser.release(examination, sheet.results, sheet.added)
         note_results(session, examination, known, sheet.results, sheet.added, now=now)
         self.touched.add(examination.id)

@@ -30,6 +30,7 @@ from gateway.web.limits import TooOften
 from gateway.web.messages import choose_language, say, say_reason
 from worklists.ecg_content import ContentRefused
 from worklists.errors import Conflict, Invalid, NotAllowed, NotFound
+from worklists.laboratory.verifying import NotTogether, ResultMovedOn
 from worklists.patient_index import ProposalDecided
 from worklists.reading import (
     DraftChanged,
@@ -100,10 +101,12 @@ PROBLEMS: tuple[tuple[type[Exception], Problem], ...] = (
     (NotDamaged, Problem(status=409, code="not_damaged")),
     (character_sets.AlreadyDecided, Problem(status=409, code="already_resolved")),
     (ProposalDecided, Problem(status=409, code="proposal_decided")),
+    (ResultMovedOn, Problem(status=409, code="result_moved_on", facts=("item",))),
     (Conflict, Problem(status=409, code="conflict")),
     (ReportIncomplete, Problem(status=422, code="report_incomplete", facts=("field",))),
     (KindNotTaken, Problem(status=422, code="kind_not_taken", facts=("kind",))),
     (NothingAccepted, Problem(status=422, code="nothing_accepted")),
+    (NotTogether, Problem(status=422, code="not_together", facts=("items",))),
     (Invalid, Problem(status=422, code="invalid")),
     (RequestValidationError, Problem(status=422, code="invalid")),
     (Malformed, Problem(status=422, code="malformed", facts=("reason",))),

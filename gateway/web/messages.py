@@ -37,6 +37,14 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "该检查现为“{state}”状态，不能进行此操作。",
         "The examination is {state}; this cannot be done now.",
     ),
+    "result_moved_on": (
+        "“{item}”的结果已更新或已由他人处理，请看过新的结果再继续。",
+        "The result of {item} was replaced or decided about in the meantime. Look at it again before you go on.",
+    ),
+    "not_together": (
+        "危急或失控的结果须逐项审核并说明：{items}。",
+        "Results that are critical or out of control are verified one by one, with a reason: {items}.",
+    ),
     "writer_cannot_review": (
         "报告医师不能审核自己的报告，请由另一位医师审核签发。",
         "The writer cannot review their own report. Another person must sign it.",
@@ -247,6 +255,7 @@ _CAUSED = ("database_away", "store_away", "broker_away")  # {where} is a cause
 REASONS: Mapping[str, tuple[str, str]] = {
     "required": ("必填。", "It is required."),
     "unusable": ("内容不能使用。", "It cannot be used."),
+    "one_by_one": ("须逐项审核。", "It must be verified by itself."),
     "taken": ("已被使用。", "It is already in use."),
     "proposal_decided": (
         "该项已由他人处理或已不成立，请刷新。",

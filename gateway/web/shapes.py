@@ -65,6 +65,18 @@ class TextDoubtShape(BaseModel):
     name_as_proposed: str
 
 
+class LabCountsShape(BaseModel):
+    """How far a specimen is: items ordered, results that count, and what of them there is to look at."""
+
+    ordered: int
+    resulted: int
+    waiting: int
+    abnormal: int
+    critical: int
+    held: int
+    rerun: int
+
+
 class WorklistItem(BaseModel):
     task_id: uuid.UUID
     examination_id: uuid.UUID
@@ -95,6 +107,7 @@ class WorklistItem(BaseModel):
     identity_changed_after_signing: bool
     text_doubt: TextDoubtShape | None
     report_id: uuid.UUID | None
+    lab: LabCountsShape | None  # of a specimen
 
 
 class DeviceShape(BaseModel):

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session, joinedload
 from gateway.audit import AuditEvent
 from gateway.finding import Around, newest_read_task
 from gateway.index import Series, Study
+from gateway.lab.counting import LabCounts
 from gateway.text_doubts import TextDoubt
 from gateway.web.shapes import (
     DeliveryShape,
@@ -20,6 +21,7 @@ from gateway.web.shapes import (
     ExaminationItem,
     HistoryShape,
     IdentityChangeShape,
+    LabCountsShape,
     MarkShape,
     NamedShape,
     PatientShape,
@@ -51,7 +53,7 @@ MOST_PRIORS = 50
 # What of the audit is the story of an examination to the people who see it; the rest is the auditor's.
 _STORY = (
     "task_claimed", "task_released", "claim_expired", "examination_sent_back", "late_instances_confirmed",
-    "duty_called", "duty_exhausted",
+    "duty_called", "duty_exhausted", "rerun_asked",
     "report_submitted", "report_rejected", "report_signed", "return_acknowledged", "identity_corrected",
     "priority_changed", "clinical_information_changed", "village_changed", "held_resolved",
     "character_set_confirmed", "character_set_rejected", "character_set_undone",
@@ -301,7 +303,12 @@ def _task_fields(task: ReadingTask, around: Around) -> dict[str, Any]:
         "text_doubt": show_text_doubt(around.doubts.get(examination.id)),
         "draft_revision": task.draft.revision if task.draft else None,
         "report_id": around.reports.get(examination.id),
+        "lab": _show_counts(around.lab.get(examination.id)),
     }
+
+
+def _show_counts(counts: LabCounts | None) -> LabCountsShape | None:
+    return LabCountsShape.model_validate(counts, from_attributes=True) if counts else None
 
 
 def _show_returned(row: ReportReturn, signed_at: datetime) -> ReturnedShape:

@@ -17,6 +17,7 @@ from gateway.runtime import Runtime
 from tests.builders import NOW, SHA, County, build_county
 from worklists.access import Wire
 from worklists.base import new_id
+from worklists.directory import Person
 from worklists.examinations import Examination
 
 Client = Callable[[str], TestClient]
@@ -38,7 +39,7 @@ def client(runtime: Runtime, app: FastAPI, county: County) -> Client:
             session.add(
                 accounts.LoginSession(
                     token_hash=accounts.hash_token(token),
-                    person_id=county.people[username].id,
+                    person_id=session.scalars(select(Person.id).where(Person.username == username)).one(),
                     csrf_token="",
                     created_at=runtime.now(),
                     last_used_at=runtime.now(),

@@ -96,6 +96,7 @@ export const common: Same<typeof zh> = {
     report_submitted: 'Submitted',
     report_rejected: 'Rejected',
     report_signed: 'Signed',
+    rerun_asked: 'Rerun asked for',
     examination_sent_back: 'Sent back',
     priority_changed: 'Priority changed',
     clinical_information_changed: 'Clinical information written',

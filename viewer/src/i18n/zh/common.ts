@@ -94,6 +94,7 @@ export const common = {
     report_submitted: '提交审核',
     report_rejected: '驳回',
     report_signed: '签发',
+    rerun_asked: '要求复查',
     examination_sent_back: '退回重做',
     priority_changed: '修改优先级',
     clinical_information_changed: '填写临床信息',
