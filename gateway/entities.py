@@ -25,6 +25,8 @@ from sqlalchemy.orm import Session
 
 from adapters.dicom.charset import REWRITTEN
 from gateway.connecting import read_certificate_name
+from gateway.lab.admission import MODALITY as LABORATORY
+from gateway.lab.admission import tidy
 from worklists.base import Base
 from worklists.directory import (
     Agreement,
@@ -41,6 +43,7 @@ from worklists.directory import (
 from worklists.duty import TIME_OF_DAY, WEEKDAYS, Duty, is_callable
 from worklists.ecg_content import MEASURES
 from worklists.ecg_statements import EcgGroup, EcgStatement, settle_initials
+from worklists.laboratory.profiles import AnalyserProfile
 from worklists.recognition import (
     ItemMapping,
     Qualification,
@@ -54,6 +57,7 @@ Reasons = dict[str, str]
 # PS3.5 §6.2, AE: at most 16 characters of the default repertoire, no backslash, no control character;
 # leading and trailing blanks mean nothing, so a title has none.
 _AE_TITLE = re.compile(r"[\x21-\x5B\x5D-\x7E](?:[\x20-\x5B\x5D-\x7E]{0,14}[\x21-\x5B\x5D-\x7E])?")
+_NO_TITLE = re.compile(r"[^\x21-\x5B\x5D-\x7E]")
 _ACCOUNT = re.compile(r"[a-z0-9_-]{1,32}")  # a folder's and an FTP user's name, on every system
 _CODE = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _USERNAME = re.compile(r"[^\s/\\\x00-\x1f]{1,64}")
@@ -126,13 +130,18 @@ class DeviceFields(Fields):
     tls_exception_reason: Text = ""
     tls_exception_until: date | None = None
     account: OptionalText = None
+    sender: Text = ""
+    profile_code: OptionalText = None
+    without_order: bool = False
     enabled: bool = True
 
     @model_validator(mode="after")
-    def _name_after_account(self) -> Self:
-        """A cart that only writes files is asked for no AE title: its account is as good a name."""
-        if not self.ae_title and self.account:
-            self.ae_title = self.account.upper()[:16]
+    def _name_without_title(self) -> Self:
+        """What speaks no DICOM is asked for no AE title: its account, or an analyser's name, is as good a one."""
+        if not self.ae_title and (self.account or self.sender):
+            self.ae_title = _NO_TITLE.sub("_", self.account or self.sender).upper()[:16]
+        if not self.modality and (self.sender or self.profile_code):
+            self.modality = LABORATORY
         return self
 
 
@@ -304,6 +313,9 @@ def _check_device(session: Session, row: Device) -> Reasons:
             reasons["account"] = "taken"
     if row.address is not None and not _is_address(row.address):
         reasons["address"] = "address"
+    if row.profile_code is not None:
+        reasons |= _check_exists(session, AnalyserProfile, row.profile_code, "profile_code")
+    reasons |= _check_sender(session, row)
     if row.character_set is not None and not set(row.character_set.split("\\")) <= _CHARACTER_SETS:
         reasons["character_set"] = "character_set"
     if not all(map(_names_certificate, row.certificates)):
@@ -314,6 +326,23 @@ def _check_device(session: Session, row: Device) -> Reasons:
         if missing:
             reasons["tls_exception"] = "exception_needs"
     return reasons
+
+
+def _check_sender(session: Session, row: Device) -> Reasons:
+    """Two analysers that give the same name, or none, at the same address could not be told apart."""
+    if row.modality != LABORATORY and not (row.sender or row.profile_code):
+        return {}
+    if not row.sender and row.address is None:
+        return {} if row.account else {"sender": "sender_or_address"}
+    others = session.scalars(
+        select(Device).where(
+            Device.id != row.id,
+            Device.address.is_(None) if row.address is None else Device.address == row.address,
+            (Device.modality == LABORATORY) | (Device.sender != "") | Device.profile_code.is_not(None),
+        )
+    )
+    alike = any(tidy(other.sender) == tidy(row.sender) for other in others)
+    return {"sender": "sender_taken"} if alike else {}
 
 
 def _check_person(session: Session, row: Person) -> Reasons:

@@ -291,6 +291,14 @@ REASONS: Mapping[str, tuple[str, str]] = {
         "An account has 1 to 32 lower-case letters, digits, dashes or underscores.",
     ),
     "address": ("应为 IP 地址。", "It must be an IP address."),
+    "sender_or_address": (
+        "检验设备须填发送方名称或地址，否则无法识别。",
+        "An analyser needs the name that it gives itself, or an address, to be known by.",
+    ),
+    "sender_taken": (
+        "同一地址（或都未填地址）已有同名的检验设备，无法区分。",
+        "Another analyser with this name has the same address, or none either: nobody could tell them apart.",
+    ),
     "character_set": ("不是 DICOM 字符集名称。", "It is not a DICOM character set term."),
     "certificate": (
         "应为证书的 SHA-256 指纹（64 位十六进制）或主题（如 CN=CT1,O=东乡卫生院）。",

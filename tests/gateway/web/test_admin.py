@@ -453,3 +453,46 @@ def test_an_account_is_one_devices(admin: TestClient, county: County):
     again = admin.post("/api/v1/devices", json={**body, "ae_title": "E2"})
 
     assert (again.status_code, [one["field"] for one in again.json()["errors"]]) == (422, ["account"])
+
+
+def test_an_analyser_is_known_by_the_name_it_gives_itself(
+    admin: TestClient, county: County, runtime: Runtime
+):
+    body = {"institution_id": str(county.township), "sender": "迈瑞^BC-5300", "without_order": True}
+    answer = admin.post("/api/v1/devices", json=body)
+
+    assert answer.status_code == 201, answer.text
+    shown = answer.json()
+    assert (shown["ae_title"], shown["modality"], shown["profile_code"]) == ("__^BC-5300", "LAB", None)
+    known = json.loads(runtime.settings.directory_snapshot.read_text())["devices"]
+    assert [one["sender"] for one in known if one["modality"] == "LAB"] == ["迈瑞^BC-5300"]
+    unknown = admin.patch(f"/api/v1/devices/{shown['id']}", json={"profile_code": "nowhere"})
+    assert fields_of(unknown) == {"profile_code"}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "wrong"),
+    [
+        ({"sender": "BC-5300"}, {"sender": " bc-5300 "}, {"sender"}),
+        (
+            {"sender": "BC-5300", "address": "10.0.0.7"},
+            {"sender": "BC-5300", "address": "10.0.0.7"},
+            {"sender"},
+        ),
+        ({"address": "10.0.0.7"}, {"address": "10.0.0.7"}, {"sender"}),
+        ({"sender": "BC-5300", "address": "10.0.0.7"}, {"sender": "BC-5300", "address": "10.0.0.8"}, set()),
+        ({"sender": "BC-5300", "address": "10.0.0.7"}, {"address": "10.0.0.7"}, set()),
+        ({"sender": "BC-5300"}, {}, {"sender"}),
+    ],
+)
+def test_two_analysers_can_be_told_apart(
+    admin: TestClient, county: County, first: dict[str, str], second: dict[str, str], wrong: set[str]
+):
+    common = {"institution_id": str(county.township), "modality": "LAB"}
+    assert admin.post("/api/v1/devices", json={**common, **first, "ae_title": "L1"}).status_code == 201
+    answer = admin.post("/api/v1/devices", json={**common, **second, "ae_title": "L2"})
+
+    if wrong:
+        assert fields_of(answer) == wrong
+    else:
+        assert answer.status_code == 201, answer.text

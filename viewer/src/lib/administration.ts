@@ -3,7 +3,7 @@ import { t } from '@/i18n'
 import type { RoleAt, Row, Value } from '@/api/operations'
 import { clockTime } from './time'
 
-export type EntityName = 'institution' | 'centre' | 'device' | 'person' | 'agreement' | 'recognition_item' | 'qualification' | 'mapping' | 'ecg_statement' | 'duty'
+export type EntityName = 'institution' | 'centre' | 'device' | 'person' | 'agreement' | 'recognition_item' | 'qualification' | 'mapping' | 'ecg_statement' | 'duty' | 'analyser_profile'
 export type ColumnType = 'text' | 'number' | 'date' | 'flag' | 'choice' | 'reference' | 'roles' | 'list' | 'time'
 
 export interface Column {
@@ -87,6 +87,9 @@ export const TABLES: readonly Table[] = [
       { name: 'address', type: 'text', empty: 'system.anyAddress', mono: true, width: 108 },
       { name: 'character_set', type: 'text', empty: 'admin.none', mono: true, width: 86 },
       { name: 'account', type: 'text', empty: 'admin.none', mono: true, width: 96 },
+      { name: 'sender', type: 'text', start: () => '', mono: true, width: 110 },
+      { name: 'profile_code', type: 'reference', of: 'analyser_profile', empty: 'admin.none', width: 130 },
+      { name: 'without_order', type: 'flag', start: () => false, width: 80 },
       enabled,
       { name: 'certificates', type: 'list', empty: 'admin.ownCertificate', start: () => [], mono: true, width: 150 },
       { name: 'tls_exception_reason', type: 'text', start: () => '', width: 130 },
@@ -184,7 +187,10 @@ export const TABLES: readonly Table[] = [
   },
 ]
 
-export const tableOf = (entity: string): Table | undefined => TABLES.find((table) => table.entity === entity)
+/** Tables that have a page of their own: here they are only referred to. */
+const ELSEWHERE: readonly Table[] = [{ entity: 'analyser_profile', path: '/lab/profiles', key: 'code', natural: 'code', columns: [] }]
+
+export const tableOf = (entity: string): Table | undefined => [...TABLES, ...ELSEWHERE].find((table) => table.entity === entity)
 
 export const columnTitle = (column: Column): string => t(column.title ?? `admin.field.${column.name}`)
 

@@ -24,7 +24,7 @@ describe('a table as a file', () => {
   })
 
   it('names other rows by their codes', () => {
-    expect(writeTable(device, rows.device!, references)).toContain('CT1,CT,T01,CT,,,,是')
+    expect(writeTable(device, rows.device!, references)).toContain('CT1,CT,T01,CT,,,,,,,是')
     expect(writeTable(person, rows.person!, references)).toContain('reader@影像中心; it')
   })
 

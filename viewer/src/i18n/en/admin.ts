@@ -20,7 +20,7 @@ export const admin: Same<typeof zhAdmin> = {
   help: {
     institution: 'Lead hospitals, township health centres and village clinics.',
     centre: 'The centres of a lead hospital that reading is assigned to. "Review" means that a second person signs.',
-    device: 'What sends images or ECG files. A device is known by its calling AE title; one that writes files by its file account (its drop folder and FTP user; lower-case letters, digits, dashes), and needs no AE title; with an address, only from there. Certificates are named by SHA-256 or subject, several with semicolons; without any, only one whose CN is the AE title. For a TLS exception enter why and until when first, then which.',
+    device: 'What sends images, ECG files or laboratory results. A device is known by its calling AE title; one that writes files by its file account (its drop folder and FTP user; lower-case letters, digits, dashes), and needs no AE title; an analyser by its sender (MSH-3 or MSH-3^MSH-4 of HL7, the name in H-5 of ASTM) and needs no AE title, nor a sender where it is the only analyser at its address; its profile says what its codes mean, and without orders the patient whom it names makes the specimen; with an address, only from there. Certificates are named by SHA-256 or subject, several with semicolons; without any, only one whose CN is the AE title. For a TLS exception enter why and until when first, then which.',
     person: 'Who may sign in, and as what. Writers and reviewers need a centre.',
     agreement: 'Which lead hospital reads for a member, from which day. Without one in force nothing is assigned.',
     recognition_item: 'Items of mutual recognition and for how many days. The source of an "unconfirmed" one has not been checked: compare with the document, then confirm.',
@@ -86,6 +86,9 @@ export const admin: Same<typeof zhAdmin> = {
     review_required: 'Review',
     ae_title: 'Calling AE',
     account: 'File account',
+    sender: 'Sender',
+    profile_code: 'Analyser profile',
+    without_order: 'No orders',
     modality: 'Modality',
     address: 'Address',
     character_set: 'Character set',
