@@ -12,8 +12,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from worklists.base import local_date
+from worklists.laboratory.controlling import control_state
 from worklists.laboratory.results import ControlState, LabResult, ResultStatus
-from worklists.laboratory.westgard import control_state
 from worklists.recognition import Mark, Qualification, RecognitionItem, mark_item, not_in_catalogue
 
 WITHDRAWN = (ResultStatus.CANCELLED, ResultStatus.DELETED)
