@@ -68,6 +68,7 @@ def _codec_of(term: str) -> str | None:
     return _CODECS.get(re.sub(r"[\s_/-]", "", term.strip().upper()))
 
 
+@lru_cache(maxsize=256)
 def declared_codec(declared: str, repetition: str = "~") -> str | None:
     """What MSH-18 declares, all its repetitions together; None when it is empty or nobody knows it."""
     terms = [term.strip() for term in declared.split(repetition)]

@@ -7,6 +7,7 @@ senders write fewer. Versions 2.1 to 2.8 are read alike.
 import codecs
 import re
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 
 from adapters.hl7.character_sets import (
     declared_codec,
@@ -46,7 +47,7 @@ class Delimiters:
 STANDARD = Delimiters()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # without slots: what is asked for again and again is remembered
 class Header:
     """MSH as the sender wrote it; `fields[n]` is MSH-n, `fields[0]` the segment's name."""
 
@@ -60,62 +61,64 @@ class Header:
     def component(self, number: int, place: int = 1) -> str:
         """A component of MSH-n, of its first repetition."""
         raw = self.field(number)
+        if not raw:
+            return ""
         if self.delimiters.repetition:
             raw = raw.split(self.delimiters.repetition, 1)[0]
         parts = raw.split(self.delimiters.component) if self.delimiters.component else [raw]
         return parts[place - 1].strip() if place <= len(parts) else ""
 
-    @property
+    @cached_property
     def sender(self) -> Sender:
         """MSH-3 and MSH-4: who sends."""
         return Sender(application=self.component(3), facility=self.component(4))
 
-    @property
+    @cached_property
     def message_type(self) -> str:
         """ORU of ORU^R01."""
         return self.component(9).upper()
 
-    @property
+    @cached_property
     def event(self) -> str:
         """R01 of ORU^R01, also where only the structure says it (ORU_R01)."""
         return (self.component(9, 2) or self.component(9, 3).partition("_")[2]).upper()
 
-    @property
+    @cached_property
     def type(self) -> str:
         """ORU^R01, however the sender delimits its components."""
         return f"{self.message_type}^{self.event}" if self.event else self.message_type
 
-    @property
+    @cached_property
     def control_id(self) -> str:
         """MSH-10."""
         return self.field(10).strip()
 
-    @property
+    @cached_property
     def processing_id(self) -> str:
         """MSH-11: P, T, D; Q for control runs of Mindray's haematology analysers."""
         return self.component(11).upper()
 
-    @property
+    @cached_property
     def version(self) -> str:
         """MSH-12."""
         return self.component(12)
 
-    @property
+    @cached_property
     def accept_acknowledgement(self) -> str:
         """MSH-15, where it is one of table 0155."""
         return self._when(15)
 
-    @property
+    @cached_property
     def application_acknowledgement(self) -> str:
         """MSH-16, where it is one of table 0155: Mindray's chemistry analysers put the kind of result there."""
         return self._when(16)
 
-    @property
+    @cached_property
     def is_enhanced(self) -> bool:
         """Whether the sender asks for enhanced acknowledgement (HL7 v2.5.1 §2.9.3)."""
         return bool(self.accept_acknowledgement or self.application_acknowledgement)
 
-    @property
+    @cached_property
     def declared(self) -> str:
         """MSH-18 whole."""
         return self.field(18).strip()
@@ -190,6 +193,7 @@ def split_header(line: str) -> Header:
     return Header(delimiters=delimiters, fields=("MSH", separator, *parts[1:]))
 
 
+@lru_cache(maxsize=64)
 def _read_delimiters(separator: str, encoding: str) -> Delimiters:
     if not encoding:
         raise NotAccepted(Condition.REQUIRED_FIELD, "MSH-2 is empty", "MSH^1^2")

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from datetime import datetime, tzinfo
+from functools import lru_cache
 from itertools import count
 from zoneinfo import ZoneInfo
 
@@ -38,6 +39,13 @@ def escape(text: str, delimiters: Delimiters) -> str:
     )
 
 
+@lru_cache(maxsize=64)
+def _version_of(written: str) -> tuple[int, int]:
+    """2.5.1 as (2, 5); (2, 3) where the sender does not say."""
+    digits = [part for part in written.split(".") if part.isdecimal()]
+    return (int(digits[0]), int(digits[1])) if len(digits) > 1 else (2, 3)
+
+
 def _all(delimiters: Delimiters) -> str:
     return delimiters.field + delimiters.encoding_characters
 
@@ -49,13 +57,8 @@ class Writer:
         """`character_set` is the one that the device is known to use, in any spelling."""
         self._to, self.delimiters, self._zone = to, to.delimiters, zone
         self._codec = to.codec(character_set) or UTF_8
+        self.version = _version_of(to.version)
         self._segments: list[str] = []
-
-    @property
-    def version(self) -> tuple[int, int]:
-        """2.5.1 as (2, 5); (2, 3) where the sender does not say."""
-        digits = [part for part in self._to.version.split(".") if part.isdigit()]
-        return (int(digits[0]), int(digits[1])) if len(digits) > 1 else (2, 3)
 
     def header(
         self,
