@@ -14,8 +14,9 @@ from sqlalchemy.orm import Session
 
 from adapters.dicom.scu import store
 from gateway.accounts import hash_password
-from gateway.demo_county import ACCOUNTS, PEOPLE, make_county
+from gateway.demo_county import ACCOUNTS, FIRST_TOWNSHIP, PEOPLE, make_county
 from gateway.demo_ecgs import ECGS, drop_ecgs
+from gateway.demo_laboratory import ANALYSERS, order_specimens, run_analysers
 from gateway.demo_studies import STUDIES, write_studies
 from gateway.runtime import Runtime, open_runtime
 from gateway.serve import serve
@@ -84,7 +85,7 @@ def push_samples(runtime: Runtime, console: Console) -> None:
     folder = runtime.settings.data_dir / "demo"
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, console=console, transient=True) as progress:
-        bar = progress.add_task("示例检查 sample studies", total=len(STUDIES) + len(ECGS))
+        bar = progress.add_task("示例检查 sample studies", total=len(STUDIES) + len(ECGS) + len(ANALYSERS))
         for study, files in write_studies(folder, runtime.now()):
             sent = folder / study.key / "sent"
             if not sent.exists():
@@ -93,6 +94,10 @@ def push_samples(runtime: Runtime, console: Console) -> None:
             progress.advance(bar)
         cart = runtime.settings.drop_folder / ACCOUNTS["DEMO_ECG"]
         for _ in drop_ecgs(folder / "ecg", cart, runtime.now()):
+            progress.advance(bar)
+        with runtime.sessions.begin() as session:
+            order_specimens(session, FIRST_TOWNSHIP, runtime.now())
+        for _ in run_analysers(runtime.settings, folder / "laboratory", runtime.now()):
             progress.advance(bar)
 
 
@@ -104,6 +109,10 @@ def print_welcome(settings: Settings, password: str, console: Console) -> None:
     console.print(
         f"DICOM {settings.bind}:{settings.dicom_port}  AE {settings.dicom_ae_title}  "
         "(DEMO_CT, DEMO_DR, DEMO_US, DEMO_MR, DEMO2_DR …)"
+    )
+    console.print(
+        f"检验 laboratory  HL7/MLLP {settings.bind}:{settings.mllp_port}  ASTM {settings.bind}:{settings.astm_port}",
+        highlight=False,
     )
     console.print(f"心电图机文件夹 ECG files  {settings.drop_folder / ACCOUNTS['DEMO_ECG']}", highlight=False)
     table = Table("用户 user", "角色 role", box=None, pad_edge=False)

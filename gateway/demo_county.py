@@ -11,6 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from gateway import accounts
+from gateway.demo_laboratory import make_bench
 from worklists.base import new_id
 from worklists.directory import (
     Agreement,
@@ -52,7 +53,7 @@ CENTRES = [
     ("MH-H01", Kind.IMAGING, "县域影像诊断中心", True),
     ("MH-H01", Kind.ECG, "县域心电诊断中心", False),
     ("MH-H01", Kind.PATHOLOGY, "县域病理诊断中心", True),
-    ("MH-H01", Kind.LABORATORY, "县域检验中心", True),
+    ("MH-H01", Kind.LABORATORY, "县域检验中心", False),
     ("MH-H02", Kind.IMAGING, "中医医院影像诊断中心", True),
 ]
 
@@ -157,6 +158,7 @@ def make_county(session: Session, *, password: accounts.HashedPassword, now: dat
     _agreements(session, institutions, now.date())
     _recognition(session, institutions, now.date())
     seed_phrases(session)
+    make_bench(session, institutions[FIRST_TOWNSHIP], now)
     return county
 
 
