@@ -14,6 +14,8 @@ Every row that is shown anywhere is reached through an examination and this pred
 Specimens are seen before there is an examination: by the township that took them, and by the laboratory centre of
 its lead hospital.
 
+Control material of analysers is nobody's data: it is seen with the bench it was run on (`benches_visible_to`).
+
 A patient is everybody whom the patient index links: a link opens priors to who holds a task, and nothing else.
 """
 
@@ -22,10 +24,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 
-from sqlalchemy import ColumnElement, Select, exists, false, or_, select
+from sqlalchemy import ColumnElement, Select, exists, false, or_, select, true
 from sqlalchemy.orm import aliased
 
-from worklists.directory import Centre, Institution, Kind, Person, Role
+from worklists.directory import Centre, Device, Institution, Kind, Person, Role
 from worklists.examinations import Examination
 from worklists.laboratory.specimens import LabSpecimen
 from worklists.patients import Patient
@@ -177,3 +179,27 @@ def tested_at_centres(subject: Subject) -> Select[uuid.UUID]:
         .where(Centre.id.in_(subject.centre_ids), Centre.kind == Kind.LABORATORY)
         .correlate(None)
     )
+
+
+def benches_visible_to(subject: Subject) -> ColumnElement[bool]:
+    """A predicate over `Device`: whose control material the subject sees.
+
+    A bench sees its own; the county's laboratory those of the hospital and of the members that it leads.
+    """
+    ways: list[ColumnElement[bool]] = []
+    if subject.wires is not None:
+        return false()
+    if Role.ADMIN in subject.roles:
+        ways.append(true())
+    if Role.RADIOGRAPHER in subject.roles:
+        ways.append(Device.institution_id == subject.institution_id)
+    if subject.centre_ids and subject.roles & {Role.READER, Role.REVIEWER}:
+        lead = aliased(Institution)
+        leads = (
+            select(Centre.institution_id)
+            .where(Centre.id.in_(subject.centre_ids), Centre.kind == Kind.LABORATORY)
+            .correlate(None)
+        )
+        benches = select(lead.id).where(or_(lead.id.in_(leads), lead.lead_id.in_(leads))).correlate(None)
+        ways.append(Device.institution_id.in_(benches))
+    return or_(*ways) if ways else false()

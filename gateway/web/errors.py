@@ -30,6 +30,7 @@ from gateway.web.limits import TooOften
 from gateway.web.messages import choose_language, say, say_reason
 from worklists.ecg_content import ContentRefused
 from worklists.errors import Conflict, Invalid, NotAllowed, NotFound
+from worklists.laboratory.holding_back import NotOutOfControl
 from worklists.laboratory.verifying import NotTogether, ResultMovedOn
 from worklists.patient_index import ProposalDecided
 from worklists.reading import (
@@ -102,6 +103,7 @@ PROBLEMS: tuple[tuple[type[Exception], Problem], ...] = (
     (character_sets.AlreadyDecided, Problem(status=409, code="already_resolved")),
     (ProposalDecided, Problem(status=409, code="proposal_decided")),
     (ResultMovedOn, Problem(status=409, code="result_moved_on", facts=("item",))),
+    (NotOutOfControl, Problem(status=409, code="not_out_of_control")),
     (Conflict, Problem(status=409, code="conflict")),
     (ReportIncomplete, Problem(status=422, code="report_incomplete", facts=("field",))),
     (KindNotTaken, Problem(status=422, code="kind_not_taken", facts=("kind",))),

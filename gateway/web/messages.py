@@ -75,6 +75,10 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "该项已由他人处理或已不成立，请刷新。",
         "Somebody else has decided about it, or it no longer holds. Reload.",
     ),
+    "not_out_of_control": (
+        "该质控结果并非未处理的失控，或已由他人放行，请刷新。",
+        "This control result is not out of control, or somebody has released it. Reload.",
+    ),
     "kind_not_taken": (
         "暂不支持上传此类检查（{kind}）。",
         "Examinations of this kind ({kind}) are not yet taken by upload.",
