@@ -1,5 +1,6 @@
 /** The shapes of docs/http.md, by hand and in its order. */
 import type { EcgContent } from '@/lib/ecg/content'
+import type { LabCounts } from './lab'
 
 export type Time = string
 export type DateText = string
@@ -96,6 +97,8 @@ export interface WorklistItem {
   /** The patient was corrected to somebody else than the standing report names. */
   identity_changed_after_signing: boolean
   report_id: string | null
+  /** Of a specimen in the laboratory. */
+  lab?: LabCounts | null
 }
 
 export interface WorklistCounts {
@@ -326,4 +329,4 @@ export interface DutyCall {
   task: WorklistItem
 }
 
-export type Topic = 'worklist' | 'returns' | 'system' | 'held' | 'patients' | 'duty'
+export type Topic = 'worklist' | 'returns' | 'system' | 'held' | 'patients' | 'duty' | 'lab'

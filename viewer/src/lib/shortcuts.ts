@@ -5,9 +5,11 @@ export interface Shortcut {
   /** `j`, `?`, `Enter`, `Escape`, `Ctrl+Enter`, `g`… */
   key: string
   /** Message key for the help overlay; absent: not listed. */
-  help?: string
+  help?: string | (() => string)
   /** How the key stands in the overlay, where one line speaks for several. */
   shown?: string
+  /** Absent: always. */
+  when?: () => boolean
   /** Also inside a text field. */
   always?: boolean
   run: () => void
@@ -21,7 +23,7 @@ export function toggleHelp(): void {
 }
 
 export function shortcutsShown(): Shortcut[] {
-  return active.value.flat().filter((shortcut) => shortcut.help)
+  return active.value.flat().filter((shortcut) => shortcut.help && shortcut.when?.() !== false)
 }
 
 /** An IME swallows keys while it composes: `isComposing`, or keyCode 229 in older engines. */
@@ -48,7 +50,7 @@ function ownsKey(target: EventTarget | null, key: string): boolean {
 export function handle(event: KeyboardEvent, shortcuts: Shortcut[]): boolean {
   if (composing(event) || event.defaultPrevented) return false
   const key = nameOf(event)
-  const found = shortcuts.find((shortcut) => shortcut.key === key)
+  const found = shortcuts.find((shortcut) => shortcut.key === key && shortcut.when?.() !== false)
   if (!found || (inText(event.target) && !found.always) || ownsKey(event.target, key)) return false
   event.preventDefault()
   found.run()

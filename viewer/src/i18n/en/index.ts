@@ -6,6 +6,7 @@ import { duty } from './duty'
 import { ecg } from './ecg'
 import { ecgReport } from './ecgReport'
 import { held } from './held'
+import { labDesk } from './labDesk'
 import { patients } from './patients'
 import { reading } from './reading'
 import { shell } from './shell'
@@ -14,4 +15,4 @@ import { township } from './township'
 import { upload } from './upload'
 import { worklist } from './worklist'
 
-export const en: Same<typeof zh> = { ...common, shell, worklist, reading, township, upload, system, refusal, held, duty, ecg, ecgReport, patients, admin, audit }
+export const en: Same<typeof zh> = { ...common, shell, worklist, reading, township, upload, system, refusal, held, duty, ecg, ecgReport, labDesk, patients, admin, audit }

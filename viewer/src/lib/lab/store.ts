@@ -1,0 +1,63 @@
+/** The results of one examination while they are read: loaded, told of changes, acted upon one thing at a time. */
+import { computed, ref, shallowRef } from 'vue'
+import { chooseResult, readResults, remarkResult, rerunResult, unverifyResult, verifyResults, type LabResults } from '@/api/lab'
+import { onChanged } from '@/api/live'
+
+export function useLabSheet(taskId: string) {
+  const results = shallowRef<LabResults | null>(null)
+  const problem = shallowRef<unknown>(null)
+  const busy = ref(false)
+  let examination = ''
+  let asked = 0
+
+  async function load(): Promise<void> {
+    if (!examination) return
+    const mine = ++asked
+    try {
+      const answer = await readResults(examination)
+      if (mine === asked) results.value = answer
+    } catch (error) {
+      if (mine === asked) problem.value = error
+    }
+  }
+
+  function open(id: string): Promise<void> {
+    examination = id
+    return load()
+  }
+
+  /** True when it was done. What moved on meanwhile is shown as it is now, beside what was refused. */
+  async function act(work: () => Promise<unknown>): Promise<boolean> {
+    if (busy.value) return false
+    busy.value = true
+    problem.value = null
+    try {
+      await work()
+      return true
+    } catch (error) {
+      problem.value = error
+      return false
+    } finally {
+      await load()
+      busy.value = false
+    }
+  }
+
+  onChanged(['lab', 'worklist'], () => void load())
+
+  return {
+    results,
+    problem,
+    busy,
+    items: computed(() => results.value?.items ?? []),
+    open,
+    load,
+    verify: (ids: string[], reason = '') => act(() => verifyResults(taskId, ids, reason)),
+    unverify: (id: string, reason: string) => act(() => unverifyResult(taskId, id, reason)),
+    choose: (id: string, reason: string) => act(() => chooseResult(taskId, id, reason)),
+    remark: (id: string, text: string) => act(() => remarkResult(taskId, id, text)),
+    rerun: (id: string, reason: string, newSpecimen: boolean) => act(() => rerunResult(taskId, id, reason, newSpecimen)),
+  }
+}
+
+export type LabSheet = ReturnType<typeof useLabSheet>
