@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
+_IN_VAIN = 8  # ENQs without a frame between them, before a line is answered at a pace
+_PACE_S = 0.05
 _ABORTED = ("T", "R", "E")  # L-3 of a message whose sender or receiver broke it off (LIS2-A2 §13.3)
 
 
@@ -79,7 +81,7 @@ class Connection(asyncio.Protocol):
         )
         self._refused: tuple[str, str] | None = None  # why this transfer is taken no further
         self._questions = Questions(server, self)
-        self._in_hand = 0
+        self._in_hand = self._asked_in_vain = 0
         self._refusals = 0
         self._timer: asyncio.TimerHandle | None = None
         self._work: deque[Callable[[], Awaitable[None]]] = deque()
@@ -153,7 +155,9 @@ class Connection(asyncio.Protocol):
                 self._do(self._decide_enquiry)
             case Arrived(frame):
                 self._take_frame(frame)
-            case Ended(cause):
+            case Ended(cause, refusal):
+                if refusal:
+                    self._server.tell("astm.refusal", self.door, "frames", refusal, **self._who())
                 self._do(lambda: self._end(cause))
             case Stray():
                 explanation = "frames without ENQ: the analyser must ask before it sends (LIS1-A §6.2)"
@@ -189,6 +193,9 @@ class Connection(asyncio.Protocol):
     # asking to send
 
     async def _decide_enquiry(self) -> None:
+        if self._asked_in_vain > _IN_VAIN:
+            await asyncio.sleep(_PACE_S)
+        self._asked_in_vain += 1
         self._answer(accept=self._may_begin())
 
     def _may_begin(self) -> bool:
@@ -209,6 +216,7 @@ class Connection(asyncio.Protocol):
     # frames
 
     def _take_frame(self, frame: Frame) -> None:
+        self._asked_in_vain = 0
         if self._refused is not None:
             self._refuse(*self._refused)
             return
@@ -291,11 +299,14 @@ class Connection(asyncio.Protocol):
 
     async def _end(self, cause: str) -> None:
         """A transfer is over: what it left without an L record is kept too, as what it is."""
-        self._unkept, self._refused = None, None  # what was never acknowledged is its sender's to send again
-        parcel = self._assembly.leave()
+        # Of what was never acknowledged only messages that the next H record ended: their own frames were.
+        left = [one for one in (self._unkept[1] if self._unkept else ()) if one.termination is None]
+        self._unkept, self._refused = None, None
+        last = self._assembly.leave()
         try:
-            if parcel is not None and parcel.carries_something:
-                await self._keep_left(parcel, cause)
+            for parcel in [*left, *([last] if last is not None else ())]:
+                if parcel.carries_something:
+                    await self._keep_left(parcel, cause)
         finally:
             self._take_in_hand(0)
 

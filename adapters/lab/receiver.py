@@ -6,7 +6,7 @@ in an open frame an ENQ or EOT is one only if nothing follows it for `stall_s`.
 """
 
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from adapters.lab.framing import ACK, ENQ, EOT, NAK, STX, Frame, Trouble, find_frame
@@ -52,6 +52,7 @@ class Ended:
     """A transfer is over; `cause` is empty when its sender ended it in order."""
 
     cause: str = ""
+    refusal: str = field(default="", compare=False)  # why its last frame was refused, for a technician
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,7 @@ class Receiver:
         self._last: tuple[int, int] | None = None  # number and CRC of the last frame that was accepted
         self._held: Frame | None = None
         self._touched = False  # anything but ENQ came
-        self._refused = False  # and was not made good
+        self._refused, self._why = False, ""  # and was not made good
         self._open = False  # the last frame ended with ETB
         self._drop()
 
@@ -140,13 +141,16 @@ class Receiver:
         return said + self._advance(now)
 
     def refuse(self, now: float) -> list[Event]:
-        """NAK: not now (LIS1-A §6.2.2), or once more (§6.4.2)."""
+        """NAK: not now (LIS1-A §6.2.2), or once more (§6.4.2). Not said to a sender that has given up meanwhile."""
         said: list[Event] = [Say(bytes((NAK,)))]
         if self.phase is Phase.ENQUIRED:
             self.phase = Phase.NEUTRAL
             self._drop()
             return said
         assert self.phase is Phase.HELD
+        del self._received[: self._blank()]
+        if self._gave_up():
+            said = []
         self.phase, self._held, self._refused = Phase.RECEIVING, None, True
         self._moved_at = now
         return said + self._advance(now)
@@ -163,7 +167,7 @@ class Receiver:
             return self._leave("broken_off")
         if last == ENQ:
             return self._restart()
-        return [self._complain()]
+        return [self._complain("a frame stopped before its end")]
 
     def enquire(self) -> list[Event]:
         """An ENQ was heard by whoever had the line."""
@@ -232,7 +236,10 @@ class Receiver:
             self._received.clear()
             return False
         del self._received[:taken]
-        events.append(self._complain())
+        too_long = isinstance(found, Frame)
+        limit = self._settings.text_limit
+        why = f"a frame is longer than {limit} characters" if too_long else "a checksum is wrong or missing"
+        events.append(self._complain(why))
         return True
 
     def _weigh(self, frame: Frame, events: list[Event]) -> bool:
@@ -240,7 +247,7 @@ class Receiver:
             events.append(Say(bytes((ACK,))))
             return True
         if self._settings.check_frame_numbers and frame.number != self._expected:
-            events.append(self._complain())
+            events.append(self._complain(f"frame {frame.number} came where {self._expected} was due"))
             return True
         self.phase, self._held = Phase.HELD, frame
         events.append(Arrived(frame))
@@ -267,15 +274,15 @@ class Receiver:
         return [*ended, Enquired()]
 
     def _leave(self, cause: str) -> list[Event]:
-        touched = self._touched or self._last is not None
+        touched, why = self._touched or self._last is not None, self._why
         self.phase = Phase.NEUTRAL
         rest = bytes(self._received) if cause != "timeout" else b""
         self._begin()
         self._received += rest
-        return [Ended(cause)] if touched else []
+        return [Ended(cause, why)] if touched else []
 
-    def _complain(self) -> Say:
-        self._refused = True
+    def _complain(self, why: str) -> Say:
+        self._refused, self._why = True, why
         self.refusals += 1
         return Say(bytes((NAK,)))
 

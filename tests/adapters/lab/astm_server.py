@@ -112,13 +112,13 @@ class Served:
             tls=self._tls,
         )
         self.server.start()
-        self._listener = listener
+        self.listener = listener
 
     def __exit__(self, *_: object) -> None:
         self.run(self.server.close(grace_s=1.0))
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join(timeout=5)
-        self._listener.close()
+        self.listener.close()
         self.loop.close()
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:

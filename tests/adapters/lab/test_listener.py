@@ -311,6 +311,24 @@ def test_a_flood_of_enq_is_answered_and_the_line_goes_on(memory: Memory, analyse
     assert memory.kinds() == ["astm.message"]
 
 
+def test_a_sender_that_gives_up_is_told_of_with_what_was_wrong(memory: Memory, analyser: Instrument) -> None:
+    answers = analyser.send_frames([frame(0, BODY)])
+
+    assert answers == ACK + NAK * 6
+    until(lambda: bool(memory.notices))
+    assert memory.notices[0][1]["explanation"] == "frame 0 came where 1 was due"
+
+
+def test_one_that_only_asks_is_answered_at_a_pace_and_others_go_on(memory: Memory, served: Served) -> None:
+    with Instrument(served.port) as asking, Instrument(served.port) as other:
+        asking.say((ENQ + EOT) * 20_000)
+        began = time.monotonic()
+        assert other.send() == ACK * 8
+        assert time.monotonic() - began < 1.0
+        time.sleep(0.5)
+        assert len(asking.hear(20_000)) < 50
+
+
 def test_two_clients_on_one_port_do_not_mix(memory: Memory, served: Served) -> None:
     other = [record.replace("017", "018") for record in RESULTS]
     with Instrument(served.port) as one, Instrument(served.port) as two:
@@ -503,7 +521,7 @@ def test_ten_megabytes_delay_nobody(memory: Memory, served: Served) -> None:
         for one in big:
             heavy.say(one)
             began = time.monotonic()
-            assert light.ask(ENQ) == ACK
+            assert light.ask(ENQ) == light.ask(frame(1, b"H|\\^&\r")) == ACK
             light.say(EOT)
             longest = max(longest, time.monotonic() - began)
             assert heavy.hear() == ACK
