@@ -14,6 +14,7 @@ from gateway.index import DrainMark, Instance, Record, Series, Study
 from gateway.runtime import Runtime
 from gateway.sweep import Leased, NotYet, Task, Together
 from worklists import routing
+from worklists.directory import Kind
 from worklists.examinations import Examination, is_whole
 from worklists.reading import ReadingTask, TaskState
 
@@ -72,8 +73,12 @@ def _too_early(runtime: Runtime, session: Session, found: Sequence[Examination])
             early[examination_id] = due_at
         else:  # later still: received by a clock that was ahead; nobody waits until it is that late
             due[examination_id] = due_at if due_at <= now else now - WRONG_CLOCK
+    # What an analyser says of a specimen is filed whole; more may come at any time, and nobody can know when.
+    from_analysers = {one.id for one in waiting if one.kind is Kind.LABORATORY}
     indexed = _indexed_until(session, due)
     for examination_id, due_at in due.items():
+        if examination_id in from_analysers:
+            continue
         until = indexed.get(examination_id)
         if until is None or until < due_at:
             # Thousands may wait for a drain that has much to do: the longer they did, the less often each looks again.

@@ -12,9 +12,9 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from worklists import critical
+from worklists import critical, routing
 from worklists.directory import Kind
-from worklists.examinations import Examination
+from worklists.examinations import Examination, Priority
 from worklists.laboratory.controlling import Standing
 from worklists.laboratory.results import ControlState, LabResult, ResultStatus, Verification
 from worklists.laboratory.rules import Case, Rules
@@ -158,8 +158,10 @@ def delta_of(one: LabResult, before: LabResult) -> dict[str, Any] | None:
 
 
 def note_critical(session: Session, examination: Examination, result: LabResult, *, now: datetime) -> None:
-    """A critical value opens an event; a correction of one withdraws what was found in the value it replaces."""
+    """A critical value opens an event and is read as urgent; a correction withdraws what the value it replaces opened."""
     if result.critical:
+        if examination.priority is Priority.ROUTINE:
+            routing.set_priority(session, examination, Priority.URGENT)
         found = {
             "item_code": result.item_code,
             "name": result.item.name,

@@ -9,11 +9,14 @@ from sqlalchemy import select
 from adapters.lab.said import Control, MessageKind, StatedOrder
 from gateway.lab.rows import LabHeld, LabHeldReason, LabMessage, MessageState
 from gateway.runtime import Runtime
+from gateway.sweep import sweep_once
+from gateway.tasks import TASKS
 from tests.builders import County, build_county
+from tests.conftest import Clock
 from tests.gateway.lab.saying import file, file_again, message, patient, result, specimen
 from tests.laboratory import NOW, Laboratory, build_laboratory, control_material, register
 from worklists.critical import CriticalEvent, CriticalState
-from worklists.examinations import Examination
+from worklists.examinations import Examination, Priority
 from worklists.laboratory.control import ControlResult, Verdict
 from worklists.laboratory.dictionary import LabItem
 from worklists.laboratory.profiles import AnalyserProfile
@@ -97,6 +100,18 @@ def test_what_is_abnormal_or_critical_waits_with_the_rule_named(runtime: Runtime
     with runtime.reading() as session:
         [event] = session.scalars(select(CriticalEvent))
         assert (event.source_id, event.state, event.found["value"]) == (wbc.id, CriticalState.FOUND, "32.10")
+        assert session.scalars(select(ReadingTask.rank)).one() == Priority.URGENT.rank
+
+
+def test_a_specimen_whose_tests_are_not_all_there_waits_for_a_reader_all_the_same(
+    runtime: Runtime, bench: Bench, clock: Clock
+) -> None:
+    file(runtime, bench[1].bench, message(specimen("B001", CBC[0])))
+    clock.advance(seconds=30)
+    sweep_once(runtime, TASKS)
+
+    with runtime.reading() as session:
+        assert session.scalars(select(ReadingTask.state)).one() is TaskState.WAITING
 
 
 def test_a_correction_is_another_version_and_withdraws_the_critical_event(
