@@ -1,7 +1,7 @@
 """A serial line at one end, the county at the other: bytes both ways, unchanged, on a computer beside the analyser.
 
 The analyser keeps its results for as long as nobody acknowledges them, so nothing is stored here. While the county
-cannot be reached an ENQ is answered with NAK: busy, ask again in ten seconds (LIS1-A §6.2.2); analysers that hear
+cannot be reached an ENQ is answered with NAK: busy, ask again in ten seconds (LIS1-A §8.2); analysers that hear
 nothing at all give up after a few tries and want somebody to press a key. What belongs to a transfer that was cut by
 a new connection is not passed on: its frames would be stray at the county. Other protocols than ASTM: `astm` False.
 """

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from adapters.errors import Malformed
 from adapters.lab.framing import Frame
 
-LETTERS = b"HPORCQLMS"  # LIS2-A2 §5.5
+LETTERS = b"HPORCQLMS"  # LIS2-A2 §5
 _LINE = re.compile(rb"([^\r\n]*)([\r\n]*)")
 _HEADER_LIMIT = 4096  # of which H-5 is read at the door; a longer one is kept whole all the same
 _SHOWN = 12  # no more: it may be a person's
@@ -32,7 +32,7 @@ class Parcel:
     frames: int = 0
     letters: str = ""  # of its records, each once, in their order
     header: bytes = b""
-    termination: str | None = None  # L-3 ("" reads as N, LIS2-A2 §13.3); None without an L record
+    termination: str | None = None  # L-3 ("" reads as N, LIS2-A2 §12.3); None without an L record
     digest: "hashlib._Hash" = field(default_factory=hashlib.sha256)
 
     def add(self, data: bytes) -> None:

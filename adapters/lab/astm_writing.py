@@ -2,7 +2,7 @@
 
 In the analyser's own delimiters and character set, with its own words said again: the specimen as it named it
 (O-3 and O-4), itself as receiver (H-10), its version. A specimen without anything to do is answered with an O record
-of report type Y, and a question without any with L-3 "I" (LIS2-A2 §8.4.26, §13.3); L-3 "Q" says that we could not look.
+of report type Y, and a question without any with L-3 "I" (LIS2-A2 §8.4.26, §12.3); L-3 "Q" says that we could not look.
 """
 
 from collections.abc import Iterator, Sequence

@@ -42,7 +42,7 @@ log = structlog.get_logger()
 
 _IN_VAIN = 8  # ENQs without a frame between them, before a line is answered at a pace
 _PACE_S = 0.05
-_ABORTED = ("T", "R", "E")  # L-3 of a message whose sender or receiver broke it off (LIS2-A2 §13.3)
+_ABORTED = ("T", "R", "E")  # L-3 of a message whose sender or receiver broke it off (LIS2-A2 §12.3)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,7 +160,7 @@ class Connection(asyncio.Protocol):
                     self._server.tell("astm.refusal", self.door, "frames", refusal, **self._who())
                 self._do(lambda: self._end(cause))
             case Stray():
-                explanation = "frames without ENQ: the analyser must ask before it sends (LIS1-A §6.2)"
+                explanation = "frames without ENQ: the analyser must ask before it sends (LIS1-A §8.2)"
                 self._server.tell("astm.refusal", self.door, "no_enquiry", explanation)
             case Delivered():
                 self._server.counters.answers["delivered"] += 1

@@ -1,6 +1,6 @@
 """Frames of LIS1-A: STX, a number, text, ETB or ETX, two hexadecimal digits, CR LF; both ways, on bytes.
 
-The checksum is the sum of everything from the number to ETB or ETX, modulo 256 (LIS1-A §6.3.1.3). Lower case digits
+The checksum is the sum of everything from the number to ETB or ETX, modulo 256 (LIS1-A §8.3). Lower case digits
 are read, upper case ones written. A frame is taken as soon as its checksum is there: some analysers send nothing
 behind it, or only one of CR and LF.
 """
@@ -102,7 +102,7 @@ def write_frame(number: int, text: bytes, *, more: bool = False) -> bytes:
 
 
 def write_frames(records: bytes, *, text_limit: int = 240, one_record_each: bool = True) -> list[bytes]:
-    """A message in frames, numbered from 1; `records` each end with CR (LIS1-A §6.3).
+    """A message in frames, numbered from 1; `records` each end with CR (LIS1-A §8.3).
 
     240 characters is what the older E1381 allows, and every analyser takes; LIS1-A allows 64 000.
     """

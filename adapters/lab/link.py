@@ -1,6 +1,6 @@
 """A LIS1-A link whole: who has the line, receiving (`receiver.py`) and sending, contention; pure, for either side.
 
-Bytes and time go in, events come out. The analyser wins a contention (LIS1-A §6.2.7): bidding or sending, we give
+Bytes and time go in, events come out. The analyser wins a contention (LIS1-A §8.2.7): bidding or sending, we give
 way to its ENQ, answer it, and bid again after `after_contention_s`. It may not know that rule and simply wait for
 an ACK, so it gets one at once; one that knows it asks again after a second and gets another.
 """
@@ -135,7 +135,7 @@ class Link:
         if answer in (
             ACK,
             EOT,
-        ):  # EOT: taken, and may it have the line soon (LIS1-A §6.4.3); after this message
+        ):  # EOT: taken, and may it have the line soon (LIS1-A §8.3.5); after this message
             if sent + 1 < len(message.frames):
                 return self._send_frame(message, sent + 1, now)
             self._current = None

@@ -1,7 +1,7 @@
 """The receiving side of a LIS1-A link: bytes and time in, what happened out; no socket, no clock.
 
 After `Enquired` and after `Arrived` nothing is read on until `accept` or `refuse` says what the answer is: an ACK
-may have to wait for a disk. Restricted characters in a text (LIS1-A §6.3.1.2) are borne where the checksum is right;
+may have to wait for a disk. Restricted characters in a text (LIS1-A §8.6) are borne where the checksum is right;
 in an open frame an ENQ or EOT is one only if nothing follows it for `stall_s`.
 """
 
@@ -14,7 +14,7 @@ from adapters.lab.framing import ACK, ENQ, EOT, NAK, STX, Frame, Trouble, find_f
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkSettings:
-    """Times and limits of LIS1-A §6.5; what has no section is ours."""
+    """Times and limits of LIS1-A §8.5; what has no section is ours."""
 
     reply_s: float = 15.0  # the sender waits so long for an answer
     receive_s: float = 30.0  # the receiver waits so long for a frame or EOT
@@ -141,7 +141,7 @@ class Receiver:
         return said + self._advance(now)
 
     def refuse(self, now: float) -> list[Event]:
-        """NAK: not now (LIS1-A §6.2.2), or once more (§6.4.2). Not said to a sender that has given up meanwhile."""
+        """NAK: not now (LIS1-A §8.2), or once more (§8.5). Not said to a sender that has given up meanwhile."""
         said: list[Event] = [Say(bytes((NAK,)))]
         if self.phase is Phase.ENQUIRED:
             self.phase = Phase.NEUTRAL

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 
 from adapters.errors import Malformed
 
-LETTERS = "HPORCQLMS"  # LIS2-A2 §5.5
+LETTERS = "HPORCQLMS"  # LIS2-A2 §5
 _LINE = re.compile(r"[^\r\n]+")
 _SHOWN = 12  # no more: it may be a person's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delimiters:
-    """LIS2-A2 §5.4.1; these are what nearly everybody uses."""
+    """LIS2-A2 §5.4; these are what nearly everybody uses."""
 
     field: str = "|"
     repeat: str = "\\"
@@ -107,7 +107,7 @@ def _record(line: str, delimiters: Delimiters, codec: str) -> Record:
 
 
 def unescape(text: str, delimiters: Delimiters, codec: str = "utf_8") -> str:
-    """LIS2-A2 §5.4.6: &F& &S& &R& &E& &Xhh…&; what is none of them stays, as in "Na & K"."""
+    """LIS2-A2 §5.4: &F& &S& &R& &E& &Xhh…&; what is none of them stays, as in "Na & K"."""
     mark = delimiters.escape
     if not mark or mark not in text:
         return text
@@ -125,7 +125,7 @@ def unescape(text: str, delimiters: Delimiters, codec: str = "utf_8") -> str:
 
 
 def escape(text: str, delimiters: Delimiters) -> str:
-    """The way back, for what we send; control characters become spaces (LIS1-A §6.3.1.2 forbids them)."""
+    """The way back, for what we send; control characters become spaces (LIS1-A §8.6 forbids them)."""
     marks = {delimiters.field: "F", delimiters.component: "S", delimiters.repeat: "R", delimiters.escape: "E"}
     mark = delimiters.escape
     if not mark:

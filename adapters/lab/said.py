@@ -132,7 +132,7 @@ class Specimen:
     results: tuple[StatedResult, ...] = ()
     attachments: tuple[Attachment, ...] = ()
     comments: tuple[str, ...] = ()
-    of_the_maker: tuple[str, ...] = ()  # M and S records (LIS2-A2 §14, §12), as they stand
+    of_the_maker: tuple[str, ...] = ()  # M and S records (LIS2-A2 §14, §13), as they stand
 
 
 class MessageKind(StrEnum):
