@@ -17,12 +17,13 @@ from sqlalchemy.orm.exc import StaleDataError
 from gateway import audit, live, work
 from gateway.audit import Actor, AuditEvent
 from gateway.index import Instance, Record, Series, Study
+from gateway.lab.saying import Said, say_results
 from gateway.runtime import Runtime
 from gateway.tasks import RENDER
 from worklists import reading
 from worklists.access import Subject, visible_to
 from worklists.base import local_date
-from worklists.directory import Person
+from worklists.directory import Kind, Person
 from worklists.errors import NotAllowed, NotFound
 from worklists.examinations import Examination
 from worklists.reading import ReadingTask
@@ -119,11 +120,21 @@ def confirm_late(runtime: Runtime, who: Who, task_id: uuid.UUID) -> None:
 def submit(runtime: Runtime, who: Who, task_id: uuid.UUID, *, revision: int | None) -> None:
     """Hand on the text that was shown at `revision`; None does not ask. Raises DraftChanged."""
 
-    def deed(task: ReadingTask, person: Person, now: datetime) -> None:
+    def deed(session: Session) -> None:
+        task, person = get_task(session, who.subject, task_id), get_person(session, who)
         task.require_shown(revision)
-        task.submit(person, now)
+        submit_in(runtime, session, who, task, person)
 
-    _change(runtime, who, task_id, "report_submitted", deed)
+    in_one(runtime, deed)
+
+
+def submit_in(runtime: Runtime, session: Session, who: Who, task: ReadingTask, person: Person) -> None:
+    """The same in a transaction of the caller's."""
+    now = runtime.now()
+    task.submit(person, now)
+    say(runtime, session, task.examination)  # what could not be signed is not handed on
+    _record(session, who, "report_submitted", task, now)
+    live.bump(session, "worklist")
 
 
 def reject(runtime: Runtime, who: Who, task_id: uuid.UUID, reason: str, *, revision: int | None) -> None:
@@ -160,31 +171,48 @@ def sign(runtime: Runtime, who: Who, task_id: uuid.UUID, *, revision: int | None
     """
 
     def deed(session: Session) -> Report:
-        now = runtime.now()
         task, person = get_task(session, who.subject, task_id), get_person(session, who)
         task.require_shown(revision)
-        examination = task.examination
-        report = sign_report(
-            session,
-            task,
-            signer=person,
-            marks=marks_for(
-                session,
-                examination,
-                on=local_date(examination.studied_at or examination.received_at),
-                print_community_mark=runtime.settings.print_community_mark,
-            ),
-            originals=_originals(session, examination.id),
-            now=now,
-        )
-        work.schedule(session, RENDER, report.id, due_at=now)
-        _record(
-            session, who, "report_signed", task, now, {"report_id": str(report.id), "version": report.version}
-        )
-        live.bump(session, "worklist")
-        return report
+        return sign_in(runtime, session, who, task, person)
 
     return in_one(runtime, deed)
+
+
+def sign_in(runtime: Runtime, session: Session, who: Who, task: ReadingTask, person: Person) -> Report:
+    """The same in a transaction of the caller's."""
+    now = runtime.now()
+    said = say(runtime, session, task.examination)
+    report = sign_report(
+        session,
+        task,
+        signer=person,
+        marks=said.marks,
+        originals=said.originals,
+        results=said.results,
+        critical=said.critical,
+        now=now,
+    )
+    work.schedule(session, RENDER, report.id, due_at=now)
+    detail = {"report_id": str(report.id), "version": report.version}
+    _record(session, who, "report_signed", task, now, detail)
+    live.bump(session, "worklist")
+    return report
+
+
+def say(runtime: Runtime, session: Session, examination: Examination) -> Said:
+    """What is signed besides the text. Raises ResultsWaiting."""
+    marks_community = runtime.settings.print_community_mark
+    if examination.kind is Kind.LABORATORY:
+        return say_results(session, examination, print_community_mark=marks_community)
+    return Said(
+        marks=marks_for(
+            session,
+            examination,
+            on=local_date(examination.studied_at or examination.received_at),
+            print_community_mark=marks_community,
+        ),
+        originals=_originals(session, examination.id),
+    )
 
 
 def note_opening(

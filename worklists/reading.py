@@ -165,7 +165,7 @@ class ReadingTask(Base):
     def submit(self, writer: Person, now: datetime) -> None:
         """Hand the draft to the reviewer."""
         self._require_reading(writer)
-        draft = self._complete_draft()
+        draft = self._complete_draft(writer, now)
         draft.note_writer(writer)
         draft.state = DraftState.SUBMITTED
         draft.rejection_reason = ""
@@ -189,7 +189,7 @@ class ReadingTask(Base):
             self._require(TaskState.SUBMITTED)
         else:
             self._require_reading(signer)
-        draft = self._complete_draft()
+        draft = self._complete_draft(signer, now)
         self.state, self.claimed_until, self.claimed_at = TaskState.SIGNED, None, self.claimed_at or now
         return draft
 
@@ -289,16 +289,34 @@ class ReadingTask(Base):
         if not reviewer.has_role(Role.REVIEWER, self.centre_id):
             raise NotAllowed("reviewer of the centre")
 
+    def _begin_draft(self, writer: Person, now: datetime) -> "Draft":
+        self.draft = Draft(
+            task_id=self.id,
+            findings="",
+            impression="",
+            critical=False,
+            preliminary=False,
+            state=DraftState.DRAFT,
+            saved_at=now,
+            rejection_reason="",
+        )
+        self.draft.note_writer(writer)
+        return self.draft
+
     def _existing_draft(self) -> "Draft":
         if self.draft is None:
             raise ReportIncomplete("findings")
         return self.draft
 
-    def _complete_draft(self) -> "Draft":
-        draft = self._existing_draft()
-        for field in ("findings", "impression"):
-            if not getattr(draft, field).strip():
-                raise ReportIncomplete(field)
+    def _complete_draft(self, writer: Person, now: datetime) -> "Draft":
+        """What a specimen's report says are its results: a comment on them is written only where there is one."""
+        if self.examination.kind is Kind.LABORATORY:
+            draft = self.draft or self._begin_draft(writer, now)
+        else:
+            draft = self._existing_draft()
+            for field in ("findings", "impression"):
+                if not getattr(draft, field).strip():
+                    raise ReportIncomplete(field)
         if self.late_instances:
             raise ReportIncomplete("late_instances")
         return draft

@@ -4,7 +4,7 @@ import hashlib
 import json
 import secrets
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -14,7 +14,7 @@ from sqlalchemy import Connection, ForeignKey, Index, UniqueConstraint, event, i
 from sqlalchemy.orm import Mapped, Mapper, Session, mapped_column, relationship
 
 from worklists.base import Base, local_date, new_id
-from worklists.directory import Centre, Institution, Person
+from worklists.directory import Centre, Institution, Kind, Person
 from worklists.ecg_statements import critical_statements, with_wording
 from worklists.errors import NotFound
 from worklists.examinations import Examination, IdentityChange
@@ -60,7 +60,9 @@ class Report(Base):
     findings: Mapped[str]
     impression: Mapped[str]
     clinical_information: Mapped[str] = mapped_column(default="")
-    content: Mapped[dict[str, Any] | None]  # of an ECG: measurements, statements and their words
+    content: Mapped[
+        dict[str, Any] | None
+    ]  # of an ECG: measurements, statements and their words; of a specimen: results
     patient: Mapped[dict[str, Any]]
     critical: Mapped[bool]
     preliminary: Mapped[bool]
@@ -156,8 +158,15 @@ def sign_report(
     marks: Sequence[Mark],
     originals: Sequence[Original],
     now: datetime,
+    results: Mapping[str, Any] | None = None,
+    critical: bool = False,
 ) -> Report:
-    """Sign what the task's draft says. Marks and manifest are kept as they are now (decision table 1, row 10)."""
+    """Sign what the task's draft says, and a specimen's `results`. Raises AssertionError for a specimen without them.
+
+    Marks and manifest are kept as they are now (decision table 1, row 10).
+    """
+    if (task.examination.kind is Kind.LABORATORY) is (results is None):
+        raise AssertionError("a specimen is signed with its results, and nothing else is")
     draft = task.sign(signer, now)
     examination = task.examination
     if task.centre_id is None:
@@ -175,8 +184,8 @@ def sign_report(
         impression=draft.impression,
         clinical_information=examination.clinical_information,
         patient=examination.patient.identity.as_json(),
-        content=with_wording(session, draft.content),
-        critical=draft.critical or bool(critical_statements(session, draft.content)),
+        content=dict(results) if results is not None else with_wording(session, draft.content),
+        critical=critical or draft.critical or bool(critical_statements(session, draft.content)),
         preliminary=draft.preliminary,
         writer_id=draft.writer_id,
         signed_by_id=signer.id,

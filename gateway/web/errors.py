@@ -31,6 +31,7 @@ from gateway.web.messages import choose_language, say, say_reason
 from worklists.ecg_content import ContentRefused
 from worklists.errors import Conflict, Invalid, NotAllowed, NotFound
 from worklists.laboratory.holding_back import NotOutOfControl
+from worklists.laboratory.reporting import ResultsPending, ResultsWaiting
 from worklists.laboratory.verifying import NotTogether, ResultMovedOn
 from worklists.patient_index import ProposalDecided
 from worklists.reading import (
@@ -102,12 +103,14 @@ PROBLEMS: tuple[tuple[type[Exception], Problem], ...] = (
     (NotDamaged, Problem(status=409, code="not_damaged")),
     (character_sets.AlreadyDecided, Problem(status=409, code="already_resolved")),
     (ProposalDecided, Problem(status=409, code="proposal_decided")),
+    (ResultsPending, Problem(status=409, code="results_pending", facts=("items",))),
     (ResultMovedOn, Problem(status=409, code="result_moved_on", facts=("item",))),
     (NotOutOfControl, Problem(status=409, code="not_out_of_control")),
     (Conflict, Problem(status=409, code="conflict")),
     (ReportIncomplete, Problem(status=422, code="report_incomplete", facts=("field",))),
     (KindNotTaken, Problem(status=422, code="kind_not_taken", facts=("kind",))),
     (NothingAccepted, Problem(status=422, code="nothing_accepted")),
+    (ResultsWaiting, Problem(status=422, code="results_waiting", facts=("items",))),
     (NotTogether, Problem(status=422, code="not_together", facts=("items",))),
     (Invalid, Problem(status=422, code="invalid")),
     (RequestValidationError, Problem(status=422, code="invalid")),
@@ -144,10 +147,16 @@ def answer_error(request: Request, error: Exception) -> Response:
     fields = field_errors(error, language)
     if fields:
         members = {**members, "errors": fields}
-    sentence = say(problem.code, language, {name: _fact(error, name) for name in problem.facts})
+    sentence = sentence_of(error, language)
     return problem_response(
         problem.status, problem.code, sentence, members=members, headers={**problem.headers, **headers}
     )
+
+
+def sentence_of(error: Exception, language: str) -> str:
+    """What somebody is told of it."""
+    problem = find_problem(error)
+    return say(problem.code, language, {name: _fact(error, name) for name in problem.facts})
 
 
 def find_problem(error: Exception) -> Problem:
@@ -180,6 +189,8 @@ def field_errors(error: Exception, language: str) -> list[dict[str, str]]:
         reasons = list(error.reasons.items())
     elif isinstance(error, ContentRefused):
         reasons, facts = list(error.reasons.items()), error.facts
+    elif isinstance(error, ResultsWaiting):
+        reasons = [(code, "waiting") for code in error.waiting]
     elif isinstance(error, ReportIncomplete):
         reasons = [(error.field, "required")]
     elif isinstance(error, RequestValidationError):

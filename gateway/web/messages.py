@@ -37,6 +37,14 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "该检查现为“{state}”状态，不能进行此操作。",
         "The examination is {state}; this cannot be done now.",
     ),
+    "results_waiting": (
+        "还有结果未审核：{items}。",
+        "Some results are not verified yet: {items}.",
+    ),
+    "results_pending": (
+        "还有项目未出结果，请打开后单独签发：{items}。",
+        "Some tests have no result yet; open it to sign what there is: {items}.",
+    ),
     "result_moved_on": (
         "“{item}”的结果已更新或已由他人处理，请看过新的结果再继续。",
         "The result of {item} was replaced or decided about in the meantime. Look at it again before you go on.",
@@ -130,6 +138,7 @@ STATES: Mapping[str, tuple[str, str]] = {
 FIELDS: Mapping[str, tuple[str, str]] = {
     "findings": ("检查所见未填写", "the findings are missing"),
     "impression": ("诊断意见未填写", "the impression is missing"),
+    "results": ("没有可以报告的结果", "there is no result to report"),
     "late_instances": ("有新到的图像未确认", "images that arrived late are not confirmed"),
 }
 
@@ -259,6 +268,7 @@ _CAUSED = ("database_away", "store_away", "broker_away")  # {where} is a cause
 REASONS: Mapping[str, tuple[str, str]] = {
     "required": ("必填。", "It is required."),
     "unusable": ("内容不能使用。", "It cannot be used."),
+    "waiting": ("尚未审核。", "It is not verified yet."),
     "one_by_one": ("须逐项审核。", "It must be verified by itself."),
     "taken": ("已被使用。", "It is already in use."),
     "proposal_decided": (

@@ -125,10 +125,15 @@ def sign(
 ) -> SignedShape:
     with _showing_the_newer(runtime, caller, task_id):
         report = reading.sign(runtime, who_is(caller), task_id, revision=_revision(if_match))
-    wake = getattr(request.app.state, "wake_sweep", None)  # a hint; without it the sweep comes by itself
+    wake_sweep(request)
+    return SignedShape(report_id=report.id, version=report.version)
+
+
+def wake_sweep(request: Request) -> None:
+    """There is something due: a hint, without which the sweep comes by itself."""
+    wake = getattr(request.app.state, "wake_sweep", None)
     if wake is not None:
         wake()
-    return SignedShape(report_id=report.id, version=report.version)
 
 
 def who_is(caller: Caller) -> Who:

@@ -3,6 +3,8 @@
 import secrets
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from fastapi import FastAPI
@@ -15,10 +17,13 @@ from gateway.index import Instance, Record, RecordState, Series, Study
 from gateway.intake import Drain
 from gateway.runtime import Runtime
 from tests.builders import NOW, SHA, County, build_county
+from tests.gateway.lab.saying import file, message, specimen
+from tests.laboratory import Laboratory, build_laboratory, register
 from worklists.access import Wire
 from worklists.base import new_id
 from worklists.directory import Person
 from worklists.examinations import Examination
+from worklists.reading import ReadingTask
 
 Client = Callable[[str], TestClient]
 
@@ -89,6 +94,64 @@ def audited(runtime: Runtime) -> Callable[..., list[str]]:
             return list(session.scalars(query))
 
     return read
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """The county laboratory with one specimen in hand."""
+
+    runtime: Runtime
+    laboratory: Laboratory
+    reader: TestClient
+    task_id: uuid.UUID
+    examination_id: uuid.UUID
+
+    @property
+    def task(self) -> str:
+        return f"/api/v1/tasks/{self.task_id}"
+
+    def sheet(self) -> dict[str, Any]:
+        answer = self.reader.get(f"/api/v1/examinations/{self.examination_id}/results")
+        assert answer.status_code == 200, answer.text
+        return dict(answer.json())
+
+    def item(self, code: str) -> dict[str, Any]:
+        return next(one for one in self.sheet()["items"] if one["item_code"] == code)
+
+    def id_of(self, code: str) -> str:
+        return str(self.item(code)["result"]["id"])
+
+    def post(self, path: str, **body: Any) -> Any:
+        return self.reader.post(f"{self.task}/results/{path}", json=body)
+
+
+@pytest.fixture
+def laboratory(runtime: Runtime, county: County) -> Laboratory:
+    with runtime.sessions.begin() as session:
+        built = build_laboratory(session, county)
+        register(session, county, "B001")
+    return built
+
+
+@pytest.fixture
+def open_desk(runtime: Runtime, laboratory: Laboratory, client: Client) -> Callable[..., Desk]:
+    def begin(*results: Any, claimed: bool = True) -> Desk:
+        file(runtime, laboratory.bench, message(specimen("B001", *results)))
+        with runtime.reading() as session:
+            task = session.scalars(
+                select(ReadingTask)
+                .join(Examination, Examination.id == ReadingTask.examination_id)
+                .where(Examination.accession_number == "B001")
+            ).one()
+        desk = Desk(
+            runtime=runtime, laboratory=laboratory, reader=client("lab"), task_id=task.id,
+            examination_id=task.examination_id,
+        )  # fmt: skip
+        if claimed:
+            assert desk.reader.post(f"{desk.task}/claim").status_code == 200
+        return desk
+
+    return begin
 
 
 def index_instance(runtime: Runtime, examination: Examination, sop_instance_uid: str = "1.2.3") -> None:

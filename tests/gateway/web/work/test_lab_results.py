@@ -2,20 +2,18 @@
 
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
 import pytest
-from fastapi.testclient import TestClient
 from sqlalchemy import select
 
 from gateway.audit import AuditEvent
 from gateway.runtime import Runtime
 from tests.builders import NOW, County, add_agreement, add_person
 from tests.gateway.lab.saying import file, message, result, specimen
-from tests.gateway.web.work.conftest import Client
-from tests.laboratory import Laboratory, build_laboratory, control_material, register
+from tests.gateway.web.work.conftest import Client, Desk
+from tests.laboratory import Laboratory, control_material, register
 from worklists.base import new_id
 from worklists.critical import CriticalEvent, CriticalState
 from worklists.directory import Kind, Role
@@ -26,66 +24,7 @@ from worklists.laboratory.results import RerunRequest
 from worklists.reading import ReadingTask
 from worklists.recognition import Qualification, QualificationResult, RecognitionItem, ScopeLevel
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Desk:
-    """The county laboratory with one specimen in hand."""
-
-    runtime: Runtime
-    laboratory: Laboratory
-    reader: TestClient
-    task_id: uuid.UUID
-    examination_id: uuid.UUID
-
-    @property
-    def task(self) -> str:
-        return f"/api/v1/tasks/{self.task_id}"
-
-    def sheet(self) -> dict[str, Any]:
-        answer = self.reader.get(f"/api/v1/examinations/{self.examination_id}/results")
-        assert answer.status_code == 200, answer.text
-        return dict(answer.json())
-
-    def item(self, code: str) -> dict[str, Any]:
-        return next(one for one in self.sheet()["items"] if one["item_code"] == code)
-
-    def id_of(self, code: str) -> str:
-        return str(self.item(code)["result"]["id"])
-
-    def post(self, path: str, **body: Any) -> Any:
-        return self.reader.post(f"{self.task}/results/{path}", json=body)
-
-
 ABNORMAL = (result("WBC", "32.1"), result("HGB", "128"), result("PLT", "210"))
-
-
-@pytest.fixture
-def laboratory(runtime: Runtime, county: County) -> Laboratory:
-    with runtime.sessions.begin() as session:
-        built = build_laboratory(session, county)
-        register(session, county, "B001")
-    return built
-
-
-@pytest.fixture
-def open_desk(runtime: Runtime, laboratory: Laboratory, client: Client) -> Callable[..., Desk]:
-    def begin(*results: Any, claimed: bool = True) -> Desk:
-        file(runtime, laboratory.bench, message(specimen("B001", *results)))
-        with runtime.reading() as session:
-            task = session.scalars(
-                select(ReadingTask)
-                .join(Examination, Examination.id == ReadingTask.examination_id)
-                .where(Examination.accession_number == "B001")
-            ).one()
-        desk = Desk(
-            runtime=runtime, laboratory=laboratory, reader=client("lab"), task_id=task.id,
-            examination_id=task.examination_id,
-        )  # fmt: skip
-        if claimed:
-            assert desk.reader.post(f"{desk.task}/claim").status_code == 200
-        return desk
-
-    return begin
 
 
 def test_the_sheet_shows_every_item_in_the_panel_s_order(open_desk: Callable[..., Desk]) -> None:
