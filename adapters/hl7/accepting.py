@@ -67,6 +67,8 @@ def is_question(header: Header, body: bytes) -> bool:
 def asks_by_order(header: Header, body: bytes) -> bool:
     """Mindray's haematology analysers ask for a specimen by an order of control code RF without an OBR."""
     separator = header.delimiters.field
+    if len(body) > _LONGEST_SEARCHED:
+        return False
     return bool(_segment(separator, "ORC", "RF").search(body)) and not _segment(separator, "OBR").search(body)
 
 

@@ -39,6 +39,7 @@ _CONDITIONS: dict[Condition, tuple[Verdict, str]] = {
     Condition.RECORD_LOCKED: (Verdict.REJECT, "Application record locked"),
     Condition.INTERNAL: (Verdict.REJECT, "Application internal error"),
 }
+_LONGEST_ACKNOWLEDGEMENT = 65_536
 _TRY_LATER = "cannot take it now, try again later"
 
 
@@ -149,6 +150,15 @@ def write_msa(writer: Writer, header: Header, code: str, refusal: Refusal | None
     places = [*refusal.location.split("^"), "", "", ""][:3]
     inner = (writer.delimiters.subcomponent or " ").join((number, writer.text(words), "HL70357"))
     writer.segment("ERR", component.join([*places, inner]))
+
+
+def msa_code(header: Header, body: bytes) -> str:
+    """MSA-1 of an acknowledgement that was received; "" when it has none."""
+    mark = b"MSA" + header.delimiters.field.encode()
+    for line in body[:_LONGEST_ACKNOWLEDGEMENT].replace(b"\n", b"\r").split(b"\r"):
+        if line.startswith(mark):
+            return line[len(mark) : len(mark) + 2].decode("ascii", "replace")
+    return ""
 
 
 def _location(writer: Writer, location: str) -> str:

@@ -20,6 +20,7 @@ from adapters.hl7.acknowledging import (
     Refusal,
     Verdict,
     acknowledgement_code,
+    msa_code,
     refusal_of,
     write_acknowledgement,
 )
@@ -47,6 +48,7 @@ class Answer:
 
     now: tuple[bytes, ...] = ()
     then: tuple[bytes, ...] = ()
+    acknowledges: bool = False  # what came is the acknowledgement of a message of ours
 
 
 @dataclass(slots=True, kw_only=True)
@@ -110,7 +112,8 @@ class Answering:
             if not isinstance(keeping, bool):
                 await asyncio.shield(keeping)
         if awaited and header.message_type in ANSWERS:
-            return Answer()
+            self._note_heard(header, facts, body)
+            return Answer(acknowledges=True)
         code = acknowledgement_code(header, Verdict.ACCEPT)
         return Answer(now=(write_acknowledgement(header, code, datetime.now(UTC)),) if code else ())
 
@@ -135,6 +138,13 @@ class Answering:
         await self.keep("hl7.message", facts, [body])
         self.counters.messages[header.type] += 1
         self.counters.bytes += len(body)
+
+    def _note_heard(self, header: Header, facts: Mapping[str, Any], body: bytes) -> None:
+        """The peer has answered a message of ours, perhaps with a refusal."""
+        code = msa_code(header, body)
+        if code[1:] in (Verdict.ERROR, Verdict.REJECT):
+            self.counters.refused_by_peers += 1
+            log.warning("message_refused_by_peer", peer_address=facts["peer_address"], code=code)
 
     async def _reply(self, header: Header, admitted: Admitted, body: bytes) -> Answer:
         message = await _maybe_in_thread(

@@ -207,7 +207,8 @@ class Connection(asyncio.Protocol):
         for one in found:
             if one.flaw is not None:
                 self._house.answering.counters.flaws[one.flaw] += 1
-                log.warning("frame_flawed", peer_address=self.door.peer_address, flaw=str(one.flaw))
+                if self._house.answering.notes.is_news(self.door.peer_address, one.flaw):
+                    log.warning("frame_flawed", peer_address=self.door.peer_address, flaw=str(one.flaw))
                 if one.flaw is Flaw.UNFINISHED and not answered:
                     # Its sender began anew, probably with the same message: two answers to one ID would mislead it.
                     self._house.holds(self, -len(one.body))
@@ -271,7 +272,7 @@ class Connection(asyncio.Protocol):
             return
         if answer.now:
             self.transport.write(b"".join(map(frame, answer.now)))
-        elif self._awaiting_since and not answer.then:  # the acknowledgement of ours has come
+        if answer.acknowledges:
             self._awaiting_since = 0.0
         if answer.then:
             if self._outgoing is None:

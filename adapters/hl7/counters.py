@@ -18,4 +18,5 @@ class Counters:
     flaws: Counter[str] = field(default_factory=Counter)  # frames without a message, by flaw
     junk_bytes: int = 0  # between messages
     held_bytes: int = 0  # of messages under way and being answered
+    refused_by_peers: int = 0  # of orders that we sent them
     questions: Counter[str] = field(default_factory=Counter)  # answered: work, no_work

@@ -6,7 +6,7 @@ senders write fewer. Versions 2.1 to 2.8 are read alike.
 
 import codecs
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 
 from adapters.hl7.character_sets import (
@@ -53,6 +53,7 @@ class Header:
 
     delimiters: Delimiters
     fields: tuple[str, ...]
+    read_as: str | None = None  # the set that its characters beyond ASCII were found to be in
 
     def field(self, number: int) -> str:
         """MSH-n, "" when it is not there."""
@@ -146,10 +147,12 @@ def read_header(body: bytes, *, character_set: str | None = None) -> Header:
         header = split_header(line.decode("ascii"))
     else:
         # MSH-18 says how MSH is written: it is ASCII itself, and found by its place when read as anything that fits.
-        header = split_header(decode(line, device=character_set).text)
-        declared = header.declared
-        if declared and not character_set:
-            header = split_header(decode(line, declared=declared).text)
+        text = decode(line, device=character_set)
+        header = split_header(text.text)
+        if header.declared and not character_set:
+            text = decode(line, declared=header.declared)
+            header = split_header(text.text)
+        header = replace(header, read_as=text.codec)
     refuse_declared_wide(header.declared)
     return header
 
@@ -166,7 +169,7 @@ def salvage_header(body: bytes) -> Header | None:
         else head.decode("ascii", "replace")
     )
     line = re.split(r"[\r\n]", text.lstrip(), maxsplit=1)[0]
-    if not line.startswith("MSH") or len(line) < 5 or line[3].isalnum() or line[3].isspace():
+    if not line.startswith("MSH") or len(line) < 5 or not _is_delimiter(line[3]):
         return None
     parts = line.split(line[3])
     return Header(delimiters=Delimiters(field=line[3]), fields=("MSH", line[3], *parts[1:]))
@@ -185,7 +188,7 @@ def split_header(line: str) -> Header:
     if len(line) < 5:
         raise NotAccepted(Condition.REQUIRED_FIELD, "MSH-1 and MSH-2 are missing", "MSH^1^1")
     separator = line[3]
-    if separator.isalnum() or separator.isspace():
+    if not _is_delimiter(separator):
         raise NotAccepted(Condition.DATA_TYPE, "MSH-1 is no delimiter", "MSH^1^1")
     parts = line.split(separator)
     encoding = parts[1].strip()
@@ -193,16 +196,16 @@ def split_header(line: str) -> Header:
     return Header(delimiters=delimiters, fields=("MSH", separator, *parts[1:]))
 
 
+def _is_delimiter(one: str) -> bool:
+    return "!" <= one <= "~" and not one.isalnum()
+
+
 @lru_cache(maxsize=64)
 def _read_delimiters(separator: str, encoding: str) -> Delimiters:
     if not encoding:
         raise NotAccepted(Condition.REQUIRED_FIELD, "MSH-2 is empty", "MSH^1^2")
     used = separator + encoding
-    if (
-        len(set(used)) < len(used)
-        or any(one.isalnum() or one.isspace() for one in encoding)
-        or len(encoding) > 5
-    ):
+    if len(set(used)) < len(used) or not all(map(_is_delimiter, encoding)) or len(encoding) > 5:
         raise NotAccepted(
             Condition.DATA_TYPE,
             "MSH-2 must be up to five different characters, no letters, digits or blanks",

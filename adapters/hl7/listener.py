@@ -31,6 +31,14 @@ log = structlog.get_logger()
 _AT_ONCE = 64  # connections accepted in one turn of the loop
 _PAUSE_S = 1.0  # before accepting again when the system has no more descriptors
 _LOOK_S = 1.0
+_SPARE = 256  # connections beyond the limit, that are being told so
+# An analyser that was switched off says nothing: found out in four minutes.
+_KEEP_ALIVE = (
+    ((socket.SOL_SOCKET, socket.SO_KEEPALIVE), 1),
+    ((socket.IPPROTO_TCP, socket.TCP_KEEPIDLE), 120),
+    ((socket.IPPROTO_TCP, socket.TCP_KEEPINTVL), 30),
+    ((socket.IPPROTO_TCP, socket.TCP_KEEPCNT), 4),
+)
 _OUT_OF_DESCRIPTORS = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
@@ -249,8 +257,13 @@ class MllpServer:
                 self._pause()
                 self._loop.call_later(_PAUSE_S, self._resume)
                 return
+            if len(self._connections) + len(self._handshakes) > self.config.max_connections + _SPARE:
+                connection.close()  # so many knock at once that there is no time to tell each
+                self.counters.connections_refused["limit"] += 1
+                continue
             connection.setblocking(False)
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            for option, value in _KEEP_ALIVE:
+                connection.setsockopt(*option, value)
             handshake = self._loop.create_task(self._connect(connection, str(peer[0])))
             self._handshakes.add(handshake)
             handshake.add_done_callback(self._handshakes.discard)

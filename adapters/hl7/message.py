@@ -12,9 +12,13 @@ import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
+from adapters.hl7.errors import Condition, NotAccepted
 from adapters.hl7.header import Delimiters, Header
 
+MOST_SEGMENTS = 100_000  # a microbiology report has some thousands
 _BLANKS = " \t"
+# As far as anybody looks; what is behind stays together. Senders of nothing but delimiters shall cost no memory.
+_MOST_FIELDS, _MOST_COMPONENTS, _MOST_REPETITIONS = 63, 63, 999
 _JOINED = re.compile(r" (?:PID|PV1|ORC|OBR|OBX|NTE|SPM)\|[^ ]*\|")
 
 
@@ -31,7 +35,7 @@ class Segment:
     def field(self, number: int) -> str:
         """A field as it is written; "" when it is not there."""
         if self._fields is None:
-            self._fields = self.line.split(self._delimiters.field)
+            self._fields = self.line.split(self._delimiters.field, _MOST_FIELDS)
             if self.name == "MSH":
                 self._fields.insert(1, self._delimiters.field)
         return self._fields[number] if number < len(self._fields) else ""
@@ -41,7 +45,8 @@ class Segment:
         raw = self.field(number)
         if not raw:
             return []
-        return raw.split(self._delimiters.repetition) if self._delimiters.repetition else [raw]
+        repetition = self._delimiters.repetition
+        return raw.split(repetition, _MOST_REPETITIONS) if repetition else [raw]
 
     def text(self, number: int, component: int = 1, subcomponent: int = 1) -> str:
         """One value: of the first repetition, its escapes resolved, without blanks about it."""
@@ -59,13 +64,14 @@ class Segment:
             return ""
         inner = components[component - 1]
         if self._delimiters.subcomponent and subcomponent:
-            parts = inner.split(self._delimiters.subcomponent)
+            parts = inner.split(self._delimiters.subcomponent, _MOST_COMPONENTS)
             inner = parts[subcomponent - 1] if subcomponent <= len(parts) else ""
         return self.plain(inner)
 
     def components(self, raw: str) -> list[str]:
         """The components of a repetition, as they are written."""
-        return raw.split(self._delimiters.component) if self._delimiters.component else [raw]
+        component = self._delimiters.component
+        return raw.split(component, _MOST_COMPONENTS) if component else [raw]
 
     def plain(self, raw: str) -> str:
         """Text with its escapes resolved; a value of two quotation marks is an empty one (§2.5.3)."""
@@ -76,15 +82,18 @@ class Segment:
 def split_segments(text: str, header: Header, codec: str = "utf-8") -> tuple[list[Segment], list[str]]:
     """The segments of a message, and what was odd about them; `codec` is how its hexadecimal escapes are read."""
     delimiters = header.delimiters
-    segments: list[Segment] = []
+    lines: list[list[str]] = []
     warnings: list[str] = []
     continued = joined = 0
     for line, is_rest in _lines(text, delimiters.field):
-        if is_rest and segments:
-            segments[-1] = Segment(segments[-1].line + line, delimiters, codec)
+        if is_rest and lines:
+            lines[-1].append(line)
             continued += 1
         else:
-            segments.append(Segment(line, delimiters, codec))
+            lines.append([line])
+        if len(lines) > MOST_SEGMENTS:
+            raise NotAccepted(Condition.INTERNAL, f"the message has more than {MOST_SEGMENTS} segments")
+    segments = [Segment("".join(line), delimiters, codec) for line in lines]
     for segment in segments:
         if delimiters.field == "|" and len(segment.line) < 1 << 16 and _JOINED.search(segment.line):
             joined += 1
@@ -161,8 +170,9 @@ def unescape(raw: str, delimiters: Delimiters, codec: str = "utf-8") -> str:
     return "".join(found)
 
 
-def _meaning(sequence: str, delimiters: Delimiters, codec: str) -> str | None:
-    single = {
+@lru_cache(maxsize=16)
+def _singles(delimiters: Delimiters) -> dict[str, str]:
+    return {
         "F": delimiters.field,
         "S": delimiters.component,
         "T": delimiters.subcomponent,
@@ -171,7 +181,12 @@ def _meaning(sequence: str, delimiters: Delimiters, codec: str) -> str | None:
         "P": delimiters.truncation or "#",
         "H": "",
         "N": "",
-    }.get(sequence)
+        ".br": "\n",
+    }
+
+
+def _meaning(sequence: str, delimiters: Delimiters, codec: str) -> str | None:
+    single = _singles(delimiters).get(sequence)
     if single is not None:
         return single
     if sequence.startswith("X") and _HEX.fullmatch(sequence, 1):

@@ -4,6 +4,7 @@ Values stand as the sender wrote them: structured numbers (SN) with their compar
 codes as their text with the code beside it, all else whole, delimiters inside included.
 """
 
+import re
 from collections.abc import Sequence
 from datetime import tzinfo
 
@@ -13,6 +14,7 @@ from adapters.hl7.values import read_coded, read_coded_field, read_person, read_
 from adapters.lab.said import Attachment, Coded, StatedResult
 
 _CODED_TYPES = ("CE", "CWE", "CNE", "CF")
+_TEN, _POWER = re.compile(r"(?:[xX×*]\s?)?10"), re.compile(r"[+-]?\d+(?:\s?/|\Z)")
 _NO_CODE = Coded()
 
 
@@ -36,7 +38,7 @@ def read_observation(
         value_type=obx.text(2).upper(),
         value=value,
         coded=coded,
-        unit=obx.text(6, subcomponent=0) or obx.text(6, 2, 0),
+        unit=_read_unit(obx),
         reference_range=obx.whole(7),
         flags=tuple(filter(None, (obx.part(raw) for raw in obx.repetitions(8)))),
         status=obx.text(11).upper(),
@@ -49,6 +51,14 @@ def read_observation(
         order_number=order_number,
         comments=tuple(filter(None, (read_comment(one) for one in behind if one.name == "NTE"))),
     )
+
+
+def _read_unit(obx: Segment) -> str:
+    """OBX-6: code, else text. 10^9/L, which the standard wants escaped, is one unit and no code with its text."""
+    first, second = obx.text(6, 1, 0), obx.text(6, 2, 0)
+    if _TEN.fullmatch(first) and _POWER.match(second):
+        return obx.whole(6)
+    return first or second
 
 
 def read_value(obx: Segment) -> tuple[str, Coded | None]:

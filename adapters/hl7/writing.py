@@ -56,8 +56,10 @@ class Writer:
     def __init__(self, to: Header, *, character_set: str | None = None, zone: tzinfo = COUNTY_TIME) -> None:
         """`character_set` is the one that the device is known to use, in any spelling."""
         self._to, self.delimiters, self._zone = to, to.delimiters, zone
-        self._codec = to.codec(character_set) or UTF_8
         self.version = _version_of(to.version)
+        # Analysers of the older versions that declare nothing show GBK.
+        undeclared = GB18030 if self.version < (2, 5) else UTF_8
+        self._codec = to.codec(character_set) or to.read_as or undeclared
         self._segments: list[str] = []
 
     def header(

@@ -89,11 +89,14 @@ class Server:
         tls: TlsServer | None = None,
         on_uvloop: bool = True,
         known: Known | None = None,
+        send_buffer_bytes: int = 0,
         **config: Any,
     ) -> None:
         self.laboratory = MemoryLaboratory()
         self.tls, self._on_uvloop, self._known, self._config = tls, on_uvloop, known, Config(**config)
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
+        if send_buffer_bytes:
+            self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer_bytes)
         self.port = int(self._listener.getsockname()[1])
         self._ready, self._over = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)

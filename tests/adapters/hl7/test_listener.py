@@ -259,7 +259,7 @@ def test_an_idle_connection_is_closed_only_where_that_is_wanted() -> None:
 
 
 def test_who_does_not_read_answers_is_not_read_from_and_in_the_end_cut_off() -> None:
-    with Server(unread_answers_s=1) as server, Peer(server.port, timeout_s=1) as peer:
+    with Server(unread_answers_s=1, send_buffer_bytes=4096) as server, Peer(server.port, timeout_s=1) as peer:
         peer.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         raw = framed(*(oru(str(number)) for number in range(200)))
         most, until_cut = 0, time.monotonic() + 45

@@ -1,13 +1,14 @@
 """Messages are split on their own delimiters, and no character is lost on the way."""
 
 import random
+import time
 
 import pytest
 
 from adapters.hl7.errors import Condition, NotAccepted
 from adapters.hl7.header import STANDARD, Delimiters, read_header
 from adapters.hl7.message import split_segments, unescape
-from adapters.hl7.reading import read_message
+from adapters.hl7.reading import read_attachment, read_message
 from adapters.hl7.writing import escape
 from tests.adapters.hl7.messages import oru
 
@@ -142,3 +143,29 @@ def test_ten_megabytes_in_one_field_are_read() -> None:
     )
     read = read_message(raw)
     assert read.specimens[0].attachments[0].size_bytes == 7_500_000
+
+
+def test_base64_broken_into_lines_takes_no_longer() -> None:
+    began = time.process_time()
+    data = ("QUJD" * 19 + "\n") * 130_000
+    raw = (
+        oru(value="x")
+        .replace(b"||x|", f"||^application^pdf^Base64^{data}|".encode())
+        .replace(b"|NM|", b"|ED|")
+    )
+    assert (
+        len(read_attachment(raw, 0)) == read_message(raw).specimens[0].attachments[0].size_bytes == 7_410_000
+    )
+    assert time.process_time() - began < 10
+
+
+def test_nothing_but_delimiters_costs_little() -> None:
+    for filling in (b"|", b"^", b"~", b"&", b"\\F\\"):
+        began = time.process_time()
+        read_message(oru(value="x").replace(b"||x|", b"||" + filling * 1_000_000 + b"|"))
+        assert time.process_time() - began < 10
+
+
+def test_a_message_of_too_many_segments_is_refused() -> None:
+    with pytest.raises(NotAccepted, match="segments"):
+        read_message(oru() + b"OBX|1|NM|X||1\r" * 100_001)

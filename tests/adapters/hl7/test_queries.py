@@ -77,6 +77,18 @@ def test_all_that_waits_comes_one_by_one(server: Server, peer: Peer) -> None:
     assert peer.is_silent(0.1)
 
 
+def test_a_result_between_two_orders_is_no_acknowledgement(server: Server, peer: Peer) -> None:
+    server.laboratory.work = {"A": WORK, "B": WORK}
+    peer.ask(messages.MINDRAY_QUESTION.replace(b"34567743", b""))
+    first = peer.hear()
+    silent = messages.oru(msh="MSH|^~\\&|L|T|||2026||ORU^R01|1|P|2.5|||NE|NE")
+    peer.send(b"\x0b" + silent + b"\x1c\r")
+    assert peer.is_silent()
+    peer.send(b"\x0b" + acknowledge(first, "ACK^Q03", "AE") + b"\x1c\r")
+    assert fields(peer.hear(), "MSH", "gb18030")[9] == "DSR^Q03"
+    assert server.mllp.counters.refused_by_peers == 1
+
+
 def test_no_work_is_said_in_each_familys_way(server: Server, peer: Peer) -> None:
     check = peer.ask(messages.MINDRAY_QUESTION)
     assert fields(check, "QAK")[1:] == ["SR", "NF"] and peer.is_silent(0.1)

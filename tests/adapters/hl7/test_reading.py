@@ -210,6 +210,17 @@ def test_values_stand_as_they_were_written(kind: str, written: str, value: str) 
     assert (result.value, result.value_type) == (value, kind)
 
 
+@pytest.mark.parametrize(
+    ("written", "unit"),
+    [
+        ("mmol/L", "mmol/L"), ("10*9/L", "10*9/L"), ("10^9/L", "10^9/L"), ("x10^12/L", "x10^12/L"), ("10^3", "10^3"),
+        (r"10\S\9/L", "10^9/L"), ("g/dL^gram per decilitre^UCUM", "g/dL"), ("^mg/L", "mg/L"), ("%^percent", "%"), ("", ""),
+    ],
+)  # fmt: skip
+def test_units_stand_as_they_were_written(written: str, unit: str) -> None:
+    assert only(oru().replace(b"|10*9/L|", f"|{written}|".encode())).results[0].unit == unit
+
+
 def test_a_coded_value_keeps_its_code() -> None:
     result = only(oru(value="260373001^Detected^SCT").replace(b"|NM|", b"|CWE|")).results[0]
     assert result.coded == Coded(code="260373001", text="Detected", system="SCT")
