@@ -10,6 +10,7 @@ from gateway.figures import (
     DatabaseFigures,
     DrainFigures,
     JournalFigures,
+    LabFigures,
     SilentSite,
     StoreFigures,
     SweepFigures,
@@ -28,6 +29,7 @@ CERTIFICATE_WARNING, CERTIFICATE_URGENT = timedelta(days=30), timedelta(days=7)
 NEARLY_FULL = 0.8
 # How long before its end a person hears of it: time to visit a township; to fetch a file.
 EXCEPTION_ENDING, LIST_ENDING = timedelta(days=30), timedelta(days=3)
+HELD_LONG = timedelta(hours=1)  # results that nobody has looked at: somebody waits for them
 NAMED_SITES = 5
 
 
@@ -52,6 +54,7 @@ class Findings:
     database: DatabaseFigures
     sweep: SweepFigures
     silent: Sequence[SilentSite]
+    lab: LabFigures | None
     exceptions: Sequence[DatedException]
     other_nodes: frozenset[str]
     disk_low_bytes: int
@@ -68,7 +71,7 @@ def find_faults(found: Findings) -> list[Fault]:
     """What is wrong now, the worst first."""
     parts = (
         _chest_pain, _away, _listeners, _journal, _node, _disk, _drain, _filing, _work, _returns, _certificates, _tls,
-        _exceptions, _records, _backup, _silent,
+        _exceptions, _records, _backup, _silent, _lab,
     )  # fmt: skip
     faults = [fault for part in parts for fault in part(found)]
     return sorted(faults, key=lambda fault: fault.severity, reverse=True)
@@ -215,7 +218,22 @@ def local_day(moment: datetime) -> str:
 
 def _silent(found: Findings) -> Iterator[Fault]:
     if found.silent:
-        names = "、".join(site.name for site in found.silent[:NAMED_SITES])
-        more = " …" if len(found.silent) > NAMED_SITES else ""
-        since = min(site.last_heard_at for site in found.silent)
-        yield Fault(code="townships_silent", where=names + more, severity="amber", since=since)
+        yield _silence("townships_silent", found.silent)
+
+
+def _lab(found: Findings) -> Iterator[Fault]:
+    if found.lab is None:
+        return
+    oldest = found.lab.oldest_held_at
+    if oldest is not None and found.now - oldest > HELD_LONG:
+        yield Fault(code="lab_held", where=str(found.lab.held), severity="amber", since=oldest)
+    if found.lab.silent:
+        yield _silence("analysers_silent", found.lab.silent)
+
+
+def _silence(code: str, silent: Sequence[SilentSite]) -> Fault:
+    names = "、".join(one.name for one in silent[:NAMED_SITES])
+    more = " …" if len(silent) > NAMED_SITES else ""
+    return Fault(
+        code=code, where=names + more, severity="amber", since=min(one.last_heard_at for one in silent)
+    )

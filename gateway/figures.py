@@ -79,6 +79,15 @@ class SilentSite:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LabFigures:
+    """What of laboratory messages waits for a person, and analysers that fell silent."""
+
+    held: int
+    oldest_held_at: datetime | None
+    silent: tuple[SilentSite, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UntakenFigures:
     """Chest pain that everybody on duty was called to and nobody has taken."""
 
@@ -135,6 +144,7 @@ class Rows:
     oldest_undelivered_at: datetime | None = None
     oldest_record_at: datetime | None = None
     heard: tuple[SiteHeard, ...] = ()
+    lab: LabFigures | None = None
     nodes: tuple[NodeFigures, ...] = ()
     untaken: UntakenFigures | None = None
     backup: BackupFigures | None = None

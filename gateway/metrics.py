@@ -77,7 +77,7 @@ def _listeners(status: Status) -> Iterator[Metric]:
 
 
 def _figures(system: System, now: float) -> Iterator[Metric]:
-    figures, drain, sweep = system.journal, system.drain, system.sweep
+    figures, drain, sweep, lab = system.journal, system.drain, system.sweep, system.lab
     oldest = figures.oldest_unindexed_at
     gauges = (
         (
@@ -128,6 +128,17 @@ def _figures(system: System, now: float) -> Iterator[Metric]:
             _age(system.oldest_undelivered_at, now) if system.database.up else None,
         ),
         ("gateway_work_failing", "Due work that keeps failing", sweep.failing),
+        (
+            "gateway_lab_held",
+            "Laboratory messages and results that wait for a person",
+            lab.held if lab else None,
+        ),
+        (
+            "gateway_lab_oldest_held_seconds",
+            "For how long the oldest of them has waited",
+            _age(lab.oldest_held_at, now) if lab else None,
+        ),
+        ("gateway_lab_silent_analysers", "Analysers that fell silent", len(lab.silent) if lab else None),
     )
     for name, text, value in gauges:
         if value is not None:  # only the database knows

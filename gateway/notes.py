@@ -138,19 +138,26 @@ def _caller(origin: Mapping[str, Any]) -> str:
     return f"{said}^{facility}" if facility else str(said)
 
 
+_EXPLAINED = ("malformed", "too_long")  # causes of ASTM that say less than their explanation
+
+
 def _detail(origin: Mapping[str, Any]) -> str:
     """What the comment said, whose certificate it was; an explanation only where no cause says it better."""
-    words = "certificate" if origin.get("cause") else "explanation"
+    cause = origin.get("cause")
+    words = "certificate" if cause and cause not in _EXPLAINED else "explanation"
     return str(origin.get("comment") or origin.get(words) or "")
 
 
 def _reason(origin: Mapping[str, Any]) -> str:
     """The status of C-STORE, or result/source/reason of A-ASSOCIATE-RJ: a reason means nothing without its source.
 
+    Of an HL7 message, the condition (table 0357).
     Of a connection that never came to that, our own word.
     """
     if "status" in origin:
         return str(origin["status"])
+    if "condition" in origin:
+        return str(origin["condition"])
     if "result" not in origin:
         return str(origin.get("cause", ""))
     return "/".join(str(origin[name]) for name in ("result", "source", "reason") if name in origin)

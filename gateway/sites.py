@@ -9,8 +9,10 @@ from typing import Any
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
-from gateway.figures import SiteHeard
+from gateway.figures import LabFigures, SilentSite, SiteHeard
 from gateway.index import Held, Refusal
+from gateway.lab.admission import MODALITY as LABORATORY
+from gateway.lab.rows import LabHeld
 from gateway.settings import Settings
 from gateway.working_time import WorkingTime
 from worklists.base import COUNTY_TIME
@@ -20,6 +22,7 @@ from worklists.examinations import Association, Examination
 from worklists.reading import ReadingTask, TaskState
 
 SHOWN = 50  # associations and refusals of one device
+LATELY_HEARD = timedelta(days=14)  # an analyser that was not heard for longer is out of use
 REFUSALS_SHOWN = timedelta(days=7)
 _UNREAD = (TaskState.ARRIVING, TaskState.WAITING)
 
@@ -62,9 +65,10 @@ class DeviceFigures:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefusedPeer:
-    """Alike refusals of one caller at the DICOM door.
+    """Alike refusals of one caller.
 
-    `device` is the one registered under its AE title; at its address, when it was refused before it could say one.
+    `device` is the one registered under its AE title or, of an analyser, its sender;
+    at its address, when it was refused before it could say one.
     """
 
     ae_title: str
@@ -133,6 +137,29 @@ def hear_sites(session: Session, now: datetime, rule: SilenceRule) -> list[SiteH
     ]
 
 
+def look_at_laboratory(session: Session, now: datetime, rule: SilenceRule) -> LabFigures:
+    """What waits for a person, and the analysers that were heard lately and fell silent."""
+    held, oldest = session.execute(
+        select(func.count(), func.min(LabHeld.held_at)).where(LabHeld.resolved_at.is_(None))
+    ).one()
+    heard = session.execute(
+        select(Institution.name, Device.name, Device.ae_title, Device.last_heard_at)
+        .join(Institution, Institution.id == Device.institution_id)
+        .where(Device.enabled, Institution.enabled, Device.last_heard_at > now - LATELY_HEARD)
+        .where(or_(Device.modality == LABORATORY, Device.sender != "", Device.profile_code.is_not(None)))
+        .order_by(Device.last_heard_at)
+    )
+    return LabFigures(
+        held=held,
+        oldest_held_at=oldest,
+        silent=tuple(
+            SilentSite(name=f"{site} {name or title}", last_heard_at=at)
+            for site, name, title, at in heard
+            if at and rule.applies(at, now)
+        ),
+    )
+
+
 def look_at_devices(session: Session, institution_id: uuid.UUID) -> list[Device]:
     """The devices of one institution, in the order of their AE titles. Raises NotFound."""
     if session.get(Institution, institution_id) is None:
@@ -155,9 +182,20 @@ def look_at_refusals(session: Session, now: datetime, *, limit: int) -> list[Ref
     ).all()
     callers = {row[0] for row in rows}, {row[1] for row in rows if not row[0]}
     devices = session.scalars(
-        select(Device).where(or_(Device.ae_title.in_(callers[0]), Device.address.in_(callers[1])))
+        select(Device).where(
+            or_(
+                Device.ae_title.in_(callers[0]),
+                Device.sender.in_(callers[0] - {""}),
+                Device.address.in_(callers[1]),
+            )
+        )
     ).all()
-    known = {device.address: device for device in devices} | {device.ae_title: device for device in devices}
+    known = {
+        name: device
+        for device in devices
+        for name in (device.address, device.sender, device.ae_title)
+        if name
+    }
     return [
         RefusedPeer(
             ae_title=title,

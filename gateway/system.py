@@ -24,6 +24,7 @@ from gateway.figures import (
     DatabaseFigures,
     DrainFigures,
     JournalFigures,
+    LabFigures,
     NodeFigures,
     PartFigures,
     Rows,
@@ -70,6 +71,7 @@ class System:
     sweep: SweepFigures
     tasks: dict[str, int]
     returns: dict[str, int]
+    lab: LabFigures | None
     oldest_undelivered_at: datetime | None
     processes: tuple[ProcessFigures, ...]
     nodes: tuple[NodeFigures, ...]
@@ -132,6 +134,7 @@ class Overseer:
             database=DatabaseFigures(kind=runtime.engine.dialect.name, **_part(database, pulse, "database")),
             sweep=self._sweep(rows),
             silent=rows.silent if rows else (),
+            lab=rows.lab if rows else None,
             exceptions=read_exceptions(runtime.settings.directory_snapshot),
             other_nodes=journal.unfiled_nodes(self._journals.get()) - {runtime.settings.node},
             disk_low_bytes=runtime.settings.disk_low_bytes,
@@ -152,6 +155,7 @@ class Overseer:
             sweep=found.sweep,
             tasks=rows.tasks if rows else {},
             returns=rows.returns if rows else {},
+            lab=found.lab,
             oldest_undelivered_at=found.oldest_undelivered_at,
             processes=tuple(read_processes(folder, node=runtime.settings.node, now=now)),
             nodes=rows.nodes if rows else (),
@@ -181,7 +185,8 @@ class Overseer:
         )
         records, size, oldest_unfiled = session.execute(waiting.where(waiting_to_be_filed())).one()
         totals = self._totals.get(None, lambda: _read_totals(session))
-        heard = tuple(sites.hear_sites(session, now, sites.SilenceRule.of(self._runtime.settings)))
+        rule = sites.SilenceRule.of(self._runtime.settings)
+        heard = tuple(sites.hear_sites(session, now, rule))
         return Rows(
             quarantined=session.scalar(quarantined) or 0,
             not_filed_records=records,
@@ -200,6 +205,7 @@ class Overseer:
             ),
             oldest_record_at=session.scalar(select(func.min(Record.received_at))),
             heard=heard,
+            lab=sites.look_at_laboratory(session, now, rule),
             nodes=_read_nodes(session),
             untaken=_read_untaken(session),
             backup=_read_backup(session),

@@ -192,6 +192,14 @@ FAULTS: Mapping[str, tuple[str, str]] = {
         "投递文件夹中有不属于任何设备的内容（{where}）：没有动过；请核对设备的账号。",
         "There is something of no device in the drop folder ({where}); it was left alone. Check the devices' accounts.",
     ),
+    "analysers_silent": (
+        "检验设备在工作时间内长时间没有消息：{where}。",
+        "Analysers of which nothing was heard for a long time in working hours: {where}.",
+    ),
+    "lab_held": (
+        "检验结果待处理：{where} 条已等待一小时以上，请检验中心在“待处理检验”中处理。",
+        "Laboratory results that wait for a person: {where}, the oldest for more than an hour.",
+    ),
     "database_away": (
         "数据库不可用（{where}）：照常接收，恢复后自动入库；阅片和签发暂停。",
         "The database is away ({where}): receiving goes on and is caught up with; reading and signing wait.",

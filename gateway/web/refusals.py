@@ -14,6 +14,10 @@ _WAIT: _Pair = (
     "设备会自动重发；若持续出现请联系信息科。",
     "The device will try again; if it goes on, tell the IT staff.",
 )
+_ONLY_RESULTS: _Pair = (
+    "请在设备的通信设置中选择发送检验结果（ORU^R01、OUL^R22）。",
+    "Let the device's communication settings send results (ORU^R01, OUL^R22).",
+)
 EXPLANATIONS: Mapping[tuple[str, str], tuple[_Pair, _Pair]] = {
     ("association", "1/2"): (
         ("设备提出的不是 DICOM 应用上下文", "The device does not propose the DICOM application context"),
@@ -80,6 +84,49 @@ EXPLANATIONS: Mapping[tuple[str, str], tuple[_Pair, _Pair]] = {
         ("图像数据不完整或已损坏", "The image is cut short or damaged"),
         ("请在设备上重新发送该图像。", "Send the image again from the device."),
     ),
+    ("message", "100"): (
+        (
+            "消息的段顺序不对，或不是 HL7 消息",
+            "The message's segments are out of order, or it is no HL7 message",
+        ),
+        _ASK_MAKER,
+    ),
+    ("message", "101"): (("消息缺少必填内容", "The message lacks something required"), _ASK_MAKER),
+    ("message", "102"): (("消息内容不能读取", "The message cannot be read"), _ASK_MAKER),
+    ("message", "103"): (("消息用了不认识的代码", "The message uses a code that is in no table"), _ASK_MAKER),
+    ("message", "200"): (
+        ("不接收这种类型的消息", "Messages of this type are not taken"),
+        _ONLY_RESULTS,
+    ),
+    ("message", "201"): (("不接收这种事件的消息", "Messages of this event are not taken"), _ONLY_RESULTS),
+    ("message", "202"): (
+        ("消息的处理标识（MSH-11）不认识", "The message's processing ID (MSH-11) is none"),
+        _ASK_MAKER,
+    ),
+    ("message", "203"): (("HL7 版本不支持", "This version of HL7 is not supported"), _ASK_MAKER),
+    ("message", "204"): (
+        ("设备未登记", "The device is not registered"),
+        ("请管理员登记这台设备。", "Ask the administrator to register the device."),
+    ),
+    ("message", "205"): (
+        (
+            "同一消息编号（MSH-10）发来了不同内容",
+            "Another message came under the same control ID (MSH-10)",
+        ),
+        (
+            "请在设备上重新发送该结果；若总是这样，请厂家检查消息编号。",
+            "Send the result again; if it goes on, have the maker check how messages are numbered.",
+        ),
+    ),
+    ("message", "207"): (("消息没有收全，或超过接收上限", "The message is not whole, or too large"), _WAIT),
+    ("message", "malformed"): (
+        ("消息内容不完整或已损坏", "The message is cut short or damaged"),
+        (
+            "请检查串口线、串口服务器和波特率设置；仍被拒请联系厂家。",
+            "Check the cable, the serial server and its baud rate; if it goes on, ask the maker.",
+        ),
+    ),
+    ("message", "too_long"): (("消息超过接收上限", "The message is larger than is taken"), _ASK_MAKER),
     ("file", "name_too_long"): (
         ("文件名过长（最多 255 字节）", "The file's name is too long (255 bytes at most)"),
         ("请改短文件名后再上传。", "Give it a shorter name and upload it again."),
@@ -148,6 +195,60 @@ CAUSES: Mapping[str, tuple[_Pair, _Pair]] = {
         (
             "设备换了地址就请管理员改登记；没有换过，请查是谁在冒用。",
             "If the device has moved, have its address changed; if not, find out who uses its name.",
+        ),
+    ),
+    "sender_unknown": (
+        ("检验设备未登记", "The analyser is not registered"),
+        (
+            "请管理员在“管理 › 设备”登记：填设备自报的发送方名称，或它的地址。",
+            "Have it registered under Administration › Devices: by the name that it gives itself, or its address.",
+        ),
+    ),
+    "sender_ambiguous": (
+        (
+            "登记的检验设备中有多台符合，不能确定是哪一台",
+            "Several registered analysers fit; which one it is cannot be told",
+        ),
+        (
+            "请管理员在设备上补填发送方名称或地址，使各台可以区分。",
+            "Have sender names or addresses entered that tell the analysers apart.",
+        ),
+    ),
+    "device_disabled": (
+        ("该检验设备已停用", "The analyser is disabled"),
+        ("请管理员启用设备。", "Ask the administrator to enable the device."),
+    ),
+    "institution_disabled": (
+        ("该设备所属机构已停用", "The analyser's institution is disabled"),
+        ("请管理员启用机构。", "Ask the administrator to enable the institution."),
+    ),
+    "directory_missing": (("网关暂时不能核对设备", "The gateway could not look the device up"), _WAIT),
+    "no_enquiry": (
+        (
+            "设备没有按 ASTM 规程先询问（ENQ）就发送数据",
+            "The device sends data without asking first (ENQ), as ASTM wants it",
+        ),
+        (
+            "请核对设备的通信协议设置：应为 ASTM E1381/LIS1-A 双向应答；HL7 设备请改用 HL7 端口。",
+            "Set the device to ASTM E1381/LIS1-A with handshake; a device that speaks HL7 uses the HL7 port.",
+        ),
+    ),
+    "no_mllp": (
+        ("连到 HL7 端口的不是 HL7（MLLP）", "What came to the HL7 port is no HL7 (MLLP)"),
+        (
+            "请核对设备的协议和端口：ASTM 设备请改用 ASTM 端口。",
+            "Check the device's protocol and port: a device that speaks ASTM uses the ASTM port.",
+        ),
+    ),
+    "strangers": (
+        ("未登记设备的连接过多", "Too many connections of devices that are not registered"),
+        ("请管理员登记这些设备，或查是谁在连接。", "Have the devices registered, or find out who connects."),
+    ),
+    "limit_of_peer": (
+        ("同一地址的连接过多", "Too many connections from one address"),
+        (
+            "请检查设备或串口服务器是否反复重连而不断开。",
+            "Check whether the device or serial server connects again and again without closing.",
         ),
     ),
     "limit": EXPLANATIONS[("association", "3/2")],

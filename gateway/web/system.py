@@ -212,7 +212,7 @@ class ItRefusal(BaseModel):
 class RefusedPeerShape(BaseModel):
     ae_title: str
     address: str
-    what: Literal["connection", "association", "instance"]
+    what: Literal["connection", "association", "instance", "message"]
     reason: str
     advice: str
     code: str
@@ -369,10 +369,11 @@ def _show_device(device: object, site: Institution) -> ItDevice:
     return ItDevice(**fields, site=ItSite.model_validate(site))
 
 
-_DICOM_DOOR: Mapping[str, Literal["connection", "association", "instance"]] = {
+_AT_THE_DOOR: Mapping[str, Literal["connection", "association", "instance", "message"]] = {
     "connection": "connection",
     "association": "association",
     "instance": "instance",
+    "message": "message",
 }
 
 
@@ -381,7 +382,7 @@ def _show_refused_peer(one: RefusedPeer, language: str) -> RefusedPeerShape:
     return RefusedPeerShape(
         ae_title=one.ae_title,
         address=one.address,
-        what=_DICOM_DOOR[one.what],
+        what=_AT_THE_DOOR[one.what],
         reason=reason,
         advice=advice,
         code=one.reason,

@@ -69,7 +69,7 @@ export interface SystemDevice extends Device {
 
 export interface DeviceRefusal {
   at: Time
-  what: 'connection' | 'association' | 'instance' | 'file'
+  what: 'connection' | 'association' | 'instance' | 'message' | 'file'
   reason: string
   advice: string | null
   sop_instance_uid?: string | null
@@ -80,7 +80,7 @@ export interface DeviceRefusal {
 export interface RefusedPeer {
   ae_title: string
   address: string
-  what: 'connection' | 'association' | 'instance'
+  what: 'connection' | 'association' | 'instance' | 'message'
   reason: string
   advice: string
   code: string

@@ -273,7 +273,7 @@ export interface IdentityBody {
 export interface Refusal {
   at: Time
   device: Device | null
-  what: 'association' | 'instance' | 'file'
+  what: 'connection' | 'association' | 'instance' | 'message' | 'file'
   reason: string
   advice: string | null
   sop_instance_uid: string | null

@@ -38,7 +38,7 @@ const STATUSES: readonly [RegExp, string][] = [
 ]
 
 export interface Refused {
-  what: 'connection' | 'association' | 'instance' | 'file'
+  what: 'connection' | 'association' | 'instance' | 'message' | 'file'
   reason: string
   advice?: string | null
 }

@@ -65,7 +65,7 @@ export const township: Same<typeof zh> = {
   refusedNone: 'Nothing was refused.',
   advice: 'What to do',
   times: '{n} times',
-  what: { association: 'Connection', instance: 'Image', file: 'File' },
+  what: { connection: 'Connection', association: 'Connection', instance: 'Image', message: 'Message', file: 'File' },
   unknownDevice: 'Unregistered device',
   acknowledge: 'Acknowledge',
   acknowledged: 'Acknowledged',

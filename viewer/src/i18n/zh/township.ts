@@ -62,7 +62,7 @@ export const township = {
   refusedNone: '没有被拒收的数据。',
   advice: '怎么办',
   times: '{n} 次',
-  what: { association: '连接', instance: '图像', file: '文件' },
+  what: { connection: '连接', association: '连接', instance: '图像', message: '检验消息', file: '文件' },
   unknownDevice: '未登记的设备',
   acknowledge: '确认收到',
   acknowledged: '已确认收到',
