@@ -122,7 +122,7 @@ class Link:
             if byte == ACK:
                 return self._send_frame(message, 0, now)
             if byte == ENQ:
-                return self._give_way(now)
+                return self._insist(now) if self.settings.is_analyser else self._give_way(now)
             if byte == NAK:
                 return self._try_again_later("busy", now)
         return []  # the end of what it sent before it heard us
@@ -132,10 +132,7 @@ class Link:
         answer = data[0]
         if answer == ENQ:
             return self._give_way(now)
-        if answer in (
-            ACK,
-            EOT,
-        ):  # EOT: taken, and may it have the line soon (LIS1-A §8.3.5); after this message
+        if answer in (ACK, EOT):  # EOT: taken, and may it have the line soon (LIS1-A §8.3.5)
             if sent + 1 < len(message.frames):
                 return self._send_frame(message, sent + 1, now)
             self._current = None
@@ -164,8 +161,14 @@ class Link:
         return []
 
     def _give_way(self, now: float) -> list[Event]:
+        self._put_back(now + self.settings.after_contention_s)
+        return self._receiver.enquire()
+
+    def _insist(self, now: float) -> list[Event]:
+        self._put_back(now + self.settings.analyser_again_s)
+        return []
+
+    def _put_back(self, not_before: float) -> None:
         assert self._current is not None
         self._queue.appendleft(self._current)
-        self._current = None
-        self._not_before = now + self.settings.after_contention_s
-        return self._receiver.enquire()
+        self._current, self._not_before = None, not_before

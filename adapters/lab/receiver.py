@@ -19,7 +19,9 @@ class LinkSettings:
     reply_s: float = 15.0  # the sender waits so long for an answer
     receive_s: float = 30.0  # the receiver waits so long for a frame or EOT
     after_nak_s: float = 10.0  # before another ENQ after NAK
-    after_contention_s: float = 20.0  # before the host bids again; the analyser does after 1 s
+    is_analyser: bool = False  # who wins when both bid; we are the host
+    after_contention_s: float = 20.0  # before the host bids again
+    analyser_again_s: float = 1.0  # before the analyser does
     tries: int = 6  # of one frame
     bids: int = 6  # for one message, before it is given up
     text_limit: int = 64_000

@@ -1,4 +1,4 @@
-"""Sending ASTM messages over TCP as an analyser does, one after the other (LIS1-A §6)."""
+"""Sending ASTM messages over TCP as an analyser does, one after the other (LIS1-A §8)."""
 
 import socket
 import time
@@ -18,7 +18,7 @@ def send(
 
     Raises PeerUnreachable when the line breaks or nobody answers, PeerRejected when frames or bids are refused.
     """
-    settings = settings or LinkSettings()
+    settings = settings or LinkSettings(is_analyser=True)
     try:
         with socket.create_connection((host, port), timeout=settings.reply_s) as line:
             link = Link(settings)

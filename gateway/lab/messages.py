@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from adapters.lab.said import Message, MessageKind
 from gateway import live
 from gateway.index import Record, RecordState
-from gateway.lab.bodies import ASTM_INCOMPLETE, WIRES
+from gateway.lab.bodies import ASTM_INCOMPLETE, HL7, WIRES
 from gateway.lab.filing import file_messages
 from gateway.lab.rows import LabHeld, LabHeldReason, LabMessage, MessageState
 from gateway.records import ReadRecord, new_record
@@ -74,13 +74,18 @@ def _why_not(session: Session, one: ReadRecord, row: LabMessage) -> LabHeldReaso
 
 
 def _known(session: Session, sha256: str, row: LabMessage) -> LabHeldReason | MessageState | None:
-    """The same bytes from the same device are the same message; the same number with others is a contradiction."""
-    if row.device_id is None or not row.control_id:
+    """The same bytes from the same device are the same message; the same number with others is a contradiction.
+
+    Not over ASTM: few analysers number their messages there, and some say the same number each time.
+    """
+    numbered = row.wire == WIRES[HL7]
+    if row.device_id is None or (numbered and not row.control_id):
         return None
+    same = LabMessage.control_id == row.control_id if numbered else Record.sha256 == sha256
     lately = session.execute(
         select(Record.sha256)
         .join(LabMessage, LabMessage.record_id == Record.id)
-        .where(LabMessage.device_id == row.device_id, LabMessage.control_id == row.control_id)
+        .where(LabMessage.device_id == row.device_id, same)
         .where(LabMessage.id != row.id, LabMessage.state != MessageState.DUPLICATE)
         .where(LabMessage.received_at > row.received_at - CONTROL_ID_LASTS)
     ).scalars()

@@ -376,3 +376,29 @@ def test_what_is_to_be_sent_waits_until_the_line_is_free(line: Line) -> None:
     line.take(1, H)
     assert line.send(H) == []
     assert line.hear(EOT) == [Ended(""), Say(ENQ)]
+
+
+def test_host_and_analyser_that_bid_at_once_both_get_through() -> None:
+    host, analyser = Line(), Line(LinkSettings(is_analyser=True))
+    to_analyser, to_host = host.send(H), analyser.send(H)
+    taken: list[str] = []
+    while len(taken) < 4 and host.now < 60:
+        said = {"analyser": heard(to_host), "host": heard(to_analyser)}
+        to_analyser, to_host = [], []
+        for line, name, other in ((host, "host", "analyser"), (analyser, "analyser", "host")):
+            events = line.hear(said[other]) if said[other] else line.wait(0.5)
+            for event in events:
+                if isinstance(event, Enquired | Arrived):
+                    events = [*events, *line.accept()]
+                if isinstance(event, Delivered | Arrived):
+                    taken.append(f"{name} {type(event).__name__}")
+            if name == "host":
+                to_analyser = events
+            else:
+                to_host = events
+
+    assert taken == ["host Arrived", "analyser Delivered", "analyser Arrived", "host Delivered"]
+
+
+def heard(events: list[Event]) -> bytes:
+    return b"".join(event.data for event in events if isinstance(event, Say))

@@ -3,6 +3,7 @@
 import pytest
 from sqlalchemy import select
 
+from gateway.lab.rows import LabMessage, MessageState
 from gateway.runtime import Runtime
 from tests.builders import County, build_county
 from tests.gateway.lab.listening import Hl7Line, drain, listening, oru, tell_listeners
@@ -55,3 +56,22 @@ def test_an_astm_transfer_is_acknowledged_and_becomes_results(runtime: Runtime, 
 
     assert answers == ACK * 6
     assert values(runtime) == {"WBC": "6.21"}
+
+
+def test_an_astm_message_sent_again_after_a_restart_is_filed_once(runtime: Runtime, bench: Bench) -> None:
+    records = (
+        "H|\\^&|7||BC-5300|||||||P|1|20261121143000",
+        "O|1|B001||^^^WBC|R",
+        "R|1|^^^WBC|6.21|10*9/L|4.0 to 10.0|N||F||li||20261121143000",
+        "L|1|N",
+    )
+    other = tuple(record.replace("WBC|6.21|10*9/L", "HGB|142|g/L") for record in records)
+    for said in (records, records, other):
+        with listening(runtime.settings) as ports, Instrument(ports.astm) as line:
+            assert line.send(said) == ACK * 5
+    drain(runtime)
+
+    assert values(runtime) == {"WBC": "6.21", "HGB": "142"}
+    with runtime.reading() as session:
+        states = [one.state for one in session.scalars(select(LabMessage).order_by(LabMessage.received_at))]
+    assert states.count(MessageState.DUPLICATE) == 1
