@@ -21,7 +21,7 @@ from gateway.runtime import open_runtime
 from gateway.settings import Settings
 from gateway.snapshot import write_snapshot
 from worklists.ecg_statements import seed_statements
-from worklists.laboratory.defaults import seed_dictionary
+from worklists.laboratory.defaults import seed_dictionary, seed_profiles
 
 log = structlog.get_logger()
 
@@ -39,6 +39,7 @@ def prepare(settings: Settings, fill: Fill = lambda _session: None) -> None:
             wait_for_turn(session.connection())
             seed_statements(session)
             seed_dictionary(session)
+            seed_profiles(session, runtime.now())
             fill(session)
             tasks.schedule_standing(session, runtime)
             write_snapshot(session, settings.directory_snapshot)

@@ -28,6 +28,7 @@ class Profile:
     units: Mapping[str, str] = field(default_factory=dict)
     flags: Mapping[str, str] = field(default_factory=dict)
     values: Mapping[str, str] = field(default_factory=dict)
+    empty: frozenset[str] = frozenset()
     barcode: str = "barcode"
     controls: tuple[Mapping[str, str], ...] = ()
 
@@ -37,16 +38,20 @@ class Profile:
         return str(known["item"]) if known is not None and known.get("item") else None
 
     def is_ignored(self, result: StatedResult) -> bool:
-        """Of no interest to a report: the mode a test was run in, a histogram's discriminator."""
+        """Of no interest to a report: the mode a test was run in, a histogram's discriminator, what was not measured."""
         known = self._known(result)
-        return known is not None and bool(known.get("ignored") or known.get("flag"))
+        if known is None:
+            return False
+        return bool(known.get("ignored") or known.get("flag")) or result.value.strip() in self.empty
 
     def specimen_flags(self, specimen: Specimen) -> tuple[str, ...]:
         """What the instrument remarks of the whole specimen, as results of their own: "Left Shift?" is true."""
         return tuple(
             result.test.text or result.test.code
             for result in specimen.results
-            if self._is_flag(result) and result.value.strip().upper() not in _FALSE
+            if self._is_flag(result)
+            # Some say it by the value, some by the flag beside an empty value.
+            and (result.value.strip().upper() not in _FALSE or "A" in result.flags)
         )
 
     def _is_flag(self, result: StatedResult) -> bool:
@@ -61,7 +66,11 @@ class Profile:
         return self.values.get(said, said)
 
     def unit(self, result: StatedResult) -> str:
-        return self.units.get(result.unit, result.unit)
+        """In the dictionary's words: by what the unit means at this test, else at this analyser."""
+        known, said = self._known(result) or {}, result.unit.strip()
+        if not said:
+            return str(known.get("unit", ""))
+        return str(known.get("unit_means", {}).get(said) or self.units.get(said, said))
 
     def instrument_flags(self, result: StatedResult) -> tuple[str, ...]:
         """What the instrument remarks of the measurement itself; its opinion of the value is not asked."""
@@ -120,6 +129,7 @@ def understand(version: int, content: Mapping[str, Any]) -> Profile:
         units=content.get("units", {}),
         flags=content.get("flags", {}),
         values=content.get("values", {}),
+        empty=frozenset(content.get("empty", ())),
         barcode=content.get("barcode", "barcode"),
         controls=tuple(content.get("controls", ())),
     )

@@ -7,14 +7,19 @@ Chinese practice, and unconfirmed all.
 
 import csv
 import io
+import json
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from importlib import resources
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from worklists.base import new_id
 from worklists.laboratory.contents import write_item, write_panel
 from worklists.laboratory.dictionary import LabItem, LabPanel
+from worklists.laboratory.profiles import AnalyserProfile, ProfileVersion
 from worklists.laboratory.tables import Row, Tables, read_tables
 from worklists.recognition import RecognitionItem
 
@@ -54,6 +59,28 @@ def recognition_codes() -> dict[str, str]:
     """Code of an item → code under which catalogues of recognition are expected to list it."""
     items = read_default_dictionary().items.values()
     return {one["code"]: one["recognition_item_code"] for one in items if one["recognition_item_code"]}
+
+
+def read_default_profiles() -> list[dict[str, Any]]:
+    """Each as its file has it; `source` says which manual, sample or message it follows."""
+    files = sorted((DATA / "profiles").iterdir(), key=lambda one: one.name)
+    return [json.loads(one.read_text(encoding="utf-8")) for one in files if one.name.endswith(".json")]
+
+
+def seed_profiles(session: Session, now: datetime) -> int:
+    """Lay down the profiles that are not there yet; what a county changed stays. Answers how many were added."""
+    known = set(session.scalars(select(AnalyserProfile.code)))
+    fresh = [one for one in read_default_profiles() if one["code"] not in known]
+    session.add_all(AnalyserProfile(**one, version=1, changed_at=now, enabled=True) for one in fresh)
+    session.flush()
+    session.add_all(
+        ProfileVersion(
+            id=new_id(), profile_code=one["code"], version=1, content=one["content"], changed_at=now, note="shipped"
+        )
+        for one in fresh
+    )  # fmt: skip
+    session.flush()
+    return len(fresh)
 
 
 def _rows(name: str) -> list[dict[str, str]]:

@@ -2,14 +2,17 @@
 
 A device has one profile; `content` is read by `gateway.lab.mapping` alone and is
 
-    {"tests": {reported code: {"item": code} | {"ignored": true} | {"flag": true}},
+    {"tests": {reported code: {"item": code, "unit"?: …, "unit_means"?: {…}} | {"ignored": true} | {"flag": true}},
      "units": {reported unit: dictionary's unit},
      "flags": {reported flag: "L" | "H" | "LL" | "HH" | "A" | "N" | "instrument"},
      "values": {reported text: the dictionary's word},
+     "empty": [what it writes where it has no value],
      "barcode": "barcode" | "placer_number" | "filler_number" | "patient_id",
      "controls": [{"pattern": regular expression over the barcode, "level": "…", "lot"?: "…"}]}
 
-A flag is a remark of the instrument about the whole specimen, sent as a result ("Left Shift?": true).
+`unit` is what a result of this test without a unit is in; `unit_means` what a reported unit is at this test alone: the
+mg/dL of one analyser's UREA are of urea, of another's nitrogen. A flag is a remark of the instrument about the whole
+specimen, sent as a result ("Left Shift?": true).
 """
 
 import uuid
