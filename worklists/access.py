@@ -25,11 +25,11 @@ from enum import StrEnum
 from functools import lru_cache
 
 from sqlalchemy import ColumnElement, Select, exists, false, or_, select, true
-from sqlalchemy.orm import aliased
+from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from worklists.directory import Centre, Device, Institution, Kind, Person, Role
 from worklists.examinations import Examination
-from worklists.laboratory.specimens import LabSpecimen
+from worklists.laboratory.specimens import LabSpecimen, LabTransport
 from worklists.patients import Patient
 from worklists.reading import ReadingTask, TaskState
 from worklists.reports import Report, ReportReturn, ReturnState
@@ -158,13 +158,22 @@ def identities_visible_to(subject: Subject) -> ColumnElement[bool]:
 
 def specimens_visible_to(subject: Subject) -> ColumnElement[bool]:
     """A predicate over `LabSpecimen`."""
+    return _of_specimens(subject, LabSpecimen.institution_id)
+
+
+def transports_visible_to(subject: Subject) -> ColumnElement[bool]:
+    """A predicate over `LabTransport`."""
+    return _of_specimens(subject, LabTransport.institution_id)
+
+
+def _of_specimens(subject: Subject, taken_by: InstrumentedAttribute[uuid.UUID]) -> ColumnElement[bool]:
     if subject.wires is not None:
         return false()
     ways: list[ColumnElement[bool]] = []
     if Role.RADIOGRAPHER in subject.roles:
-        ways.append(LabSpecimen.institution_id == subject.institution_id)
+        ways.append(taken_by == subject.institution_id)
     if subject.centre_ids and subject.roles & {Role.READER, Role.REVIEWER}:
-        ways.append(LabSpecimen.institution_id.in_(tested_at_centres(subject)))
+        ways.append(taken_by.in_(tested_at_centres(subject)))
     return or_(*ways) if ways else false()
 
 

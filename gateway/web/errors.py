@@ -23,15 +23,23 @@ from gateway import character_sets
 from gateway.accounts import LockedOut, NotSignedIn, PasswordTooWeak, WrongCredentials
 from gateway.directory import ChangeMovedOn, FieldErrors
 from gateway.held import AlreadyResolved
+from gateway.lab.receiving import (
+    AlreadyReceived,
+    BarcodeAmbiguous,
+    BarcodeMistyped,
+    BarcodeUnknown,
+    SentElsewhere,
+)
 from gateway.live import TooManySubscribers
 from gateway.retrying import NotDamaged, StillBroken
 from gateway.uploading import KindNotTaken, NothingAccepted
 from gateway.web.limits import TooOften
 from gateway.web.messages import choose_language, say, say_reason
 from worklists.ecg_content import ContentRefused
-from worklists.errors import Conflict, Invalid, NotAllowed, NotFound
+from worklists.errors import Conflict, FieldsRefused, Invalid, NotAllowed, NotFound
 from worklists.laboratory.holding_back import NotOutOfControl
 from worklists.laboratory.reporting import ResultsPending, ResultsWaiting
+from worklists.laboratory.specimens import SpecimenStateForbids
 from worklists.laboratory.verifying import NotTogether, ResultMovedOn
 from worklists.patient_index import ProposalDecided
 from worklists.reading import (
@@ -92,7 +100,13 @@ PROBLEMS: tuple[tuple[type[Exception], Problem], ...] = (
     (PasswordTooWeak, Problem(status=422, code="password_too_weak")),
     (CsrfFailed, Problem(status=403, code="csrf")),
     (NotAllowed, Problem(status=403, code="not_allowed")),
+    (BarcodeMistyped, Problem(status=404, code="barcode_mistyped", facts=("barcode",))),
+    (BarcodeUnknown, Problem(status=404, code="barcode_unknown", facts=("barcode",))),
     (NotFound, Problem(status=404, code="not_found")),
+    (BarcodeAmbiguous, Problem(status=409, code="barcode_ambiguous", facts=("barcode",))),
+    (SentElsewhere, Problem(status=409, code="sent_elsewhere", facts=("site", "lead"))),
+    (AlreadyReceived, Problem(status=409, code="already_received", facts=("at", "by"))),
+    (SpecimenStateForbids, Problem(status=409, code="specimen_state_forbids", facts=("barcode", "state"))),
     (TaskAlreadyClaimed, Problem(status=409, code="task_already_claimed", facts=("claimed_by",))),
     (TaskStateForbids, Problem(status=409, code="task_state_forbids", facts=("state",))),
     (WriterCannotReview, Problem(status=409, code="writer_cannot_review")),
@@ -187,7 +201,7 @@ def field_errors(error: Exception, language: str) -> list[dict[str, str]]:
     facts: Mapping[str, object] = {}
     if isinstance(error, FieldErrors):
         reasons = list(error.reasons.items())
-    elif isinstance(error, ContentRefused):
+    elif isinstance(error, ContentRefused | FieldsRefused):
         reasons, facts = list(error.reasons.items()), error.facts
     elif isinstance(error, ResultsWaiting):
         reasons = [(code, "waiting") for code in error.waiting]

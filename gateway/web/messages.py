@@ -29,6 +29,30 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "内容已被他人更改，请刷新后重试。",
         "Somebody else changed it in the meantime. Reload and try again.",
     ),
+    "barcode_mistyped": (
+        "没有条码 {barcode}：校验位不对，可能扫错或输错，请再扫一次。",
+        "There is no barcode {barcode}: its check digit is wrong, so it was misread or mistyped. Scan again.",
+    ),
+    "barcode_unknown": (
+        "没有登记过条码 {barcode}。请核对标本，或请送检单位补登记。",
+        "No specimen is registered under {barcode}. Check the tube, or ask who sent it to register it.",
+    ),
+    "barcode_ambiguous": (
+        "几家单位都有条码 {barcode}，请选择是哪一份。",
+        "Several institutions have a specimen {barcode}. Choose which one it is.",
+    ),
+    "sent_elsewhere": (
+        "这份标本是{site}的，应送{lead}的检验中心，请转送或退回。",
+        "This specimen is from {site} and belongs to the laboratory of {lead}. Forward it or send it back.",
+    ),
+    "already_received": (
+        "这份标本已在 {at} 由{by}接收过。",
+        "This specimen was already received at {at} by {by}.",
+    ),
+    "specimen_state_forbids": (
+        "标本 {barcode} {state}，不能进行此操作。",
+        "The specimen {barcode} {state}; this cannot be done.",
+    ),
     "task_already_claimed": (
         "该检查已由{claimed_by}领取。",
         "The examination has already been claimed by {claimed_by}.",
@@ -133,6 +157,12 @@ STATES: Mapping[str, tuple[str, str]] = {
     "signed": ("已签发", "signed"),
     "sent_back": ("退回重做", "sent back"),
     "cancelled": ("已取消", "cancelled"),
+    "specimen_registered": ("已登记、尚未送出", "is registered and not sent"),
+    "specimen_in_transit": ("在运送途中", "is on its way"),
+    "specimen_received": ("县级已接收", "was received at the county"),
+    "specimen_in_work": ("已有检验结果", "has results already"),
+    "specimen_rejected": ("已被拒收", "was rejected"),
+    "specimen_cancelled": ("已取消", "was cancelled"),
 }
 
 FIELDS: Mapping[str, tuple[str, str]] = {
@@ -274,6 +304,54 @@ _CAUSED = ("database_away", "store_away", "broker_away")  # {where} is a cause
 
 # what is wrong with one field
 REASONS: Mapping[str, tuple[str, str]] = {
+    "card_checksum": (
+        "身份证号不正确：应为 18 位，且校验位相符。",
+        "It is no identity card number: 18 places whose check digit is right.",
+    ),
+    "card_says_M": ("与身份证号不符：证号表明是男性。", "The card's number says male."),
+    "card_says_F": ("与身份证号不符：证号表明是女性。", "The card's number says female."),
+    "card_birth_date": (
+        "与身份证号不符：证号上是 {card_birth_date}。",
+        "The card's number says {card_birth_date}.",
+    ),
+    "who_is_it": (
+        "请填写身份证号或患者编号；都没有时，须填写性别和出生日期。",
+        "A card's number or a patient number is needed; without either, sex and birth date.",
+    ),
+    "known_name": (
+        "与本院登记（编号 {number}）不符：登记为“{known_name}”。请核对；确需更正的，先更正登记。",
+        "It contradicts what is registered here under {number}: {known_name}.",
+    ),
+    "known_sex": (
+        "与本院登记（编号 {number}，{known_name}）的性别不符。",
+        "It contradicts the sex registered here under {number} ({known_name}).",
+    ),
+    "known_birth_date": (
+        "与本院登记（编号 {number}，{known_name}）不符：登记为 {known_birth_date}。",
+        "It contradicts what is registered here under {number} ({known_name}): {known_birth_date}.",
+    ),
+    "known_national_id": (
+        "与本院登记（编号 {number}，{known_name}）的身份证号 {known_card} 不符。",
+        "It contradicts the card registered here under {number} ({known_name}): {known_card}.",
+    ),
+    "future": ("不能晚于现在。", "It must not be in the future."),
+    "barcode_form": (
+        "条码应为 4 至 32 个字母、数字或 . / + -，不含空格。",
+        "A barcode has 4 to 32 letters, digits or . / + -, and no blanks.",
+    ),
+    "barcode_count": (
+        "条码与标本管数（{tubes}）不符。",
+        "There are {tubes} tubes, and another number of barcodes.",
+    ),
+    "barcode_twice": ("同一条码扫了两次。", "The same barcode was scanned twice."),
+    "barcode_taken": (
+        "该条码已用于 {bearer}（{day} 登记），请换一个标签。",
+        "It is on a specimen of {bearer} already (registered {day}). Take another label.",
+    ),
+    "barcode_taken_elsewhere": (
+        "该条码已被{site}使用，请换一个标签。",
+        "{site} uses it already. Take another label.",
+    ),
     "required": ("必填。", "It is required."),
     "unusable": ("内容不能使用。", "It cannot be used."),
     "waiting": ("尚未审核。", "It is not verified yet."),

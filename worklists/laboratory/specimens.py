@@ -26,6 +26,9 @@ class SpecimenState(StrEnum):
     CANCELLED = "cancelled"
 
 
+_BEFORE_RECEIPT = (SpecimenState.REGISTERED, SpecimenState.IN_TRANSIT)
+
+
 class SpecimenSource(StrEnum):
     PAGE = "page"
     ORDER = "order"  # by HL7
@@ -37,7 +40,9 @@ class SpecimenStateForbids(Conflict):
 
     def __init__(self, specimen: "LabSpecimen"):
         super().__init__(specimen.state)
-        self.barcode, self.state = specimen.barcode, f"specimen_{specimen.state.value}"
+        in_work = specimen.examination_id is not None and specimen.state in _BEFORE_RECEIPT
+        self.barcode = specimen.barcode
+        self.state = "specimen_in_work" if in_work else f"specimen_{specimen.state.value}"
 
 
 class LabSpecimen(Base):
@@ -106,19 +111,21 @@ class LabSpecimen(Base):
 
     def receive(self, person: Person, now: datetime) -> None:
         """Where it is tested; also one that somebody carried there without a transport."""
-        self._require(SpecimenState.REGISTERED, SpecimenState.IN_TRANSIT)
+        self._require(*_BEFORE_RECEIPT)
         self.state, self.received_at, self.received_by = SpecimenState.RECEIVED, now, person
         self.note_step("received", person, now)
 
     def reject(self, person: Person, reason: str, now: datetime) -> None:
         """It cannot be tested; whoever took it is asked for another one."""
-        self._require(SpecimenState.REGISTERED, SpecimenState.IN_TRANSIT, SpecimenState.RECEIVED)
+        self._require(*_BEFORE_RECEIPT, SpecimenState.RECEIVED)
         self.state, self.reason = SpecimenState.REJECTED, _stated(reason)
         self.note_step("rejected", person, now, self.reason)
 
     def cancel(self, person: Person, reason: str, now: datetime) -> None:
         """Not wanted any more: before it is received, or instead of another one for a rejected one."""
-        self._require(SpecimenState.REGISTERED, SpecimenState.IN_TRANSIT, SpecimenState.REJECTED)
+        self._require(*_BEFORE_RECEIPT, SpecimenState.REJECTED)
+        if self.examination_id is not None and self.state is not SpecimenState.REJECTED:
+            raise SpecimenStateForbids(self)  # the township's own bench has tested it
         self.state, self.reason = SpecimenState.CANCELLED, _stated(reason)
         self.note_step("cancelled", person, now, self.reason)
 
