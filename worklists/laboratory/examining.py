@@ -10,11 +10,12 @@ from worklists import routing
 from worklists.base import new_id
 from worklists.directory import Kind, Person
 from worklists.examinations import Examination
-from worklists.laboratory.dictionary import LabPanel
+from worklists.laboratory.dictionary import LabItem, LabPanel
 from worklists.laboratory.results import LabResult
 from worklists.laboratory.specimens import LabSpecimen
 from worklists.reading import TaskState, tasks_of
 
+NAMED = 4  # items of no panel that a worklist names
 MODALITY = "LAB"  # no DICOM modality: what a worklist shows and filters by
 
 
@@ -32,7 +33,7 @@ def open_examination(session: Session, specimen: LabSpecimen, *, now: datetime) 
         accession_number=specimen.barcode,
         modality=MODALITY,
         body_part="",
-        description=_describe(session, specimen.panels),
+        description=_describe(session, specimen),
         procedure_code="",
         studied_at=specimen.collected_at,
         clinical_information=specimen.clinical_information,
@@ -94,8 +95,17 @@ def close_returned(session: Session, specimen: LabSpecimen) -> None:
             task.state = TaskState.CANCELLED
 
 
-def _describe(session: Session, codes: Sequence[str]) -> str:
-    """What was ordered, in the words of the county."""
-    rows = session.execute(select(LabPanel.code, LabPanel.name).where(LabPanel.code.in_(codes)))
-    names = {row.code: row.name for row in rows}
-    return "、".join(names.get(code, code) for code in codes)[:200]
+def _describe(session: Session, specimen: LabSpecimen) -> str:
+    """What was ordered, in the words of the county: panels by name, and what is in none of them in short."""
+    panels = {
+        one.code: one for one in session.scalars(select(LabPanel).where(LabPanel.code.in_(specimen.panels)))
+    }
+    words = [panels[code].name if code in panels else code for code in specimen.panels]
+    covered = {item for one in panels.values() for item in one.items}
+    single = [code for code in specimen.items if code not in covered]
+    if single:
+        items = session.scalars(select(LabItem).where(LabItem.code.in_(single[:NAMED])))
+        short = {one.code: one.abbreviation or one.name for one in items}
+        named = "、".join(short.get(code, code) for code in single[:NAMED])
+        words.append(f"{named} 等 {len(single)} 项" if len(single) > NAMED else named)
+    return "、".join(words)[:200]
