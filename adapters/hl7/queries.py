@@ -96,8 +96,8 @@ def _answer_qry(to: _To, specimens: Sequence[Specimen]) -> Answers:
 
 def _write_found(writer: Writer, to: _To, status: str) -> None:
     write_msa(writer, to.header, "AA")
-    writer.segment("ERR", "0")
-    writer.segment("QAK", "SR", status)
+    writer.padded("ERR", "0", "")
+    writer.padded("QAK", "SR", status, "")
 
 
 def _write_display(to: _To, specimen: Specimen, place: int, *, last: bool) -> bytes:
@@ -109,9 +109,9 @@ def _write_display(to: _To, specimen: Specimen, place: int, *, last: bool) -> by
         if asked is not None:
             writer.raw(asked.line)
     for number, value in _display_lines(specimen, writer):
-        writer.segment("DSP", str(number), "", value)
+        writer.padded("DSP", str(number), "", value, "", "", "")
     # Empty when nothing follows.
-    writer.segment("DSC", "" if last else str(place))
+    writer.padded("DSC", "" if last else str(place), "")
     return writer.bytes()
 
 

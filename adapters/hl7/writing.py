@@ -99,6 +99,10 @@ class Writer:
         """Add a segment of fields that are written already (`text`, `join`)."""
         self._segments.append(self.delimiters.field.join([name, *fields]).rstrip(self.delimiters.field))
 
+    def padded(self, name: str, *fields: str) -> None:
+        """Add a segment with its empty fields at the end: some analysers count them."""
+        self._segments.append(self.delimiters.field.join([name, *fields]))
+
     def raw(self, line: str) -> None:
         """Add a segment as the peer wrote it."""
         self._segments.append(line)
