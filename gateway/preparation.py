@@ -22,6 +22,7 @@ from gateway.settings import Settings
 from gateway.snapshot import write_snapshot
 from worklists.ecg_statements import seed_statements
 from worklists.laboratory.defaults import seed_dictionary, seed_profiles
+from worklists.laboratory.rule_defaults import seed_rules
 
 log = structlog.get_logger()
 
@@ -40,6 +41,7 @@ def prepare(settings: Settings, fill: Fill = lambda _session: None) -> None:
             seed_statements(session)
             seed_dictionary(session)
             seed_profiles(session, runtime.now())
+            seed_rules(session, runtime.now())
             fill(session)
             tasks.schedule_standing(session, runtime)
             write_snapshot(session, settings.directory_snapshot)

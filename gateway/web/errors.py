@@ -30,6 +30,7 @@ from gateway.lab.receiving import (
     BarcodeUnknown,
     SentElsewhere,
 )
+from gateway.lab.rules import NotADraft, NotTried
 from gateway.live import TooManySubscribers
 from gateway.retrying import NotDamaged, StillBroken
 from gateway.uploading import KindNotTaken, NothingAccepted
@@ -120,6 +121,8 @@ PROBLEMS: tuple[tuple[type[Exception], Problem], ...] = (
     (ResultsPending, Problem(status=409, code="results_pending", facts=("items",))),
     (ResultMovedOn, Problem(status=409, code="result_moved_on", facts=("item",))),
     (NotOutOfControl, Problem(status=409, code="not_out_of_control")),
+    (NotADraft, Problem(status=409, code="rules_not_a_draft")),
+    (NotTried, Problem(status=409, code="rules_not_tried")),
     (Conflict, Problem(status=409, code="conflict")),
     (ReportIncomplete, Problem(status=422, code="report_incomplete", facts=("field",))),
     (KindNotTaken, Problem(status=422, code="kind_not_taken", facts=("kind",))),

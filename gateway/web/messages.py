@@ -107,6 +107,14 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "该项已由他人处理或已不成立，请刷新。",
         "Somebody else has decided about it, or it no longer holds. Reload.",
     ),
+    "rules_not_a_draft": (
+        "只有草稿可以修改、试运行或启用；已启用过的版本保留为历史。",
+        "Only a draft can be changed, tried or put live; what was live stays as history.",
+    ),
+    "rules_not_tried": (
+        "请先对当前内容试运行，再启用。",
+        "Try this content on the last results before it goes live.",
+    ),
     "not_out_of_control": (
         "该质控结果并非未处理的失控，或已由他人放行，请刷新。",
         "This control result is not out of control, or somebody has released it. Reload.",

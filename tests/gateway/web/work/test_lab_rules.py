@@ -1,0 +1,117 @@
+"""Rules of verification over HTTP: a draft is tried before it goes live, one is live, history stays."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from gateway.runtime import Runtime
+from tests.builders import County
+from tests.gateway.lab.saying import file, message, result, specimen
+from tests.gateway.web.work.conftest import Client
+from tests.laboratory import NOW, Laboratory, build_laboratory, register
+from worklists.laboratory.results import LabResult, Verification
+
+RULES = "/api/v1/lab/rules"
+
+
+@pytest.fixture
+def lab(runtime: Runtime, county: County) -> Laboratory:
+    with runtime.sessions.begin() as session:
+        return build_laboratory(session, county)
+
+
+def draft(person: TestClient, *rules: dict[str, Any]) -> str:
+    answer = person.post(RULES, json={"content": {"rules": list(rules)}, "note": "放宽范围"})
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["id"])
+
+
+def send(runtime: Runtime, county: County, lab: Laboratory, barcode: str, value: str) -> LabResult:
+    with runtime.sessions.begin() as session:
+        register(session, county, barcode, items=["WBC"])
+    minutes = float(barcode)
+    at = NOW + timedelta(minutes=minutes)
+    file(
+        runtime, lab.bench, message(specimen(barcode, result("WBC", value, observed_at=at))), minutes=minutes
+    )
+    with runtime.reading() as session:
+        return session.query(LabResult).order_by(LabResult.id.desc()).limit(1).one()
+
+
+def test_a_draft_is_tried_on_the_last_results_and_goes_live(
+    runtime: Runtime, county: County, lab: Laboratory, client: Client, audited: Callable[..., list[str]]
+) -> None:
+    assert send(runtime, county, lab, "1", "9.9").verification is Verification.WAITING  # > 9.5
+    assert send(runtime, county, lab, "2", "5.0").verification is Verification.AUTOMATIC
+    head = client("lab_head")
+    rules_id = draft(
+        head, {"code": "range", "percent": 10}, {"code": "critical"}, {"code": "manual_item", "items": ["K"]}
+    )
+
+    early = head.post(f"{RULES}/{rules_id}/go-live")
+    assert (early.status_code, early.json()["code"]) == (409, "rules_not_tried")
+    tried = head.post(f"{RULES}/{rules_id}/dry-run").json()["dry_run"]
+    assert (tried["results"], tried["released"], tried["was_released"], tried["newly_released"]) == (
+        2,
+        2,
+        1,
+        1,
+    )
+    [change] = tried["changes"]
+    assert (change["value"], change["before"], change["after"]) == ("9.90", ["range"], [])
+
+    live = head.post(f"{RULES}/{rules_id}/go-live").json()
+    assert (live["state"], live["version"], live["live_by"]["name"]) == ("live", 2, "何主任")
+    assert send(runtime, county, lab, "3", "9.9").verification is Verification.AUTOMATIC
+    listed = head.get(RULES).json()["items"]
+    assert [(one["version"], one["state"]) for one in listed] == [(2, "live"), (1, "retired")]
+    assert head.get(f"{RULES}/{listed[1]['id']}").json()["content"]["rules"][0]["code"] == "range"
+    assert [action for action in audited() if action.startswith("lab_rules")] == [
+        "lab_rules_drafted", "lab_rules_tried", "lab_rules_went_live",
+    ]  # fmt: skip
+
+
+def test_a_changed_draft_is_tried_again_and_history_is_not_changed(lab: Laboratory, client: Client) -> None:
+    head = client("lab_head")
+    rules_id = draft(head, {"code": "range"})
+    head.post(f"{RULES}/{rules_id}/dry-run")
+    body = {"content": {"rules": [{"code": "range", "percent": 5}]}, "note": "n"}
+    changed = head.put(f"{RULES}/{rules_id}", json=body).json()
+    assert (changed["dry_run"], changed["content"]["rules"][0]["percent"]) == (None, 5.0)
+
+    head.post(f"{RULES}/{rules_id}/dry-run")
+    head.post(f"{RULES}/{rules_id}/go-live")
+    for answer in (
+        head.put(f"{RULES}/{rules_id}", json=body),
+        head.post(f"{RULES}/{rules_id}/dry-run"),
+        head.post(f"{RULES}/{rules_id}/go-live"),
+    ):
+        assert (answer.status_code, answer.json()["code"]) == (409, "rules_not_a_draft")
+
+
+def test_a_draft_without_a_content_begins_as_the_live_rules_are(lab: Laboratory, client: Client) -> None:
+    made = client("admin").post(RULES, json={"note": "从现行规则开始"})
+    assert made.status_code == 201
+    assert [one["code"] for one in made.json()["content"]["rules"]][:2] == ["range", "critical"]
+
+
+def test_what_cannot_be_a_rule_is_refused_by_its_field(lab: Laboratory, client: Client) -> None:
+    body = {"content": {"rules": [{"code": "range"}, {"code": "delta", "items": ["NONE"]}]}}
+    answer = client("lab_head").post(RULES, json=body)
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "rules.1.items")
+
+
+@pytest.mark.parametrize(
+    ("username", "reads", "writes"),
+    [("lab_head", 200, 201), ("admin", 200, 201), ("lab", 200, 403), ("wang", 403, 403), ("reviewer", 403, 403),
+     ("radiographer", 403, 403), ("it", 403, 403)],
+)  # fmt: skip
+def test_rules_are_the_laboratory_s(
+    lab: Laboratory, client: Client, username: str, reads: int, writes: int
+) -> None:
+    person = client(username)
+    assert person.get(RULES).status_code == reads
+    assert person.post(RULES, json={"note": ""}).status_code == writes
