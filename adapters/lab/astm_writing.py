@@ -14,7 +14,7 @@ from adapters.lab.dialect import Dialect
 from adapters.lab.records import Delimiters, Record, escape, read_records
 from adapters.lab.said import Coded, Specimen, StatedPatient
 from adapters.lab.stated import COUNTY_TIME
-from adapters.lab.text import find_codec, read_text
+from adapters.lab.text import codec_of, read_text
 
 _CHINESE = "gb18030"  # for an analyser that showed no more than ASCII
 _ALL = "ALL"
@@ -47,7 +47,7 @@ def read_question(body: bytes, *, character_set: str | None = None) -> Question:
     header, *records = read_records(text.text, text.codec)
     asked = tuple(parts for record in records if record.letter == "Q" for parts in record.repeats(3))
     seen = text.codec if text.codec != "ascii" else _CHINESE
-    return Question(header=header, asked=asked, codec=find_codec(character_set or "") or seen)
+    return Question(header=header, asked=asked, codec=codec_of(character_set or "") or seen)
 
 
 def write_answer(

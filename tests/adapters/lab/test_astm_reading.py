@@ -11,6 +11,7 @@ from adapters.lab.astm_reading import read_message
 from adapters.lab.dialect import Dialect, read_dialect
 from adapters.lab.records import Delimiters, escape, read_delimiters, read_records, unescape
 from adapters.lab.said import Coded, Control, Message, MessageKind, StatedPatient
+from adapters.lab.stated import read_time
 from tests.samples import samples_dir
 
 H = "H|\\^&|||BC-5300^Mindray^5300^01.02^1^RE-7A001234|||||host||P|LIS2-A2|20261122080000"
@@ -347,6 +348,38 @@ def test_a_setting_that_the_bytes_contradict_is_told() -> None:
     assert message.specimens[0].patient is not None
     assert message.specimens[0].patient.name == "=张三"
     assert message.text_in_doubt
+
+
+def test_a_device_set_to_gbk_that_learned_utf_8_is_read() -> None:
+    message = read(H, "P|1||||张三丰", "O|1|K1", "R|1|^^^GLU|1", "L|1", character_set="GBK")
+    assert message.specimens[0].patient is not None
+    assert message.specimens[0].patient.name == "=张三丰"
+    assert message.text_in_doubt
+
+
+@pytest.mark.parametrize(
+    ("stated", "meant"),
+    [
+        ("20261122080500", "2026-11-22T00:05:00"),
+        ("20261122080500+0000", "2026-11-22T08:05:00"),
+        ("202611220805", "2026-11-22T00:05:00"),
+        ("20261122", "2026-11-21T16:00:00"),
+        ("2026-11-22 8:05", "2026-11-22T00:05:00"),
+        ("2026/11/22 08:05:06", "2026-11-22T00:05:06"),
+        ("2026年11月22日 08时05分", "2026-11-22T00:05:00"),
+        ("2026-11-22T08:05:00Z", "2026-11-22T08:05:00"),
+        ("20261322", None),
+        ("20260230", None),
+        ("99999999999999", None),
+        ("00010101", None),
+        ("22/11/2026", None),
+        ("yesterday", None),
+        ("", None),
+    ],
+)
+def test_times_are_read_as_chinas_and_what_no_calendar_has_is_none(stated: str, meant: str | None) -> None:
+    found = read_time(stated)
+    assert (found.replace(tzinfo=None).isoformat() if found else None) == meant
 
 
 def test_a_latin_name_stays_alphabetic() -> None:
