@@ -77,6 +77,8 @@ ACCOUNTS = {"DEMO_ECG": "demo-ecg"}
 
 # Of those that are known by it: whatever analyser speaks from this machine and gives no other name.
 ADDRESSES = {"DEMO_LAB": "127.0.0.1"}
+# It takes whatever analyser speaks from here, in the codes of the county or LOINC, ordered or not.
+BENCH, BENCH_PROFILE = "DEMO_LAB", "generic-codes"
 
 # username, name, institution, roles (with the kind of the centre at that institution)
 PEOPLE: list[tuple[str, str, str, list[tuple[Role, Kind | None]]]] = [
@@ -203,6 +205,8 @@ def _device(
                 character_set=character_set,
                 account=ACCOUNTS.get(title),
                 address=ADDRESSES.get(title),
+                profile_code=BENCH_PROFILE if title == BENCH else None,
+                without_order=title == BENCH,
             )
         )
 

@@ -28,7 +28,6 @@ from worklists.directory import Device, Institution
 from worklists.examinations import Priority
 from worklists.laboratory.control import ControlMaterial
 from worklists.laboratory.dictionary import LabItem, LabPanel
-from worklists.laboratory.profiles import AnalyserProfile
 from worklists.laboratory.specimens import LabSpecimen, SpecimenSource, SpecimenState
 from worklists.patients import PatientIdentity, get_or_create
 
@@ -54,7 +53,7 @@ def make_bench(session: Session, township: Institution, now: datetime) -> None:
                 name=name,
                 modality="LAB",
                 sender=sender,
-                profile_code=profile if session.get(AnalyserProfile, profile) else None,
+                profile_code=profile,
                 address=HERE,
             )
             session.add(device)
