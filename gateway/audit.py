@@ -39,6 +39,7 @@ Action = Literal[
     "examination_opened",
     "original_downloaded",
     "ecg_exported",
+    "lab_message_opened",
     "instances_stored",
     "files_uploaded",
     "held_resolved",

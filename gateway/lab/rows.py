@@ -28,6 +28,7 @@ class LabMessage(Base):
     __table_args__ = (
         Index("ix_lab_message_control", "device_id", "control_id"),
         Index("ix_lab_message_received", "institution_id", "received_at"),
+        Index("ix_lab_message_latest", "received_at", "id"),
     )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)

@@ -242,6 +242,7 @@ export const audit: Same<typeof zhAudit> = {
     examination_opened: 'Examination viewed',
     original_downloaded: 'Original downloaded',
     ecg_exported: 'ECG exported',
+    lab_message_opened: 'Analyser message opened',
     instances_stored: 'Images uploaded',
     files_uploaded: 'Files uploaded',
     held_resolved: 'Held decided',

@@ -240,6 +240,7 @@ export const audit = {
     examination_opened: '查看检查',
     original_downloaded: '下载原件',
     ecg_exported: '导出心电图',
+    lab_message_opened: '查看检验报文',
     instances_stored: '上传影像',
     files_uploaded: '上传文件',
     held_resolved: '处理待核查',
