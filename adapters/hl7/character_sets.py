@@ -134,7 +134,7 @@ def _is_plainly_another(raw: bytes, said: str) -> bool:
     return said not in (ASCII,)
 
 
-_THREE_BYTES = re.compile(rb"(?:[\x00-\x7f]|[\xe2-\xef][\x80-\xbf]{2})+")
+_TWO_BYTES = re.compile(rb"[\xc2-\xdf]")  # begins a character of Latin, Greek, Cyrillic in UTF-8
 _HAN = re.compile(r"[\u4e00-\u9fff]")
 _HIGH_RUN = re.compile(rb"[\x80-\xff]+")
 # Of units in Latin-1, standing alone: ° ± ² ³ µ × ÷. In GB18030 each would swallow what follows.
@@ -144,7 +144,7 @@ _COMMON = re.compile(rb"(?:[\xa1-\xa3][\xa1-\xfe]|[\xb0-\xd7][\xa1-\xfe])+")
 
 
 def _is_han_in_utf_8(raw: bytes) -> bool:
-    return bool(_THREE_BYTES.fullmatch(raw)) and bool(_HAN.search(raw.decode(UTF_8)))
+    return not _TWO_BYTES.search(raw) and bool(_HAN.search(raw.decode(UTF_8)))
 
 
 def _is_chinese(raw: bytes) -> bool:

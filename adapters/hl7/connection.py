@@ -6,6 +6,8 @@ answered, or reads no answers, is not read from until it has.
 """
 
 import asyncio
+import socket
+import struct
 from collections import deque
 from collections.abc import Sequence
 from typing import Protocol
@@ -19,6 +21,7 @@ from adapters.lab.ports import Door
 log = structlog.get_logger()
 
 _TOGETHER = 64  # messages that may wait for one commit
+_NO_LINGERING = struct.pack("ii", 1, 0)
 _TLS_HELLO = b"\x16\x03"
 _MOST_JUNK = 1 << 16  # bytes without a message, until it is clear that this is no MLLP
 _WAITING = 128  # messages of one connection before it is not read from
@@ -185,8 +188,11 @@ class Connection(asyncio.Protocol):
             self.transport.close()
 
     def abort(self) -> None:
-        """Cut the connection."""
+        """Cut the connection; what the peer has not read is forgotten, so that it learns of it at once."""
         self._closing = True
+        if not self.transport.is_closing():
+            found = self.transport.get_extra_info("socket")
+            found.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGERING)
         self.transport.abort()
 
     # frames

@@ -50,8 +50,13 @@ class Segment:
 
     def text(self, number: int, component: int = 1, subcomponent: int = 1) -> str:
         """One value: of the first repetition, its escapes resolved, without blanks about it."""
-        repetitions = self.repetitions(number)
-        return self.part(repetitions[0], component, subcomponent) if repetitions else ""
+        raw = self.field(number)
+        if not raw:
+            return ""
+        repetition = self._delimiters.repetition
+        if repetition and repetition in raw:
+            raw = raw.split(repetition, 1)[0]
+        return self.part(raw, component, subcomponent)
 
     def whole(self, number: int) -> str:
         """A field that is text as a whole, whatever delimiters it has inside."""
@@ -59,14 +64,18 @@ class Segment:
 
     def part(self, raw: str, component: int = 1, subcomponent: int = 1) -> str:
         """One value of a repetition."""
-        components = self.components(raw)
-        if component > len(components):
+        mark, inner_mark = self._delimiters.component, self._delimiters.subcomponent
+        if mark and mark in raw:
+            components = raw.split(mark, _MOST_COMPONENTS)
+            raw = components[component - 1] if component <= len(components) else ""
+        elif component > 1:
             return ""
-        inner = components[component - 1]
-        if self._delimiters.subcomponent and subcomponent:
-            parts = inner.split(self._delimiters.subcomponent, _MOST_COMPONENTS)
-            inner = parts[subcomponent - 1] if subcomponent <= len(parts) else ""
-        return self.plain(inner)
+        if subcomponent and inner_mark and inner_mark in raw:
+            parts = raw.split(inner_mark, _MOST_COMPONENTS)
+            raw = parts[subcomponent - 1] if subcomponent <= len(parts) else ""
+        elif subcomponent > 1:
+            return ""
+        return self.plain(raw) if raw else ""
 
     def components(self, raw: str) -> list[str]:
         """The components of a repetition, as they are written."""

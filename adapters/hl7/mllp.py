@@ -93,8 +93,11 @@ class Framer:
         return found
 
     def settle(self) -> list[Frame]:
-        """Nothing more came for a moment: a message that ended without its 0DH is one."""
-        return self._finish() if self.may_be_complete else []
+        """Nothing more came for a moment: a message that ended without its 0DH is one, one without 0BH is told of."""
+        if self.may_be_complete:
+            return self._finish()
+        head, self._head = (self._head, b"") if self._outside else (b"", self._head)
+        return [Frame(head, Flaw.NO_START)] if head else []
 
     def give_up(self, flaw: Flaw = Flaw.UNFINISHED) -> Frame | None:
         """The message under way will not be whole: its head, if there is one."""

@@ -3,6 +3,7 @@
 The rules of barcodes and of control material are in the docstring of `reading`.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import tzinfo
@@ -227,8 +228,7 @@ def _read_specimen(header: Header, orders: Sequence[_Order], zone: tzinfo, *, tu
         for position, obx, behind in order.observations
     ]
     results = [one for one in found if isinstance(one, StatedResult)]
-    if _kind_of_run(header):
-        results = [_with_name(one) for one in results]
+    results = [_with_name(one, always=bool(_kind_of_run(header))) for one in results]
     return Specimen(
         barcode=next(filter(None, (_barcode(header, order) for order in orders)), ""),
         rack=sac.text(10) if sac else "",
@@ -243,9 +243,15 @@ def _read_specimen(header: Header, orders: Sequence[_Order], zone: tzinfo, *, tu
     )
 
 
-def _with_name(result: StatedResult) -> StatedResult:
-    """Mindray's chemistry analysers have the test's number in OBX-3 and its name in OBX-4."""
-    if result.test.text or not result.sub_id:
+_WORD = re.compile(r"[^\W\d_]{2}")
+
+
+def _with_name(result: StatedResult, *, always: bool) -> StatedResult:
+    """Analysers after Mindray's chemistry manual have the test's number in OBX-3 and its name in OBX-4.
+
+    OBX-4 stays the sub-ID as well: elsewhere it is one, and then mostly a number.
+    """
+    if result.test.text or not result.sub_id or not (always or _WORD.search(result.sub_id)):
         return result
     return replace(result, test=replace(result.test, text=result.sub_id))
 
@@ -271,6 +277,7 @@ def _read_order(orders: Sequence[_Order], spm: Segment | None, zone: tzinfo) -> 
         requester=(read_person(obr, 16) if obr else "") or (read_person(orc, 12) if orc else ""),
         department=(orc.text(17, 2) or orc.text(17) or orc.text(13)) if orc else "",
         ordered_at=read_time(orc.text(9), zone) if orc else None,
+        status=obr.text(25).upper() if obr else "",
         collected_at=read_time(collected, zone) or (read_time(obr.text(7), zone) if obr else None),
         received_at=(read_time(spm.text(18), zone) if spm else None)
         or (read_time(obr.text(14), zone) if obr else None),

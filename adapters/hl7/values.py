@@ -5,6 +5,7 @@ Nothing is guessed: what is no time is None, what is no sex is "".
 
 import re
 from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
+from functools import lru_cache
 
 from adapters.hl7.message import Segment
 from adapters.lab.said import Coded
@@ -22,6 +23,7 @@ _SEXES = {
 _NATIONAL_ID = re.compile(r"\d{15}|\d{17}[0-9Xx]")
 
 
+@lru_cache(maxsize=4096)
 def read_time(text: str, zone: tzinfo) -> datetime | None:
     """A TS or DTM of any precision (HL7 v2.5.1 §2.A.22), aware, in UTC; without its zone it is in ours."""
     found = _TIME.fullmatch(text.strip())
@@ -103,7 +105,8 @@ def read_person(segment: Segment, number: int) -> str:
 
 def read_coded(segment: Segment, raw: str, first: int = 1) -> Coded | None:
     """A CE, CWE or CNE; None when it is empty."""
-    code, text, system = (segment.part(raw, place, 0) for place in (first, first + 1, first + 2))
+    parts = segment.components(raw)[first - 1 : first + 2]
+    code, text, system = [*map(segment.plain, parts), "", "", ""][:3]
     return Coded(code=code, text=text, system=system) if code or text else None
 
 

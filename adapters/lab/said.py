@@ -116,6 +116,7 @@ class StatedOrder:
     ordered_at: datetime | None = None
     collected_at: datetime | None = None
     received_at: datetime | None = None
+    status: str = ""  # of its results together: F, P, C, X… (OBR-25, HL7 table 0123)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -170,6 +170,12 @@ def test_a_message_without_its_start_byte_is_refused_by_its_number(peer: Peer) -
     assert msa(peer.ask(oru("9"))) == ["AA", "9"]
 
 
+def test_a_message_without_any_framing_is_refused_when_its_sender_is_done(peer: Peer) -> None:
+    peer.send(oru("8"))
+    peer.socket.shutdown(socket.SHUT_WR)
+    assert msa(peer.hear()) == ["AE", "8"]
+
+
 def test_a_sender_that_begins_anew_is_answered_for_the_whole_message_alone(
     server: Server, peer: Peer
 ) -> None:

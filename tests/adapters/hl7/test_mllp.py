@@ -77,6 +77,13 @@ def test_a_message_without_its_beginning_is_told_of_with_its_head() -> None:
     assert found == [Frame(MESSAGE, Flaw.NO_START), Frame(MESSAGE)]
 
 
+def test_a_message_without_any_framing_is_told_of_when_nothing_follows() -> None:
+    framer = Framer()
+    assert framer.feed(MESSAGE) == []
+    assert framer.settle() == [Frame(MESSAGE, Flaw.NO_START)]
+    assert framer.settle() == []
+
+
 def test_what_is_too_large_is_passed_over_and_the_next_message_found() -> None:
     framer = Framer(maximum_bytes=10_000)
     found = framer.feed(b"\x0b" + MESSAGE)
