@@ -13,6 +13,7 @@ from adapters.reports.fonts import Fonts
 from adapters.reports.pdf import write_pdf
 from gateway import signing
 from gateway.ecg.report import draw_tracing, find_signed_ecg, key_facts_of, statements_of
+from gateway.lab.printing import table_of
 from gateway.runtime import Runtime
 from worklists import routing
 from worklists.directory import Institution as InstitutionRow
@@ -109,6 +110,7 @@ def report_document(session: Session, report: Report, *, base_url: str) -> Repor
         amendment_note="报告修订" if report.version > 1 and report.state is ReportState.SIGNED else "",
         marks=tuple(_mark(mark) for mark in report.marks),
         key_facts=key_facts_of(report.content),
+        laboratory=table_of(report.content),
         statements=statements_of(report.content, texts=f"{report.findings}\n{report.impression}"),
     )
 

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Literal
 
 from adapters.ecg.paper import Sheet
+from adapters.reports.laboratory import LabTable
 
 Language = Literal["zh", "en"]
 Kind = Literal["imaging", "ecg", "laboratory", "pathology"]
@@ -104,6 +105,7 @@ class ReportDocument:
     key_facts: tuple[KeyFact, ...] = ()
     statements: tuple[str, ...] = ()  # chosen from the centre's list, in its order
     tracing: Tracing | None = None
+    laboratory: LabTable | None = None
     language: Language = "zh"
     time_zone: str = "Asia/Shanghai"
 

@@ -21,6 +21,7 @@ from adapters.ecg.pdf import drawn_curves, printed_sheet
 from adapters.errors import Malformed, Unavailable
 from adapters.reports.document import ReportDocument, Tracing
 from adapters.reports.fonts import Fonts
+from adapters.reports.laboratory import printed_table
 from adapters.reports.manifest import MANIFEST_NAME
 from adapters.reports.printable import make_printable
 
@@ -66,12 +67,18 @@ def write_pdf(document: ReportDocument, *, manifest: bytes, fonts: Fonts) -> byt
 
 def _printed_values(document: ReportDocument) -> dict[str, Any]:
     zone = ZoneInfo(document.time_zone)
-    values = {
-        name: value.astimezone(zone).strftime(TIME_FORMAT) if isinstance(value, datetime) else value
-        for name, value in dataclasses.asdict(dataclasses.replace(document, tracing=None)).items()
-    }
+
+    def show(at: datetime) -> str:
+        return at.astimezone(zone).strftime(TIME_FORMAT)
+
+    plain = dataclasses.asdict(dataclasses.replace(document, tracing=None, laboratory=None))
+    values = {name: show(value) if isinstance(value, datetime) else value for name, value in plain.items()}
     offset = document.signed_at.astimezone(zone).isoformat()[-len("+08:00") :]
-    return values | {"utc_offset": f"UTC{offset}", "tracing": _printed_tracing(document.tracing)}
+    return values | {
+        "utc_offset": f"UTC{offset}",
+        "tracing": _printed_tracing(document.tracing),
+        "laboratory": printed_table(document.laboratory, show) if document.laboratory else None,
+    }
 
 
 def _printed_tracing(tracing: Tracing | None) -> dict[str, Any] | None:

@@ -8,6 +8,7 @@ from fastapi.responses import JSONResponse, StreamingResponse
 
 from gateway import township
 from gateway.finding import look_around
+from gateway.lab.reports_out import write_message
 from gateway.originals import open_original
 from gateway.web.deps import Caller, CallerDep, RuntimeDep
 from gateway.web.shapes import ReportShape
@@ -21,6 +22,7 @@ from worklists.reports import find_renamed
 
 router = APIRouter(prefix="/api/v1/reports/{report_id}", tags=["reports"])
 
+HL7 = "application/hl7-v2; charset=utf-8"
 RETRY_AFTER_S = 2  # a document is typeset and signed in under a second, then indexed
 _READ_BY = {Role.READER, Role.REVIEWER, Role.RADIOGRAPHER, Role.VILLAGE}
 
@@ -74,4 +76,19 @@ def read_document(report_id: uuid.UUID, caller: ReportCallerDep, runtime: Runtim
             "Content-Disposition": f'inline; filename="{report.number}-{report.version}.pdf"',
             "ETag": f'"{record.sha256}"',
         },
+    )
+
+
+@router.get("/oru", responses={200: {"content": {HL7: {}}}})
+def read_message(report_id: uuid.UUID, caller: ReportCallerDep, runtime: RuntimeDep) -> Response:
+    """A laboratory report as `ORU^R01` of HL7 v2.5.1, unframed; 404 for any other."""
+    with runtime.reading() as session:
+        report = township.get_report(session, who_is(caller), report_id)
+        message = write_message(session, report, base_url=runtime.settings.base_url)
+        name = f"{report.number}-{report.version}.hl7"
+    township.open_report(runtime, who_is(caller), report_id)
+    return Response(
+        message,
+        media_type=HL7,
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
     )

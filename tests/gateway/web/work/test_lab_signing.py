@@ -10,15 +10,20 @@ import pytest
 from sqlalchemy import select
 
 from gateway.index import Record
+from gateway.intake import Drain
 from gateway.lab.rows import LabMessage
+from gateway.rendering import render
 from gateway.runtime import Runtime
 from gateway.work import Work
-from tests.builders import NOW, County, waiting_task
+from tests.adapters.reports.pdftools import squeezed
+from tests.builders import NOW, County, signed_report, waiting_task
+from tests.fonts import fonts_dir
 from tests.gateway.lab.saying import file, message, result, specimen
 from tests.gateway.web.work.conftest import Client, Desk
 from tests.laboratory import Laboratory, register
 from worklists.directory import Centre
 from worklists.examinations import Examination
+from worklists.laboratory.dictionary import LabItem
 from worklists.laboratory.specimens import LabSpecimen
 from worklists.reading import ReadingTask
 from worklists.reports import Report, ReportState
@@ -123,6 +128,46 @@ def test_a_critical_result_makes_the_report_critical(
     [report] = reports(runtime)
     assert (report.critical, report.impression) == (True, "请结合临床。")
     assert (report.content or {})["results"][0]["verified_by"] == "郑检验"
+
+
+def test_the_report_is_printed_and_sent_as_it_was_signed(
+    open_desk: Callable[..., Desk], runtime: Runtime, client: Client, audited: Callable[..., list[str]]
+) -> None:
+    desk = open_desk(*NORMAL[:2])
+    sign(desk)
+    [report] = reports(runtime)
+    with runtime.sessions.begin() as session:
+        session.scalars(select(LabItem).where(LabItem.code == "WBC")).one().name = "别的名字"
+
+    folder = runtime.settings.viewer_dir / "fonts"
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    folder.symlink_to(fonts_dir())
+    render(runtime, report.id)
+    Drain(runtime).index_new()
+    township = client("radiographer")
+    pdf = squeezed(township.get(f"/api/v1/reports/{report.id}/pdf").content)
+    for expected in (
+        "检验报告",
+        "白细胞计数",
+        "5.50",
+        "3.5-9.5",
+        "血小板计数（检测中）",
+        "检测机构城东镇卫生院",
+        "自动审核2项",
+    ):
+        assert expected in pdf, expected
+    answer = township.get(f"/api/v1/reports/{report.id}/oru")
+    assert answer.headers["content-type"].startswith("application/hl7-v2")
+    assert "|NM|WBC^白细胞计数^99GW||5.50|10\\S\\9/L|3.5-9.5|N|||F|" in answer.text
+    assert audited(desk.examination_id)[-1] == "report_opened"
+    assert client("west_radiographer").get(f"/api/v1/reports/{report.id}/oru").status_code == 404
+
+
+def test_only_a_laboratory_report_is_an_oru(client: Client, county: County, runtime: Runtime) -> None:
+    with runtime.sessions.begin() as session:
+        about = signed_report(session, county).id
+
+    assert client("radiographer").get(f"/api/v1/reports/{about}/oru").status_code == 404
 
 
 def test_a_correction_after_the_signature_makes_the_next_version(
