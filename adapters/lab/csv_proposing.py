@@ -66,7 +66,7 @@ def sniff(raw: bytes, *, encoding: str = "") -> Proposal:
     return Proposal(
         mapping=CsvMapping(
             layout=Layout.LONG if long or not headed else Layout.WIDE,
-            encoding=table.text.codec if table.text.codec != "ascii" else "",
+            encoding=table.text.codec if table.delimiter and table.text.codec != "ascii" else "",
             delimiter=table.delimiter,
             heading_row=rows[at][0] if headed else 0,
             columns=columns,

@@ -1,4 +1,4 @@
-"""Result files of rows and columns (CSV, TSV): bytes and a mapping in, a Message out.
+"""Result files of rows and columns (CSV, TSV, XLSX): bytes and a mapping in, a Message out.
 
 UTF-8, GB18030 and UTF-16 with a mark; commas, semicolons, tabs, bars; Excel's habits: `sep=;` before everything,
 `="0017"` for a text of digits. Rows of one specimen are one specimen, wherever they stand. Empty values are no
@@ -9,7 +9,7 @@ import codecs
 import csv
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -27,6 +27,7 @@ from adapters.lab.said import (
 )
 from adapters.lab.stated import COUNTY_TIME, read_date, read_sex, read_time, write_name
 from adapters.lab.text import Text, read_text
+from adapters.lab.workbooks import MARK, read_workbook
 
 FILE_LIMIT_BYTES = 32 << 20
 DELIMITERS = (",", ";", "\t", "|")
@@ -59,7 +60,7 @@ def read_csv(raw: bytes, mapping: CsvMapping) -> Message:
     return Message(
         wire=Wire.FILE,
         kind=MessageKind.RESULTS,
-        type=f"csv {mapping.layout.value}",
+        type=f"table {mapping.layout.value}",
         character_set=table.text.codec,
         text_in_doubt=table.text.in_doubt and not mapping.encoding,
         specimens=specimens,
@@ -71,21 +72,31 @@ def read_table(raw: bytes, *, encoding: str = "", delimiter: str = "") -> Table:
     """Raises Malformed."""
     if len(raw) > FILE_LIMIT_BYTES:
         raise Malformed(f"the file is larger than {FILE_LIMIT_BYTES} bytes")
+    if raw.startswith(MARK):
+        return Table(rows=_numbered(read_workbook(raw)), delimiter="", text=Text(text="", codec="utf-8"))
     text = _decode(raw, encoding)
     lines = text.text.removeprefix("\ufeff")
     said = re.match(r"sep=(.)\r?\n", lines)
-    skipped = 0
     if said:
-        lines, delimiter, skipped = lines[said.end() :], delimiter or said[1], 1
+        lines, delimiter = lines[said.end() :], delimiter or said[1]
     delimiter = delimiter or guess_delimiter(lines)
     if delimiter in '"\r\n':
         raise Malformed("a quote or a line end is no delimiter")
+    before: list[Sequence[str]] = [()] if said else []
+    return Table(rows=_numbered([*before, *_split_rows(lines, delimiter)]), delimiter=delimiter, text=text)
+
+
+def _split_rows(lines: str, delimiter: str) -> Iterator[Sequence[str]]:
     reader = csv.reader(io.StringIO(lines, newline=""), delimiter=delimiter)
     try:
-        found = tuple((number, tuple(map(_plain, cells))) for number, cells in enumerate(reader, 1 + skipped))
+        yield from reader
     except csv.Error as error:
-        raise Malformed(f"row {reader.line_num + skipped} is none: {error}") from error
-    return Table(rows=tuple(row for row in found if any(row[1])), delimiter=delimiter, text=text)
+        raise Malformed(f"line {reader.line_num} is no row: {error}") from error
+
+
+def _numbered(rows: Iterable[Sequence[str]]) -> tuple[tuple[int, tuple[str, ...]], ...]:
+    plain = ((number, tuple(map(_plain, cells))) for number, cells in enumerate(rows, 1))
+    return tuple((number, cells) for number, cells in plain if any(cells))
 
 
 def guess_delimiter(lines: str) -> str:

@@ -1,9 +1,12 @@
 """Result files of rows and columns, and documents: what a mapping makes of them."""
 
+import io
 import json
 import random
+import zipfile
 from datetime import UTC, date, datetime
 
+import openpyxl
 import pytest
 
 from adapters.errors import Malformed
@@ -146,7 +149,7 @@ def test_odd_rows_are_told_of_and_none_is_lost() -> None:
         (b"", LONG, "no row 1"),
         (b"a,b\n", CsvMapping(columns={"test": 1, "value": 2}), "no row with a result"),
         (b"\x00\x01\x02", LONG, "UTF-16 or no text"),
-        (b'a,b\n1,"' + b"x" * 200_000, CsvMapping(columns={"test": 1, "value": 2}), "row"),
+        (b'a,b\n1,"' + b"x" * 200_000, CsvMapping(columns={"test": 1, "value": 2}), "line 2 is no row"),
     ],
 )
 def test_what_cannot_be_read_is_refused_with_a_sentence(
@@ -234,6 +237,61 @@ def test_noise_is_a_message_or_malformed() -> None:
                 attempt()
             except Malformed:
                 continue
+
+
+# workbooks
+
+
+def workbook(*rows: tuple[object, ...], formats: dict[str, str] | None = None) -> bytes:
+    book = openpyxl.Workbook()
+    sheet = book.worksheets[0]
+    for row in rows:
+        sheet.append(list(row))
+    for place, number_format in (formats or {}).items():
+        sheet[place].number_format = number_format
+    written = io.BytesIO()
+    book.save(written)
+    return written.getvalue()
+
+
+def test_a_workbook_is_read_as_its_cells_show_it() -> None:
+    raw = workbook(
+        ("条码", "姓名", "项目", "结果", "检验时间"),
+        ("0017", "张三", "GLU", 5.1, datetime(2026, 11, 22, 8, 5)),  # noqa: DTZ001 (a workbook knows no zones)
+        (18, "李四", "K", 4, "2026-11-22 08:06"),
+        (None, None, None, None, None),
+        (19, "王五", "HBsAg", "阳性", None),
+        formats={"D2": "0.00"},
+    )
+
+    proposal = sniff(raw)
+    message = read_csv(raw, proposal.mapping)
+
+    assert proposal.mapping == read_mapping(write_mapping(proposal.mapping))
+    assert [(one.barcode, one.results[0].value) for one in message.specimens] == [
+        ("0017", "5.10"),
+        ("18", "4"),
+        ("19", "阳性"),
+    ]
+    assert message.specimens[0].results[0].analysed_at == datetime(2026, 11, 22, 0, 5, tzinfo=UTC)
+
+
+def test_a_damaged_workbook_is_refused() -> None:
+    raw = workbook(("barcode", "test", "value"), ("K1", "GLU", 5.1))
+    for end in range(4, len(raw), 97):
+        with pytest.raises(Malformed):
+            sniff(raw[:end])
+    with pytest.raises(Malformed, match="empty"):
+        sniff(workbook())
+
+
+def test_a_workbook_that_bursts_is_refused() -> None:
+    written = io.BytesIO()
+    with zipfile.ZipFile(written, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as packed:
+        for number in range(65):
+            packed.writestr(f"xl/worksheets/sheet{number}.xml", bytes(1 << 20))
+    with pytest.raises(Malformed, match="unpacks to more"):
+        sniff(written.getvalue())
 
 
 # documents
