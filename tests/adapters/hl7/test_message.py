@@ -147,14 +147,14 @@ def test_ten_megabytes_in_one_field_are_read() -> None:
 
 def test_base64_broken_into_lines_takes_no_longer() -> None:
     began = time.process_time()
-    data = ("QUJD" * 19 + "\n") * 130_000
+    data = ("QUJD" * 19 + "\n") * 60_000
     raw = (
         oru(value="x")
         .replace(b"||x|", f"||^application^pdf^Base64^{data}|".encode())
         .replace(b"|NM|", b"|ED|")
     )
     assert (
-        len(read_attachment(raw, 0)) == read_message(raw).specimens[0].attachments[0].size_bytes == 7_410_000
+        len(read_attachment(raw, 0)) == read_message(raw).specimens[0].attachments[0].size_bytes == 3_420_000
     )
     assert time.process_time() - began < 10
 
@@ -162,7 +162,7 @@ def test_base64_broken_into_lines_takes_no_longer() -> None:
 def test_nothing_but_delimiters_costs_little() -> None:
     for filling in (b"|", b"^", b"~", b"&", b"\\F\\"):
         began = time.process_time()
-        read_message(oru(value="x").replace(b"||x|", b"||" + filling * 1_000_000 + b"|"))
+        read_message(oru(value="x").replace(b"||x|", b"||" + filling * 300_000 + b"|"))
         assert time.process_time() - began < 10
 
 

@@ -113,8 +113,8 @@ def test_room_can_be_asked_for_in_the_middle() -> None:
 
 
 @pytest.mark.parametrize("filling", [b"x", b"\x1c", b"\x0b", b"\x1c\x0b", b"\r\x1cM"])
-def test_ten_megabytes_are_taken_in_time_that_grows_with_their_size(filling: bytes) -> None:
-    body = b"MSH|^~\\&|A\rOBX|" + filling * (10_000_000 // len(filling)) + b"x\r"
+def test_megabytes_are_taken_in_time_that_grows_with_their_size(filling: bytes) -> None:
+    body = b"MSH|^~\\&|A\rOBX|" + filling * (4_000_000 // len(filling)) + b"x\r"
     raw, framer, slowest = frame(body), Framer(), 0.0
     found = []
     for at in range(0, len(raw), 262_144):
