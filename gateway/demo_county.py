@@ -94,31 +94,33 @@ PEOPLE: list[tuple[str, str, str, list[tuple[Role, Kind | None]]]] = [
     ("auditor", "审计员", "MH-H01", [(Role.AUDITOR, None)]),
 ]
 
-# code, name, on the negative list, valid days
+# code, name, kind, on the negative list, valid days; those of the laboratory come with its dictionary
 ITEMS = [
-    ("MH-CT-HEAD", "颅脑 CT 平扫", False, 14),
-    ("MH-CT-CHEST", "胸部 CT 平扫", False, 30),
-    ("MH-CT-ABDOMEN", "腹部 CT 平扫", False, 14),
-    ("MH-DX-CHEST", "胸部 X 线摄影", False, 14),
-    ("MH-DX-LIMB", "四肢关节 X 线摄影", False, 30),
-    ("MH-US-ABDOMEN", "腹部超声", False, 14),
-    ("MH-US-OBSTETRIC", "产科超声", True, None),
-    ("MH-MR-HEAD", "颅脑磁共振平扫", False, 30),
-    ("MH-MR-KNEE", "膝关节磁共振平扫", False, 90),
+    ("MH-CT-HEAD", "颅脑 CT 平扫", Kind.IMAGING, False, 14),
+    ("MH-CT-CHEST", "胸部 CT 平扫", Kind.IMAGING, False, 30),
+    ("MH-CT-ABDOMEN", "腹部 CT 平扫", Kind.IMAGING, False, 14),
+    ("MH-DX-CHEST", "胸部 X 线摄影", Kind.IMAGING, False, 14),
+    ("MH-DX-LIMB", "四肢关节 X 线摄影", Kind.IMAGING, False, 30),
+    ("MH-US-ABDOMEN", "腹部超声", Kind.IMAGING, False, 14),
+    ("MH-US-OBSTETRIC", "产科超声", Kind.IMAGING, True, None),
+    ("MH-MR-HEAD", "颅脑磁共振平扫", Kind.IMAGING, False, 30),
+    ("MH-MR-KNEE", "膝关节磁共振平扫", Kind.IMAGING, False, 90),
+    ("MH-ECG-REST", "常规心电图检查", Kind.ECG, False, 7),
 ]
 
-# modality, body part, item: one of every outcome of the decision table
+# kind, modality, body part, item: one of every outcome of the decision table
 MAPPINGS = [
-    ("CT", "HEAD", "MH-CT-HEAD"),
-    ("CT", "CHEST", "MH-CT-CHEST"),
-    ("CT", "ABDOMEN", "MH-CT-ABDOMEN"),
-    ("DX", "CHEST", "MH-DX-CHEST"),
-    ("CR", "CHEST", "MH-DX-CHEST"),
-    ("DX", "EXTREMITY", "MH-DX-LIMB"),
-    ("US", "ABDOMEN", "MH-US-ABDOMEN"),
-    ("US", "PREGNANCY", "MH-US-OBSTETRIC"),
-    ("MR", "HEAD", "MH-MR-HEAD"),
-    ("MR", "KNEE", "MH-MR-KNEE"),
+    (Kind.IMAGING, "CT", "HEAD", "MH-CT-HEAD"),
+    (Kind.IMAGING, "CT", "CHEST", "MH-CT-CHEST"),
+    (Kind.IMAGING, "CT", "ABDOMEN", "MH-CT-ABDOMEN"),
+    (Kind.IMAGING, "DX", "CHEST", "MH-DX-CHEST"),
+    (Kind.IMAGING, "CR", "CHEST", "MH-DX-CHEST"),
+    (Kind.IMAGING, "DX", "EXTREMITY", "MH-DX-LIMB"),
+    (Kind.IMAGING, "US", "ABDOMEN", "MH-US-ABDOMEN"),
+    (Kind.IMAGING, "US", "PREGNANCY", "MH-US-OBSTETRIC"),
+    (Kind.IMAGING, "MR", "HEAD", "MH-MR-HEAD"),
+    (Kind.IMAGING, "MR", "KNEE", "MH-MR-KNEE"),
+    (Kind.ECG, "", "", "MH-ECG-REST"),
 ]
 
 # item, level, label, result, years from and to relative to this one
@@ -132,6 +134,21 @@ QUALIFICATIONS = [
     ("MH-US-ABDOMEN", ScopeLevel.COMMUNITY, "明河县医共体", QualificationResult.PASS, -1, 2),
     ("MH-US-OBSTETRIC", ScopeLevel.PROVINCE, "本省", QualificationResult.PASS, -1, 2),
     ("MH-MR-HEAD", ScopeLevel.JOINT, "三省联合", QualificationResult.PASS, -1, 2),
+    ("MH-ECG-REST", ScopeLevel.CITY, "本市", QualificationResult.PASS, -1, 2),
+    *(
+        (f"LAB-{code}", ScopeLevel.NATIONAL, "全国", QualificationResult.PASS, -1, 2)
+        for code in ("WBC", "RBC", "HGB", "PLT")
+    ),
+    *(
+        (f"LAB-{code}", ScopeLevel.PROVINCE, "本省", QualificationResult.PASS, -1, 2)
+        for code in ("GLU", "CREA", "UREA", "K")
+    ),
+    *(
+        (f"LAB-{code}", ScopeLevel.COUNTY, "明河县", QualificationResult.PASS, -1, 2)
+        for code in ("ALT", "AST")
+    ),
+    ("LAB-TCHOL", ScopeLevel.PROVINCE, "本省", QualificationResult.FAIL, -1, 2),
+    ("LAB-NA", ScopeLevel.PROVINCE, "本省", QualificationResult.PASS, -4, -1),
 ]
 
 
@@ -252,13 +269,13 @@ def _agreements(session: Session, institutions: dict[str, Institution], today: d
 
 
 def _recognition(session: Session, institutions: dict[str, Institution], today: date) -> None:
-    for code, name, negative, days in ITEMS:
+    for code, name, kind, negative, days in ITEMS:
         if session.get(RecognitionItem, code) is None:
             session.add(
                 RecognitionItem(
                     code=code,
                     name=name,
-                    kind=Kind.IMAGING,
+                    kind=kind,
                     negative_list=negative,
                     valid_days=days,
                     source="演示目录",
@@ -268,22 +285,23 @@ def _recognition(session: Session, institutions: dict[str, Institution], today: 
             )
     session.flush()
     _recognise_laboratory_items(session)
-    if session.scalars(select(ItemMapping).limit(1)).first() is None:
-        for modality, part, item in MAPPINGS:
-            session.add(
-                ItemMapping(
-                    id=new_id(),
-                    kind=Kind.IMAGING,
-                    modality=modality,
-                    body_part=part,
-                    procedure_code="",
-                    item_code=item,
-                    priority=10,
-                )
+    mapped = set(session.scalars(select(ItemMapping.kind)))  # of these a county has its own way by now
+    for kind, modality, part, item in MAPPINGS:
+        if kind in mapped:
+            continue
+        session.add(
+            ItemMapping(
+                id=new_id(),
+                kind=kind,
+                modality=modality,
+                body_part=part,
+                procedure_code="",
+                item_code=item,
+                priority=10,
             )
-    if session.scalars(select(Qualification).limit(1)).first() is None:
-        for code in (FIRST_TOWNSHIP, SECOND_TOWNSHIP):
-            _qualify(session, institutions[code].id, today)
+        )
+    for code in (FIRST_TOWNSHIP, SECOND_TOWNSHIP):
+        _qualify(session, institutions[code].id, today)
 
 
 def _recognise_laboratory_items(session: Session) -> None:
@@ -309,7 +327,13 @@ def _recognise_laboratory_items(session: Session) -> None:
 
 
 def _qualify(session: Session, institution_id: uuid.UUID, today: date) -> None:
+    """One of every kind of qualification; what an institution has for an item stays as it is."""
+    held = set(
+        session.scalars(select(Qualification.item_code).where(Qualification.institution_id == institution_id))
+    )
     for item, level, label, result, first, last in QUALIFICATIONS:
+        if item in held:
+            continue
         session.add(
             Qualification(
                 id=new_id(),
