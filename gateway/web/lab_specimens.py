@@ -2,7 +2,7 @@
 
 import uuid
 from datetime import date, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Response
 from pydantic import AwareDatetime, BaseModel, Field
@@ -42,6 +42,8 @@ TownshipDep = Annotated[Caller, Depends(require(Role.RADIOGRAPHER))]
 LaboratoryDep = Annotated[Caller, Depends(require(Role.READER, Role.REVIEWER))]
 EitherDep = Annotated[Caller, Depends(require(Role.RADIOGRAPHER, Role.READER, Role.REVIEWER))]
 
+# A tab of its own asks in the browser's language, which is not always the page's.
+LabelLanguage = Annotated[Literal["zh-CN", "en"] | None, Query()]
 NEWEST_FIRST = Order(
     keys=[(LabSpecimen.registered_at, True), (LabSpecimen.id, True)],
     readers=(datetime.fromisoformat, uuid.UUID),
@@ -191,8 +193,9 @@ def read_labels(
     ids: Annotated[list[uuid.UUID], Query(max_length=collecting.MOST_LABELS)],
     caller: EitherDep,
     runtime: RuntimeDep,
+    language: LabelLanguage = None,
 ) -> Response:
-    return _labels(runtime, caller, ids)
+    return _labels(runtime, caller, ids, language)
 
 
 @router.get("/specimens/{specimen_id}")
@@ -202,8 +205,10 @@ def read_specimen(specimen_id: uuid.UUID, caller: EitherDep, runtime: RuntimeDep
 
 
 @router.get("/specimens/{specimen_id}/label", responses={200: {"content": {"application/pdf": {}}}})
-def read_label(specimen_id: uuid.UUID, caller: EitherDep, runtime: RuntimeDep) -> Response:
-    return _labels(runtime, caller, [specimen_id])
+def read_label(
+    specimen_id: uuid.UUID, caller: EitherDep, runtime: RuntimeDep, language: LabelLanguage = None
+) -> Response:
+    return _labels(runtime, caller, [specimen_id], language)
 
 
 @router.post("/specimens/{specimen_id}/cancel")
@@ -270,10 +275,10 @@ def _detail(runtime: RuntimeDep, caller: Caller, specimen_id: uuid.UUID) -> Spec
         return show_detail(Shown(session, caller.subject, [specimen], runtime.now()), specimen)
 
 
-def _labels(runtime: RuntimeDep, caller: Caller, ids: list[uuid.UUID]) -> Response:
+def _labels(runtime: RuntimeDep, caller: Caller, ids: list[uuid.UUID], language: str | None) -> Response:
     with runtime.reading() as session:
         specimens = find_in_order(session, caller.subject, ids)
-        pdf = print_labels(runtime, session, specimens, caller.language)
+        pdf = print_labels(runtime, session, specimens, language or caller.language)
     collecting.note_labels(runtime, who_is(caller), ids)
     return Response(
         pdf,

@@ -10,6 +10,6 @@ router.beforeEach(async (to) => {
   await session.restore()
   if (!session.user) return to.path === '/sign-in' ? true : { path: '/sign-in', query: { to: to.fullPath } }
   if (to.path === '/sign-in' || (to.path === '/welcome' && session.home !== '/welcome')) return session.home
-  if (to.meta.roles && !session.may(...to.meta.roles)) return { path: '/not-found', query: { from: to.fullPath } }
+  if (!session.mayOpen(to.meta)) return { path: '/not-found', query: { from: to.fullPath } }
   return true
 })

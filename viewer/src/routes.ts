@@ -1,11 +1,13 @@
 /** Every page, who may open it, and whether it stands in the navigation. */
 import type { RouteRecordRaw } from 'vue-router'
-import type { RoleName } from '@/api/types'
+import type { Kind, RoleName } from '@/api/types'
 
 declare module 'vue-router' {
   interface RouteMeta {
     /** Absent: everybody who is signed in. */
     roles?: RoleName[]
+    /** Readers and reviewers: only those of a centre of this kind. */
+    centre?: Kind
     /** Message key; present: the page stands in the navigation. */
     nav?: string
     /** Opens without signing in. */
@@ -29,6 +31,10 @@ export const routes: RouteRecordRaw[] = [
   { path: '/refused', component: () => import('@/pages/RefusedPage.vue'), meta: { roles: ['radiographer'] } },
   { path: '/returns', component: () => import('@/pages/ReturnsPage.vue'), meta: { roles: ['radiographer'], nav: 'shell.nav.returns' } },
   { path: '/upload', component: () => import('@/pages/UploadPage.vue'), meta: { roles: ['radiographer'], nav: 'shell.nav.upload' } },
+  { path: '/lab/specimens', component: () => import('@/pages/SpecimensPage.vue'), meta: { roles: ['radiographer'], nav: 'specimens.nav.specimens' } },
+  { path: '/lab/register', component: () => import('@/pages/SpecimenRegister.vue'), meta: { roles: ['radiographer'] } },
+  { path: '/lab/receive', component: () => import('@/pages/SpecimenReceive.vue'), meta: { roles: ['reader', 'reviewer'], centre: 'laboratory', nav: 'specimens.nav.receive' } },
+  { path: '/lab/transports', component: () => import('@/pages/TransportsPage.vue'), meta: { roles: ['reader', 'reviewer', 'radiographer'], centre: 'laboratory' } },
   { path: '/village', component: () => import('@/pages/VillagePage.vue'), meta: { roles: ['village'], nav: 'shell.nav.village' } },
   { path: '/reports/:report', component: () => import('@/pages/ReportPage.vue'), meta: { roles: ['reader', 'reviewer', 'radiographer', 'village'] } },
   { path: '/system', component: () => import('@/pages/SystemPage.vue'), meta: { roles: ['it'], nav: 'system.nav' } },

@@ -2,7 +2,7 @@
 import { defineStore } from 'pinia'
 import { computed, ref } from 'vue'
 import { api, configure, Problem } from '@/api/client'
-import type { RoleName, User } from '@/api/types'
+import type { Kind, RoleName, User } from '@/api/types'
 
 export const useSession = defineStore('session', () => {
   const user = ref<User | null>(null)
@@ -39,7 +39,14 @@ export const useSession = defineStore('session', () => {
 
   const may = (...wanted: RoleName[]): boolean => wanted.some((role) => roles.value.has(role))
 
-  return { user, known, roles, home, restore, signIn, signOut, accept, may }
+  /** Whether a page of these roles is theirs; `centre` is what its readers and reviewers read. */
+  function mayOpen(meta: { roles?: RoleName[]; centre?: Kind }): boolean {
+    if (!meta.roles) return true
+    const held = user.value?.roles ?? []
+    return held.some((one) => meta.roles!.includes(one.role) && (!meta.centre || !one.centre || one.centre.kind === meta.centre))
+  }
+
+  return { user, known, roles, home, restore, signIn, signOut, accept, may, mayOpen }
 })
 
 export function homeOf(roles: ReadonlySet<RoleName>): string {

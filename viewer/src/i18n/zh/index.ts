@@ -8,9 +8,10 @@ import { labDesk } from './labDesk'
 import { patients } from './patients'
 import { reading } from './reading'
 import { shell } from './shell'
+import { specimens } from './specimens'
 import { refusal, system } from './system'
 import { township } from './township'
 import { upload } from './upload'
 import { worklist } from './worklist'
 
-export const zh = { ...common, shell, worklist, reading, township, upload, system, refusal, held, duty, ecg, ecgReport, labDesk, patients, admin, audit }
+export const zh = { ...common, shell, worklist, reading, township, upload, system, refusal, held, duty, ecg, ecgReport, labDesk, specimens, patients, admin, audit }
