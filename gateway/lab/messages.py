@@ -76,16 +76,20 @@ def _why_not(session: Session, one: ReadRecord, row: LabMessage) -> LabHeldReaso
 def _known(session: Session, sha256: str, row: LabMessage) -> LabHeldReason | MessageState | None:
     """The same bytes from the same device are the same message; the same number with others is a contradiction.
 
-    Not over ASTM: few analysers number their messages there, and some say the same number each time.
+    Not over ASTM: few analysers number their messages there, and some say the same number each time. Over HL7 within
+    a type: Mindray's blood counters give a question and the result that follows it one number.
     """
     numbered = row.wire == WIRES[HL7]
+    if row.kind == MessageKind.QUERY:
+        return None  # it may be asked again as often as one likes
     if row.device_id is None or (numbered and not row.control_id):
         return None
     same = LabMessage.control_id == row.control_id if numbered else Record.sha256 == sha256
     lately = session.execute(
         select(Record.sha256)
         .join(LabMessage, LabMessage.record_id == Record.id)
-        .where(LabMessage.device_id == row.device_id, same)
+        .where(LabMessage.device_id == row.device_id, LabMessage.type == row.type, same)
+        .where(LabMessage.kind != MessageKind.QUERY)
         .where(LabMessage.id != row.id, LabMessage.state != MessageState.DUPLICATE)
         .where(LabMessage.received_at > row.received_at - CONTROL_ID_LASTS)
     ).scalars()

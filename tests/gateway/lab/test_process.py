@@ -42,6 +42,19 @@ def test_an_oru_over_mllp_is_acknowledged_and_becomes_results(runtime: Runtime, 
         assert session.get_one(Device, bench[1].bench.id).last_heard_at is not None
 
 
+def test_a_question_and_its_result_may_have_one_number(runtime: Runtime, bench: Bench) -> None:
+    question = (
+        "MSH|^~\\&|BC-5300|Mindray|||20261121143000||ORM^O01|1|P|2.3.1||||||UNICODE\rORC|RF||NONE||IP\r"
+    )
+    with listening(runtime.settings) as ports, Hl7Line(ports.hl7) as line:
+        assert "MSA|AR|1" in line.ask(question)
+        assert "MSA|AR|1" in line.ask(question.replace("NONE", "NOBODY"))
+        line.ask(oru())
+    drain(runtime)
+
+    assert values(runtime) == {"WBC": "5.50", "HGB": "142", "PLT": "210"}
+
+
 def test_an_astm_transfer_is_acknowledged_and_becomes_results(runtime: Runtime, bench: Bench) -> None:
     records = (
         "H|\\^&|||BC-5300|||||||P|1|20261121143000",
