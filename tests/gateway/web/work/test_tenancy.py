@@ -14,6 +14,8 @@ from gateway.runtime import Runtime
 from gateway.web import (
     examinations,
     held,
+    lab_results,
+    lab_signing,
     overview,
     reports,
     returns,
@@ -27,7 +29,9 @@ from worklists.base import new_id
 
 on_one_database = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
-MODULES = (examinations, held, overview, reports, returns, tasks, verifications, worklist)
+MODULES = (
+    examinations, held, lab_results, lab_signing, overview, reports, returns, tasks, verifications, worklist,
+)  # fmt: skip
 TEXT = {"findings": "x", "impression": "y"}
 IDENTITY = {"name": "仇鸣", "sex": None, "birth_date": None, "patient_id": "P9", "reason": "写错"}
 
@@ -40,6 +44,7 @@ WHO = (
 READERS_LISTS = (403, 403, 403, 200, 200, 200, 200, 403, 403, 403)
 READERS_TASKS = (403, 403, 403, 200, 200, 404, 404, 403, 403, 403)
 TOWNSHIPS = (200, 200, 403, 403, 403, 403, 403, 403, 403, 403)
+NO_SPECIMEN = (403, 403, 403, 404, 404, 404, 404, 403, 403, 403)  # a task of images has no results
 TABLE: dict[tuple[str, str], tuple[int, ...]] = {
     ("GET", "/api/v1/worklist"): READERS_LISTS,
     ("GET", "/api/v1/phrases"): READERS_LISTS,
@@ -57,6 +62,14 @@ TABLE: dict[tuple[str, str], tuple[int, ...]] = {
     ("POST", "/api/v1/tasks/{task_id}/sign"): (403, 403, 403, 409, 200, 404, 404, 403, 403, 403),
     ("GET", "/api/v1/reports/{report_id}"): (200, 404, 404, 200, 200, 404, 404, 403, 403, 403),
     ("GET", "/api/v1/reports/{report_id}/pdf"): (202, 404, 404, 202, 202, 404, 404, 403, 403, 403),
+    ("GET", "/api/v1/reports/{report_id}/oru"): (*(404,) * 7, 403, 403, 403),  # of images
+    ("GET", "/api/v1/examinations/{examination_id}/results"): (*(404,) * 7, 403, 403, 403),
+    ("POST", "/api/v1/tasks/{task_id}/results/verify"): NO_SPECIMEN,
+    ("POST", "/api/v1/tasks/{task_id}/results/{result_id}/remark"): NO_SPECIMEN,
+    ("POST", "/api/v1/tasks/{task_id}/results/{result_id}/rerun"): NO_SPECIMEN,
+    ("POST", "/api/v1/tasks/{task_id}/results/{result_id}/unverify"): NO_SPECIMEN,
+    ("POST", "/api/v1/tasks/{task_id}/results/{result_id}/choose"): NO_SPECIMEN,
+    ("POST", "/api/v1/lab/sign"): READERS_LISTS,  # each task is answered by itself
     ("GET", "/api/v1/examinations"): TOWNSHIPS,
     ("GET", "/api/v1/examinations/{examination_id}"): (200, 404, 404, 200, 200, 404, 404, 403, 403, 403),
     ("PATCH", "/api/v1/examinations/{examination_id}"): (200, 404, 404, 403, 403, 404, 404, 403, 403, 403),
@@ -78,6 +91,8 @@ OPEN_TO_ANYBODY = {("GET", "/api/v1/verifications/authority.pem"), ("GET", "/api
 BODIES: dict[str, dict[str, Any]] = {
     "send-back": {"reason": "x"}, "reject": {"reason": "x"}, "report": TEXT, "identity": IDENTITY,
     "{examination_id}": {"priority": "urgent"}, "resolve": {"action": "discard", "reason": "x"},
+    "verify": {}, "remark": {"remark": "x"}, "rerun": {"reason": "x"}, "unverify": {"reason": "x"},
+    "choose": {"reason": "x"}, "sign": {"task_ids": [str(uuid.uuid4())]},
 }  # fmt: skip
 
 
@@ -126,7 +141,7 @@ def _call(client: TestClient, method: str, route: str, things: Things) -> int:
     path = route.format(
         task_id=things.submitted_id if submitted else things.task_id,
         examination_id=things.examination_id, report_id=things.report_id, return_id=things.return_id,
-        held_id=things.held_id, code=things.code,
+        held_id=things.held_id, code=things.code, result_id=uuid.uuid4(),
     )  # fmt: skip
     if (method, route) == ("POST", "/api/v1/examinations"):
         answer = client.post(path, data={"kind": "imaging"}, files=[("files", ("a.txt", b"x"))])
