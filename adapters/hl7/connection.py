@@ -246,6 +246,7 @@ class Connection(asyncio.Protocol):
             log.error("connection_failed", peer_address=self.door.peer_address, error=type(error).__name__)
             self.transport.abort()
         finally:
+            self._house.holds(self, -sum(len(one.body) for one in self._frames or ()))
             self._working, self._frames = None, None
             if self._closing:
                 self.transport.close()
