@@ -119,8 +119,8 @@ def undo_change(runtime: Runtime, change_id: uuid.UUID, actor: audit.Actor) -> u
     try:
         with runtime.sessions.begin() as session:
             change = session.get(Change, change_id, with_for_update=True)
-            if change is None:
-                raise NotFound("change")
+            if change is None or change.entity not in BY_NAME:
+                raise NotFound("change")  # the laboratory's are taken back on its own pages
             undone = _undo(_Edit(session, BY_NAME[change.entity], actor, runtime.now()), change)
     except IntegrityError as error:
         raise ChangeMovedOn from error  # something refers to what the change made

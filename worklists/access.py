@@ -202,13 +202,18 @@ def benches_visible_to(subject: Subject) -> ColumnElement[bool]:
         ways.append(true())
     if Role.RADIOGRAPHER in subject.roles:
         ways.append(Device.institution_id == subject.institution_id)
-    if subject.centre_ids and subject.roles & {Role.READER, Role.REVIEWER}:
-        lead = aliased(Institution)
-        leads = (
-            select(Centre.institution_id)
-            .where(Centre.id.in_(subject.centre_ids), Centre.kind == Kind.LABORATORY)
-            .correlate(None)
-        )
-        benches = select(lead.id).where(or_(lead.id.in_(leads), lead.lead_id.in_(leads))).correlate(None)
-        ways.append(Device.institution_id.in_(benches))
+    ways += [Device.institution_id.in_(led) for led in led_institutions(subject)]
     return or_(*ways) if ways else false()
+
+
+def led_institutions(subject: Subject) -> list[Select[uuid.UUID]]:
+    """Ids of the hospital and the members of a laboratory centre at which the subject reads; none where they do not."""
+    if not subject.centre_ids or not subject.roles & {Role.READER, Role.REVIEWER}:
+        return []
+    lead = aliased(Institution)
+    leads = (
+        select(Centre.institution_id)
+        .where(Centre.id.in_(subject.centre_ids), Centre.kind == Kind.LABORATORY)
+        .correlate(None)
+    )
+    return [select(lead.id).where(or_(lead.id.in_(leads), lead.lead_id.in_(leads))).correlate(None)]

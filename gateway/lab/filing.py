@@ -18,6 +18,7 @@ from gateway import indexing, work
 from gateway.lab import orders
 from gateway.lab.identity import contradictions_of, identity_of
 from gateway.lab.mapping import Profile, read_profile, shown_test
+from gateway.lab.meaning import Meaning, find_meaning
 from gateway.lab.rows import LabHeld, LabHeldReason, LabMessage, MessageState
 from gateway.runtime import Runtime
 from worklists.base import local_date, new_id
@@ -28,10 +29,9 @@ from worklists.laboratory.controlling import record_control
 from worklists.laboratory.dictionary import LabItem
 from worklists.laboratory.examining import note_results, open_examination
 from worklists.laboratory.holding_back import settle
-from worklists.laboratory.interpretation import Bearer, Interpreted, UnknownUnit, UnreadableValue, interpret
+from worklists.laboratory.interpretation import Bearer, Interpreted
 from worklists.laboratory.profiles import AnalyserProfile
 from worklists.laboratory.recording import (
-    NO_RESULT_YET,
     STATUSES,
     NewResult,
     NotRecorded,
@@ -98,6 +98,9 @@ class _Filing:
     said: Message
     held: list[LabHeld] = field(default_factory=list)
     touched: set[uuid.UUID] = field(default_factory=set)
+    aside: set[tuple[LabHeldReason, int | None, int | None]] = field(
+        default_factory=set
+    )  # by a person, earlier
 
     def file(self) -> set[uuid.UUID]:
         """Answers the examinations that changed."""
@@ -278,27 +281,13 @@ class _Filing:
         examination_id: uuid.UUID | None = None,
     ) -> tuple[LabItem, Interpreted] | None:
         """The item and what the value means; None when the result was held, or says nothing yet."""
-        status = result.status.upper()
-        if status in NO_RESULT_YET or profile.is_ignored(result):
+        found = find_meaning(profile, self.bench.item, result, bearer)
+        if isinstance(found, Meaning):
+            return found.item, found.interpreted
+        if found is None:
             self.row.filed += 1
-            return None
-        item = self.bench.item(profile.item_code(result) or "")
-        if item is None:
-            self._hold_result(LabHeldReason.UNKNOWN_TEST, number, result, examination_id)
-            return None
-        if status not in STATUSES:
-            self._hold_result(LabHeldReason.UNREADABLE_VALUE, number, result, examination_id, status=status)
-            return None
-        if STATUSES[status] in {ResultStatus.DELETED, ResultStatus.CANCELLED}:
-            return item, Interpreted(value="", unit=item.unit)
-        try:
-            return item, interpret(
-                item, value=profile.value(result), unit=profile.unit(result), bearer=bearer
-            )
-        except UnknownUnit:
-            self._hold_result(LabHeldReason.UNKNOWN_UNIT, number, result, examination_id, expected=item.unit)
-        except UnreadableValue:
-            self._hold_result(LabHeldReason.UNREADABLE_VALUE, number, result, examination_id)
+        else:
+            self._hold_result(found.reason, number, result, examination_id, **found.detail)
         return None
 
     def _keep_attachments(self, specimen: Specimen, examination: Examination) -> None:
@@ -354,6 +343,8 @@ class _Filing:
         examination_id: uuid.UUID | None = None,
         detail: Mapping[str, Any] | None = None,
     ) -> None:
+        if (reason, number, position) in self.aside:
+            return
         held = LabHeld(
             id=new_id(),
             message_id=self.row.id,
@@ -372,10 +363,11 @@ class _Filing:
 
     def _forget_held(self) -> None:
         """What was held of it is resolved by filing it anew, or held again."""
-        for one in self.bench.session.scalars(
-            select(LabHeld).where(LabHeld.message_id == self.row.id, LabHeld.resolved_at.is_(None))
-        ):
-            one.resolved_at, one.resolution = self.bench.now, "filed_again"
+        for one in self.bench.session.scalars(select(LabHeld).where(LabHeld.message_id == self.row.id)):
+            if one.resolution == "set_aside":
+                self.aside.add((one.reason, one.specimen_number, one.position))
+            elif one.resolved_at is None:
+                one.resolved_at, one.resolution = self.bench.now, "filed_again"
 
 
 def reported(result: StatedResult) -> dict[str, Any]:

@@ -44,6 +44,13 @@ class Profile:
             return False
         return bool(known.get("ignored") or known.get("flag")) or result.value.strip() in self.empty
 
+    def why_left_out(self, result: StatedResult) -> str:
+        """In which way it is of no interest: "ignored", "flag", "empty"; or it is only ordered, or in hand."""
+        known = self._known(result) or {}
+        if known.get("ignored") or known.get("flag"):
+            return "ignored" if known.get("ignored") else "flag"
+        return "empty" if result.value.strip() in self.empty else "no_result_yet"
+
     def specimen_flags(self, specimen: Specimen) -> tuple[str, ...]:
         """What the instrument remarks of the whole specimen, as results of their own: "Left Shift?" is true."""
         return tuple(

@@ -370,6 +370,33 @@ REASONS: Mapping[str, tuple[str, str]] = {
         "Somebody else has decided about it, or it no longer holds. Reload.",
     ),
     "kind_not_taken": ("暂不支持。", "It is not taken yet."),
+    "one_meaning": (
+        "应对照到一个项目，或忽略，或作为提示。",
+        "It is one item, ignored, or a flag of the specimen.",
+    ),
+    "unit": ("项目字典没有这个单位的换算。", "The dictionary has no way from this unit."),
+    "pattern": (
+        "应为简短的正则表达式，不能有嵌套重复、回溯引用，也不能匹配空白。",
+        "A short regular expression without nested repetition or back references, that does not match nothing.",
+    ),
+    "factor": (
+        "换算应写作“单位=系数”，系数不为 0。",
+        "A conversion is unit=factor, and the factor is not 0.",
+    ),
+    "low_high": (
+        "下限应小于上限，危急限应在参考区间之外。",
+        "The lower limit is below the upper one, and critical limits are outside the range.",
+    ),
+    "twice": ("出现了两次。", "It is there twice."),
+    "loinc": ("LOINC 编码的校验位不对。", "The check digit of this LOINC code is wrong."),
+    "age": ("年龄写作 28d、6m、1y。", "An age is 28d, 6m, 1y."),
+    "number": ("应为数字。", "It must be a number."),
+    "positive": ("应大于 0。", "It must be more than 0."),
+    "between_0_and_6": ("应为 0 到 6。", "It must be from 0 to 6."),
+    "another_patient": (
+        "与报文中的患者不一致，不能归入。",
+        "The message names another patient; it cannot go there.",
+    ),
     "unknown": ("没有这一项。", "There is no such thing."),
     "not_ecg": (
         "只有心电检查的报告有测量值和结论条目。",

@@ -39,6 +39,7 @@ _BIGGEST = 1e12  # no number of a laboratory is larger
 def describe_item(row: LabItem) -> Content:
     return {
         **{name: _plain(getattr(row, name)) for name in ITEM_FIELDS},
+        "units": [{"factor": 1.0, "offset": 0.0, **one} for one in row.units],
         "ranges": [{name: _plain(getattr(one, name)) for name in RANGE_FIELDS} for one in row.ranges],
     }
 
@@ -146,7 +147,7 @@ def _check_range(one: Mapping[str, Any]) -> Reasons:
     if one["sex"] not in {"", "M", "F"}:
         found["sex"] = "unknown"
     if one["from_days"] < 0 or (one["to_days"] is not None and one["to_days"] <= one["from_days"]):
-        found["to_days"] = "limits"
+        found["to_days"] = "low_high"
     numbers = {name: one[name] for name in ("low", "high", "critical_low", "critical_high")}
     found |= {
         name: "number" for name, value in numbers.items() if value is not None and not _is_number(value)
@@ -154,14 +155,14 @@ def _check_range(one: Mapping[str, Any]) -> Reasons:
     if found:
         return found
     if _crossed(one["low"], one["high"]):
-        found["high"] = "limits"
+        found["high"] = "low_high"
     if _crossed(one["critical_low"], one["critical_high"]):
-        found["critical_high"] = "limits"
+        found["critical_high"] = "low_high"
     # What is usual is not critical: a limit inside the range was typed into the wrong column.
     if _crossed(one["critical_low"], one["low"], equal=True) or _crossed(one["critical_low"], one["high"]):
-        found["critical_low"] = "limits"
+        found["critical_low"] = "low_high"
     if _crossed(one["high"], one["critical_high"], equal=True) or _crossed(one["low"], one["critical_high"]):
-        found["critical_high"] = "limits"
+        found["critical_high"] = "low_high"
     return found
 
 

@@ -1,0 +1,55 @@
+"""Workbooks: what is written is read again, what spreadsheet programs write is read, all else is refused."""
+
+import io
+import zipfile
+
+import pytest
+
+from adapters.errors import Malformed
+from adapters.xlsx import read_workbook, write_workbook
+
+
+def test_tables_come_back_as_they_went() -> None:
+    rows = [["code", "name", "note"], ["WBC", "白细胞计数 <&>\"'", " a\nb "], ["", "只有名称"], ["K"]]
+    assert read_workbook(write_workbook({"items": rows, "空": []})) == {"items": rows, "空": []}
+
+
+def test_numbers_shared_texts_and_gaps_as_spreadsheet_programs_write_them() -> None:
+    book = write_workbook({"items": [["x"]]})
+    ns = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+    sheet = (
+        f'<worksheet xmlns="{ns}"><sheetData><row r="1"><c r="A1" t="s"><v>1</v></c><c r="C1"><v>3.5000000000000001</v></c>'
+        '</row><row r="3"><c r="B3" t="b"><v>1</v></c><c r="C3" t="str"><f>A1</f><v>ok</v></c></row></sheetData></worksheet>'
+    )  # fmt: skip
+    shared = f'<sst xmlns="{ns}"><si><t>no</t></si><si><r><t>白细</t></r><r><t>胞</t></r><rPh><t>x</t></rPh></si></sst>'
+    assert read_workbook(
+        replaced(book, {"xl/worksheets/sheet1.xml": sheet, "xl/sharedStrings.xml": shared})
+    ) == {"items": [["白细胞", "", "3.5"], [], ["", "1", "ok"]]}
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"code,name\r\n",
+        b"PK\x03\x04" + b"\x00" * 100,
+        pytest.param(None, id="a part with a DTD"),
+    ],
+)
+def test_what_is_no_workbook_is_refused(data: bytes | None) -> None:
+    if data is None:
+        bomb = '<!DOCTYPE x [<!ENTITY a "aaaa">]><worksheet>&a;</worksheet>'
+        data = replaced(write_workbook({"items": [["x"]]}), {"xl/worksheets/sheet1.xml": bomb})
+    with pytest.raises(Malformed):
+        read_workbook(data)
+
+
+def replaced(book: bytes, parts: dict[str, str]) -> bytes:
+    written = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(book)) as old, zipfile.ZipFile(written, "w") as new:
+        for name in old.namelist():
+            if name not in parts:
+                new.writestr(name, old.read(name))
+        for name, text in parts.items():
+            new.writestr(name, text)
+    return written.getvalue()
