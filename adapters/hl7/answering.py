@@ -38,6 +38,8 @@ from adapters.lab.ports import Admission, Admitted, Desk, Door, Keep, Notice
 log = structlog.get_logger()
 
 LARGE_BYTES = MEBIBYTE // 2  # of a message whose digest and parse are made in a thread
+NOTES_A_MINUTE = 60  # of one address
+_MINUTE_S, _NOTED_ADDRESSES = 60.0, 4096
 _WIRE = "hl7"
 T = TypeVar("T")
 
@@ -62,6 +64,7 @@ class Answering:
     counters: Counters
     known: Known = field(default_factory=Known)
     notes: Doorbook = field(default_factory=Doorbook)
+    noted: dict[str, tuple[float, int]] = field(default_factory=dict)  # by address: since when, how many
     zone: tzinfo = COUNTY_TIME
     clock: Callable[[], float] = lambda: asyncio.get_running_loop().time()
 
@@ -192,12 +195,23 @@ class Answering:
             return Answer()
         return Answer(now=(write_acknowledgement(header, code, datetime.now(UTC), refusal=refusal),))
 
+    def _may_note(self, door: Door) -> bool:
+        """Notes take room in the journal: whoever sends nothing but refusals shall not fill it."""
+        now = self.clock()
+        began, count = self.noted.get(door.peer_address, (now, 0))
+        if now - began > _MINUTE_S:
+            began, count = now, 0
+        if len(self.noted) > _NOTED_ADDRESSES:
+            self.noted.clear()
+        self.noted[door.peer_address] = (began, count + 1)
+        return count < NOTES_A_MINUTE
+
     def _tell(
         self, door: Door, header: Header | None, facts: Mapping[str, Any], refusal: Refusal, error: Exception
     ) -> None:
         sender = header.sender if header else None
         said = (header.type, header.control_id) if header else ("", "")
-        if not self.notes.is_news(door.peer_address, *said, refusal.explanation):
+        if not self.notes.is_news(door.peer_address, *said, refusal.explanation) or not self._may_note(door):
             return
         told = {
             **(facts or _place_of(door)),

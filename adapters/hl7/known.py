@@ -14,7 +14,7 @@ from hashlib import blake2b
 
 from adapters.hl7.errors import Condition, NotAccepted
 
-KEPT_MESSAGES = 65_536  # some ten megabytes
+KEPT_MESSAGES = 32_768  # some twenty megabytes
 KEPT_S = 3600.0
 RENUMBERED_S = 60.0  # between the creation of two messages of one number, of which the later is no repetition
 

@@ -140,6 +140,14 @@ def test_a_sender_that_is_not_known_is_told_so(server: Server, peer: Peer) -> No
     assert not server.laboratory.records
 
 
+def test_refusals_without_end_are_not_noted_without_end(server: Server, peer: Peer) -> None:
+    server.laboratory.closed_to = "LAB"
+    for number in range(100):
+        assert msa(peer.ask(oru(str(number)))) == ["AR", str(number)]
+    assert len(server.laboratory.notes) == 60
+    assert server.mllp.counters.refusals["204"] == 100
+
+
 def test_an_address_from_which_nobody_may_speak_is_hung_up_on(server: Server) -> None:
     server.laboratory.closed_to = ALL
     with Peer(server.port) as peer:
