@@ -1,13 +1,15 @@
-"""How far specimens are: counts for a whole page of a worklist, in a few statements whatever its length."""
+"""How far specimens are: counts for a whole page of a worklist in a few statements, and which to ask for."""
 
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from enum import StrEnum
 
-from sqlalchemy import ColumnElement, case, func, select
+from sqlalchemy import ColumnElement, Exists, and_, case, exists, func, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from gateway.lab.rows import LabHeld
+from worklists.examinations import Examination
 from worklists.laboratory.results import Abnormal, LabResult, Verification
 from worklists.laboratory.specimens import LabSpecimen
 
@@ -23,6 +25,42 @@ class LabCounts:
     critical: int = 0
     held: int = 0
     rerun: int = 0
+
+
+class Sign(StrEnum):
+    """By what specimens of a worklist are asked for."""
+
+    CRITICAL = "critical"
+    ABNORMAL = "abnormal"
+    WAITING = "waiting"
+    HELD = "held"
+    CLEAN = "clean"  # all there and released, nothing critical, nothing held
+
+
+def shows(sign: Sign) -> ColumnElement[bool]:
+    """Examinations of the query of which this is so."""
+    unreleased = LabResult.verification.in_((Verification.WAITING, Verification.RERUN))
+    if sign is Sign.CLEAN:
+        return and_(
+            _has(LabResult.current),
+            Examination.instances >= func.coalesce(Examination.expected_instances, 0),
+            ~_has(unreleased),
+            ~_has(LabResult.critical),
+            ~_is_held(),
+        )
+    if sign is Sign.HELD:
+        return _is_held()
+    if sign is Sign.WAITING:
+        return _has(LabResult.verification == Verification.WAITING)
+    return _has(LabResult.critical if sign is Sign.CRITICAL else LabResult.abnormal != Abnormal.NONE)
+
+
+def _has(condition: ColumnElement[bool] | InstrumentedAttribute[bool]) -> Exists:
+    return exists().where(LabResult.examination_id == Examination.id, LabResult.current, condition)
+
+
+def _is_held() -> Exists:
+    return exists().where(LabHeld.examination_id == Examination.id, LabHeld.resolved_at.is_(None))
 
 
 def count_results(session: Session, examination_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, LabCounts]:

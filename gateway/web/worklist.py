@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Select, or_, select
 from sqlalchemy.orm import Session, joinedload
 
 from gateway.finding import Order, count_up_to_limit, look_around, on_days, typed
+from gateway.lab.counting import Sign, shows
 from gateway.web.deps import Caller, RuntimeDep, require
 from gateway.web.paging import CursorDep, LimitDep, read_cursor, write_cursor
 from gateway.web.shapes import Page, PhraseShape, WorklistItem
@@ -50,10 +51,11 @@ class Filter:
         first: Annotated[date | None, Query(alias="from")] = None,
         last: Annotated[date | None, Query(alias="to")] = None,
         q: Annotated[str, Query(max_length=100)] = "",
+        lab: Sign | None = None,
         mine: bool = False,
     ):
         self.centre, self.kind, self.modality, self.site = centre, kind, modality, site
-        self.first, self.last, self.q, self.mine = first, last, q, mine
+        self.first, self.last, self.q, self.lab, self.mine = first, last, q, lab, mine
 
     def conditions(self, subject: Subject) -> list[ColumnElement[bool]]:
         found = [*on_days(Examination.received_at, self.first, self.last), *typed(self.q, subject)]
@@ -67,6 +69,8 @@ class Filter:
             )
         if self.site:
             found.append(_of_site(self.site))
+        if self.lab is not None:
+            found += [Examination.kind == Kind.LABORATORY, shows(self.lab)]
         return found
 
 

@@ -159,13 +159,18 @@ export interface LabMessageShown {
   patient?: Patient
 }
 
-/** What one signature of many came to. */
+/** What one signature of many came to; refused ones say why. */
 export interface SignedRow {
   task_id: string
+  outcome: 'signed' | 'submitted' | 'refused'
   report_id: string | null
-  /** The code and the words of what kept it from being signed. */
-  problem: { code: string; detail: string } | null
+  version: number | null
+  code: string | null
+  detail: string | null
 }
+
+/** What specimens of a worklist may be asked for by. */
+export type LabSign = 'critical' | 'abnormal' | 'waiting' | 'held' | 'clean'
 
 export const attachmentAddress = (id: string): string => address(`/lab/attachments/${id}`)
 
@@ -177,4 +182,4 @@ export const remarkResult = (task: string, result: string, remark: string): Prom
 export const rerunResult = (task: string, result: string, reason: string, newSpecimen: boolean): Promise<unknown> => api.post(`/tasks/${task}/results/${result}/rerun`, { reason, new_specimen: newSpecimen })
 /** Another run of its item is the one that counts. */
 export const chooseResult = (task: string, result: string, reason: string): Promise<unknown> => api.post(`/tasks/${task}/results/${result}/choose`, { reason })
-export const signMany = (tasks: string[]): Promise<{ results: SignedRow[] }> => api.post('/lab/sign', { task_ids: tasks })
+export const signMany = (tasks: string[]): Promise<{ items: SignedRow[] }> => api.post('/lab/sign', { task_ids: tasks })

@@ -1,6 +1,6 @@
 /** The shapes of docs/http.md, by hand and in its order. */
 import type { EcgContent } from '@/lib/ecg/content'
-import type { LabCounts } from './lab'
+import type { LabCounts, LabSign } from './lab'
 
 export type Time = string
 export type DateText = string
@@ -117,6 +117,7 @@ export interface WorklistQuery {
   kind?: Kind
   modality?: string
   site?: string
+  lab?: LabSign
   from?: DateText
   to?: DateText
   q?: string

@@ -20,6 +20,9 @@ export function ageText(age: string | null): string {
 
 type Described = Pick<WorklistItem | ExaminationItem, 'kind' | 'modality' | 'body_part' | 'description'>
 
+/** The modality as people say it; a specimen has none. */
+export const modalityName = (item: Pick<Described, 'kind' | 'modality'>): string => (item.kind === 'laboratory' ? '' : item.modality) || t(`kind.${item.kind}`)
+
 /** What was examined: the description where there is one, else the body part, else the kind. */
 export function examinationName(item: Described): string {
   return item.description || item.body_part || t(`kind.${item.kind}`)

@@ -46,7 +46,10 @@ export const useSession = defineStore('session', () => {
     return held.some((one) => meta.roles!.includes(one.role) && (!meta.centre || !one.centre || one.centre.kind === meta.centre))
   }
 
-  return { user, known, roles, home, restore, signIn, signOut, accept, may, mayOpen }
+  /** Whether they read or review what comes to a centre of this kind. */
+  const readsFor = (kind: Kind): boolean => user.value?.roles.some((one) => one.centre?.kind === kind) ?? false
+
+  return { user, known, roles, home, restore, signIn, signOut, accept, may, mayOpen, readsFor }
 })
 
 export function homeOf(roles: ReadonlySet<RoleName>): string {

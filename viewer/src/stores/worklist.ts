@@ -2,6 +2,7 @@
 import { defineStore } from 'pinia'
 import { computed, ref, shallowRef } from 'vue'
 import { api, Problem } from '@/api/client'
+import type { LabSign } from '@/api/lab'
 import type { Page, Site, State, WorklistCounts, WorklistItem, WorklistQuery } from '@/api/types'
 import { soundAlarm } from '@/lib/alarm'
 import { mergeRows } from '@/lib/rows'
@@ -22,6 +23,7 @@ export const useWorklist = defineStore('worklist', () => {
   const site = ref('')
   const centre = ref('')
   const period = ref<Period>('')
+  const lab = ref<LabSign | ''>('')
 
   const items = shallowRef<WorklistItem[]>([])
   const fresh = shallowRef<WorklistItem[]>([])
@@ -39,7 +41,7 @@ export const useWorklist = defineStore('worklist', () => {
   /** Chest pain that this person has seen in the list or heard of: each rings once. */
   const known = new Set<string>()
 
-  const filtered = computed(() => Boolean(q.value || modality.value || site.value || centre.value || period.value))
+  const filtered = computed(() => Boolean(q.value || modality.value || site.value || centre.value || period.value || lab.value))
 
   function query(): WorklistQuery {
     const from = period.value ? new Date(Date.now() - PERIOD_DAYS[period.value] * 86_400_000) : null
@@ -48,6 +50,7 @@ export const useWorklist = defineStore('worklist', () => {
       modality: modality.value || undefined,
       site: site.value || undefined,
       centre: centre.value || undefined,
+      lab: lab.value || undefined,
       from: from ? dateText(from) : undefined,
       state: tab.value === 'open' || tab.value === 'mine' ? undefined : [tab.value],
       mine: tab.value === 'mine' ? true : undefined,
@@ -156,9 +159,10 @@ export const useWorklist = defineStore('worklist', () => {
   function clear(): void {
     q.value = modality.value = site.value = centre.value = ''
     period.value = ''
+    lab.value = ''
   }
 
-  return { tab, q, modality, site, centre, period, items, fresh, gone, counts, sites, modalities, cursor, selected, loading, loaded, problem, alarm, filtered, load, refresh, showFresh, more, replace, clear }
+  return { tab, q, modality, site, centre, period, lab, items, fresh, gone, counts, sites, modalities, cursor, selected, loading, loaded, problem, alarm, filtered, load, refresh, showFresh, more, replace, clear }
 })
 
 /** A row behind the last one that was read has not left the list; it was only not read. */

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from gateway.audit import AuditEvent
 from gateway.runtime import Runtime
 from tests.builders import NOW, County, add_agreement, add_person
-from tests.gateway.lab.saying import file, message, result, specimen
+from tests.gateway.lab.saying import file, message, patient, result, specimen
 from tests.gateway.web.work.conftest import Client, Desk
 from tests.laboratory import Laboratory, control_material, register
 from worklists.base import new_id
@@ -324,3 +324,37 @@ def test_another_centre_s_reader_has_no_history_that_is_not_theirs(
     assert [one["history"] for one in client("west_bench").get(path).json()["items"] if one["result"]] == [[]]
     [seen] = [one["history"] for one in client("lab").get(path).json()["items"] if one["result"]]
     assert [one["value"] for one in seen] == ["140"]
+
+
+def test_specimens_are_asked_for_by_what_there_is_of_them(
+    open_desk: Callable[..., Desk], runtime: Runtime, county: County
+) -> None:
+    with runtime.sessions.begin() as session:
+        for number, name in (("B002", "P002"), ("B003", "P003"), ("B004", "P004")):
+            register(session, county, number, patient_id=name)
+    desk = open_desk(result("WBC", "5.5"), result("HGB", "140"), result("PLT", "210"))
+    bench = desk.laboratory.bench
+    for barcode, who, results in (
+        ("B002", "P002", [result("WBC", "5.5"), result("HGB", "140"), result("PLT", "12")]),
+        (
+            "B003",
+            "P003",
+            [result("WBC", "12.5"), result("HGB", "140"), result("PLT", "210"), result("NEW", "1")],
+        ),
+        ("B004", "P004", [result("WBC", "5.5")]),
+    ):
+        file(runtime, bench, message(specimen(barcode, *results, patient=patient(patient_id=who))))
+
+    def found(sign: str) -> set[str]:
+        page = desk.reader.get("/api/v1/worklist", params={"lab": sign}).json()
+        assert page["counts"]["waiting"] + page["counts"]["claimed"] + page["counts"]["arriving"] == len(
+            page["items"]
+        )
+        return {item["accession_number"] for item in page["items"]}
+
+    assert found("critical") == {"B002"}
+    assert found("abnormal") == {"B002", "B003"}
+    assert found("waiting") == {"B002", "B003"}
+    assert found("held") == {"B003"}
+    assert found("clean") == {"B001"}
+    assert desk.reader.get("/api/v1/worklist", params={"lab": "other"}).status_code == 422

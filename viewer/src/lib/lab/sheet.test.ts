@@ -22,7 +22,7 @@ describe('the sheet', () => {
   })
 
   it('writes a change with its sign', () => {
-    expect([-20.6, 12.5, 0, 340.4, null].map(percentText)).toEqual(['−20.6 %', '+12.5 %', '±0 %', '+340 %', ''])
+    expect([-20.6, 12.5, 0, 340.4, null].map(percentText)).toEqual(['−20.6 %', '+12.5 %', '0 %', '+340 %', ''])
   })
 
   it('says where a row stands', () => {

@@ -50,7 +50,7 @@ export function rangeText(range: LabRangeShown): string {
 export function percentText(percent: number | null): string {
   if (percent === null) return ''
   const size = Math.abs(percent)
-  const sign = percent > 0 ? '+' : percent < 0 ? '−' : '±'
+  const sign = percent > 0 ? '+' : percent < 0 ? '−' : ''
   return `${sign}${size >= 100 ? Math.round(size) : size} %`
 }
 

@@ -14,8 +14,9 @@ export interface TrendPoint {
 export interface Frame {
   width: number
   height: number
-  /** Left free on every side. */
+  /** Left free on every side, and on the left and the right where it is another. */
   edge: number
+  side?: number
 }
 
 export interface Drawn {
@@ -41,10 +42,11 @@ export function pointsOf(item: LabItemShown): TrendPoint[] {
 /** Evenly apart: what counts is the sequence; dates stand beside the values. */
 export function draw(points: readonly TrendPoint[], range: LabRangeShown | null, frame: Frame): Drawn {
   const [least, most] = extent(points, range)
-  const inner = { width: frame.width - 2 * frame.edge, height: frame.height - 2 * frame.edge }
+  const side = frame.side ?? frame.edge
+  const inner = { width: frame.width - 2 * side, height: frame.height - 2 * frame.edge }
   const at = (number: number) => round(frame.edge + inner.height * (1 - (number - least) / (most - least)))
   const step = points.length > 1 ? inner.width / (points.length - 1) : 0
-  const placed = points.map((point, i) => ({ ...point, x: round(points.length > 1 ? frame.edge + i * step : frame.width / 2), y: at(point.number) }))
+  const placed = points.map((point, i) => ({ ...point, x: round(points.length > 1 ? side + i * step : frame.width / 2), y: at(point.number) }))
   const limits = [range?.high ?? null, range?.low ?? null].filter((one): one is number => one !== null)
   return {
     points: placed,
