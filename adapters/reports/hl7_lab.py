@@ -17,7 +17,7 @@ from adapters.reports.laboratory import LabGroup, LabLine, LabTable, Pending
 
 APPLICATION = "COUNTY-GATEWAY"  # IS and HD have 20 characters of it at most
 LOCAL = "99GW"  # this county's own codes (HL7 table 0396)
-_RESULT_STATUS = {"not_resulted": "I", "rerun": "I", "unknown_test": "O"}  # table 0085
+_RESULT_STATUS = {"not_resulted": "I", "rerun": "I", "unknown_test": "O", "not_reported": "X"}  # table 0085
 _LONGEST_IS = 20  # characters (§2.A.36)
 _COMPARATORS = ("<", ">", "<=", ">=")
 

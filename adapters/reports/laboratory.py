@@ -60,7 +60,10 @@ class LabGroup:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pending:
-    """A test that has no result in this version. `reason`: not_resulted, rerun, unknown_test."""
+    """A test that has no result in this version.
+
+    `reason`: not_resulted, rerun, unknown_test, not_reported (by the analyser).
+    """
 
     name: str
     reason: str

@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session, joinedload
 from worklists.directory import Device
 from worklists.errors import Conflict, Invalid
 from worklists.examinations import Examination
+from worklists.laboratory.dictionary import Section
 from worklists.laboratory.layout import Line, find_panels, lay_out
 from worklists.laboratory.marking import marks_of
 from worklists.laboratory.releasing import RELEASED
@@ -28,7 +29,10 @@ from worklists.reading import ReportIncomplete
 from worklists.recognition import Mark
 from worklists.reports import Report, ReportState
 
-NOT_RESULTED, RERUN, UNKNOWN_TEST = "not_resulted", "rerun", "unknown_test"  # why an item is pending
+# Why an item has no result.
+NOT_RESULTED, RERUN, UNKNOWN_TEST, NOT_REPORTED = "not_resulted", "rerun", "unknown_test", "not_reported"
+# Here an analyser measures a panel in one go: what did not come with the rest of it will not come.
+AT_ONCE = frozenset({Section.HAEMATOLOGY, Section.URINE, Section.BLOOD_GAS})
 CORRECTED, ADDED = "corrected", "added"  # against the version before
 
 
@@ -60,7 +64,8 @@ class Statement:
 
     @property
     def pending(self) -> list[str]:
-        return [one["name"] for one in self.content["pending"]]
+        """Names of what is still to come."""
+        return [one["name"] for one in self.content["pending"] if one["reason"] != NOT_REPORTED]
 
 
 def state_results(
@@ -123,11 +128,12 @@ def _last_version(session: Session, examination_id: uuid.UUID) -> Mapping[str, A
 def _pending(
     lines: Sequence[Line], specimen: LabSpecimen | None, before: Mapping[str, Any] | None
 ) -> list[dict[str, Any]]:
+    begun = {line.panel.code for line in lines if line.panel and line.result}
     found = [
         {
             "item_code": line.item.code,
             "name": line.item.name,
-            "reason": RERUN if line.result else NOT_RESULTED,
+            "reason": _why_pending(line, begun),
             "earlier": ((before or {}).get(line.item.code) or {}).get("value"),
         }
         for line in lines
@@ -137,6 +143,13 @@ def _pending(
     return found + [
         {"item_code": "", "name": str(name), "reason": UNKNOWN_TEST, "earlier": None} for name in unknown
     ]
+
+
+def _why_pending(line: Line, begun: set[str]) -> str:
+    if line.result is not None:
+        return RERUN
+    came_without = line.panel is not None and line.panel.code in begun and line.panel.section in AT_ONCE
+    return NOT_REPORTED if came_without else NOT_RESULTED
 
 
 def _snapshot(

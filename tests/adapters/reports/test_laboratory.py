@@ -56,6 +56,7 @@ TABLE = LabTable(
     pending=(
         Pending(name="糖化血红蛋白", code="HBA1C", reason="not_resulted"),
         Pending(name="钾", code="K", reason="rerun", earlier="4.1"),
+        Pending(name="血小板分布宽度", code="PDW", reason="not_reported"),
     ),
     specimen_kind="静脉全血",
     collected_at=AT,
@@ -109,7 +110,7 @@ def test_what_belongs_to_a_laboratory_report_is_on_it(page: str) -> None:
         "检测机构柳河镇中心卫生院", "审核机构青溪县人民医院", "血细胞分析", "修正：原报告为141g/L",
         "补报：前一版报告中没有此项",
         "镜检：可见幼稚细胞", "糖化血红蛋白（检测中）", "钾（复查中，原报告为4.1）", "检验意见请结合临床。", "检验者李检",
-        "审核者郑检验、自动审核4项", "检测设备：BC-6800", "质控失控（血红蛋白）",
+        "审核者郑检验、自动审核4项", "检测设备：BC-6800", "仪器本次未报告：血小板分布宽度。", "质控失控（血红蛋白）",
     ):  # fmt: skip
         assert expected in page, expected
     for absent in ("检查部位", "图像数", "检查所见", "未填写"):
@@ -182,7 +183,11 @@ def test_every_result_is_an_observation_with_its_flag_and_code() -> None:
     assert crp[2:6] == ["SN", "CRP^C反应蛋白^99GW", "", "<^0.50"]
     assert (hbsag[2], hbsag[5], hbsag[8]) == ("ST", "阳性", "A")
     assert (tsh[5], tsh[11]) == ("", "X")
-    assert [(one[3], one[11]) for one in pending] == [("HBA1C^糖化血红蛋白^99GW", "I"), ("K^钾^99GW", "I")]
+    assert [(one[3], one[11]) for one in pending] == [
+        ("HBA1C^糖化血红蛋白^99GW", "I"),
+        ("K^钾^99GW", "I"),
+        ("PDW^血小板分布宽度^99GW", "X"),
+    ]  # fmt: skip
 
 
 def test_marks_and_remarks_are_notes_behind_their_result() -> None:

@@ -98,14 +98,15 @@ def test_tests_without_a_result_are_printed_as_pending(
     open_desk: Callable[..., Desk], runtime: Runtime
 ) -> None:
     with runtime.sessions.begin() as session:
-        session.scalars(select(LabSpecimen)).one().unknown_tests = ["维生素D"]
+        tube = session.scalars(select(LabSpecimen)).one()
+        tube.items, tube.unknown_tests = [*tube.items, "GLU"], ["维生素D"]
     desk = open_desk(*NORMAL[:2])
     desk.post(f"{desk.id_of('HGB')}/rerun", reason="与临床不符")
     assert sign(desk).status_code == 200
 
     content = reports(runtime)[0].content or {}
     assert [(one["name"], one["reason"]) for one in content["pending"]] == [
-        ("血红蛋白", "rerun"), ("血小板计数", "not_resulted"), ("维生素D", "unknown_test"),
+        ("血红蛋白", "rerun"), ("血小板计数", "not_reported"), ("葡萄糖", "not_resulted"), ("维生素D", "unknown_test"),
     ]  # fmt: skip
     assert [one["item_code"] for one in content["results"]] == ["WBC"]
 
@@ -151,7 +152,7 @@ def test_the_report_is_printed_and_sent_as_it_was_signed(
         "白细胞计数",
         "5.50",
         "3.5-9.5",
-        "血小板计数（检测中）",
+        "仪器本次未报告：血小板计数",
         "检测机构城东镇卫生院",
         "自动审核2项",
     ):
@@ -217,8 +218,9 @@ def test_an_image_s_report_still_needs_its_words(client: Client, county: County,
 def morning(runtime: Runtime, county: County, laboratory: Laboratory) -> list[str]:
     """A whole one, one that waits, one that lacks tests; and one of nobody."""
     with runtime.sessions.begin() as session:
-        for barcode in ("M1", "M2", "M3"):
+        for barcode in ("M1", "M2"):
             register(session, county, barcode)
+        register(session, county, "M3", items=("WBC", "K"))
     sent = {"M1": NORMAL, "M2": (result("HGB", "90"), *NORMAL[::2]), "M3": NORMAL[:1]}
     for minutes, (barcode, results) in enumerate(sent.items()):
         own = [
