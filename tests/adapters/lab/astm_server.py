@@ -21,7 +21,7 @@ from adapters.lab.said import Message, Query, Sender, Specimen
 
 T = TypeVar("T")
 QUICK = LinkSettings(
-    reply_s=0.6, receive_s=1.0, after_nak_s=0.2, after_contention_s=0.4, stall_s=0.2, prompt_s=0.3
+    reply_s=4.0, receive_s=2.0, after_nak_s=0.2, after_contention_s=0.4, stall_s=0.5, prompt_s=5.0
 )
 
 

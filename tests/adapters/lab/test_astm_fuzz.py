@@ -49,7 +49,7 @@ def test_the_reader_gives_messages_or_malformed() -> None:
                 read += 1
             except Malformed:
                 continue
-    assert read > 100
+    assert read > 20
 
 
 def test_the_link_answers_with_ack_and_nak_and_takes_the_next_transfer() -> None:
@@ -75,7 +75,7 @@ def test_the_link_answers_with_ack_and_nak_and_takes_the_next_transfer() -> None
         link.accept(now)
         assert link.receive(EOT, now) == [Ended("")]
         transfers += 1
-    assert transfers > 100
+    assert transfers > 10
 
 
 def follow(link: Link, events: list[Event], now: float, noise: random.Random) -> float:
