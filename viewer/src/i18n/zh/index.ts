@@ -6,6 +6,7 @@ import { ecgReport } from './ecgReport'
 import { held } from './held'
 import { labDesk } from './labDesk'
 import { labControl, labRules } from './labControl'
+import { labMessages } from './labMessages'
 import { patients } from './patients'
 import { reading } from './reading'
 import { shell } from './shell'
@@ -15,4 +16,4 @@ import { township } from './township'
 import { upload } from './upload'
 import { worklist } from './worklist'
 
-export const zh = { ...common, shell, worklist, reading, township, upload, system, refusal, held, duty, ecg, ecgReport, labDesk, labControl, labRules, specimens, patients, admin, audit }
+export const zh = { ...common, shell, worklist, reading, township, upload, system, refusal, held, duty, ecg, ecgReport, labDesk, labMessages, labControl, labRules, specimens, patients, admin, audit }
