@@ -10,6 +10,8 @@ declare module 'vue-router' {
     centre?: Kind
     /** Message key; present: the page stands in the navigation. */
     nav?: string
+    /** In the navigation of readers and reviewers only where a centre of theirs is of this kind. */
+    centre?: Kind
     /** Opens without signing in. */
     open?: boolean
     /** Fills the window, without our bar. */
@@ -42,7 +44,7 @@ export const routes: RouteRecordRaw[] = [
   { path: '/system/devices/:id', component: () => import('@/pages/SystemDevice.vue'), meta: { roles: ['it'] } },
   { path: '/held', component: () => import('@/pages/HeldPage.vue'), meta: { roles: ['radiographer', 'it'], nav: 'held.nav' } },
   { path: '/held/:id', component: () => import('@/pages/HeldDetail.vue'), meta: { roles: ['radiographer', 'it'] } },
-  { path: '/lab/messages', component: () => import('@/pages/LabMessagesPage.vue'), meta: { roles: ['radiographer', 'reader', 'reviewer', 'it', 'admin'], nav: 'labMessages.nav' } },
+  { path: '/lab/messages', component: () => import('@/pages/LabMessagesPage.vue'), meta: { roles: ['radiographer', 'reader', 'reviewer', 'it', 'admin'], nav: 'labMessages.nav', centre: 'laboratory' } },
   { path: '/lab/messages/:id', component: () => import('@/pages/LabMessagePage.vue'), meta: { roles: ['radiographer', 'reader', 'reviewer', 'it', 'admin'] } },
   { path: '/patients', component: () => import('@/pages/PatientsPage.vue'), meta: { roles: ['reviewer', 'radiographer'], nav: 'patients.nav' } },
   { path: '/patients/:id', component: () => import('@/pages/PatientPage.vue'), meta: { roles: ['reviewer', 'radiographer'] } },
