@@ -58,7 +58,7 @@ def test_a_service_is_bounded_hardened_and_watched(name: str):
     assert "test" in service["healthcheck"] or name in {"migrate", "backup"}
 
 
-def test_only_the_dicom_ports_and_https_are_published():
+def test_only_the_ports_of_devices_and_https_are_published():
     published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
 
     assert set(published) == {"caddy", "ingest"}

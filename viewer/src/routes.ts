@@ -10,8 +10,6 @@ declare module 'vue-router' {
     centre?: Kind
     /** Message key; present: the page stands in the navigation. */
     nav?: string
-    /** In the navigation of readers and reviewers only where a centre of theirs is of this kind. */
-    centre?: Kind
     /** Opens without signing in. */
     open?: boolean
     /** Fills the window, without our bar. */
