@@ -159,6 +159,41 @@ export interface LabMessageShown {
   patient?: Patient
 }
 
+/** One result as it was signed. */
+export interface ResultSnapshot {
+  item_code: string
+  name: string
+  name_en: string
+  abbreviation: string
+  section: string
+  panel: string | null
+  value: string
+  unit: string
+  range: LabRangeShown
+  abnormal: Abnormal
+  critical: boolean
+  status: ResultStatus
+  method: string
+  remark: string
+  operator: string
+  device: { id: string; name: string; institution?: { code: string; name: string } } | null
+  observed_at: Time
+  verification: Verification
+  verified_at: Time | null
+  verified_by: string | null
+  mark: ItemMark | null
+  /** Against the version before. */
+  change: { kind: 'added' } | { kind: 'corrected'; value: string; unit: string } | null
+}
+
+/** What a report of a specimen says. */
+export interface LabContent {
+  results: ResultSnapshot[]
+  pending: { item_code: string; name: string; reason: string; earlier: string | null }[]
+  panels: { code: string; name: string; name_en: string; loinc: string }[]
+  specimen: { barcode: string; kind: string; collected_at: Time | null; received_at: Time | null; requester: string; department: string; bed: string; order_number: string } | null
+}
+
 /** What one signature of many came to; refused ones say why. */
 export interface SignedRow {
   task_id: string

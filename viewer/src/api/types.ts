@@ -1,6 +1,6 @@
 /** The shapes of docs/http.md, by hand and in its order. */
 import type { EcgContent } from '@/lib/ecg/content'
-import type { LabCounts, LabSign } from './lab'
+import type { LabContent, LabCounts, LabSign } from './lab'
 
 export type Time = string
 export type DateText = string
@@ -214,7 +214,7 @@ export interface Report {
   findings: string
   impression: string
   clinical_information: string | null
-  content: EcgContent | null
+  content: EcgContent | LabContent | null
   writer: Person | null
   reviewer: Person | null
   signed_by: Person
