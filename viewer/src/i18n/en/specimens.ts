@@ -56,6 +56,7 @@ export const specimens = {
     unknownTests: 'Ordered, and in no dictionary: {tests}',
     labels: 'Print labels',
     send: 'Pack and send',
+    sendSome: 'Pack and send ({n})',
     empty: 'No specimens.',
     barcode: 'Barcode',
     patient: 'Patient',

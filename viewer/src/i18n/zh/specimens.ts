@@ -56,6 +56,7 @@ export const specimens = {
     unknownTests: '申请了词典中没有的项目：{tests}',
     labels: '打印标签',
     send: '装箱送检',
+    sendSome: '装箱送检（{n}）',
     empty: '没有标本。',
     barcode: '条码',
     patient: '患者',

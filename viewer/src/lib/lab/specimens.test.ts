@@ -27,5 +27,7 @@ describe('what somebody typed', () => {
     expect(found('x')).toEqual(['CBC', 'LIP'])
     expect(found('功能')).toEqual(['LFT'])
     expect([found(''), found('qq')]).toEqual([[], []])
+    const mixed = (text: string) => findTests<Panel | Item>(text, [item('ZN', '锌', 'x', '血清'), CBC, LIPIDS]).map((one) => one.code)
+    expect([mixed('x'), mixed('zn')]).toEqual([['CBC', 'LIP', 'ZN'], ['ZN']])
   })
 })

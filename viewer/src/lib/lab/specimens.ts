@@ -33,6 +33,8 @@ export const nameOf = (one: Named): string => (language.value === 'en' && one.na
 
 export const testsOf = (specimen: Pick<Specimen, 'panels' | 'extra_items'>): string => [...specimen.panels, ...specimen.extra_items].map(nameOf).join(language.value === 'en' ? ', ' : '、')
 
+/** Of what only begins alike, panels stand before single items. */
+const SINGLE = 5
 type Findable = Named & { initials: string; abbreviation?: string; items?: string[] }
 
 /** What somebody typed may mean: a code or short name first, then initials, then a part of the name. */
@@ -50,6 +52,7 @@ export function findTests<T extends Findable>(typed: string, tests: readonly T[]
   return tests
     .map((one, place) => ({ one, place, rank: rank(one) }))
     .filter((found) => found.rank < 9)
+    .map((found) => ({ ...found, rank: found.rank > 0 && !found.one.items ? found.rank + SINGLE : found.rank }))
     .sort((a, b) => a.rank - b.rank || a.place - b.place)
     .slice(0, most)
     .map((found) => found.one)
