@@ -31,6 +31,7 @@ log = structlog.get_logger()
 _AT_ONCE = 64  # connections accepted in one turn of the loop
 _PAUSE_S = 1.0  # before accepting again when the system has no more descriptors
 _LOOK_S = 1.0
+_HANDSHAKES_END_S = 0.5  # at closing
 _SPARE = 256  # connections beyond the limit, that are being told so
 # An analyser that was switched off says nothing: found out in four minutes.
 _KEEP_ALIVE = (
@@ -108,6 +109,10 @@ class MllpServer:
         """Accept no more; what is whole is answered, what is not is cut off after the grace."""
         self._closed = True
         self._pause()
+        if (
+            self._handshakes
+        ):  # plain ones end at once; to take a socket from under its transport would lose the end of it
+            await asyncio.wait(self._handshakes, timeout=_HANDSHAKES_END_S)
         for handshake in tuple(self._handshakes):
             handshake.cancel()
         for connection in tuple(self._connections):
