@@ -3,11 +3,13 @@
 import pytest
 from sqlalchemy import select
 
+from gateway.index import Refusal
 from gateway.lab.rows import LabMessage, MessageState
 from gateway.runtime import Runtime
+from gateway.web.refusals import explain
 from tests.builders import County, build_county
 from tests.gateway.lab.listening import Hl7Line, drain, listening, oru, tell_listeners
-from tests.instruments import ACK, Instrument
+from tests.instruments import ACK, NAK, Instrument
 from tests.laboratory import Laboratory, build_laboratory, register
 from worklists.directory import Device
 from worklists.laboratory.results import LabResult
@@ -88,3 +90,62 @@ def test_an_astm_message_sent_again_after_a_restart_is_filed_once(runtime: Runti
     with runtime.reading() as session:
         states = [one.state for one in session.scalars(select(LabMessage).order_by(LabMessage.received_at))]
     assert states.count(MessageState.DUPLICATE) == 1
+
+
+def refusals(runtime: Runtime) -> list[tuple[str, str, str, str]]:
+    with runtime.reading() as session:
+        rows = session.scalars(select(Refusal).order_by(Refusal.refused_at))
+        return [(one.what, one.calling_ae_title, one.reason, one.cause) for one in rows]
+
+
+def test_an_unknown_analyser_is_refused_on_both_wires_and_it_people_can_see_why(
+    runtime: Runtime, bench: Bench
+) -> None:
+    with runtime.sessions.begin() as session:
+        session.get_one(Device, bench[1].bench.id).address = "10.0.0.7"
+    tell_listeners(runtime)
+    with listening(runtime.settings) as ports:
+        with Hl7Line(ports.hl7) as line:
+            refused = line.ask(oru(sender="XN-1000"))
+            malformed = line.ask("MSH|^~\\&|XN-1000||LIS||20261121||ORU^R01||P|2.3.1\rPID|1\r")
+        with Instrument(ports.astm) as analyser:
+            assert analyser.ask(b"\x05") == NAK
+    drain(runtime)
+
+    assert "MSA|AR|1" in refused and "MSA|AR|" in malformed
+    assert refusals(runtime)[0] == ("message", "XN-1000", "204", "sender_unknown")
+    assert refusals(runtime)[-1] == ("message", "", "sender_unknown", "sender_unknown")
+    assert values(runtime) == {}
+    for what, _, reason, cause in refusals(runtime):
+        assert explain(what, reason, "", "zh-CN", cause=cause)[0] == "检验设备未登记"
+
+
+def test_an_analyser_s_question_is_answered_on_its_line(runtime: Runtime, bench: Bench) -> None:
+    question = (
+        "MSH|^~\\&|BC-5300||LIS||20261121143000||QRY^Q02|7|P|2.3.1||||||UNICODE UTF-8\r"
+        "QRD|20261121143000|R|D|1|||RD|B001|OTH|||T\rQRF|BC-5300||||RCT|COR|ALL\r"
+    )
+    with listening(runtime.settings) as ports, Hl7Line(ports.hl7) as line:
+        heard = line.ask(question)
+        while "WBC" not in heard:
+            heard += line.hear()
+
+    assert "B001" in heard and "HGB" in heard and "PLT" in heard
+
+
+def test_what_was_not_kept_is_not_acknowledged(runtime: Runtime, bench: Bench) -> None:
+    full = runtime.settings.model_copy(update={"journal_bytes": 1})
+    with listening(full) as ports, Hl7Line(ports.hl7) as line:
+        answer = line.ask(oru())
+
+    assert "MSA|AR|1" in answer
+
+
+def test_the_same_message_again_is_acknowledged_and_filed_once(runtime: Runtime, bench: Bench) -> None:
+    with listening(runtime.settings) as ports, Hl7Line(ports.hl7) as line:
+        answers = [line.ask(oru()) for _ in range(3)]
+    drain(runtime)
+
+    assert all("MSA|AA|1" in one for one in answers)
+    with runtime.reading() as session:
+        assert len(session.scalars(select(LabResult)).all()) == 3
