@@ -165,11 +165,11 @@ PATIENTS: Sequence[tuple[DemoPatient, Blood, Mapping[str, str]]] = (
         {"ALT": "20", "GLU": "5.10", "HCY2": "11.2"},
     ),
 )
-_LOINC = {
+_CODES = {
     "WBC": "6690-2", "NEU%": "770-8", "LYM%": "736-9", "MON%": "5905-5", "EOS%": "713-8", "BAS%": "706-2",
     "NEU#": "751-8", "LYM#": "731-0", "MON#": "742-7", "EOS#": "711-2", "BAS#": "704-7", "RBC": "789-8",
     "HGB": "718-7", "HCT": "4544-3", "MCV": "787-2", "MCH": "785-6", "MCHC": "786-4", "RDW-CV": "788-0",
-    "PLT": "777-3", "MPV": "32623-1",
+    "RDW-SD": "21000-5", "PLT": "777-3", "MPV": "32623-1", "PDW": "32207-3", "PCT": "10002", "P-LCR": "10014",
 }  # fmt: skip
 _UNITS = {"ALT": "U/L", "AST": "U/L", "CREA": "umol/L", "HCY2": "umol/L"}
 
@@ -247,19 +247,37 @@ def _count(blood: Blood) -> dict[str, str]:
         "MCHC": f"{blood.hgb / hct * 100:.0f}",
         "RDW-CV": "13.2",
         "PLT": str(blood.plt),
+        "RDW-SD": "42.6",
         "MPV": "9.8",
+        "PDW": "16.1",
+        "PCT": f"{blood.plt * 9.8 / 10_000:.3f}",
+        "P-LCR": "24.5",
     }
 
 
 def _unit_of_count(name: str) -> str:
-    units = {"RBC": "10*12/L", "HGB": "g/L", "MCHC": "g/L", "MCV": "fL", "MPV": "fL", "MCH": "pg", "HCT": "%"}
+    units = {
+        "RBC": "10*12/L",
+        "HGB": "g/L",
+        "MCHC": "g/L",
+        "MCV": "fL",
+        "MPV": "fL",
+        "RDW-SD": "fL",
+        "PDW": "fL",
+        "MCH": "pg",
+        "HCT": "%",
+        "PCT": "%",
+        "P-LCR": "%",
+    }
     if name.endswith("%") or name == "RDW-CV":
         return "%"
     return units.get(name, "10*9/L")
 
 
 def _obx(name: str, value: str, unit: str) -> str:
-    return f"||NM|{_LOINC[name]}^{name}^LN||{value}|{unit}||N|||F"
+    """LOINC where there is one, the maker's own table where not."""
+    table = "LN" if "-" in _CODES[name] else "99MRC"
+    return f"||NM|{_CODES[name]}^{name}^{table}||{value}|{unit}||N|||F"
 
 
 def _oru(
