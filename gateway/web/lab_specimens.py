@@ -6,10 +6,10 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Response
 from pydantic import AwareDatetime, BaseModel, Field
-from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session, aliased
 
-from gateway.finding import Order, on_days
+from gateway.finding import Order, count_up_to_limit, on_days
 from gateway.lab import collecting, receiving
 from gateway.lab.labelling import print_labels
 from gateway.web.deps import Caller, RuntimeDep, require
@@ -314,12 +314,11 @@ def _wanted_anew() -> ColumnElement[bool]:
 
 
 def _counts(session: Session, asked: list[ColumnElement[bool]]) -> dict[str, int]:
-    rows = session.execute(select(LabSpecimen.state, func.count()).where(*asked).group_by(LabSpecimen.state))
-    by_state = {state: count for state, count in rows}  # noqa: C416 (a row is no pair to mypy)
-    anew = select(func.count()).select_from(LabSpecimen).where(*asked, _wanted_anew())
+    """Of each state, counted no further than anybody reads: they are kept for years."""
+    conditions = {state.value: LabSpecimen.state == state for state in SpecimenState}
     return {
-        **{state.value: by_state.get(state, 0) for state in SpecimenState},
-        "asked_anew": session.scalar(anew) or 0,
+        name: count_up_to_limit(session, select(LabSpecimen).where(*asked, condition))
+        for name, condition in {**conditions, "asked_anew": _wanted_anew()}.items()
     }
 
 

@@ -54,6 +54,7 @@ class LabSpecimen(Base):
         Index("ix_lab_specimen_barcode", "barcode"),
         Index("ix_lab_specimen_order", "institution_id", "order_number"),
         Index("ix_lab_specimen_state", "institution_id", "state", "registered_at"),
+        Index("ix_lab_specimen_registered", "registered_at"),
         Index("ix_lab_specimen_on_the_way", "sent_at", **only_where("state = 'in_transit'")),
         Index("ix_lab_specimen_replaces", "replaces_id", **only_where("replaces_id IS NOT NULL")),
     )
