@@ -5,7 +5,7 @@ known by its message and position, what was held and is filed now is resolved.
 """
 
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -27,7 +27,7 @@ from worklists.examinations import Examination
 from worklists.laboratory.control import Verdict
 from worklists.laboratory.controlling import record_control
 from worklists.laboratory.dictionary import LabItem
-from worklists.laboratory.examining import note_results, open_examination
+from worklists.laboratory.examining import make_examination, note_results, route_results
 from worklists.laboratory.holding_back import settle
 from worklists.laboratory.interpretation import Bearer, Interpreted
 from worklists.laboratory.profiles import AnalyserProfile
@@ -40,7 +40,13 @@ from worklists.laboratory.recording import (
 )
 from worklists.laboratory.releasing import Releaser
 from worklists.laboratory.results import LabAttachment, LabResult, ResultStatus
-from worklists.laboratory.specimens import LabSpecimen, SpecimenState, find_for_bench, make_from_analyser
+from worklists.laboratory.specimens import (
+    LabSpecimen,
+    SpecimenState,
+    find_by_barcodes,
+    for_bench,
+    make_from_analyser,
+)
 from worklists.laboratory.verifying import close_reruns
 
 CLOCK_AHEAD = timedelta(hours=24)  # a result from further in the future than this is of a clock that is wrong
@@ -57,11 +63,60 @@ class Bench:
     session: Session
     now: datetime
     releaser: Releaser = field(init=False)
+    gained: dict[Examination, int] = field(default_factory=dict)  # how many results each was given
     _items: dict[str, LabItem] | None = None
+    _specimens: dict[str, list[LabSpecimen]] = field(default_factory=dict)
+    _results: dict[uuid.UUID, list[LabResult]] = field(default_factory=dict)  # of an examination
+    _held: dict[uuid.UUID, list[LabHeld]] = field(default_factory=dict)  # of a message
     _profiles: dict[str, Profile | None] = field(default_factory=dict)
+    _devices: dict[uuid.UUID, Device] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.releaser = Releaser(session=self.session, now=self.now)
+
+    def look_around(self, messages: Sequence[tuple[LabMessage, Message]]) -> None:
+        """Ask for all that a batch speaks of at once: its specimens, their results, and what was held of it before."""
+        ids = [row.id for row, _ in messages]
+        self._held = {one: [] for one in ids}
+        for held in self.session.scalars(select(LabHeld).where(LabHeld.message_id.in_(ids))):
+            self._held[held.message_id].append(held)
+        devices = {row.device_id for row, _ in messages if row.device_id is not None}
+        benches = {one.id: one for one in self.session.scalars(select(Device).where(Device.id.in_(devices)))}
+        barcodes = set()
+        for row, said in messages:
+            device = benches.get(row.device_id) if row.device_id else None
+            profile = self.profile(device) if device is not None else None
+            if profile is not None and said.kind is MessageKind.RESULTS:
+                barcodes |= {profile.barcode_of(one) for one in said.specimens}
+        self._specimens = find_by_barcodes(self.session, barcodes - {""})
+        known = [one for alike in self._specimens.values() for one in alike]
+        examinations = {one.examination_id for one in known if one.examination_id is not None}
+        self._results = {one: [] for one in examinations}
+        for result in self.session.scalars(
+            select(LabResult).where(LabResult.examination_id.in_(examinations))
+        ):
+            self._results[result.examination_id].append(result)
+        self.releaser.look_back({one.patient.master_id for one in known})
+        self._devices = benches  # the session alone would let go of them
+
+    def specimens(self, barcode: str) -> list[LabSpecimen]:
+        if barcode not in self._specimens:
+            self._specimens |= find_by_barcodes(self.session, [barcode])
+        return self._specimens[barcode]
+
+    def forget_specimens(self) -> None:
+        """Some were made or changed: they are asked for anew."""
+        self._specimens = {}
+
+    def results(self, examination: Examination, *, is_new: bool) -> list[LabResult]:
+        """The very list that a sheet adds to, so that the next message finds what this one brought."""
+        if examination.id not in self._results:
+            query = select(LabResult).where(LabResult.examination_id == examination.id)
+            self._results[examination.id] = [] if is_new else list(self.session.scalars(query))
+        return self._results[examination.id]
+
+    def held(self, row: LabMessage) -> list[LabHeld]:
+        return self._held.get(row.id, [])
 
     def item(self, code: str) -> LabItem | None:
         if self._items is None:
@@ -81,10 +136,15 @@ class Bench:
 
 
 def file_messages(runtime: Runtime, session: Session, messages: Iterable[tuple[LabMessage, Message]]) -> None:
-    """File each in its order. Raises nothing of what a message may say."""
+    """File each in its order, and route what they touched together. Raises nothing of what a message may say."""
+    batch = list(messages)
     bench = Bench(session=session, now=runtime.now())
-    for row, said in messages:
-        touched = _Filing(bench=bench, row=row, said=said).file()
+    bench.look_around(batch)
+    touched: set[uuid.UUID] = set()
+    for row, said in batch:
+        touched |= _Filing(bench=bench, row=row, said=said).file()
+    route_results(session, bench.gained, now=bench.now)
+    if touched:
         at = bench.now + timedelta(seconds=runtime.settings.quiet_period_s)
         work.schedule_all(session, indexing.SETTLE, {str(one): at for one in touched})
 
@@ -116,12 +176,12 @@ class _Filing:
         else:
             self._take_results(device)
         self.row.state = MessageState.HELD if self.held else MessageState.FILED
-        self.bench.session.flush()
         return self.touched
 
     def _take_orders(self, device: Device) -> None:
         for number, specimen in enumerate(self.said.specimens):
             why = orders.take_order(self.bench.session, device, specimen, now=self.bench.now)
+            self.bench.forget_specimens()
             if why is not None:
                 self._hold(LabHeldReason.ORDER_UNCLEAR, number, detail={"why": why}, barcode=specimen.barcode)
 
@@ -136,7 +196,10 @@ class _Filing:
             if control is not None:
                 self._take_control(device, profile, number, specimen, control)
             else:
-                self._take_specimen(device, profile, number, specimen)
+                with (
+                    self.bench.session.no_autoflush
+                ):  # what a query could miss is at hand: the batch is written at once
+                    self._take_specimen(device, profile, number, specimen)
         return None
 
     def _take_control(
@@ -185,7 +248,7 @@ class _Filing:
     def _find(
         self, device: Device, barcode: str, patient: StatedPatient | None
     ) -> LabSpecimen | LabHeldReason:
-        known = find_for_bench(self.bench.session, device.institution_id, barcode) if barcode else []
+        known = for_bench(self.bench.specimens(barcode), device.institution_id) if barcode else []
         if len(known) > 1:
             return LabHeldReason.AMBIGUOUS_BARCODE
         if known:
@@ -195,6 +258,7 @@ class _Filing:
             return LabHeldReason.NO_BARCODE
         if not device.without_order or patient is None or not (patient.patient_id and patient.name):
             return LabHeldReason.UNKNOWN_BARCODE
+        self.bench.forget_specimens()
         return make_from_analyser(
             self.bench.session, device.institution_id, barcode, identity_of(patient), now=self.bench.now
         )
@@ -208,14 +272,14 @@ class _Filing:
         self, device: Device, profile: Profile, number: int, specimen: Specimen, known: LabSpecimen
     ) -> None:
         session, now = self.bench.session, self.bench.now
-        examination = open_examination(session, known, now=now)
+        is_new = known.examination_id is None
+        examination = make_examination(session, known, now=now)
+        self.bench.gained.setdefault(examination, 0)
         patient = known.patient
         sheet = Sheet(
             examination_id=examination.id,
             patient_id=patient.id,
-            results=list(
-                session.scalars(select(LabResult).where(LabResult.examination_id == examination.id))
-            ),
+            results=self.bench.results(examination, is_new=is_new),
         )
         on = local_date(known.collected_at or self.row.received_at)
         bearer = Bearer.of(patient.sex, patient.birth_date, on)
@@ -226,10 +290,10 @@ class _Filing:
         if not sheet.added:
             return
         session.add_all(sheet.added)
-        session.flush()
         close_reruns(session, examination.id, sheet.added, now)
         self.bench.releaser.release(examination, sheet.results, sheet.added)
-        note_results(session, examination, known, sheet.results, sheet.added, now=now)
+        note_results(examination, known, sheet.results, sheet.added, now=now)
+        self.bench.gained[examination] += len(sheet.added)
         self.touched.add(examination.id)
 
     def _record(
@@ -269,6 +333,8 @@ class _Filing:
         outcome = sheet.record(new)
         if isinstance(outcome, NotRecorded) and outcome in _REFUSED:
             return self._hold_result(_REFUSED[outcome], number, result, sheet.examination_id)
+        if isinstance(outcome, LabResult):
+            outcome.item = item
         self.row.filed += 1
         return None
 
@@ -291,6 +357,8 @@ class _Filing:
         return None
 
     def _keep_attachments(self, specimen: Specimen, examination: Examination) -> None:
+        if not specimen.attachments:
+            return
         known = set(
             self.bench.session.scalars(
                 select(LabAttachment.position).where(LabAttachment.message_id == self.row.id)
@@ -363,7 +431,7 @@ class _Filing:
 
     def _forget_held(self) -> None:
         """What was held of it is resolved by filing it anew, or held again."""
-        for one in self.bench.session.scalars(select(LabHeld).where(LabHeld.message_id == self.row.id)):
+        for one in self.bench.held(self.row):
             if one.resolution == "set_aside":
                 self.aside.add((one.reason, one.specimen_number, one.position))
             elif one.resolved_at is None:

@@ -1,6 +1,6 @@
 """A specimen as an examination: it stands on the laboratory's worklist from its receipt, or from its first result on."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import select
@@ -21,6 +21,16 @@ MODALITY = "LAB"  # no DICOM modality: what a worklist shows and filters by
 
 def open_examination(session: Session, specimen: LabSpecimen, *, now: datetime) -> Examination:
     """The specimen's examination with its task, made when it is first needed."""
+    known = specimen.examination_id is not None
+    examination = make_examination(session, specimen, now=now)
+    if not known:
+        session.flush()
+        routing.route_arrival(session, examination, instances=0, now=now)
+    return examination
+
+
+def make_examination(session: Session, specimen: LabSpecimen, *, now: datetime) -> Examination:
+    """The specimen's examination without its task: whoever files many routes them together."""
     if specimen.examination_id is not None:
         return session.get_one(Examination, specimen.examination_id)
     examination = Examination(
@@ -46,14 +56,12 @@ def open_examination(session: Session, specimen: LabSpecimen, *, now: datetime) 
         patient_as_received=specimen.patient.identity.as_json(),
     )
     session.add(examination)
-    session.flush()
+    specimen.examination = examination
     specimen.examination_id = examination.id
-    routing.route_arrival(session, examination, instances=0, now=now)
     return examination
 
 
 def note_results(
-    session: Session,
     examination: Examination,
     specimen: LabSpecimen,
     results: Sequence[LabResult],
@@ -61,7 +69,7 @@ def note_results(
     *,
     now: datetime,
 ) -> None:
-    """Results were recorded: count them, and see to it that somebody reads them."""
+    """Results were recorded: count them. Somebody reads them once it is routed (`route_results`)."""
     wanted = set(specimen.items) | {one.item_code for one in results}
     examination.instances = sum(one.current for one in results)
     examination.expected_instances = len(wanted)
@@ -70,11 +78,20 @@ def note_results(
     examination.device_id = examination.device_id or added[0].device_id
     if examination.studied_at is None:
         examination.studied_at = min(one.observed_at for one in added)
+
+
+def route_results(session: Session, added: Mapping[Examination, int], *, now: datetime) -> None:
+    """Examinations, each with how many results it gained: see to their tasks; what is whole waits for a reader."""
     session.flush()
-    routing.route_arrival(session, examination, instances=len(added), now=now)
-    if examination.instances >= examination.expected_instances:
-        session.flush()
-        routing.note_complete(session, [examination], now)
+    routing.route_arrivals(session, list(added.items()), now=now)
+    whole = [
+        one
+        for one, count in added.items()
+        if count and one.expected_instances is not None and one.instances >= one.expected_instances
+    ]
+    session.flush()
+    if whole:
+        routing.note_complete(session, whole, now)
 
 
 def return_to_township(session: Session, specimen: LabSpecimen, person: Person) -> None:

@@ -4,12 +4,12 @@ A result that no rule stops is verified automatically. Without live rules nothin
 """
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from worklists import critical, routing
@@ -23,6 +23,7 @@ from worklists.patients import Patient
 
 NO_RULES = "no_rules"
 BY_PERSON = "person"  # somebody handed it back: rules leave it to people from then on
+LOOKED_BACK = 20  # results of one item of one person
 RELEASED = (Verification.AUTOMATIC, Verification.VERIFIED)
 
 
@@ -41,6 +42,7 @@ class Releaser:
     now: datetime
     rules: Rules | None = field(init=False)
     _standings: dict[uuid.UUID, Standing] = field(default_factory=dict)
+    _history: dict[uuid.UUID, list[LabResult]] = field(default_factory=dict)  # by person, the newest first
 
     def __post_init__(self) -> None:
         self.rules = live_rules(self.session)
@@ -93,14 +95,27 @@ class Releaser:
         """Its control material was run, or decided about."""
         self._standings.pop(device_id, None)
 
+    def look_back(self, masters: set[uuid.UUID]) -> None:
+        """Ask at once for the last results of these people."""
+        self._history |= last_results(self.session, masters - self._history.keys())
+
     def _compare(self, patient: Patient, added: Sequence[LabResult]) -> None:
-        """Set each beside the last released result of the same person."""
-        last = last_results(
-            self.session, patient, {one.item_code for one in added}, but={one.examination_id for one in added}
-        )
+        """Set each beside the last released result of the same person, which may be of this very batch."""
+        self.look_back({patient.master_id})
+        history = self._history[patient.master_id]
         for one in added:
-            before = next((b for b in last.get(one.item_code, ()) if b.observed_at < one.observed_at), None)
+            earlier = [
+                other
+                for other in history
+                if other.item_code == one.item_code
+                and other.examination_id != one.examination_id
+                and other.observed_at < one.observed_at
+                and other.current
+                and other.verification in RELEASED
+            ]
+            before = max(earlier, key=lambda other: other.observed_at, default=None)
             one.delta = delta_of(one, before) if before is not None else None
+        history.extend(one for one in added if one.number is not None)
 
 
 def case_of(
@@ -116,22 +131,27 @@ def case_of(
     )
 
 
-def last_results(
-    session: Session, patient: Patient, items: set[str], *, but: set[uuid.UUID]
-) -> dict[str, list[LabResult]]:
-    """Released results of the same person, the newest first, without these examinations."""
-    rows = session.scalars(
-        select(LabResult)
-        .join(Patient, Patient.id == LabResult.patient_id)
-        .where(Patient.master_id == patient.master_id, LabResult.item_code.in_(items))
-        .where(LabResult.current, LabResult.verification.in_(RELEASED))
-        .where(LabResult.examination_id.not_in(but), LabResult.number.is_not(None))
-        .order_by(LabResult.observed_at.desc())
-        .limit(20 * max(len(items), 1))
+def last_results(session: Session, masters: Collection[uuid.UUID]) -> dict[uuid.UUID, list[LabResult]]:
+    """The last released results of each item, by person: few, for one before what is filed now is enough."""
+    place = func.row_number().over(
+        partition_by=[Patient.master_id, LabResult.item_code],
+        order_by=(LabResult.observed_at.desc(), LabResult.id.desc()),
     )
-    found: dict[str, list[LabResult]] = {}
-    for row in rows:
-        found.setdefault(row.item_code, []).append(row)
+    placed = (
+        select(LabResult.id, Patient.master_id, place.label("place"))
+        .join(Patient, Patient.id == LabResult.patient_id)
+        .where(Patient.master_id.in_(masters), LabResult.number.is_not(None))
+        .where(LabResult.current, LabResult.verification.in_(RELEASED))
+        .subquery()
+    )
+    rows = session.execute(
+        select(LabResult, placed.c.master_id)
+        .join(placed, placed.c.id == LabResult.id)
+        .where(placed.c.place <= LOOKED_BACK)
+    )
+    found: dict[uuid.UUID, list[LabResult]] = {one: [] for one in masters}
+    for row, master_id in rows:
+        found[master_id].append(row)
     return found
 
 
@@ -161,6 +181,7 @@ def note_critical(session: Session, examination: Examination, result: LabResult,
     """A critical value opens an event and is read as urgent; a correction withdraws what the value it replaces opened."""
     if result.critical:
         if examination.priority is Priority.ROUTINE:
+            session.flush()
             routing.set_priority(session, examination, Priority.URGENT)
         found = {
             "item_code": result.item_code,
@@ -174,6 +195,7 @@ def note_critical(session: Session, examination: Examination, result: LabResult,
             session, examination, kind=Kind.LABORATORY, source_id=result.id, found=found, now=now
         )
     elif result.status in {ResultStatus.CORRECTED, ResultStatus.DELETED, ResultStatus.CANCELLED}:
+        session.flush()
         replaced = select(LabResult.id).where(
             LabResult.examination_id == examination.id,
             LabResult.item_code == result.item_code,

@@ -4,12 +4,13 @@ A specimen and its order are one row: an order of several tubes is several rows 
 """
 
 import uuid
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, UniqueConstraint, or_, select
-from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
+from sqlalchemy import ForeignKey, Index, UniqueConstraint, select
+from sqlalchemy.orm import Mapped, Session, joinedload, mapped_column, relationship
 
 from worklists.base import Base, new_id, only_where
 from worklists.directory import Institution, Person
@@ -159,20 +160,31 @@ class LabTransport(Base):
     specimens: Mapped[list[LabSpecimen]] = relationship(back_populates="transport")
 
 
-def find_for_bench(session: Session, institution_id: uuid.UUID, barcode: str) -> list[LabSpecimen]:
-    """The specimens under this barcode that a bench of this institution may have in hand.
+def find_by_barcodes(session: Session, barcodes: Collection[str]) -> dict[str, list[LabSpecimen]]:
+    """Of whatever institution; which of them a bench may have in hand is asked with `for_bench`."""
+    found: dict[str, list[LabSpecimen]] = {barcode: [] for barcode in barcodes}
+    rows = session.scalars(
+        select(LabSpecimen)
+        .where(LabSpecimen.barcode.in_(barcodes))
+        .options(joinedload(LabSpecimen.institution), joinedload(LabSpecimen.examination))
+        .order_by(LabSpecimen.id)
+    )
+    for row in rows:
+        found[row.barcode].append(row)
+    return found
+
+
+def for_bench(specimens: Sequence[LabSpecimen], institution_id: uuid.UUID) -> list[LabSpecimen]:
+    """Those of one barcode that a bench of this institution may have in hand.
 
     Those that the institution took itself come alone; else those of the members that it leads.
     """
-    found = session.scalars(
-        select(LabSpecimen)
-        .join(Institution, Institution.id == LabSpecimen.institution_id)
-        .where(LabSpecimen.barcode == barcode)
-        .where(or_(Institution.id == institution_id, Institution.lead_id == institution_id))
-        .order_by(LabSpecimen.id)
-    ).all()
-    own = [one for one in found if one.institution_id == institution_id]
-    return own or list(found)
+    own = [one for one in specimens if one.institution_id == institution_id]
+    return own or [one for one in specimens if one.institution.lead_id == institution_id]
+
+
+def find_for_bench(session: Session, institution_id: uuid.UUID, barcode: str) -> list[LabSpecimen]:
+    return for_bench(find_by_barcodes(session, [barcode])[barcode], institution_id)
 
 
 def make_from_analyser(

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { ControlResult } from '@/api/control'
-import { lotChanges, reach, shownZ } from './leveyJennings'
+import { lotChanges, plain, reach, shownZ } from './leveyJennings'
 
 const run = (z: number | null, lot = 'L1') => ({ z, lot }) as ControlResult
 
@@ -21,4 +21,8 @@ test('a lot begins where its first run is', () => {
     { at: 4, lot: 'L3' },
   ])
   expect(lotChanges([])).toEqual([])
+})
+
+test('a mean is written without a binary tail', () => {
+  expect([plain(4.1819999999999995), plain(120), plain(0.06)]).toEqual(['4.182', '120', '0.06'])
 })

@@ -30,6 +30,9 @@ export const SYMBOLS: Record<Verdict, { symbol: string; size: number }> = {
 }
 const FURTHEST = 6
 
+/** A mean or standard deviation as people write it: no binary tail. */
+export const plain = (number: number): string => String(Number(number.toPrecision(5)))
+
 /** What lies further out is drawn at the edge; its tip says the value. */
 export function shownZ(z: number): number {
   return Math.max(-FURTHEST, Math.min(FURTHEST, z))
@@ -48,7 +51,7 @@ export function lotChanges(results: ControlResult[]): { at: number; lot: string 
 export function chartOption(results: ControlResult[], material: Material | undefined, colours: Colours, words: Words) {
   const end = reach(results)
   const ink: Record<Verdict, string> = { in_control: colours.done, warning: colours.care, out_of_control: colours.now, unknown: colours.soft }
-  const at = (z: number) => (material ? Number((material.mean + z * material.sd).toPrecision(4)).toString() : '')
+  const at = (z: number) => (material ? plain(material.mean + z * material.sd) : '')
   const band = (low: number, high: number, color: string) => [{ yAxis: low, itemStyle: { color, opacity: 0.45 } }, { yAxis: high }]
   return {
     animation: false,
