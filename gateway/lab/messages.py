@@ -19,6 +19,8 @@ from worklists.base import new_id
 
 # A control ID says something for so long: many analysers count from 1 again whenever they are switched on.
 CONTROL_ID_LASTS = timedelta(minutes=10)
+# The least that passes between two messages of one number when the analyser began to count anew in between.
+SWITCHED_ON_AGAIN = timedelta(minutes=1)
 
 
 def index_messages(runtime: Runtime, session: Session, read: Sequence[ReadRecord]) -> None:
@@ -86,17 +88,17 @@ def _known(session: Session, sha256: str, row: LabMessage) -> LabHeldReason | Me
         return None
     same = LabMessage.control_id == row.control_id if numbered else Record.sha256 == sha256
     lately = session.execute(
-        select(Record.sha256)
+        select(Record.sha256, LabMessage.received_at)
         .join(LabMessage, LabMessage.record_id == Record.id)
         .where(LabMessage.device_id == row.device_id, LabMessage.type == row.type, same)
         .where(LabMessage.kind != MessageKind.QUERY)
         .where(LabMessage.id != row.id, LabMessage.state != MessageState.DUPLICATE)
         .where(LabMessage.received_at > row.received_at - CONTROL_ID_LASTS)
-    ).scalars()
-    known = set(lately)
-    if sha256 in known:
+    ).all()
+    if any(one.sha256 == sha256 for one in lately):
         return MessageState.DUPLICATE
-    return LabHeldReason.CONTROL_ID_REUSED if known else None
+    at_once = any(one.received_at > row.received_at - SWITCHED_ON_AGAIN for one in lately)
+    return LabHeldReason.CONTROL_ID_REUSED if at_once else None
 
 
 def _hold(session: Session, row: LabMessage, reason: LabHeldReason, detail: str) -> None:
