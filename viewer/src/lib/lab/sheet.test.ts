@@ -78,6 +78,6 @@ describe('what stopped a result', () => {
   it('says once that a critical value is out of its range', () => {
     const stops = [{ rule: 'range', detail: '2.1 < 3.5' }, { rule: 'critical', detail: '2.1' }]
     expect(stopTexts(result({ critical: true, stops }))).toEqual(['危急值'])
-    expect(stopTexts(result({ critical: false, stops: stops.slice(0, 1) }))).toEqual(['超出参考区间：2.1 < 3.5'])
+    expect(stopTexts(result({ critical: false, stops: [...stops.slice(0, 1), { rule: 'instrument_flag', detail: 'Left Shift?' }] }))).toEqual(['仪器报警：Left Shift?', '超出参考区间：2.1 < 3.5'])
   })
 })

@@ -30,5 +30,6 @@ export function stopText(stop: Stop, result: Pick<LabResult, 'delta' | 'critical
 /** What is critical is out of its range too: said once. */
 export function stopTexts(result: LabResult): string[] {
   const stops = result.stops.filter((stop) => !(stop.rule === 'range' && result.critical && result.stops.some((one) => one.rule === 'critical')))
-  return stops.map((stop) => stopText(stop, result))
+  // What the arrow beside the value says already comes last.
+  return [...stops].sort((a, b) => Number(a.rule === 'range') - Number(b.rule === 'range')).map((stop) => stopText(stop, result))
 }
