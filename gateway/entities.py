@@ -25,8 +25,8 @@ from sqlalchemy.orm import Session
 
 from adapters.dicom.charset import REWRITTEN
 from gateway.connecting import read_certificate_name
-from gateway.lab.admission import MODALITY as LABORATORY
 from gateway.lab.admission import tidy
+from gateway.lab.analysers import MODALITY as LABORATORY
 from worklists.base import Base
 from worklists.directory import (
     Agreement,

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from gateway.figures import LabFigures, SilentSite, SiteHeard
 from gateway.index import Held, Refusal
-from gateway.lab.admission import MODALITY as LABORATORY
+from gateway.lab.analysers import MODALITY as LABORATORY
 from gateway.lab.rows import LabHeld
 from gateway.settings import Settings
 from gateway.working_time import WorkingTime

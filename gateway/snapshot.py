@@ -31,6 +31,7 @@ from gateway import live
 from gateway.connecting import Policy, check_connection, ends_at
 from gateway.runtime import Runtime
 from worklists.directory import Device, Institution, TlsException
+from worklists.laboratory.profiles import AnalyserProfile
 
 log = structlog.get_logger()
 
@@ -188,8 +189,9 @@ class DeviceDirectory:
 def _describe(session: Session) -> dict[str, Any]:
     version = live.read_numbers(session).get(live.DIRECTORY, 0)  # first: what changes meanwhile is read again
     rows = session.execute(
-        select(Device, Institution)
+        select(Device, Institution, AnalyserProfile)
         .join(Institution, Institution.id == Device.institution_id)
+        .outerjoin(AnalyserProfile, AnalyserProfile.code == Device.profile_code)
         .order_by(Device.ae_title)
     ).all()
     accepting = session.scalars(
@@ -201,11 +203,13 @@ def _describe(session: Session) -> dict[str, Any]:
         "format": FORMAT,
         "version": version,
         "accept_unknown_devices": [str(id) for id in accepting],
-        "devices": [_describe_device(device, institution) for device, institution in rows],
+        "devices": [_describe_device(*row) for row in rows],
     }
 
 
-def _describe_device(device: Device, institution: Institution) -> dict[str, Any]:
+def _describe_device(
+    device: Device, institution: Institution, profile: AnalyserProfile | None
+) -> dict[str, Any]:
     return {
         "ae_title": device.ae_title,
         "device_id": str(device.id),
@@ -220,6 +224,7 @@ def _describe_device(device: Device, institution: Institution) -> dict[str, Any]
         "modality": device.modality,
         "sender": device.sender,
         "profile": device.profile_code,
+        "file": profile.content.get("file") if profile is not None and profile.enabled else None,
         "enabled": device.enabled,
         "institution_enabled": institution.enabled,
     }
@@ -302,6 +307,7 @@ _FOLLOWED = {
         "enabled",
     ),
     Institution: ("enabled", "accept_unknown_devices"),
+    AnalyserProfile: ("content", "enabled"),
 }
 
 
@@ -314,7 +320,7 @@ def _note_change(_mapper: object, _connection: object, row: Any) -> None:
         live.bump(session, live.DIRECTORY)
 
 
-def _note_removal(_mapper: object, _connection: object, row: Device | Institution) -> None:
+def _note_removal(_mapper: object, _connection: object, row: Device | Institution | AnalyserProfile) -> None:
     session = object_session(row)
     if session is not None:
         live.bump(session, live.DIRECTORY)

@@ -8,6 +8,8 @@ from typing import Any
 
 import structlog
 
+from gateway.lab.analysers import is_analyser
+
 log = structlog.get_logger()
 
 
@@ -22,6 +24,7 @@ class Account:
     character_set: str | None
     password_hash: str | None
     address: str | None
+    lab_file: Mapping[str, Any] | None = None  # of a device of the laboratory: how its files are read
 
     def as_origin(self, *, wire: str, peer_address: str = "") -> dict[str, Any]:
         return {
@@ -32,6 +35,7 @@ class Account:
             "wire": wire,
             "peer_address": peer_address,
             "uploaded_by": self.name,
+            **({} if self.lab_file is None else {"lab_file": self.lab_file}),
         }
 
 
@@ -68,6 +72,7 @@ def _understand(content: Mapping[str, Any]) -> dict[str, Account]:
             character_set=device["character_set"],
             password_hash=device["account_password_hash"],
             address=device["address"],
+            lab_file=(device.get("file") or {}) if is_analyser(device) else None,
         )
         for device in content["devices"]
         if device.get("account") and device["enabled"] and device["institution_enabled"]

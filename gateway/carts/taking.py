@@ -25,12 +25,15 @@ from adapters.errors import Malformed, Unavailable
 from gateway.carts.apart import NotTaken, Readers
 from gateway.carts.names import shown_name
 from gateway.carts.sets import write_zip
+from gateway.lab.files import LIMIT_BYTES as RESULTS_LIMIT_BYTES
+from gateway.lab.files import read_file
 from gateway.threads import JournalThread
 from worklists.base import new_id
 
 CHUNK_BYTES = 1 << 20
 HEAD_BYTES = 1 << 16  # of the data set, to read the header from
 CHEST_PAIN = "chest_pain"
+_OF_IMAGES = ("accession_number", "examination_id")  # of an origin: results find theirs by the barcode
 _SOP_CLASS_UID, _SOP_INSTANCE_UID = 0x00080016, 0x00080018
 _UID = re.compile(r"[0-9.]{1,64}")
 
@@ -88,6 +91,8 @@ def take_entry(taking: Taking, files: Sequence[File], origin: Mapping[str, Any])
         with path.open("rb") as stream:
             if _is_dicom(stream):
                 return take_instance(taking, File(name=name, stream=stream), origin, mint=lambda _: new_id())
+            if "lab_file" in origin:
+                return _take_results(taking, path, name, origin)
             described = taking.readers.read(path, name)
             examination_id = new_id()
             stream.seek(0)
@@ -98,6 +103,23 @@ def take_entry(taking: Taking, files: Sequence[File], origin: Mapping[str, Any])
                 size_bytes=path.stat().st_size,
             )
             return examination_id
+
+
+def _take_results(taking: Taking, path: Path, name: str, origin: Mapping[str, Any]) -> uuid.UUID:
+    """A result file of an analyser, that its profile can read. Raises NotTaken, Unavailable."""
+    if path.stat().st_size > RESULTS_LIMIT_BYTES:
+        raise NotTaken("lab_file_unfit", f"more than {RESULTS_LIMIT_BYTES >> 20} MiB")
+    body = path.read_bytes()
+    try:
+        read_file(body, name, origin["lab_file"])
+    except Malformed as error:
+        raise NotTaken("lab_file_unfit", str(error)) from error
+    id = new_id()
+    finished = _finished(taking, origin, name, id)
+    for field in _OF_IMAGES:
+        del finished[field]
+    taking.journal.append("lab.file", finished, [body], size_bytes=len(body))
+    return id
 
 
 def take_instance(

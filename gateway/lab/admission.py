@@ -14,9 +14,9 @@ from adapters.dicom.ports import AssociationRefused, Certificate, Tls
 from adapters.lab.ports import Admitted, Door, NotAdmitted
 from adapters.lab.said import Sender
 from gateway.connecting import Policy, check_connection
+from gateway.lab.analysers import is_analyser
 from gateway.snapshot import DirectoryFile, Known, origin_of_unknown, plain_address
 
-MODALITY = "LAB"
 Device = Mapping[str, Any]
 
 # As devices are set on the page (PS3.3 §C.12.1.1.2) → as both wires' readers know them. What is not here is known to
@@ -126,10 +126,6 @@ def _one_of(called: Sequence[Device], here: Sequence[Device]) -> Device:
             "sender_ambiguous", "several analysers of this name are known: addresses tell them apart"
         )
     return found[0]
-
-
-def is_analyser(device: Device) -> bool:
-    return device.get("modality") == MODALITY or bool(device.get("sender") or device.get("profile"))
 
 
 def names_of(sender: Sender | None) -> list[str]:

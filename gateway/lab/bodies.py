@@ -7,6 +7,7 @@ from adapters.errors import Malformed
 from adapters.hl7.reading import read_message as read_hl7
 from adapters.lab.astm_reading import read_message as read_astm
 from adapters.lab.said import Message
+from gateway.lab.files import read_file
 
 HL7, ASTM, ASTM_INCOMPLETE, FILE = "hl7.message", "astm.message", "astm.incomplete", "lab.file"
 LAB_KINDS = (HL7, ASTM, ASTM_INCOMPLETE, FILE)
@@ -20,4 +21,6 @@ def read_said(kind: str, origin: Mapping[str, Any], body: bytes) -> Message:
         return read_hl7(body, character_set=character_set)
     if kind in (ASTM, ASTM_INCOMPLETE):
         return read_astm(body, character_set=character_set)
+    if kind == FILE:
+        return read_file(body, str(origin.get("filename", "")), origin.get("lab_file") or {})
     raise Malformed(f"a record of kind {kind} is not read as a message")

@@ -171,6 +171,13 @@ EXPLANATIONS: Mapping[tuple[str, str], tuple[_Pair, _Pair]] = {
         ("文件无法读取：读取程序因它而中止", "The file cannot be read: the reader broke at it"),
         _CHECK_FILE,
     ),
+    ("file", "lab_file_unfit"): (
+        ("不是这台检验设备约定的结果文件", "It is no result file as this analyser's profile describes them"),
+        (
+            "请核对设备的导出格式，或请检验中心在检验设备模板中设置列对照。",
+            "Check the device's export format, or have the columns set in the analyser's profile.",
+        ),
+    ),
     ("file", "unavailable"): (
         ("网关暂时无法接收", "The gateway cannot take it just now"),
         ("请稍后再上传。", "Upload it again later."),

@@ -22,6 +22,8 @@ from gateway.index import Instance
 from gateway.originals import read_original
 from gateway.runtime import open_runtime
 from tests.gateway.carts.recordings import aecg, put
+from tests.gateway.lab.listening import Hl7Line
+from tests.instruments import ACK, Instrument
 from tests.journeys.gateways import PASSWORD, PROGRAM, Gateway, get_json, run_dcmtk, wait_for
 from tests.journeys.test_main_path import act, find_item, poppler
 from tests.servers import Postgres, Redis, SeaweedFs, free_ports, need
@@ -208,6 +210,40 @@ def test_a_cart_hands_over_by_folder_and_ftp_and_its_ecgs_wait_for_a_reader(stac
         "routine",
     )
     assert {path.name for path in (stack.cart_folder / "done").rglob("*.xml")} == {"a.xml", "b.xml"}
+
+
+def test_analysers_report_over_hl7_and_astm_and_their_results_are_filed(stack: Stack) -> None:
+    blood, serum = (register(stack, one) for one in ("WBC", "ALT"))
+    gateway = stack.gateway
+    with Hl7Line(gateway.mllp_port, patience_s=60) as counter:
+        answer = counter.ask(
+            "MSH|^~\\&|BC-5390|Mindray|||20261121143000||ORU^R01|S1|P|2.3.1||||0||UNICODE\r"
+            f"OBR|1||{blood}|00001^Automated Count^99MRC|||20261121143000\r"
+            "OBX|1|NM|6690-2^WBC^LN||5.48|10*9/L||N|||F\r"
+        )
+    assert "MSA|AA|S1" in answer, answer
+    with Instrument(gateway.astm_port, patience_s=60) as chemistry:
+        records = ("H|\\^&|||BS-240^Mindray|||||||P|LIS2-A2|20261121143000", "P|1", f"O|1|{serum}||^^^ALT|R",
+                   "R|1|^^^ALT|18|U/L||N||F||||20261121143000", "L|1|N")  # fmt: skip
+        assert set(chemistry.send(records)) == set(ACK)
+
+    lab = gateway.sign_in("lab")
+    for barcode, test in ((blood, "WBC"), (serum, "ALT")):
+        message = wait_for(lambda: filed(lab, barcode), 120, "the message is filed", gateway.log)  # noqa: B023
+        said = get_json(lab, f"/api/v1/lab/messages/{message['id']}")["parsed"]["specimens"][0]["results"]
+        assert [(one["outcome"]["state"], one["outcome"]["item_code"]) for one in said] == [("result", test)]
+
+
+def register(stack: Stack, item: str) -> str:
+    """A specimen at the first township; answers its barcode."""
+    body = {"patient": {"name": "顾念一", "sex": "F", "birth_date": "1980-02-27"}, "items": [item]}
+    made = act(stack.gateway.sign_in("radiographer"), "POST", "/api/v1/lab/specimens", json=body)
+    return str(made["specimens"][0]["barcode"])
+
+
+def filed(lab: httpx.Client, barcode: str) -> dict[str, Any] | None:
+    items = get_json(lab, "/api/v1/lab/messages", q=barcode, state="filed")["items"]
+    return items[0] if items else None
 
 
 def can_sign_in(stack: Stack) -> bool:

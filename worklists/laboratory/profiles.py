@@ -8,7 +8,8 @@ A device has one profile; `content` is read by `gateway.lab.mapping` alone and i
      "values": {reported text: the dictionary's word},
      "empty": [what it writes where it has no value],
      "barcode": "barcode" | "placer_number" | "filler_number" | "patient_id",
-     "controls": [{"pattern": regular expression over the barcode, "level": "…", "lot"?: "…"}]}
+     "controls": [{"pattern": regular expression over the barcode, "level": "…", "lot"?: "…"}],
+     "file": {"table"?: a mapping of columns, "document"?: a pattern of file names}}  (read by `gateway.lab.files`)
 
 `unit` is what a result of this test without a unit is in; `unit_means` what a reported unit is at this test alone: the
 mg/dL of one analyser's UREA are of urea, of another's nitrogen. A flag is a remark of the instrument about the whole
