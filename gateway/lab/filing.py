@@ -359,6 +359,7 @@ class _Filing:
     def _keep_attachments(self, specimen: Specimen, examination: Examination) -> None:
         if not specimen.attachments:
             return
+        self.bench.session.flush()  # the examination goes before what only names its id
         known = set(
             self.bench.session.scalars(
                 select(LabAttachment.position).where(LabAttachment.message_id == self.row.id)
@@ -413,6 +414,8 @@ class _Filing:
     ) -> None:
         if (reason, number, position) in self.aside:
             return
+        if examination_id is not None:
+            self.bench.session.flush()  # it goes first: no relationship tells the session so
         held = LabHeld(
             id=new_id(),
             message_id=self.row.id,

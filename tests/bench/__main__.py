@@ -13,8 +13,8 @@ from rich.console import Console
 from tests.bench.table import Row, as_markdown, as_table
 
 SECTIONS = ("ingest", "drain", "web")
-# `big` takes as long as the others together; `ecg` is about one kind of examination.
-ON_REQUEST = ("big", "ecg")
+# `big` takes as long as the others together; `ecg` and `lab` are about one kind of examination each.
+ON_REQUEST = ("big", "ecg", "lab")
 
 
 def main() -> None:

@@ -121,8 +121,10 @@ def _describe(session: Session, specimen: LabSpecimen) -> str:
     covered = {item for one in panels.values() for item in one.items}
     single = [code for code in specimen.items if code not in covered]
     if single:
-        items = session.scalars(select(LabItem).where(LabItem.code.in_(single[:NAMED])))
-        short = {one.code: one.abbreviation or one.name for one in items}
+        items = session.execute(
+            select(LabItem.code, LabItem.abbreviation, LabItem.name).where(LabItem.code.in_(single[:NAMED]))
+        )
+        short = {code: abbreviation or name for code, abbreviation, name in items}
         named = "、".join(short.get(code, code) for code in single[:NAMED])
         words.append(f"{named} 等 {len(single)} 项" if len(single) > NAMED else named)
     return "、".join(words)[:200]

@@ -79,13 +79,18 @@ class Sheet:
     patient_id: uuid.UUID
     results: list[LabResult]
     added: list[LabResult] = field(default_factory=list)
+    _by_item: dict[str, list[LabResult]] = field(init=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for one in self.results:
+            self._by_item.setdefault(one.item_code, []).append(one)
 
     def current(self, item_code: str) -> LabResult | None:
-        return next((one for one in self.results if one.item_code == item_code and one.current), None)
+        return next((one for one in self._by_item.get(item_code, ()) if one.current), None)
 
     def record(self, new: NewResult) -> LabResult | NotRecorded:
         """The new row, or why there is none."""
-        runs = [one for one in self.results if one.item_code == new.item_code]
+        runs = self._by_item.get(new.item_code, [])
         current = self.current(new.item_code)
         if current is None:
             withdraws = new.status in {ResultStatus.CORRECTED, ResultStatus.DELETED}
@@ -146,6 +151,7 @@ class Sheet:
             remark="",
         )
         self.results.append(row)
+        self._by_item.setdefault(row.item_code, []).append(row)
         self.added.append(row)
         return row
 

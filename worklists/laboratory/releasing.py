@@ -52,6 +52,7 @@ class Releaser:
     ) -> None:
         """Judge what was recorded just now. A critical value opens its event at once, released or not."""
         current = {one.item_code: one for one in results if one.current}
+        released = released_before(results)
         patient = examination.patient
         self._compare(patient, [one for one in added if one.current])
         for one in added:
@@ -59,24 +60,25 @@ class Releaser:
                 one.stops = [{"rule": "not_current", "detail": ""}]
                 continue
             one.control_state = self._control_state(one)
-            self._judge(one, current, results, patient)
+            self._judge(one, current, released, patient)
             note_critical(self.session, examination, one, now=self.now)
 
     def judge_again(self, examination: Examination, results: Sequence[LabResult]) -> None:
         """What still waits is asked anew, after the control material or the rules changed."""
         current = {one.item_code: one for one in results if one.current}
+        released = released_before(results)
         for one in current.values():
             if one.verification is Verification.WAITING and not _is_for_people(one):
                 one.control_state = self._control_state(one)
-                self._judge(one, current, results, examination.patient)
+                self._judge(one, current, released, examination.patient)
 
     def _judge(
-        self, one: LabResult, current: Mapping[str, LabResult], results: Sequence[LabResult], patient: Patient
+        self, one: LabResult, current: Mapping[str, LabResult], released: set[str], patient: Patient
     ) -> None:
         if self.rules is None:
             one.stops = [{"rule": NO_RULES, "detail": ""}]
             return
-        case = case_of(one, current, results, patient)
+        case = case_of(one, current, released, patient)
         one.stops, one.rules_version = self.rules.stops(case), self.rules.version
         if not one.stops:
             one.verification, one.verified_at = Verification.AUTOMATIC, self.now
@@ -97,18 +99,22 @@ class Releaser:
 
     def look_back(self, masters: set[uuid.UUID]) -> None:
         """Ask at once for the last results of these people."""
-        self._history |= last_results(self.session, masters - self._history.keys())
+        unknown = masters - self._history.keys()
+        if unknown:
+            self._history |= last_results(self.session, unknown)
 
     def _compare(self, patient: Patient, added: Sequence[LabResult]) -> None:
         """Set each beside the last released result of the same person, which may be of this very batch."""
         self.look_back({patient.master_id})
         history = self._history[patient.master_id]
+        by_item: dict[str, list[LabResult]] = {}
+        for other in history:
+            by_item.setdefault(other.item_code, []).append(other)
         for one in added:
             earlier = [
                 other
-                for other in history
-                if other.item_code == one.item_code
-                and other.examination_id != one.examination_id
+                for other in by_item.get(one.item_code, ())
+                if other.examination_id != one.examination_id
                 and other.observed_at < one.observed_at
                 and other.current
                 and other.verification in RELEASED
@@ -118,14 +124,16 @@ class Releaser:
         history.extend(one for one in added if one.number is not None)
 
 
-def case_of(
-    one: LabResult, current: Mapping[str, LabResult], results: Sequence[LabResult], patient: Patient
-) -> Case:
-    earlier = (other for other in results if other.item_code == one.item_code and other is not one)
+def released_before(results: Sequence[LabResult]) -> set[str]:
+    """Items of an examination of which an earlier version or run was released."""
+    return {one.item_code for one in results if not one.current and one.verification in RELEASED}
+
+
+def case_of(one: LabResult, current: Mapping[str, LabResult], released: set[str], patient: Patient) -> Case:
     return Case(
         result=one,
         beside=current,
-        replaces_verified=any(other.verification in RELEASED for other in earlier),
+        replaces_verified=one.item_code in released,
         sex=patient.sex,
         has_birth_date=patient.birth_date is not None,
     )
