@@ -122,6 +122,7 @@ export const labDesk: Same<typeof zh> = {
   criticalSaid: 'Tell the requester now. It is on record as a critical event, before any signature.',
   comment: 'Comment',
   hint: 'Diagnostic hint (optional)',
+  reportTitle: 'laboratory report',
   hintShort: 'Diagnostic hint',
   pictures: 'Histograms and scattergrams',
   picture: 'Picture {n}',

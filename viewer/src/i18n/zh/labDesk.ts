@@ -120,6 +120,7 @@ export const labDesk = {
   criticalSaid: '请立即通知申请单位；签发前已记录为危急值事件。',
   comment: '结果评语',
   hint: '诊断提示（可不填）',
+  reportTitle: '检验报告',
   hintShort: '诊断提示',
   pictures: '直方图与散点图',
   picture: '图 {n}',

@@ -8,17 +8,26 @@ export function useLabSheet(taskId: string) {
   const problem = shallowRef<unknown>(null)
   const busy = ref(false)
   let examination = ''
-  let asked = 0
+  let running: Promise<void> | null = null
+  let again = false
 
-  async function load(): Promise<void> {
-    if (!examination) return
-    const mine = ++asked
-    try {
-      const answer = await readResults(examination)
-      if (mine === asked) results.value = answer
-    } catch (error) {
-      if (mine === asked) problem.value = error
-    }
+  /** One question at a time, however often something changes; what was asked for meanwhile is asked once more. */
+  function load(): Promise<void> {
+    if (!examination) return Promise.resolve()
+    if (running) again = true
+    running ??= read().finally(() => (running = null))
+    return running
+  }
+
+  async function read(): Promise<void> {
+    do {
+      again = false
+      try {
+        results.value = await readResults(examination)
+      } catch (error) {
+        problem.value = error
+      }
+    } while (again)
   }
 
   function open(id: string): Promise<void> {
