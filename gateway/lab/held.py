@@ -165,7 +165,7 @@ def decide(runtime: Runtime, who: Who, held_id: uuid.UUID, decision: Decision) -
         held, _ = get_held(session, who, held_id, lock=True)
         if held.resolved_at is not None:
             raise AlreadyResolved(held_id)
-        row = session.get_one(LabMessage, message_id, with_for_update=True)
+        row = session.get_one(LabMessage, message_id, with_for_update={"of": LabMessage})
         if said is None:
             done = _set_aside(session, row, held)
         else:
@@ -258,7 +258,7 @@ def _again(runtime: Runtime, who: Who, ids: Sequence[uuid.UUID]) -> Reprocessed:
     def deed(session: Session) -> Reprocessed:
         done = Reprocessed(unreadable=unreadable)
         for message_id, said in read.items():
-            row = session.get_one(LabMessage, message_id, with_for_update=True)
+            row = session.get_one(LabMessage, message_id, with_for_update={"of": LabMessage})
             done += _file(runtime, session, row, said)
         audit.record(
             session, "lab_reprocessed", actor=who.actor, now=runtime.now(),
