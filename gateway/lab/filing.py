@@ -290,6 +290,7 @@ class _Filing:
         if not sheet.added:
             return
         session.add_all(sheet.added)
+        known.note_tested(device.name or device.ae_title, self.row.received_at)
         close_reruns(session, examination.id, sheet.added, now)
         self.bench.releaser.release(examination, sheet.results, sheet.added)
         note_results(examination, known, sheet.results, sheet.added, now=now)

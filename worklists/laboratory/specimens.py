@@ -117,6 +117,15 @@ class LabSpecimen(Base):
         self.state, self.received_at, self.received_by = SpecimenState.RECEIVED, now, person
         self.note_step("received", person, now)
 
+    def note_tested(self, device: str, now: datetime) -> None:
+        """An analyser reported on it: wherever it was thought to be, it stood on that bench."""
+        if self.state in _BEFORE_RECEIPT:
+            self.state, self.received_at = SpecimenState.RECEIVED, now
+            self.steps = [
+                *(self.steps or []),
+                {"step": "tested", "at": now.isoformat(), "by": device, "detail": ""},
+            ]
+
     def reject(self, person: Person, reason: str, now: datetime) -> None:
         """It cannot be tested; whoever took it is asked for another one."""
         self._require(*_BEFORE_RECEIPT, SpecimenState.RECEIVED)

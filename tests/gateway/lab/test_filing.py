@@ -21,7 +21,7 @@ from worklists.laboratory.control import ControlResult, Verdict
 from worklists.laboratory.dictionary import LabItem
 from worklists.laboratory.profiles import AnalyserProfile
 from worklists.laboratory.results import Abnormal, ControlState, LabResult, ResultStatus, Verification
-from worklists.laboratory.specimens import LabSpecimen, SpecimenSource
+from worklists.laboratory.specimens import LabSpecimen, SpecimenSource, SpecimenState
 from worklists.reading import ReadingTask, TaskState
 
 Bench = tuple[County, Laboratory]
@@ -75,6 +75,15 @@ def test_results_join_the_specimen_and_stand_on_the_worklist(runtime: Runtime, b
         assert (task.state, task.centre_id) == (TaskState.WAITING, bench[1].centre.id)
         row = session.get_one(LabMessage, message_id)
         assert (row.state, row.filed) == (MessageState.FILED, 3)
+
+
+def test_a_specimen_that_was_tested_has_been_received(runtime: Runtime, bench: Bench) -> None:
+    file(runtime, bench[1].bench, message(specimen("B001", *CBC)))
+
+    with runtime.reading() as session:
+        known = session.scalars(select(LabSpecimen)).one()
+        assert (known.state, known.received_at) == (SpecimenState.RECEIVED, NOW)
+        assert [(one["step"], one["by"]) for one in known.steps] == [("tested", "分析仪")]
 
 
 def test_filing_a_message_again_changes_nothing(runtime: Runtime, bench: Bench) -> None:

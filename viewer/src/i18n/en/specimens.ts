@@ -78,7 +78,7 @@ export const specimens = {
     byWhom: 'Requested by {name}',
     items: '{n} item | {n} items',
   },
-  step: { registered: 'Registered', by_order: 'Order arrived', by_analyser: 'Tested', by_page: 'Registered', sent: 'Sent', taken_back: 'Taken back', received: 'Received at the county', rejected: 'Rejected', cancelled: 'Cancelled', replaced: 'Taken again' },
+  step: { registered: 'Registered', by_order: 'Order arrived', by_analyser: 'Tested', by_page: 'Registered', sent: 'Sent', taken_back: 'Taken back', received: 'Received at the county', tested: 'Tested', rejected: 'Rejected', cancelled: 'Cancelled', replaced: 'Taken again' },
   send: {
     title: 'Pack and send',
     scan: 'Scan a specimen',

@@ -78,7 +78,7 @@ export const specimens = {
     byWhom: '申请 {name}',
     items: '{n} 项',
   },
-  step: { registered: '登记', by_order: '申请单到达', by_analyser: '仪器上机', by_page: '登记', sent: '送出', taken_back: '撤回', received: '县级接收', rejected: '拒收', cancelled: '取消', replaced: '已重新采样' },
+  step: { registered: '登记', by_order: '申请单到达', by_analyser: '仪器上机', by_page: '登记', sent: '送出', taken_back: '撤回', received: '县级接收', tested: '上机检测', rejected: '拒收', cancelled: '取消', replaced: '已重新采样' },
   send: {
     title: '装箱送检',
     scan: '扫描标本条码',
