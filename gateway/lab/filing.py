@@ -258,10 +258,11 @@ class _Filing:
             return LabHeldReason.NO_BARCODE
         if not device.without_order or patient is None or not (patient.patient_id and patient.name):
             return LabHeldReason.UNKNOWN_BARCODE
-        self.bench.forget_specimens()
-        return make_from_analyser(
+        made = make_from_analyser(
             self.bench.session, device.institution_id, barcode, identity_of(patient), now=self.bench.now
         )
+        self.bench.specimens(barcode).append(made)
+        return made
 
     def _attached(self, number: int) -> LabSpecimen | None:
         """What a person said of this message's specimen, when it was filed before."""
