@@ -12,7 +12,7 @@ export const labDesk: Same<typeof zh> = {
     pending: 'Pending',
     withdrawn: 'Withdrawn',
     preliminary: 'Prelim.',
-    waiting: 'To verify',
+    waiting: 'Waiting',
     automatic: 'By rule',
     verified: 'Verified',
     rerun: 'Rerun',
