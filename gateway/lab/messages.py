@@ -1,10 +1,12 @@
 """Messages of laboratory wires in the drain: each has its row, and is filed in the order of its arrival."""
 
+import uuid
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from adapters.lab.said import Message, MessageKind
@@ -22,19 +24,20 @@ CONTROL_ID_LASTS = timedelta(minutes=10)
 # The least that passes between two messages of one number when the analyser began to count anew in between.
 SWITCHED_ON_AGAIN = timedelta(minutes=1)
 
+_Key = tuple[uuid.UUID, str, str]  # device, type, number or digest
+
 
 def index_messages(runtime: Runtime, session: Session, read: Sequence[ReadRecord]) -> None:
     """Rows of a batch of messages, and what follows from what they say."""
+    rows = [(one, _row(one, Record(**asdict(new_record(runtime, one.record, one.sha256))))) for one in read]
+    session.add_all([row for _, row in rows])
+    session.flush()
+    lately = _Lately(session, rows)
     filed: list[tuple[LabMessage, Message]] = []
-    for one in read:
-        record = Record(**asdict(new_record(runtime, one.record, one.sha256)))
-        session.add(record)
-        row = _row(one, record)
-        session.add(row)
-        session.flush()
-        why = _why_not(session, one, row)
+    for one, row in rows:
+        why = _why_not(lately, one, row)
         if why is MessageState.DUPLICATE:
-            row.state, record.state = MessageState.DUPLICATE, RecordState.DUPLICATE
+            row.state, row.record.state = MessageState.DUPLICATE, RecordState.DUPLICATE
         elif isinstance(why, LabHeldReason):
             _hold(session, row, why, one.unread)
         elif one.said is not None:
@@ -49,7 +52,6 @@ def _row(one: ReadRecord, record: Record) -> LabMessage:
     return LabMessage(
         id=new_id(),
         record=record,
-        record_id=record.id,
         institution_id=record.institution_id,
         device_id=record.device_id,
         wire=WIRES[record.kind],
@@ -66,39 +68,66 @@ def _row(one: ReadRecord, record: Record) -> LabMessage:
     )
 
 
-def _why_not(session: Session, one: ReadRecord, row: LabMessage) -> LabHeldReason | MessageState | None:
+def _why_not(lately: "_Lately", one: ReadRecord, row: LabMessage) -> LabHeldReason | MessageState | None:
     """Why a message is not filed: it is known, broken off, or unreadable."""
     if one.record.kind == ASTM_INCOMPLETE:
         return LabHeldReason.INCOMPLETE
     if one.said is None:
         return LabHeldReason.UNREADABLE
-    return _known(session, one.sha256, row)
+    return lately.known(row, one.sha256)
 
 
-def _known(session: Session, sha256: str, row: LabMessage) -> LabHeldReason | MessageState | None:
-    """The same bytes from the same device are the same message; the same number with others is a contradiction.
+class _Lately:
+    """What came a short while ago: the same bytes from the same device are the same message, the same number with
+    others is a contradiction.
 
     Not over ASTM: few analysers number their messages there, and some say the same number each time. Over HL7 within
     a type: Mindray's blood counters give a question and the result that follows it one number.
     """
+
+    def __init__(self, session: Session, rows: Sequence[tuple[ReadRecord, LabMessage]]) -> None:
+        """Asked once for a batch, whose own messages join as they are looked at."""
+        self._came: dict[_Key, list[tuple[str, datetime]]] = defaultdict(list)
+        asked = {key: row for one, row in rows if (key := _key(row, one.sha256)) is not None}
+        if not asked:
+            return
+        found = session.execute(
+            select(LabMessage, Record.sha256)
+            .join(Record, Record.id == LabMessage.record_id)
+            .where(LabMessage.device_id.in_({row.device_id for row in asked.values()}))
+            .where(
+                or_(
+                    LabMessage.control_id.in_({row.control_id for row in asked.values()} - {""}),
+                    Record.sha256.in_({one.sha256 for one, _ in rows}),
+                )
+            )
+            .where(LabMessage.kind != MessageKind.QUERY, LabMessage.state != MessageState.DUPLICATE)
+            .where(LabMessage.received_at > min(row.received_at for row in asked.values()) - CONTROL_ID_LASTS)
+            .where(LabMessage.id.not_in([row.id for _, row in rows]))
+        )
+        for row, sha256 in found:
+            key = _key(row, sha256)
+            if key is not None:
+                self._came[key].append((sha256, row.received_at))
+
+    def known(self, row: LabMessage, sha256: str) -> LabHeldReason | MessageState | None:
+        key = _key(row, sha256)
+        if key is None:
+            return None
+        came = [(other, at) for other, at in self._came[key] if at > row.received_at - CONTROL_ID_LASTS]
+        if any(other == sha256 for other, _ in came):
+            return MessageState.DUPLICATE
+        self._came[key].append((sha256, row.received_at))
+        at_once = any(at > row.received_at - SWITCHED_ON_AGAIN for _, at in came)
+        return LabHeldReason.CONTROL_ID_REUSED if at_once else None
+
+
+def _key(row: LabMessage, sha256: str) -> _Key | None:
+    """By what a message is known again; None for one that may come as often as it likes."""
     numbered = row.wire == WIRES[HL7]
-    if row.kind == MessageKind.QUERY:
-        return None  # it may be asked again as often as one likes
-    if row.device_id is None or (numbered and not row.control_id):
+    if row.device_id is None or row.kind == MessageKind.QUERY or (numbered and not row.control_id):
         return None
-    same = LabMessage.control_id == row.control_id if numbered else Record.sha256 == sha256
-    lately = session.execute(
-        select(Record.sha256, LabMessage.received_at)
-        .join(LabMessage, LabMessage.record_id == Record.id)
-        .where(LabMessage.device_id == row.device_id, LabMessage.type == row.type, same)
-        .where(LabMessage.kind != MessageKind.QUERY)
-        .where(LabMessage.id != row.id, LabMessage.state != MessageState.DUPLICATE)
-        .where(LabMessage.received_at > row.received_at - CONTROL_ID_LASTS)
-    ).all()
-    if any(one.sha256 == sha256 for one in lately):
-        return MessageState.DUPLICATE
-    at_once = any(one.received_at > row.received_at - SWITCHED_ON_AGAIN for one in lately)
-    return LabHeldReason.CONTROL_ID_REUSED if at_once else None
+    return row.device_id, row.type, row.control_id if numbered else sha256
 
 
 def _hold(session: Session, row: LabMessage, reason: LabHeldReason, detail: str) -> None:
