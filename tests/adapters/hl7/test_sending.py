@@ -20,7 +20,7 @@ def test_messages_are_acknowledged_one_after_the_other(server: Server) -> None:
 
 def test_a_refusal_is_raised_with_the_peer_s_words(server: Server) -> None:
     with pytest.raises(PeerRejected, match=r"A[ER]"):
-        list(send([oru(control_id="1").replace(b"ORU^R01", b"XXX^Z99")], "127.0.0.1", server.port))
+        list(send([oru(control_id="1").replace(b"ORU^R01", b"NOT^Z99")], "127.0.0.1", server.port))
 
     assert server.bodies == []
 
