@@ -4,7 +4,7 @@ import socket
 import time
 from collections.abc import Iterable, Iterator
 
-from adapters.errors import PeerRejected, PeerUnreachable
+from adapters.errors import Malformed, PeerRejected, PeerUnreachable
 from adapters.lab.framing import write_frames
 from adapters.lab.link import Delivered, Event, Link, LinkSettings, Say, Undelivered
 
@@ -16,14 +16,18 @@ def send(
 ) -> Iterator[None]:
     """Send each message, its records ended by CR; yields when its last frame was acknowledged.
 
-    Raises PeerUnreachable when the line breaks or nobody answers, PeerRejected when frames or bids are refused.
+    Raises PeerUnreachable when the line breaks or nobody answers, PeerRejected when frames or bids are refused,
+    Malformed for a message without a record.
     """
     settings = settings or LinkSettings(is_analyser=True)
     try:
         with socket.create_connection((host, port), timeout=settings.reply_s) as line:
             link = Link(settings)
             for message in messages:
-                _deliver(line, link, write_frames(message))
+                frames = write_frames(message)
+                if not frames:
+                    raise Malformed("a message without a record cannot be sent")
+                _deliver(line, link, frames)
                 yield
     except OSError as error:
         raise PeerUnreachable(f"{host}:{port}: {error}") from error

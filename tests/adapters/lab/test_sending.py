@@ -2,7 +2,7 @@
 
 import pytest
 
-from adapters.errors import PeerRejected, PeerUnreachable
+from adapters.errors import Malformed, PeerRejected, PeerUnreachable
 from adapters.lab.sending import send
 from tests.adapters.lab.astm_server import QUICK, Memory, Served
 from tests.servers import free_ports
@@ -31,3 +31,9 @@ def test_nobody_there_is_unreachable() -> None:
     (port,) = free_ports(1)
     with pytest.raises(PeerUnreachable):
         list(send([MESSAGE], "127.0.0.1", port, settings=QUICK))
+
+
+def test_a_message_without_a_record_is_not_sent() -> None:
+    memory = Memory()
+    with Served(memory) as served, pytest.raises(Malformed):
+        list(send([b""], "127.0.0.1", served.port, settings=QUICK))
