@@ -117,6 +117,7 @@ def test_a_critical_blood_count_is_verified_and_signed_by_keyboard_and_is_back_i
     _verify(page, "血小板计数", "复查涂片，结果相符，已电话通知")
     page.keyboard.press("Shift+V")  # what else waits and may be verified at once
     expect(page.get_by_role("button", name="待审 0")).to_be_visible(timeout=SLOW_MS)
+    expect(page.get_by_role("button", name="全部审核")).to_be_enabled(timeout=SLOW_MS)
     page.keyboard.press("Control+Enter")
     expect(page.get_by_role("status").filter(has_text="已签发").first).to_be_visible(timeout=SLOW_MS)
     page.context.close()

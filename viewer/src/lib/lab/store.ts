@@ -10,6 +10,7 @@ export function useLabSheet(taskId: string) {
   let examination = ''
   let running: Promise<void> | null = null
   let again = false
+  let under: Promise<boolean> | null = null
 
   /** One question at a time, however often something changes; what was asked for meanwhile is asked once more. */
   function load(): Promise<void> {
@@ -35,9 +36,15 @@ export function useLabSheet(taskId: string) {
     return load()
   }
 
-  /** True when it was done. What moved on meanwhile is shown as it is now, beside what was refused. */
-  async function act(work: () => Promise<unknown>): Promise<boolean> {
-    if (busy.value) return false
+  /** True when it was done; one deed at a time. */
+  function act(work: () => Promise<unknown>): Promise<boolean> {
+    if (under) return Promise.resolve(false)
+    under = doNow(work).finally(() => (under = null))
+    return under
+  }
+
+  /** What moved on meanwhile is shown as it is now, beside what was refused. */
+  async function doNow(work: () => Promise<unknown>): Promise<boolean> {
     busy.value = true
     problem.value = null
     try {
@@ -61,6 +68,8 @@ export function useLabSheet(taskId: string) {
     items: computed(() => results.value?.items ?? []),
     open,
     load,
+    /** When the deed under way, if there is one, is done and shown. */
+    settled: (): Promise<boolean> => under ?? Promise.resolve(true),
     verify: (ids: string[], reason = '') => act(() => verifyResults(taskId, ids, reason)),
     unverify: (id: string, reason: string) => act(() => unverifyResult(taskId, id, reason)),
     choose: (id: string, reason: string) => act(() => chooseResult(taskId, id, reason)),
