@@ -145,3 +145,4 @@ def _verify(page: Page, item: str, reason: str) -> None:
     page.keyboard.type(reason)
     page.keyboard.press("Enter")
     expect(page.locator("tr", has_text=item).first).to_contain_text("已审", timeout=SLOW_MS)
+    expect(page.locator("tr.pane")).to_have_count(0, timeout=SLOW_MS)  # keys are the page's again
