@@ -35,8 +35,8 @@ from worklists.laboratory.profiles import AnalyserProfile
 
 log = structlog.get_logger()
 
-FORMAT = 2
-_READABLE = (1, 2)  # an older one is there for a moment after an update
+FORMAT = 3
+_READABLE = (1, 2, 3)  # an older one is there for a moment after an update
 LOOK_AGAIN_S = 1.0
 WRITERS = 5  # more than ever write at once
 
@@ -210,6 +210,7 @@ def _describe(session: Session) -> dict[str, Any]:
 def _describe_device(
     device: Device, institution: Institution, profile: AnalyserProfile | None
 ) -> dict[str, Any]:
+    content = profile.content if profile is not None and profile.enabled else {}
     return {
         "ae_title": device.ae_title,
         "device_id": str(device.id),
@@ -224,7 +225,8 @@ def _describe_device(
         "modality": device.modality,
         "sender": device.sender,
         "profile": device.profile_code,
-        "file": profile.content.get("file") if profile is not None and profile.enabled else None,
+        "file": content.get("file"),
+        "dialect": content.get("dialect"),
         "enabled": device.enabled,
         "institution_enabled": institution.enabled,
     }

@@ -303,6 +303,7 @@ class Connection(asyncio.Protocol):
         left = [one for one in (self._unkept[1] if self._unkept else ()) if one.termination is None]
         self._unkept, self._refused = None, None
         last = self._assembly.leave()
+        self._known = None  # many send one and the same H record each time: who they are now is asked again
         try:
             for parcel in [*left, *([last] if last is not None else ())]:
                 if parcel.carries_something:
@@ -352,6 +353,7 @@ class Connection(asyncio.Protocol):
             "control_id": read_control_id(parcel.header),
             "received_at": now_text(),
             "character_set": admitted.character_set or "",
+            **({"dialect": dict(admitted.dialect)} if admitted.dialect else {}),
             "frames": parcel.frames,
             "terminated": parcel.termination is not None,
             **({"certificate": self.door.certificate["fingerprint"]} if self.door.certificate else {}),

@@ -6,6 +6,11 @@ from typing import Any
 
 from adapters.errors import Malformed
 
+_BARCODE_FIELDS = (0, 3, 4)
+_COMPONENTS = ("barcode_component", "test_component", "query_component")
+_MOST_COMPONENTS = 32
+_LETTERS = ("action_code", "report_type", "termination")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dialect:
@@ -32,6 +37,15 @@ def read_dialect(stated: Mapping[str, Any]) -> Dialect:
         if type(value) is not type(known[name]):
             raise Malformed(f"{name} cannot be {value!r}")
     found = Dialect(**stated)
+    if found.barcode_field not in _BARCODE_FIELDS:
+        raise Malformed("barcode_field is 3 or 4, or 0")
+    for name in _COMPONENTS:
+        if not 0 <= getattr(found, name) <= _MOST_COMPONENTS:
+            raise Malformed(f"{name} is between 1 and {_MOST_COMPONENTS}, or 0")
     if not 1 <= found.answer_text_limit <= 64_000:
         raise Malformed("answer_text_limit is between 1 and 64000")
+    for name in _LETTERS:
+        letter = getattr(found, name)
+        if not (len(letter) == 1 and letter.isascii() and letter.isalpha()):
+            raise Malformed(f"{name} is one letter")
     return found

@@ -58,6 +58,7 @@ class LabAdmission:
         return Admitted(
             origin={"device_id": device["device_id"], "institution_id": device["institution_id"]},
             character_set=codec_of(device["character_set"]),
+            dialect=device.get("dialect") or {},
         )
 
     def _admit_unknown(self, known: Known, door: Door, sender: Sender | None) -> Admitted:

@@ -1,7 +1,8 @@
 """Result files of analysers: a table or a document, read as the device's profile says.
 
 `content["file"]` of a profile is `{"table": a mapping of columns (adapters.lab.csv_mapping), "document": a pattern of
-names (adapters.lab.document_files)}`, each of them optional. What was in force when a file came stays with it.
+names (adapters.lab.document_files)}`, each of them optional. What was in force when a file came stays with it, until
+it is filed again (`gateway.lab.rereading`).
 """
 
 import hashlib

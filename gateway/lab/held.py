@@ -17,12 +17,11 @@ from adapters.errors import Malformed
 from adapters.lab.said import Message, Specimen
 from gateway import audit, live
 from gateway.held import AlreadyResolved
-from gateway.index import Record
-from gateway.lab.bodies import ASTM_INCOMPLETE, read_said
+from gateway.lab.bodies import ASTM_INCOMPLETE
 from gateway.lab.filing import file_messages
 from gateway.lab.identity import contradictions_of, identity_of
+from gateway.lab.rereading import find_registered_since, read_again
 from gateway.lab.rows import LabHeld, LabHeldReason, LabMessage, MessageState
-from gateway.originals import read_original
 from gateway.reading import Who, in_one
 from gateway.runtime import Runtime
 from worklists.access import Subject, led_institutions
@@ -127,11 +126,6 @@ def get_held(session: Session, who: Who, held_id: uuid.UUID, *, lock: bool = Fal
     return found[0], bool(found[1])
 
 
-def read_record(runtime: Runtime, record: Record) -> Message:
-    """What a message says, from the original. Raises Malformed, Unavailable."""
-    return read_said(record.kind, record.origin, read_original(runtime, record))
-
-
 def find_candidates(session: Session, held: LabHeld, stated: Specimen | None) -> Sequence[LabSpecimen]:
     """Specimens that it may belong to: of the same patient first, then the latest that were tested here or there."""
     patient = stated.patient if stated else None
@@ -155,11 +149,11 @@ def decide(runtime: Runtime, who: Who, held_id: uuid.UUID, decision: Decision) -
     """Raises NotFound, NotAllowed, AlreadyResolved, Invalid, Malformed; Unavailable without the original."""
     with runtime.reading() as session:
         held, named = get_held(session, who, held_id)
-        message_id, record = held.message_id, held.message.record
+        message_id = held.message_id
     action = _check(held, decision)
     if not named and not (_is_nobodys(who, held) and action in {Action.RETRY, Action.SET_ASIDE}):
         raise NotAllowed("names")
-    said = None if action is Action.SET_ASIDE else read_record(runtime, record)
+    said = None if action is Action.SET_ASIDE else read_again(runtime, message_id)
 
     def deed(session: Session) -> Reprocessed:
         held, _ = get_held(session, who, held_id, lock=True)
@@ -244,14 +238,13 @@ def _is_nobodys(who: Who, held: LabHeld) -> bool:
 def _again(runtime: Runtime, who: Who, ids: Sequence[uuid.UUID]) -> Reprocessed:
     with runtime.reading() as session:
         rows = session.scalars(select(LabMessage).where(LabMessage.id.in_(ids))).all()
-        records = {row.id: row.record for row in rows}
+        kinds = {row.id: row.record.kind for row in rows}
     read: dict[uuid.UUID, Message] = {}
     unreadable = 0
     for message_id in ids:
-        record = records[message_id]
         try:
-            if record.kind != ASTM_INCOMPLETE:
-                read[message_id] = read_record(runtime, record)
+            if kinds[message_id] != ASTM_INCOMPLETE:
+                read[message_id] = read_again(runtime, message_id)
         except Malformed:
             unreadable += 1
 
@@ -283,15 +276,10 @@ def _file(runtime: Runtime, session: Session, row: LabMessage, said: Message) ->
 
 
 def _claim(session: Session, row: LabMessage, said: Message) -> None:
-    """A sender that nobody knew is the analyser that was registered under its name since, if there is one such."""
-    names = {said.sender.application, f"{said.sender.application}^{said.sender.facility}"} - {"", "^"}
-    query = select(Device).where(func.lower(Device.sender).in_([name.lower() for name in names]))
-    if row.institution_id is not None:
-        query = query.where(Device.institution_id == row.institution_id)
-    found = session.scalars(query.limit(2)).all()
-    if len(found) == 1:
-        row.device_id = row.record.device_id = found[0].id
-        row.institution_id = row.record.institution_id = found[0].institution_id
+    device = find_registered_since(session, row, said.sender)
+    if device is not None:
+        row.device_id = row.record.device_id = device.id
+        row.institution_id = row.record.institution_id = device.institution_id
 
 
 def _choose(

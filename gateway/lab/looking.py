@@ -14,7 +14,8 @@ from adapters.lab.said import Message
 from adapters.lab.text import read_text
 from gateway import audit
 from gateway.index import Record
-from gateway.lab.bodies import FILE, HL7, read_said
+from gateway.lab.bodies import FILE, HL7
+from gateway.lab.rereading import read_as_filed
 from gateway.lab.rows import LabHeld, LabMessage
 from gateway.originals import read_original
 from gateway.runtime import Runtime
@@ -93,7 +94,7 @@ def look(runtime: Runtime, subject: Subject, actor: audit.Actor, message_id: uui
         row = get_message(session, subject, message_id)
         outcomes = _outcomes(session, row)
         body = read_original(runtime, row.record)
-    said, why = _read(row.record, body)
+        said, why = _read(session, row, body)
     _note(runtime, actor, "lab_message_opened", message_id)
     lines = _lines(row.record, body, said) if sees_names(subject) else []
     return Looked(row=row, said=said, why=why, lines=lines, outcomes=outcomes)
@@ -143,9 +144,9 @@ def _content(record: Record, body: bytes, position: int) -> bytes:
     return read_attachment(body, position, character_set=_character_set(record))
 
 
-def _read(record: Record, body: bytes) -> tuple[Message | None, str]:
+def _read(session: Session, row: LabMessage, body: bytes) -> tuple[Message | None, str]:
     try:
-        return read_said(record.kind, record.origin, body), ""
+        return read_as_filed(session, row, body), ""
     except Malformed as error:
         return None, str(error)
 

@@ -8,6 +8,8 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from adapters.errors import Malformed
+from adapters.lab.dialect import read_dialect
 from worklists.laboratory.dictionary import LabItem
 from worklists.laboratory.interpretation import same_unit
 
@@ -15,7 +17,7 @@ Reasons = dict[str, str]
 
 BARCODES = ("barcode", "placer_number", "filler_number", "patient_id")
 FLAG_MEANINGS = ("L", "H", "LL", "HH", "A", "N", "instrument")
-_KEYS = frozenset({"tests", "units", "flags", "values", "empty", "barcode", "controls"})
+_KEYS = frozenset({"tests", "units", "flags", "values", "empty", "barcode", "controls", "dialect"})
 _MOST = 2000  # entries of a map
 _LONGEST = 200  # characters of a name
 _LONGEST_PATTERN = 80
@@ -36,6 +38,7 @@ def check_profile(content: Mapping[str, Any], items: Mapping[str, LabItem]) -> R
         **_check_empty(content.get("empty", [])),
         **({} if content.get("barcode", "barcode") in BARCODES else {"barcode": "unknown"}),
         **_check_controls(content.get("controls", [])),
+        **_check_dialect(content.get("dialect", {})),
     }
 
 
@@ -98,6 +101,18 @@ def _check_controls(controls: Any) -> Reasons:
         why = _check_control(one)
         if why:
             found[f"controls.{place}"] = why
+    return found
+
+
+def _check_dialect(dialect: Any) -> Reasons:
+    if not isinstance(dialect, Mapping):
+        return {"dialect": "unusable"}
+    found: Reasons = {}
+    for name, value in dialect.items():
+        try:
+            read_dialect({name: value})
+        except Malformed:
+            found[f"dialect.{str(name)[:40]}"] = "unusable"
     return found
 
 

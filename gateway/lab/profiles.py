@@ -13,11 +13,11 @@ from adapters.lab.said import Message, StatedResult
 from gateway import audit, live
 from gateway.directory import FieldErrors
 from gateway.lab.dictionary import require_setter
-from gateway.lab.held import read_record
 from gateway.lab.identity import identity_of
 from gateway.lab.mapping import Profile, understand
 from gateway.lab.meaning import Meaning, NoMeaning, find_meaning
 from gateway.lab.profile_content import check_profile
+from gateway.lab.rereading import read_again
 from gateway.lab.rows import LabHeldReason, LabMessage
 from gateway.reading import Who
 from gateway.runtime import Runtime
@@ -130,8 +130,8 @@ def preview(
         named = row is not None and _may_see_values(session, who, row)
         if row is None or not (named or who.subject.roles & {Role.ADMIN, Role.IT}):
             raise NotFound("lab_message")
-        record, received_at = row.record, row.received_at
-    said = read_record(runtime, record)
+        received_at = row.received_at
+    said = read_again(runtime, message_id, content=content)
     with runtime.reading() as session:
         items = {one.code: one for one in session.scalars(select(LabItem).where(LabItem.enabled))}
         profile = understand(0, content)

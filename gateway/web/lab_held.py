@@ -16,6 +16,7 @@ from gateway.finding import Order
 from gateway.lab import held as use_cases
 from gateway.lab.held import Action, Decision
 from gateway.lab.identity import contradictions_of, identity_of
+from gateway.lab.rereading import read_again
 from gateway.lab.rows import LabHeld, LabHeldReason
 from gateway.runtime import Runtime
 from gateway.web.deps import Caller, RuntimeDep, require
@@ -208,8 +209,8 @@ def read_held(held_id: uuid.UUID, caller: SeesDep, runtime: RuntimeDep) -> HeldD
     """With what the message says, read from the original; audited where names are shown."""
     with runtime.reading() as session:
         row, named = use_cases.get_held(session, who_is(caller), held_id)
-        record = row.message.record
-    said = _read(runtime, record)
+        message_id = row.message_id
+    said = _read(runtime, message_id)
     with runtime.sessions.begin() as session:
         row, named = use_cases.get_held(session, who_is(caller), held_id)
         stated = use_cases.stated_of(said, row)
@@ -241,9 +242,9 @@ def resolve(
     return _done(use_cases.decide(runtime, who_is(caller), held_id, decision))
 
 
-def _read(runtime: Runtime, record: Any) -> Message | None:
+def _read(runtime: Runtime, message_id: uuid.UUID) -> Message | None:
     try:
-        return use_cases.read_record(runtime, record)
+        return read_again(runtime, message_id)
     except (Malformed, Unavailable):
         return None
 

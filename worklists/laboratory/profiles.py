@@ -9,6 +9,7 @@ A device has one profile; `content` is read by `gateway.lab.mapping` alone and i
      "empty": [what it writes where it has no value],
      "barcode": "barcode" | "placer_number" | "filler_number" | "patient_id",
      "controls": [{"pattern": regular expression over the barcode, "level": "…", "lot"?: "…"}],
+     "dialect": {…},  (of an ASTM wire, read by `adapters.lab.dialect`)
      "file": {"table"?: a mapping of columns, "document"?: a pattern of file names}}  (read by `gateway.lab.files`)
 
 `unit` is what a result of this test without a unit is in; `unit_means` what a reported unit is at this test alone: the

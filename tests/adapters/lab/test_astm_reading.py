@@ -255,7 +255,17 @@ def test_a_dialect_says_where_barcode_and_code_are() -> None:
     assert (specimen.barcode, specimen.results[0].test.code) == ("K1", "B")
 
 
-@pytest.mark.parametrize("wrong", [{"x": 1}, {"test_component": "4"}, {"answer_text_limit": 0}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"x": 1},
+        {"test_component": "4"},
+        {"answer_text_limit": 0},
+        {"barcode_field": 7},
+        {"barcode_component": -1},
+        {"termination": "\r"},
+    ],
+)
 def test_what_is_no_dialect_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(Malformed):
         read_dialect(wrong)

@@ -251,6 +251,16 @@ def test_one_line_may_carry_known_and_unknown_analysers(memory: Memory, analyser
     assert analyser.send() == ACK * 8
 
 
+def test_an_analyser_that_says_the_same_h_record_each_time_is_asked_for_anew(
+    memory: Memory, analyser: Instrument
+) -> None:
+    assert analyser.send() == ACK * 8
+
+    memory.refused_senders = ("BC-5300",)
+
+    assert analyser.send() == ACK + NAK * 6
+
+
 def test_only_a_few_strangers_are_borne(memory: Memory) -> None:
     memory.refused = "unknown_address"
     with Served(memory, AstmSettings(link=QUICK, max_strangers=2)) as served:

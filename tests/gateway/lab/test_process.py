@@ -3,15 +3,20 @@
 import pytest
 from sqlalchemy import select
 
+from gateway import audit
 from gateway.index import Refusal
-from gateway.lab.rows import LabMessage, MessageState
+from gateway.lab.held import reprocess
+from gateway.lab.rows import LabHeldReason, LabMessage, MessageState
+from gateway.reading import Who
 from gateway.runtime import Runtime
 from gateway.web.refusals import explain
 from tests.builders import County, build_county
 from tests.gateway.lab.listening import Hl7Line, drain, listening, oru, tell_listeners
 from tests.instruments import ACK, NAK, Instrument
 from tests.laboratory import Laboratory, build_laboratory, register
-from worklists.directory import Device
+from worklists.access import Subject
+from worklists.directory import Device, Role
+from worklists.laboratory.profiles import AnalyserProfile
 from worklists.laboratory.results import LabResult
 
 Bench = tuple[County, Laboratory]
@@ -90,6 +95,53 @@ def test_an_astm_message_sent_again_after_a_restart_is_filed_once(runtime: Runti
     with runtime.reading() as session:
         states = [one.state for one in session.scalars(select(LabMessage).order_by(LabMessage.received_at))]
     assert states.count(MessageState.DUPLICATE) == 1
+
+
+# A made-up analyser: its number in O-4 with the rack before it, its codes in the second component.
+ODD = ("H|\\^&|9||BC-5300|||||||P|1|20261121143000", "O|1|7|R1^B001||R", "R|1|^WBC^1|6.21|10*9/L", "L|1|N")
+ODD_DIALECT = {
+    "barcode_field": 4, "barcode_component": 2, "test_component": 2, "query_component": 3,
+    "termination": "N", "action_code": "A",
+}  # fmt: skip
+
+
+def speak(runtime: Runtime, dialect: dict[str, object]) -> None:
+    with runtime.sessions.begin() as session:
+        profile = session.get_one(AnalyserProfile, "test")
+        profile.content = {**profile.content, "dialect": dialect}
+    tell_listeners(runtime)
+
+
+def test_an_astm_analyser_is_read_and_answered_as_its_profile_says_that_it_speaks(
+    runtime: Runtime, bench: Bench
+) -> None:
+    speak(runtime, ODD_DIALECT)
+    question = ("H|\\^&|||BC-5300|||||||P|1|20261121143000", "Q|1|^^B001||ALL||||||||O", "L|1|N")
+    with listening(runtime.settings) as ports, Instrument(ports.astm) as line:
+        line.send(question)
+        answer = [one.decode("gb18030") for one in line.take()]
+        assert line.send(ODD) == ACK * 5
+    drain(runtime)
+
+    order = next(text for text in answer if text.startswith("O|")).split("|")
+    assert order[2:5] == ["B001", "", "^WBC\\^HGB\\^PLT"]
+    assert order[11] == "A" and answer[-1].startswith("L|1|N")
+    assert values(runtime) == {"WBC": "6.21"}
+
+
+def test_what_was_read_amiss_is_read_again_as_the_profile_says_now(runtime: Runtime, bench: Bench) -> None:
+    with listening(runtime.settings) as ports, Instrument(ports.astm) as line:
+        line.send(ODD)
+    drain(runtime)
+    assert values(runtime) == {}
+
+    speak(runtime, ODD_DIALECT)
+    admin = Subject(institution_id=bench[0].east.id, roles=frozenset({Role.ADMIN}))
+    who = Who(subject=admin, actor=audit.Actor(name="admin"))
+    done = reprocess(runtime, who, device_id=bench[1].bench.id, reason=LabHeldReason.UNKNOWN_BARCODE)
+
+    assert (done.messages, done.held) == (1, 0)
+    assert values(runtime) == {"WBC": "6.21"}
 
 
 def refusals(runtime: Runtime) -> list[tuple[str, str, str, str]]:

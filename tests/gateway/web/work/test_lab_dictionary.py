@@ -151,6 +151,12 @@ def test_a_change_is_another_version_and_offers_what_waits(
     wrong = {**content, "controls": [{"pattern": "(a*)*", "level": "1"}]}
     refused = head.put(f"{LAB}/profiles/test", json={**body, "version": 1, "content": wrong})
     assert [one["field"] for one in refused.json()["errors"]] == ["controls.0"]
+    wrong = {**content, "dialect": {"barcode_field": 4, "test_component": -1, "termination": "NN", "x": 1}}
+    refused = head.put(f"{LAB}/profiles/test", json={**body, "version": 1, "content": wrong})
+    assert {one["field"] for one in refused.json()["errors"]} == {
+        "dialect.test_component", "dialect.termination", "dialect.x",
+    }  # fmt: skip
+    content["dialect"] = {"barcode_field": 4, "termination": "N"}
     changed = head.put(
         f"{LAB}/profiles/test", json={**body, "version": 1, "content": content, "note": "血红蛋白"}
     )
