@@ -51,14 +51,19 @@ class Proposal:
     in_doubt: bool  # the character set was guessed
     headings: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+    above: tuple[tuple[int, tuple[str, ...]], ...] = ()  # the first rows of the file, each with its number
 
 
-def sniff(raw: bytes, *, encoding: str = "") -> Proposal:
-    """Raises Malformed for what is no table of text."""
-    table = read_table(raw, encoding=encoding)
+def sniff(raw: bytes, *, encoding: str = "", delimiter: str = "", heading_row: int | None = None) -> Proposal:
+    """As the file looks, or as a person said already. Raises Malformed for what is no table of text."""
+    table = read_table(raw, encoding=encoding, delimiter=delimiter)
     rows = table.rows
-    at = max(range(min(len(rows), _HEADED_WITHIN)), key=lambda row: _likeness(rows[row][1]), default=0)
-    headed = bool(rows) and _likeness(rows[at][1]) > 0
+    if heading_row is None:
+        at = max(range(min(len(rows), _HEADED_WITHIN)), key=lambda row: _likeness(rows[row][1]), default=0)
+        headed = bool(rows) and _likeness(rows[at][1]) > 0
+    else:
+        at = next((at for at, (number, _) in enumerate(rows) if number == heading_row), 0)
+        headed = bool(rows) and rows[at][0] == heading_row
     headings = rows[at][1] if headed else ()
     below = tuple(cells for _, cells in (rows[at + 1 :] if headed else rows)[:_SHOWN_ROWS])
     columns = _columns(headings)
@@ -75,6 +80,7 @@ def sniff(raw: bytes, *, encoding: str = "") -> Proposal:
         in_doubt=table.text.in_doubt,
         headings=headings,
         rows=below,
+        above=rows[:_HEADED_WITHIN],
     )
 
 

@@ -3,6 +3,8 @@
 UTF-8, GB18030 and UTF-16 with a mark; commas, semicolons, tabs, bars; Excel's habits: `sep=;` before everything,
 `="0017"` for a text of digits. Rows of one specimen are one specimen, wherever they stand. Empty values are no
 results. Nothing is guessed about a row: what it lacks is empty.
+
+A result's position is its cell in the file, so that the same cell is known again under another mapping.
 """
 
 import codecs
@@ -33,6 +35,7 @@ FILE_LIMIT_BYTES = 32 << 20
 DELIMITERS = (",", ";", "\t", "|")
 _LOOKED_AT = 50  # lines, for the delimiter
 _TOLD = 20  # odd rows that are named one by one
+_ROWS, _COLUMNS = 1_000_000, 1_000  # so that a cell's place is a number of 32 bits
 _EXCEL_TEXT = re.compile(r'="(.*)"')
 _FLAGGED = re.compile(r"([<>≤≥]?\s*[-+]?\d[\d.,]*)\s*([↑↓]{1,3}|HH?|LL?|\*)")
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -95,8 +98,14 @@ def _split_rows(lines: str, delimiter: str) -> Iterator[Sequence[str]]:
 
 
 def _numbered(rows: Iterable[Sequence[str]]) -> tuple[tuple[int, tuple[str, ...]], ...]:
-    plain = ((number, tuple(map(_plain, cells))) for number, cells in enumerate(rows, 1))
-    return tuple((number, cells) for number, cells in plain if any(cells))
+    found = []
+    for number, cells in enumerate(rows, 1):
+        plain = tuple(map(_plain, cells))
+        if number > _ROWS or len(plain) > _COLUMNS:
+            raise Malformed(f"the file has more than {_ROWS} rows or {_COLUMNS} columns")
+        if any(plain):
+            found.append((number, plain))
+    return tuple(found)
 
 
 def guess_delimiter(lines: str) -> str:
@@ -151,7 +160,6 @@ class _Reading:
             for one in mapping.tests
         ]
         self._open: dict[tuple[str, ...], _Open] = {}
-        self._positions = 0
         self.warnings: list[str] = []
 
     def _place(self, column: Column) -> int:
@@ -180,8 +188,8 @@ class _Reading:
         if said.get("comment"):
             opened.comments[said["comment"]] = None
         for result in results:
-            opened.results.append(replace(result, position=self._positions, analysed_at=time))
-            self._positions += 1
+            place = number * _COLUMNS + result.position
+            opened.results.append(replace(result, position=place, analysed_at=time))
 
     def specimens(self) -> tuple[Specimen, ...]:
         return tuple(
@@ -193,24 +201,28 @@ class _Reading:
         code = said.get("test") or said.get("test_name", "")
         if said["value"]:
             test = Coded(code=code, text=said.get("test_name", ""))
-            yield self._result(test, said["value"], said.get("unit", ""), said.get("flags", ""), said)
+            at = self._places["value"]
+            yield self._result(test, at, said["value"], said.get("unit", ""), said.get("flags", ""), said)
 
     def _wide(self, cells: tuple[str, ...], said: dict[str, str]) -> Iterator[StatedResult]:
         for at, flags_at, test in self._tests:
             value = cells[at] if at < len(cells) else ""
             if value:
                 flags = cells[flags_at] if flags_at is not None and flags_at < len(cells) else ""
-                yield self._result(self._coded(test, at), value, test.unit, flags, said)
+                yield self._result(self._coded(test, at), at, value, test.unit, flags, said)
 
     def _coded(self, test: WideTest, at: int) -> Coded:
         return Coded(code=test.code, text=self._headings[at] if at < len(self._headings) else "")
 
-    def _result(self, test: Coded, value: str, unit: str, flags: str, said: dict[str, str]) -> StatedResult:
+    def _result(
+        self, test: Coded, at: int, value: str, unit: str, flags: str, said: dict[str, str]
+    ) -> StatedResult:
+        """Its position is its column; the row comes to it."""
         found = _FLAGGED.fullmatch(value) if self._mapping.splits_flags else None
         if found:
             value, flags = found[1], f"{flags} {found[2]}".strip()
         return StatedResult(
-            position=0,
+            position=at,
             test=test,
             value=value,
             unit=unit,

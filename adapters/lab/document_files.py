@@ -24,7 +24,7 @@ def read_document(raw: bytes, *, file_name: str, pattern: str) -> Message:
     found = _compile(pattern).fullmatch(file_name[:_LONGEST_NAME])
     if found is None:
         raise Malformed(f"the file's name does not fit the pattern {pattern}")
-    _check_pdf(raw)
+    check_pdf(raw)
     said = found.groupdict()
     attachment = Attachment(
         position=0, test=Coded(code=said.get("test") or ""), media_type=PDF, size_bytes=len(raw)
@@ -51,7 +51,8 @@ def _compile(pattern: str) -> re.Pattern[str]:
     return re.compile(written, re.IGNORECASE)
 
 
-def _check_pdf(raw: bytes) -> None:
+def check_pdf(raw: bytes) -> None:
+    """That it is whole, as far as its ends tell. Raises Malformed."""
     if b"%PDF-" not in raw[:1024]:
         raise Malformed("the file is no PDF")
     if b"%%EOF" not in raw[-2048:]:

@@ -26,7 +26,7 @@ from gateway.carts.apart import NotTaken, Readers
 from gateway.carts.names import shown_name
 from gateway.carts.sets import write_zip
 from gateway.lab.files import LIMIT_BYTES as RESULTS_LIMIT_BYTES
-from gateway.lab.files import read_file
+from gateway.lab.files import check_file
 from gateway.threads import JournalThread
 from worklists.base import new_id
 
@@ -106,12 +106,12 @@ def take_entry(taking: Taking, files: Sequence[File], origin: Mapping[str, Any])
 
 
 def _take_results(taking: Taking, path: Path, name: str, origin: Mapping[str, Any]) -> uuid.UUID:
-    """A result file of an analyser, that its profile can read. Raises NotTaken, Unavailable."""
+    """A result file of an analyser: one that no mapping fits yet waits for one. Raises NotTaken, Unavailable."""
     if path.stat().st_size > RESULTS_LIMIT_BYTES:
         raise NotTaken("lab_file_unfit", f"more than {RESULTS_LIMIT_BYTES >> 20} MiB")
     body = path.read_bytes()
     try:
-        read_file(body, name, origin["lab_file"])
+        check_file(body)
     except Malformed as error:
         raise NotTaken("lab_file_unfit", str(error)) from error
     id = new_id()

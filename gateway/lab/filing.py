@@ -149,6 +149,23 @@ def file_messages(runtime: Runtime, session: Session, messages: Iterable[tuple[L
         work.schedule_all(session, indexing.SETTLE, {str(one): at for one in touched})
 
 
+def find_specimen(
+    device: Device, barcode: str, patient: StatedPatient | None, alike: Sequence[LabSpecimen]
+) -> LabSpecimen | LabHeldReason | None:
+    """Which of those with this barcode it is, or why it waits; None where it is made from what the analyser says."""
+    known = for_bench(alike, device.institution_id)
+    if len(known) > 1:
+        return LabHeldReason.AMBIGUOUS_BARCODE
+    if known:
+        usable = known[0].state not in {SpecimenState.REJECTED, SpecimenState.CANCELLED}
+        return known[0] if usable else LabHeldReason.SPECIMEN_REJECTED
+    if not barcode:
+        return LabHeldReason.NO_BARCODE
+    if not device.without_order or patient is None or not (patient.patient_id and patient.name):
+        return LabHeldReason.UNKNOWN_BARCODE
+    return None
+
+
 @dataclass(slots=True, kw_only=True)
 class _Filing:
     """One message on its way."""
@@ -248,16 +265,9 @@ class _Filing:
     def _find(
         self, device: Device, barcode: str, patient: StatedPatient | None
     ) -> LabSpecimen | LabHeldReason:
-        known = for_bench(self.bench.specimens(barcode), device.institution_id) if barcode else []
-        if len(known) > 1:
-            return LabHeldReason.AMBIGUOUS_BARCODE
-        if known:
-            usable = known[0].state not in {SpecimenState.REJECTED, SpecimenState.CANCELLED}
-            return known[0] if usable else LabHeldReason.SPECIMEN_REJECTED
-        if not barcode:
-            return LabHeldReason.NO_BARCODE
-        if not device.without_order or patient is None or not (patient.patient_id and patient.name):
-            return LabHeldReason.UNKNOWN_BARCODE
+        found = find_specimen(device, barcode, patient, self.bench.specimens(barcode) if barcode else ())
+        if found is not None or patient is None:
+            return found or LabHeldReason.UNKNOWN_BARCODE
         made = make_from_analyser(
             self.bench.session, device.institution_id, barcode, identity_of(patient), now=self.bench.now
         )
@@ -457,4 +467,4 @@ def reported(result: StatedResult) -> dict[str, Any]:
     }
 
 
-__all__ = ["Bench", "file_messages", "reported"]
+__all__ = ["Bench", "file_messages", "find_specimen", "reported"]

@@ -10,17 +10,17 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, false, func, or_, select, true
+from sqlalchemy import ColumnElement, and_, false, func, or_, select, true
 from sqlalchemy.orm import Session
 
 from adapters.errors import Malformed
 from adapters.lab.said import Message, Specimen
 from gateway import audit, live
 from gateway.held import AlreadyResolved
-from gateway.lab.bodies import ASTM_INCOMPLETE
+from gateway.lab.bodies import ASTM_INCOMPLETE, FILE, WIRES
 from gateway.lab.filing import file_messages
 from gateway.lab.identity import contradictions_of, identity_of
-from gateway.lab.rereading import find_registered_since, read_again
+from gateway.lab.rereading import find_registered_since, is_cut_otherwise, read_again
 from gateway.lab.rows import LabHeld, LabHeldReason, LabMessage, MessageState
 from gateway.reading import Who, in_one
 from gateway.runtime import Runtime
@@ -36,9 +36,17 @@ SET_ASIDE = "set_aside"
 # What a better profile, dictionary or directory may mend without anybody looking at it again.
 MENDABLE = (
     LabHeldReason.NO_PROFILE,
+    LabHeldReason.FILE_UNMAPPED,
     LabHeldReason.UNKNOWN_TEST,
     LabHeldReason.UNKNOWN_UNIT,
     LabHeldReason.UNREADABLE_VALUE,
+)
+# In a result file the barcode and the patient too are what the mapping of its columns says they are.
+MENDABLE_IN_FILES = (
+    *MENDABLE,
+    LabHeldReason.NO_BARCODE,
+    LabHeldReason.UNKNOWN_BARCODE,
+    LabHeldReason.PATIENT_MISMATCH,
 )
 USABLE = (SpecimenState.REGISTERED, SpecimenState.IN_TRANSIT, SpecimenState.RECEIVED)
 
@@ -164,6 +172,8 @@ def decide(runtime: Runtime, who: Who, held_id: uuid.UUID, decision: Decision) -
             done = _set_aside(session, row, held)
         else:
             if action in {Action.ATTACH, Action.REGISTER}:
+                if is_cut_otherwise(session, row):
+                    raise Invalid("action", "mapped_otherwise")
                 _choose(runtime, session, who, row, held, said, decision)
             done = _file(runtime, session, row, said)
         _note(runtime, session, who, held, action, decision.reason)
@@ -190,7 +200,7 @@ def reprocess(
         if ids is not None:
             waiting = waiting.where(LabHeld.id.in_(ids))
         else:
-            waiting = waiting.where(LabHeld.reason.in_([reason] if reason else MENDABLE))
+            waiting = waiting.where(LabHeld.reason == reason if reason else _mendable())
         if device_id is not None:
             waiting = waiting.where(LabHeld.device_id == device_id)
         if profile_code is not None:
@@ -215,10 +225,17 @@ def count_mendable(session: Session, profile_code: str) -> int:
             select(func.count(func.distinct(LabHeld.message_id)))
             .join(Device, Device.id == LabHeld.device_id)
             .where(Device.profile_code == profile_code)
-            .where(LabHeld.resolved_at.is_(None), LabHeld.reason.in_(MENDABLE))
+            .where(LabHeld.resolved_at.is_(None), _mendable())
         )
         or 0
     )
+
+
+def _mendable() -> ColumnElement[bool]:
+    """Over LabHeld: what another profile, dictionary or directory may have mended."""
+    files = select(LabMessage.id).where(LabMessage.wire == WIRES[FILE])
+    in_a_file = and_(LabHeld.reason.in_(MENDABLE_IN_FILES), LabHeld.message_id.in_(files))
+    return or_(LabHeld.reason.in_(MENDABLE), in_a_file)
 
 
 def named_or_sets(subject: Subject) -> ColumnElement[bool]:
@@ -265,6 +282,9 @@ def _again(runtime: Runtime, who: Who, ids: Sequence[uuid.UUID]) -> Reprocessed:
 def _file(runtime: Runtime, session: Session, row: LabMessage, said: Message) -> Reprocessed:
     if row.device_id is None:
         _claim(session, row, said)
+    if is_cut_otherwise(session, row):
+        row.attached = None
+    row.describe(said)
     file_messages(runtime, session, [(row, said)])
     waits = session.scalar(
         select(func.count())

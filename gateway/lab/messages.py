@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from adapters.lab.said import Message, MessageKind
 from gateway import live
 from gateway.index import Record, RecordState
-from gateway.lab.bodies import ASTM_INCOMPLETE, HL7, WIRES
+from gateway.lab.bodies import ASTM_INCOMPLETE, FILE, HL7, WIRES
 from gateway.lab.filing import file_messages
 from gateway.lab.rows import LabHeld, LabHeldReason, LabMessage, MessageState
 from gateway.records import ReadRecord, new_record
@@ -48,24 +48,27 @@ def index_messages(runtime: Runtime, session: Session, read: Sequence[ReadRecord
 
 
 def _row(one: ReadRecord, record: Record) -> LabMessage:
-    said, origin = one.said, record.origin
-    return LabMessage(
+    origin = record.origin
+    row = LabMessage(
         id=new_id(),
         record=record,
         institution_id=record.institution_id,
         device_id=record.device_id,
         wire=WIRES[record.kind],
-        kind=said.kind.value if said else MessageKind.OTHER.value,
-        type=(said.type if said else str(origin.get("message_type", "")))[:40],
-        control_id=(said.control_id if said else str(origin.get("control_id", "")))[:200],
+        kind=MessageKind.OTHER.value,
+        type=str(origin.get("message_type", ""))[:40],
+        control_id=str(origin.get("control_id", ""))[:200],
         state=MessageState.HELD,
-        results=said.results if said else 0,
+        results=0,
         filed=0,
         controls=0,
-        text_in_doubt=said.text_in_doubt if said else False,
-        warnings=list(said.warnings) if said else [],
+        text_in_doubt=False,
+        warnings=[],
         received_at=record.received_at,
     )
+    if one.said is not None:
+        row.describe(one.said)
+    return row
 
 
 def _why_not(lately: "_Lately", one: ReadRecord, row: LabMessage) -> LabHeldReason | MessageState | None:
@@ -73,7 +76,7 @@ def _why_not(lately: "_Lately", one: ReadRecord, row: LabMessage) -> LabHeldReas
     if one.record.kind == ASTM_INCOMPLETE:
         return LabHeldReason.INCOMPLETE
     if one.said is None:
-        return LabHeldReason.UNREADABLE
+        return LabHeldReason.FILE_UNMAPPED if one.record.kind == FILE else LabHeldReason.UNREADABLE
     return lately.known(row, one.sha256)
 
 

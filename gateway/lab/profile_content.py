@@ -5,11 +5,13 @@ hold nothing that can take exponential time.
 """
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from adapters.errors import Malformed
+from adapters.lab.csv_mapping import read_mapping
 from adapters.lab.dialect import read_dialect
+from adapters.lab.document_files import check_pattern
 from worklists.laboratory.dictionary import LabItem
 from worklists.laboratory.interpretation import same_unit
 
@@ -17,7 +19,7 @@ Reasons = dict[str, str]
 
 BARCODES = ("barcode", "placer_number", "filler_number", "patient_id")
 FLAG_MEANINGS = ("L", "H", "LL", "HH", "A", "N", "instrument")
-_KEYS = frozenset({"tests", "units", "flags", "values", "empty", "barcode", "controls", "dialect"})
+_KEYS = frozenset({"tests", "units", "flags", "values", "empty", "barcode", "controls", "dialect", "file"})
 _MOST = 2000  # entries of a map
 _LONGEST = 200  # characters of a name
 _LONGEST_PATTERN = 80
@@ -39,6 +41,7 @@ def check_profile(content: Mapping[str, Any], items: Mapping[str, LabItem]) -> R
         **({} if content.get("barcode", "barcode") in BARCODES else {"barcode": "unknown"}),
         **_check_controls(content.get("controls", [])),
         **_check_dialect(content.get("dialect", {})),
+        **_check_file(content.get("file", {})),
     }
 
 
@@ -131,6 +134,20 @@ def _check_control(one: Any) -> str | None:
     except (re.error, OverflowError, RecursionError):
         return "pattern"
     return "pattern" if compiled.fullmatch("") else None
+
+
+def _check_file(stated: Any) -> Reasons:
+    if not isinstance(stated, Mapping) or not set(stated) <= {"table", "document"}:
+        return {"file": "unusable"}
+    found: Reasons = {}
+    checks: Mapping[str, Callable[[Any], object]] = {"table": read_mapping, "document": check_pattern}
+    for way, check in checks.items():
+        try:
+            if stated.get(way):
+                check(stated[way])
+        except (Malformed, TypeError, AttributeError):
+            found[f"file.{way}"] = "unusable"
+    return found
 
 
 def _units_of(items: Collection[LabItem]) -> list[str]:

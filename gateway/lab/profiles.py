@@ -77,7 +77,7 @@ def make_profile(
         require_setter(session, who)
         if session.get(AnalyserProfile, code) is not None:
             raise FieldErrors({"code": "taken"})
-        _check(session, content)
+        check_content(session, content)
         row = AnalyserProfile(
             code=code,
             version=1,
@@ -108,7 +108,7 @@ def change_profile(
             raise NotFound("analyser_profile")
         if row.version != seen_version:
             raise Conflict("version")
-        _check(session, content)
+        check_content(session, content)
         before = {**{name: getattr(row, name) for name in HEAD}, "content": row.content}
         for name in HEAD:
             setattr(row, name, head[name])
@@ -125,10 +125,10 @@ def preview(
 ) -> tuple[list[Outcome], bool]:
     """What each result of a message would become, and whether the caller may see values. Raises as reading does."""
     with runtime.reading() as session:
-        _check(session, content)
+        check_content(session, content)
         row = session.get(LabMessage, message_id)
-        named = row is not None and _may_see_values(session, who, row)
-        if row is None or not (named or who.subject.roles & {Role.ADMIN, Role.IT}):
+        named = get_seen(session, who, row) if row is not None else None
+        if row is None or named is None:
             raise NotFound("lab_message")
         received_at = row.received_at
     said = read_again(runtime, message_id, content=content)
@@ -136,10 +136,11 @@ def preview(
         items = {one.code: one for one in session.scalars(select(LabItem).where(LabItem.enabled))}
         profile = understand(0, content)
         on = local_date(received_at)
-        return list(_outcomes(said, profile, items, on)), named
+        return outcomes_of(said, profile, items, on), named
 
 
-def _outcomes(said: Message, profile: Profile, items: Mapping[str, LabItem], on: date) -> list[Outcome]:
+def outcomes_of(said: Message, profile: Profile, items: Mapping[str, LabItem], on: date) -> list[Outcome]:
+    """In the order of the message."""
     found = []
     for number, specimen in enumerate(said.specimens):
         patient = identity_of(specimen.patient) if specimen.patient is not None else None
@@ -162,6 +163,13 @@ def _outcomes(said: Message, profile: Profile, items: Mapping[str, LabItem], on:
     return found
 
 
+def get_seen(session: Session, who: Who, row: LabMessage) -> bool | None:
+    """Whether the caller may see whose results a message brought; None where it is none of their business at all."""
+    if _may_see_values(session, who, row):
+        return True
+    return False if who.subject.roles & {Role.ADMIN, Role.IT} else None
+
+
 def _may_see_values(session: Session, who: Who, row: LabMessage) -> bool:
     subject = who.subject
     if row.institution_id is None:
@@ -171,7 +179,8 @@ def _may_see_values(session: Session, who: Who, row: LabMessage) -> bool:
     return any(row.institution_id in set(session.scalars(led)) for led in led_institutions(subject))
 
 
-def _check(session: Session, content: Mapping[str, Any]) -> None:
+def check_content(session: Session, content: Mapping[str, Any]) -> None:
+    """Raises FieldErrors."""
     items = {one.code: one for one in session.scalars(select(LabItem).where(LabItem.enabled))}
     reasons = check_profile(content, items)
     if reasons:

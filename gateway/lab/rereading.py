@@ -35,12 +35,27 @@ def read_again(runtime: Runtime, message_id: uuid.UUID, *, content: Content | No
         return read_said(record.kind, _origin(record, device, content or _content_now(session, device)), body)
 
 
+def look_as_filed(runtime: Runtime, message_id: uuid.UUID) -> Message:
+    """What people saw of it when they are asked about it. Raises Malformed, Unavailable."""
+    with runtime.reading() as session:
+        row = session.get_one(LabMessage, message_id)
+        return read_as_filed(session, row, read_original(runtime, row.record))
+
+
 def read_as_filed(session: Session, row: LabMessage, body: bytes) -> Message:
     """With the version of the profile that its results were filed by; one that waits, as it is now. Raises Malformed."""
     content = _content_filed(session, row)
     if content is None:
         content = _content_now(session, row.device)
     return read_said(row.record.kind, _origin(row.record, row.device, content), body)
+
+
+def is_cut_otherwise(session: Session, row: LabMessage) -> bool:
+    """Whether its specimens may be others when it is read again: then nothing that was said of them is about these."""
+    filed, now = _content_filed(session, row), _content_now(session, row.device)
+    if filed is None or now is None:
+        return False
+    return any((filed.get(name) or {}) != (now.get(name) or {}) for name in ("dialect", "file"))
 
 
 def find_registered_since(session: Session, row: LabMessage, sender: Sender) -> Device | None:

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from adapters.lab.said import Message
 from gateway.index import Record
 from worklists.base import Base, new_id, only_where
 from worklists.directory import Device, Institution, Person
@@ -56,12 +57,19 @@ class LabMessage(Base):
     institution: Mapped[Institution | None] = relationship()
     held: Mapped[list["LabHeld"]] = relationship(back_populates="message")
 
+    def describe(self, said: Message) -> None:
+        """What it turned out to say, now or when it could be read at last."""
+        self.kind, self.type, self.control_id = said.kind.value, said.type[:40], said.control_id[:200]
+        self.results = said.results
+        self.text_in_doubt, self.warnings = said.text_in_doubt, list(said.warnings)
+
 
 class LabHeldReason(StrEnum):
     UNKNOWN_DEVICE = "unknown_device"
     NO_PROFILE = "no_profile"
     INCOMPLETE = "incomplete"  # the analyser broke off in the middle
     UNREADABLE = "unreadable"
+    FILE_UNMAPPED = "file_unmapped"  # a result file whose columns, or whose name, nobody explained yet
     CONTROL_ID_REUSED = "control_id_reused"  # the same number, other content
     NO_BARCODE = "no_barcode"
     UNKNOWN_BARCODE = "unknown_barcode"

@@ -16,7 +16,7 @@ from gateway.finding import Order
 from gateway.lab import held as use_cases
 from gateway.lab.held import Action, Decision
 from gateway.lab.identity import contradictions_of, identity_of
-from gateway.lab.rereading import read_again
+from gateway.lab.rereading import look_as_filed
 from gateway.lab.rows import LabHeld, LabHeldReason
 from gateway.runtime import Runtime
 from gateway.web.deps import Caller, RuntimeDep, require
@@ -44,6 +44,10 @@ REASONS: dict[LabHeldReason, tuple[str, str]] = {
     LabHeldReason.NO_PROFILE: ("该仪器还没有对照方案", "The analyser has no mapping yet"),
     LabHeldReason.INCOMPLETE: ("传输中断，报文不完整", "The analyser broke off in the middle"),
     LabHeldReason.UNREADABLE: ("报文无法解析", "The message cannot be read"),
+    LabHeldReason.FILE_UNMAPPED: (
+        "结果文件的列还没有对照",
+        "Nobody has said yet what the columns of the result file are",
+    ),
     LabHeldReason.CONTROL_ID_REUSED: ("报文号重复，内容不同", "The same message number with other content"),
     LabHeldReason.NO_BARCODE: ("没有条码", "No barcode"),
     LabHeldReason.UNKNOWN_BARCODE: ("条码未登记", "The barcode is not registered"),
@@ -244,7 +248,7 @@ def resolve(
 
 def _read(runtime: Runtime, message_id: uuid.UUID) -> Message | None:
     try:
-        return read_again(runtime, message_id)
+        return look_as_filed(runtime, message_id)
     except (Malformed, Unavailable):
         return None
 

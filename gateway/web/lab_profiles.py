@@ -133,7 +133,7 @@ def make_profile(body: NewProfileBody, caller: SeesDep, runtime: RuntimeDep) -> 
 def preview(body: PreviewBody, caller: SeesDep, runtime: RuntimeDep) -> list[OutcomeShape]:
     """What each result of the message would become under this content; nothing is kept."""
     outcomes, named = use_cases.preview(runtime, who_is(caller), body.message_id, body.content)
-    return [_outcome(one, caller.language, named=named) for one in outcomes]
+    return [show_outcome(one, caller.language, named=named) for one in outcomes]
 
 
 @router.get("/{code}")
@@ -189,7 +189,7 @@ def _line(row: AnalyserProfile, devices: int, waiting: int) -> ProfileLine:
     )  # fmt: skip
 
 
-def _outcome(one: use_cases.Outcome, language: str, *, named: bool) -> OutcomeShape:
+def show_outcome(one: use_cases.Outcome, language: str, *, named: bool) -> OutcomeShape:
     result, item, interpreted = one.result, one.item, one.interpreted
     return OutcomeShape(
         specimen_number=one.specimen_number,

@@ -362,6 +362,10 @@ REASONS: Mapping[str, tuple[str, str]] = {
     ),
     "required": ("必填。", "It is required."),
     "unusable": ("内容不能使用。", "It cannot be used."),
+    "mapped_otherwise": (
+        "列的对照已改变：请先重新处理此文件。",
+        "What its columns mean was changed: process the file again first.",
+    ),
     "waiting": ("尚未审核。", "It is not verified yet."),
     "one_by_one": ("须逐项审核。", "It must be verified by itself."),
     "taken": ("已被使用。", "It is already in use."),

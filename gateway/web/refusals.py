@@ -172,10 +172,10 @@ EXPLANATIONS: Mapping[tuple[str, str], tuple[_Pair, _Pair]] = {
         _CHECK_FILE,
     ),
     ("file", "lab_file_unfit"): (
-        ("不是这台检验设备约定的结果文件", "It is no result file as this analyser's profile describes them"),
+        ("既不是结果表格，也不是完整的 PDF", "It is neither a table of results nor a whole PDF"),
         (
-            "请核对设备的导出格式，或请检验中心在检验设备模板中设置列对照。",
-            "Check the device's export format, or have the columns set in the analyser's profile.",
+            "请核对设备的导出格式：表格（CSV、TSV、XLSX）或 PDF；列的含义由检验中心在页面上对照。",
+            "Check the device's export format: a table (CSV, TSV, XLSX) or a PDF. What its columns mean is said on a page.",
         ),
     ),
     ("file", "unavailable"): (

@@ -54,7 +54,7 @@ def test_a_file_with_a_result_in_a_row_is_read(encoding: str, delimiter: str) ->
     assert (second.barcode, second.results[0].value, second.results[0].flags) == ("K2", ">33.3", ("HH",))
     assert second.patient is not None
     assert second.patient.birth_date == date(1980, 3, 4)
-    assert [one.position for specimen in message.specimens for one in specimen.results] == [0, 1, 2]
+    assert [one.position for specimen in message.specimens for one in specimen.results] == [2005, 3005, 4005]
 
 
 def test_quoted_cells_hold_delimiters_and_line_ends() -> None:

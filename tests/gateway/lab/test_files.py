@@ -9,7 +9,7 @@ from sqlalchemy import select
 from gateway.carts.accounts import Accounts
 from gateway.carts.folder import Watch
 from gateway.carts.process import open_taking
-from gateway.lab.rows import LabMessage, MessageState
+from gateway.lab.rows import LabHeld, LabHeldReason, LabMessage, MessageState
 from gateway.runtime import Runtime
 from tests.builders import build_county
 from tests.gateway.lab.listening import drain, tell_listeners
@@ -79,8 +79,10 @@ def test_a_document_joins_the_specimen_that_its_name_says(
     assert (found.media_type, found.size_bytes) == ("application/pdf", len(PDF))
 
 
-@pytest.mark.parametrize(("name", "body"), [("c.csv", b"a,b\n1,2\n"), ("nobody.pdf", PDF)])
-def test_what_the_profile_cannot_read_is_refused_with_the_reason_beside_it(
+@pytest.mark.parametrize(
+    ("name", "body"), [("c.csv", b"\x01\x00\x02\x00"), ("cut.pdf", PDF[:30]), ("log.csv", b"one\ntwo\n")]
+)
+def test_what_is_neither_a_table_nor_a_whole_document_is_refused_with_the_reason_beside_it(
     runtime: Runtime, put: Callable[[str, bytes], None], name: str, body: bytes
 ) -> None:
     put(name, body)
@@ -88,6 +90,19 @@ def test_what_the_profile_cannot_read_is_refused_with_the_reason_beside_it(
 
     refused = runtime.settings.drop_folder / "east-lab" / "refused"
     assert (refused / name).read_bytes() == body
-    assert "检验设备" in (refused / f"{name}.txt").read_text("utf-8-sig")
+    assert "结果表格" in (refused / f"{name}.txt").read_text("utf-8-sig")
     with runtime.reading() as session:
         assert session.scalars(select(LabMessage)).all() == []
+
+
+@pytest.mark.parametrize(("name", "body"), [("c.csv", b"a,b\n1,2\n"), ("nobody.pdf", PDF)])
+def test_a_file_that_no_mapping_fits_waits_for_one(
+    runtime: Runtime, put: Callable[[str, bytes], None], name: str, body: bytes
+) -> None:
+    put(name, body)
+    drain(runtime)
+
+    with runtime.reading() as session:
+        [held] = session.scalars(select(LabHeld))
+        assert (held.reason, held.message.state) == (LabHeldReason.FILE_UNMAPPED, MessageState.HELD)
+        assert held.detail["why"]

@@ -102,6 +102,7 @@ export const labDesk: Same<typeof zh> = {
     no_profile: 'analyser without a profile',
     incomplete: 'message broken off',
     unreadable: 'message unreadable',
+    file_unmapped: 'columns of the file not mapped',
     control_id_reused: 'control ID used again with other content',
     no_barcode: 'no barcode',
     unknown_barcode: 'unknown barcode',

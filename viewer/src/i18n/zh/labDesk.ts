@@ -100,6 +100,7 @@ export const labDesk = {
     no_profile: '仪器没有对照',
     incomplete: '报文中断',
     unreadable: '报文无法读取',
+    file_unmapped: '结果文件的列未对照',
     control_id_reused: '报文号重复而内容不同',
     no_barcode: '没有条码',
     unknown_barcode: '条码未登记',
