@@ -27,6 +27,7 @@ from adapters.dicom.charset import REWRITTEN
 from gateway.connecting import read_certificate_name
 from gateway.lab.admission import tidy
 from gateway.lab.analysers import MODALITY as LABORATORY
+from worklists.assignment.qualifications import ReaderQualification
 from worklists.base import Base
 from worklists.directory import (
     Agreement,
@@ -40,7 +41,7 @@ from worklists.directory import (
     Role,
     TlsException,
 )
-from worklists.duty import TIME_OF_DAY, WEEKDAYS, Duty, is_callable
+from worklists.duty import TIME_OF_DAY, WEEKDAYS, Absence, Duty, is_callable
 from worklists.ecg_content import MEASURES
 from worklists.ecg_statements import EcgGroup, EcgStatement, settle_initials
 from worklists.laboratory.profiles import AnalyserProfile
@@ -221,6 +222,26 @@ class DutyFields(Fields):
     weekdays: Text = ""
     begins: Text = ""
     ends: Text = ""
+    first_day: date | None = None
+    last_day: date | None = None
+
+
+class AbsenceFields(Fields):
+    centre_id: uuid.UUID
+    person_id: uuid.UUID
+    first_day: date
+    last_day: date
+    cover_id: uuid.UUID | None = None
+    note: Text = ""
+
+
+class ReaderQualificationFields(Fields):
+    centre_id: uuid.UUID
+    person_id: uuid.UUID
+    modalities: list[Text] = []
+    subspecialties: list[Text] = []
+    valid_from: date | None = None
+    valid_to: date | None = None
 
 
 Check = Callable[[Session, Any], Reasons]
@@ -427,6 +448,45 @@ def _check_duty(session: Session, row: Duty) -> Reasons:
         reasons["ends" if row.begins else "begins"] = "required"
     elif row.begins and row.begins == row.ends:
         reasons["ends"] = "time_of_day"
+    if row.first_day is not None:
+        reasons |= _check_dates(row.first_day, row.last_day, "last_day")
+    return reasons
+
+
+def _check_reader_of(session: Session, centre_id: uuid.UUID, person_id: uuid.UUID, name: str) -> Reasons:
+    person = session.get(Person, person_id)
+    if person is None:
+        return {name: "unknown"}
+    return {} if is_callable(person, centre_id) else {name: "not_reader_there"}
+
+
+def _check_absence(session: Session, row: Absence) -> Reasons:
+    reasons = {
+        **_check_exists(session, Centre, row.centre_id, "centre_id"),
+        **_check_exists(session, Person, row.person_id, "person_id"),
+        **_check_dates(row.first_day, row.last_day, "last_day"),
+    }
+    if row.cover_id is None:
+        return reasons
+    if row.cover_id == row.person_id:
+        return {**reasons, "cover_id": "unusable"}
+    return {**reasons, **_check_reader_of(session, row.centre_id, row.cover_id, "cover_id")}
+
+
+def _check_qualification_to_read(session: Session, row: ReaderQualification) -> Reasons:
+    reasons = {
+        **_check_exists(session, Centre, row.centre_id, "centre_id"),
+        **_check_reader_of(session, row.centre_id, row.person_id, "person_id"),
+    }
+    if row.valid_from is not None:
+        reasons |= _check_dates(row.valid_from, row.valid_to, "valid_to")
+    same = select(ReaderQualification.id).where(
+        ReaderQualification.centre_id == row.centre_id,
+        ReaderQualification.person_id == row.person_id,
+        ReaderQualification.id != row.id,
+    )
+    if session.scalars(same).first() is not None:
+        reasons["person_id"] = "taken"
     return reasons
 
 
@@ -507,6 +567,14 @@ ENTITIES: tuple[Entity, ...] = (
         fixed=frozenset({"code"}),
     ),
     Entity(name="duty", path="duty", row=Duty, fields=DutyFields, check=_check_duty),
+    Entity(name="absence", path="absences", row=Absence, fields=AbsenceFields, check=_check_absence),
+    Entity(
+        name="reader_qualification",
+        path="reader-qualifications",
+        row=ReaderQualification,
+        fields=ReaderQualificationFields,
+        check=_check_qualification_to_read,
+    ),
 )
 
 

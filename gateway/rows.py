@@ -16,8 +16,10 @@ from worklists import (
     reading,
     recognition,
     reports,
+    rule_books,
 )
 from worklists import directory as community
+from worklists.assignment import qualifications
 from worklists.laboratory import control, dictionary, numbers, profiles, results, specimens, verification
 
 MODULES = (
@@ -44,10 +46,12 @@ MODULES = (
     patients,
     phrases,
     profiles,
+    qualifications,
     reading,
     recognition,
     reports,
     results,
+    rule_books,
     specimens,
     verification,
     work,

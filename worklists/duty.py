@@ -1,17 +1,20 @@
 """Who is on duty at a centre, and who was called when chest pain found nobody.
 
-A line of the roster is a person with a place in the order, on some weekdays and between two times of day if it says so.
+A line of the roster is a person with a place in the order, between two days, on some weekdays and between two times of
+day where it says so.
 What begins before midnight belongs to the day on which it begins.
 """
 
 import re
 import uuid
-from datetime import datetime, time, timedelta
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
 
 from sqlalchemy import ForeignKey, Index, UniqueConstraint, select
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
-from worklists.base import COUNTY_TIME, Base, new_id
+from worklists.base import COUNTY_TIME, Base, local_date, new_id
 from worklists.directory import Person
 from worklists.examinations import Examination, Priority
 from worklists.reading import Purpose, ReadingTask, TaskState
@@ -40,23 +43,61 @@ class Duty(Base):
     weekdays: Mapped[str] = mapped_column(default="")
     begins: Mapped[str] = mapped_column(default="")  # HH:MM in the county; both empty: the whole day
     ends: Mapped[str] = mapped_column(default="")
+    first_day: Mapped[date | None]
+    last_day: Mapped[date | None]
 
     person: Mapped[Person] = relationship()
 
     def covers(self, now: datetime) -> bool:
         """Whether this moment is theirs."""
+        return self.shift_day(now) is not None
+
+    def shift_day(self, now: datetime) -> date | None:
+        """The day to which a moment of theirs belongs: that on which the shift began."""
         local = now.astimezone(COUNTY_TIME)
+        today, yesterday = local.date(), local.date() - timedelta(days=1)
         if not self.begins or not self.ends:
-            return self._is_on(local)
+            return today if self._is_on(today) else None
         begins, ends, clock = _time(self.begins), _time(self.ends), local.time()
         if begins < ends:
-            return self._is_on(local) and begins <= clock < ends
-        return (clock >= begins and self._is_on(local)) or (
-            clock < ends and self._is_on(local - timedelta(days=1))
+            return today if begins <= clock < ends and self._is_on(today) else None
+        if clock >= begins:
+            return today if self._is_on(today) else None
+        return yesterday if clock < ends and self._is_on(yesterday) else None
+
+    def _is_on(self, day: date) -> bool:
+        return (
+            (not self.weekdays or str(day.isoweekday()) in self.weekdays)
+            and (self.first_day is None or self.first_day <= day)
+            and (self.last_day is None or day <= self.last_day)
         )
 
-    def _is_on(self, day: datetime) -> bool:
-        return not self.weekdays or str(day.isoweekday()) in self.weekdays
+
+class Absence(Base):
+    """Somebody is away from a day to a day, both inclusive; `cover` has their place on the roster meanwhile."""
+
+    __tablename__ = "absence"
+    __table_args__ = (Index("ix_absence_last_day", "centre_id", "last_day"),)
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
+    centre_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("centre.id"))
+    person_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("person.id"))
+    first_day: Mapped[date]
+    last_day: Mapped[date]
+    cover_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("person.id"))
+    note: Mapped[str] = mapped_column(default="")
+
+    person: Mapped[Person] = relationship(foreign_keys=[person_id])
+    cover: Mapped[Person | None] = relationship(foreign_keys=[cover_id])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OnDuty:
+    """Somebody who works now. `covers_for`: whose place it is."""
+
+    person: Person
+    position: int
+    covers_for: Person | None = None
 
 
 class DutyCall(Base):
@@ -78,13 +119,40 @@ class DutyCall(Base):
     task: Mapped[ReadingTask] = relationship()
 
 
-def on_duty(session: Session, centre_id: uuid.UUID, now: datetime) -> list[Person]:
-    """Who can be called now, in the order of the roster, each once."""
+def who_works(session: Session, centre_id: uuid.UUID, now: datetime) -> list[OnDuty]:
+    """In the order of the roster, each once, with those who stand in for the absent in their places."""
     lines = session.scalars(
         select(Duty).where(Duty.centre_id == centre_id).order_by(Duty.position, Duty.id)
     ).all()
-    able = (line.person for line in lines if line.covers(now) and is_callable(line.person, centre_id))
-    return list(dict.fromkeys(able))
+    absences = _absences_around(session, centre_id, local_date(now))
+    working: dict[uuid.UUID, OnDuty] = {}
+    for line in lines:
+        day = line.shift_day(now)
+        if day is None:
+            continue
+        away = {one.person_id: one for one in absences if one.first_day <= day <= one.last_day}
+        absence = away.get(line.person_id)
+        person = absence.cover if absence is not None else line.person
+        if person is None or person.id in away or not is_callable(person, centre_id):
+            continue
+        covers_for = line.person if absence is not None else None
+        working.setdefault(person.id, OnDuty(person=person, position=line.position, covers_for=covers_for))
+    return list(working.values())
+
+
+def on_duty(session: Session, centre_id: uuid.UUID, now: datetime) -> list[Person]:
+    """Who can be called now, in the order of the roster."""
+    return [one.person for one in who_works(session, centre_id, now)]
+
+
+def _absences_around(session: Session, centre_id: uuid.UUID, day: date) -> Sequence[Absence]:
+    """Of the day and of the one before: its night reaches into this one."""
+    return session.scalars(
+        select(Absence)
+        .where(Absence.centre_id == centre_id, Absence.first_day <= day)
+        .where(Absence.last_day >= day - timedelta(days=1))
+        .order_by(Absence.id)
+    ).all()
 
 
 def is_callable(person: Person, centre_id: uuid.UUID) -> bool:

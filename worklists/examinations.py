@@ -29,16 +29,20 @@ from worklists.patients import (
 
 
 class Priority(StrEnum):
-    """How urgent an examination is. Order of reading: chest pain, urgent, routine."""
+    """How urgent an examination is, as it is read: chest pain, critical (危急), urgent (急), routine (平)."""
 
     ROUTINE = "routine"
     URGENT = "urgent"
+    CRITICAL = "critical"
     CHEST_PAIN = "chest_pain"
 
     @property
     def rank(self) -> int:
         """Lower is read first."""
-        return {Priority.CHEST_PAIN: 0, Priority.URGENT: 1, Priority.ROUTINE: 2}[self]
+        return _RANKS[self]
+
+
+_RANKS = {Priority.CHEST_PAIN: 0, Priority.CRITICAL: 1, Priority.URGENT: 2, Priority.ROUTINE: 3}
 
 
 class Examination(Base):

@@ -53,6 +53,10 @@ class TaskAlreadyClaimed(Conflict):
         self.claimed_by = claimed_by
 
 
+class TaskReserved(TaskAlreadyClaimed):
+    """It is somebody's by the rules or by hand; whoever takes it all the same says why."""
+
+
 class TaskStateForbids(Conflict):
     """The task is in a state in which this cannot be done; carries the state."""
 
@@ -91,6 +95,7 @@ class ReadingTask(Base):
         Index("ix_reading_task_holder", "claimed_by_id", "state"),
         Index("ix_reading_task_examination", "examination_id", "centre_id"),
         Index("ix_reading_task_lane", "rank", "state"),
+        Index("ix_reading_task_assigned", "assigned_to_id", "state"),
     )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
@@ -107,12 +112,25 @@ class ReadingTask(Base):
     claimed_until: Mapped[datetime | None]
     late_instances: Mapped[int] = mapped_column(default=0)
     sent_back_reason: Mapped[str] = mapped_column(default="")
+    subspecialty: Mapped[str] = mapped_column(default="")
+    weight: Mapped[float] = mapped_column(default=1.0)
+    assigned_to_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("person.id"))
+    assigned_at: Mapped[datetime | None]
+    assigned_because: Mapped[dict[str, Any] | None]  # why it is theirs, or why it is nobody's
+    reserved: Mapped[bool] = mapped_column(default=False)  # for whom it is assigned to
+    handed_over_by_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("person.id"))
+    hand_over_note: Mapped[str] = mapped_column(default="")
+    paused_at: Mapped[datetime | None]
+    pause_reason: Mapped[str] = mapped_column(default="")
     version: Mapped[int] = mapped_column()
 
     examination: Mapped[Examination] = relationship(lazy="joined")
     centre: Mapped[Centre | None] = relationship(lazy="joined")
-    claimed_by: Mapped[Person | None] = relationship(lazy="joined")
+    claimed_by: Mapped[Person | None] = relationship(lazy="joined", foreign_keys=[claimed_by_id])
+    assigned_to: Mapped[Person | None] = relationship(lazy="joined", foreign_keys=[assigned_to_id])
+    handed_over_by: Mapped[Person | None] = relationship(foreign_keys=[handed_over_by_id])
     draft: Mapped["Draft | None"] = relationship(back_populates="task", lazy="selectin")
+    pauses: Mapped[list["Pause"]] = relationship(order_by="Pause.began_at")
 
     # Two readers who claim at once both read the same version; only one update finds it still there.
     __mapper_args__ = {"version_id_col": version}  # noqa: RUF012 (SQLAlchemy reads it from the class)
@@ -125,8 +143,92 @@ class ReadingTask(Base):
         if self.state is TaskState.CLAIMED and self.is_held(now):
             raise TaskAlreadyClaimed(self.id, self.claimed_by.name if self.claimed_by else "")
         self._require(TaskState.ARRIVING, TaskState.WAITING, TaskState.CLAIMED)
+        if self.reserved and self.assigned_to is not None and self.assigned_to_id != reader.id:
+            raise TaskReserved(self.id, self.assigned_to.name)
         self._give_to(reader, now)
         return None
+
+    def take_over(self, reader: Person, reason: str, now: datetime) -> Person | None:
+        """Take what is another's, by claim or by assignment; the draft stays. Answers whose it was."""
+        self._require_reader(reader)
+        if not reason.strip():
+            raise Invalid("reason")
+        self._require(TaskState.ARRIVING, TaskState.WAITING, TaskState.CLAIMED)
+        before = self.claimed_by if self.state is TaskState.CLAIMED else self.assigned_to
+        if before is None or before.id == reader.id:
+            raise TaskStateForbids(self.state)
+        self._unassign()
+        self._give_to(reader, now)
+        return before
+
+    def hand_over(self, reader: Person, colleague: Person, note: str, now: datetime) -> None:
+        """Give it to a colleague, whose it is from now on; the draft stays."""
+        self._require_holder(reader)
+        if colleague.id == reader.id or not colleague.enabled:
+            raise Invalid("to_person_id")
+        self._require_reader(colleague)
+        self._free()
+        self.assign(colleague, {"reasons": ["handed_over"]}, reserved=True, now=now)
+        self.handed_over_by, self.handed_over_by_id, self.hand_over_note = reader, reader.id, note.strip()
+
+    def assign(self, person: Person, because: Mapping[str, Any], *, reserved: bool, now: datetime) -> None:
+        """It is to be this person's. `reserved`: nobody else's without a reason."""
+        self.assigned_to, self.assigned_to_id, self.assigned_at = person, person.id, now
+        self.assigned_because, self.reserved = dict(because), reserved
+
+    def leave_in_pool(self, because: Mapping[str, Any]) -> None:
+        """It is anybody's again, and why."""
+        self._unassign()
+        self.assigned_because = dict(because)
+
+    def pause(self, reader: Person, reason: str, now: datetime) -> None:
+        """Its clock stands still: what keeps it from being read is not the reader's."""
+        self._require_holder(reader)
+        if not reason.strip():
+            raise Invalid("reason")
+        if self.paused_at is not None:
+            raise TaskStateForbids(self.state)
+        self.paused_at, self.pause_reason = now, reason.strip()
+
+    def resume(self, reader: Person, now: datetime) -> None:
+        """The clock goes on; what it stood still is not counted."""
+        self._require_reader(reader)
+        if self.paused_at is None:
+            raise TaskStateForbids(self.state)
+        self._end_pause(now)
+
+    def _end_pause(self, now: datetime) -> None:
+        if self.paused_at is None:
+            return
+        if self.due_at is not None:
+            self.due_at += now - self.paused_at
+        self.pauses.append(
+            Pause(id=new_id(), began_at=self.paused_at, ended_at=now, reason=self.pause_reason)
+        )
+        self.paused_at, self.pause_reason = None, ""
+
+    def is_overdue(self, now: datetime) -> bool:
+        return self.due_at is not None and self.paused_at is None and self.due_at < now
+
+    def _is_of_another(self, person: Person) -> bool:
+        if self.state is TaskState.CLAIMED:
+            return self.claimed_by_id != person.id
+        unclaimed = self.state in {TaskState.ARRIVING, TaskState.WAITING}
+        return unclaimed and self.assigned_to_id not in {None, person.id}
+
+    def _unassign(self) -> None:
+        self.assigned_to, self.assigned_to_id, self.assigned_at, self.assigned_because = (
+            None,
+            None,
+            None,
+            None,
+        )
+        self.reserved, self.handed_over_by, self.handed_over_by_id, self.hand_over_note = (
+            False,
+            None,
+            None,
+            "",
+        )
 
     def renew(self, reader: Person, now: datetime) -> None:
         """Keep the lease: the reading room is still open."""
@@ -138,6 +240,8 @@ class ReadingTask(Base):
         """Give the task back to the pool; the draft stays for whoever reads on."""
         self._require_holder(reader)
         self._free()
+        if self.assigned_to_id == reader.id:
+            self.leave_in_pool({"released_by": str(reader.id)})
 
     def release_expired(self, now: datetime) -> bool:
         """Free a claim whose lease ran out. Says whether it did."""
@@ -153,6 +257,8 @@ class ReadingTask(Base):
             raise Invalid("reason")
         self._free()
         self.state, self.sent_back_reason, self.late_instances = TaskState.SENT_BACK, reason.strip(), 0
+        self._unassign()
+        self.paused_at, self.pause_reason = None, ""
 
     def return_unread(self, person: Person, reason: str) -> None:
         """What was to be read cannot be tested: back to the township, unless somebody else is at it already."""
@@ -169,6 +275,7 @@ class ReadingTask(Base):
         draft.note_writer(writer)
         draft.state = DraftState.SUBMITTED
         draft.rejection_reason = ""
+        self._end_pause(now)
         self.state, self.claimed_until, self.waiting_since = TaskState.SUBMITTED, None, now
 
     def reject(self, reviewer: Person, reason: str, now: datetime) -> None:
@@ -190,6 +297,7 @@ class ReadingTask(Base):
         else:
             self._require_reading(signer)
         draft = self._complete_draft(signer, now)
+        self._end_pause(now)
         self.state, self.claimed_until, self.claimed_at = TaskState.SIGNED, None, self.claimed_at or now
         return draft
 
@@ -242,6 +350,7 @@ class ReadingTask(Base):
         free = self.state in {TaskState.ARRIVING, TaskState.WAITING} or not self.is_held(now)
         return {
             "claim": free
+            and not (self.reserved and self.assigned_to_id != person.id)
             and self.state in {TaskState.ARRIVING, TaskState.WAITING, TaskState.CLAIMED}
             and self.centre_id in person.centre_ids(),
             "release": mine,
@@ -250,6 +359,10 @@ class ReadingTask(Base):
             "reject": may_review,
             "sign": may_review if reviews else mine and self.purpose is Purpose.READ,
             "send_back": mine and self.purpose is Purpose.READ,
+            "hand_over": mine,
+            "take_over": self._is_of_another(person) and self.centre_id in person.centre_ids(),
+            "pause": mine and self.paused_at is None,
+            "resume": self.paused_at is not None and self.centre_id in person.centre_ids(),
         }[action]
 
     def _give_to(self, reader: Person, now: datetime) -> None:
@@ -320,6 +433,18 @@ class ReadingTask(Base):
         if self.late_instances:
             raise ReportIncomplete("late_instances")
         return draft
+
+
+class Pause(Base):
+    """A time in which the clock of a task stood still, and why."""
+
+    __tablename__ = "task_pause"
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
+    task_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("reading_task.id"), index=True)
+    began_at: Mapped[datetime]
+    ended_at: Mapped[datetime]
+    reason: Mapped[str]
 
 
 class Draft(Base):

@@ -3,12 +3,14 @@
 import uuid
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from worklists import reading
+from worklists.assignment.books import Books, CentreRules
+from worklists.assignment.queues import Queues
 from worklists.base import COUNTY_TIME, local_date, new_id
 from worklists.directory import Centre, Institution, InstitutionKind, Kind, find_agreement
 from worklists.examinations import Examination, Priority
@@ -17,7 +19,6 @@ from worklists.reports import Report, ReportState
 
 __all__ = [
     "COUNTY_TIME",
-    "TURNAROUND",
     "assign_centre",
     "local_date",
     "note_complete",
@@ -26,12 +27,6 @@ __all__ = [
     "set_priority",
 ]
 
-# Default turnaround by priority; unconfirmed nationally, so a county's own table replaces it.
-TURNAROUND = {
-    Priority.CHEST_PAIN: timedelta(minutes=10),
-    Priority.URGENT: timedelta(minutes=30),
-    Priority.ROUTINE: timedelta(hours=2),
-}
 ADDITIONAL_IMAGES_TURNAROUND = timedelta(hours=24)
 
 
@@ -57,14 +52,16 @@ def route_arrivals(
             select(Report).where(Report.examination_id.in_(ids), Report.state == ReportState.SIGNED)
         )
     }
-    desk = _Desk(session, local_date(now))
+    desk = Desk(session, now)
     routed = []
     for examination, instances in arrived:
-        task = _open_task(tasks[examination.id], examination, instances, now)
+        task = _open_task(desk, tasks[examination.id], examination, instances, now)
         if task is None:
             task = _next_task(examination, signed.get(examination.id), instances, now)
             session.add(task)
-            desk.assign(task)
+            desk.route(task)
+        else:
+            desk.weigh(task)
         routed.append(task)
     return routed
 
@@ -76,12 +73,16 @@ def _next_task(examination: Examination, signed: Report | None, instances: int, 
     if examination.kind is not Kind.LABORATORY:
         return _additional_images(examination, signed, instances, now)
     task = _new_task(examination)
-    task.waiting_since, task.due_at = now, now + TURNAROUND[examination.priority]
+    task.waiting_since = now
     return task
 
 
 def _open_task(
-    tasks: Sequence[ReadingTask], examination: Examination, instances: int, now: datetime
+    desk: "Desk",
+    tasks: Sequence[ReadingTask],
+    examination: Examination,
+    instances: int,
+    now: datetime,
 ) -> ReadingTask | None:
     """The task that the objects join, told of them."""
     open_task = next((task for task in reversed(tasks) if task.state in OPEN_STATES), None)
@@ -92,16 +93,16 @@ def _open_task(
     sent_back = next((task for task in tasks if task.state is TaskState.SENT_BACK), None)
     if sent_back is not None:
         sent_back.note_arriving(now)
-        sent_back.due_at = now + TURNAROUND[examination.priority]
+        set_clock(desk.books, sent_back)
     return sent_back
 
 
 def assign_centre(session: Session, task: ReadingTask, now: datetime) -> None:
-    """Send the task to the centre of its kind at the township's lead hospital, when an agreement allows it.
+    """Send the task to the centre that the county's book says, when an agreement allows it.
 
     Otherwise it waits without a centre, and `waiting_reason` says why.
     """
-    _Desk(session, local_date(now)).assign(task)
+    Desk(session, now).route(task)
 
 
 def assign_waiting(session: Session, now: datetime) -> int:
@@ -109,20 +110,21 @@ def assign_waiting(session: Session, now: datetime) -> int:
     waiting = session.scalars(
         select(ReadingTask).where(ReadingTask.centre_id.is_(None), ReadingTask.state.in_(OPEN_STATES))
     ).all()
-    desk = _Desk(session, local_date(now))
+    desk = Desk(session, now)
     for task in waiting:
-        desk.assign(task)
+        desk.route(task)
     return sum(task.centre_id is not None for task in waiting)
 
 
 def set_priority(session: Session, examination: Examination, priority: Priority) -> None:
     """The township says how urgent it is; open work moves and its clock is set anew."""
     examination.priority = priority
+    books = Books.load(session)
     for task in session.scalars(tasks_of(examination.id)):
         if task.state in (*OPEN_STATES, TaskState.SENT_BACK):
             task.set_priority(priority)
         if task.state in OPEN_STATES and task.purpose is Purpose.READ:
-            task.due_at = task.waiting_since + TURNAROUND[priority]
+            set_clock(books, task)
 
 
 def note_complete(session: Session, whole: Sequence[Examination], now: datetime) -> None:
@@ -132,34 +134,77 @@ def note_complete(session: Session, whole: Sequence[Examination], now: datetime)
     reading.note_complete(session, [examination.id for examination in whole])
 
 
-class _Desk:
-    """Which centre takes what on one day; asked once for each institution and kind."""
+def set_clock(books: Books, task: ReadingTask) -> None:
+    """By when it is to be read, from the moment since which it waits."""
+    rules = books.of(task.centre_id, task.examination.kind)
+    task.due_at = task.waiting_since + rules.allowed(task.examination)
 
-    def __init__(self, session: Session, on: date) -> None:
-        self._session, self._on = session, on
-        self._found: dict[tuple[uuid.UUID, Kind], tuple[Centre | None, str]] = {}
 
-    def assign(self, task: ReadingTask) -> None:
+class Desk:
+    """Where work goes, how urgent and how heavy it is, by the books of one moment; asked once for many tasks."""
+
+    def __init__(self, session: Session, now: datetime) -> None:
+        self._session, self._now = session, now
+        self.books = Books.load(session)
+        self._found: dict[tuple[uuid.UUID, Kind, uuid.UUID | None], tuple[Centre | None, str]] = {}
+        self._queues = Queues(session, now)
+
+    def route(self, task: ReadingTask) -> None:
+        """Choose the centre, and what hangs on it: sub-specialty, urgency, weight, clock."""
         examination = task.examination
-        key = (examination.institution_id, examination.kind)
+        route = self.books.routing.find(examination)
+        centre, why = self._centre(examination, route.centre_id if route else None)
+        if centre is not None:
+            centre = self._overflow(examination, centre) or centre
+            self._queues.note(centre.id)
+        task.centre, task.waiting_reason, task.centre_id = centre, why, centre.id if centre else None
+        task.subspecialty = route.subspecialty if route else ""
+        if task.purpose is Purpose.READ:
+            examination.priority = self._rules(task).urgency(examination)
+            task.set_priority(examination.priority)
+            set_clock(self.books, task)
+        self.weigh(task)
+
+    def weigh(self, task: ReadingTask) -> None:
+        task.weight = self._rules(task).weight(task.examination)
+
+    def _rules(self, task: ReadingTask) -> CentreRules:
+        return self.books.of(task.centre_id, task.examination.kind)
+
+    def _overflow(self, examination: Examination, centre: Centre) -> Centre | None:
+        for rule in self.books.routing.overflows:
+            if rule.from_id == centre.id and self._queues.exceed(rule):
+                other, _ = self._centre(examination, rule.to_id)
+                if other is not None:
+                    return other
+        return None
+
+    def _centre(self, examination: Examination, centre_id: uuid.UUID | None) -> tuple[Centre | None, str]:
+        key = (examination.institution_id, examination.kind, centre_id)
         if key not in self._found:
             self._found[key] = self._find(*key)
-        task.centre, task.waiting_reason = self._found[key]
-        task.centre_id = task.centre.id if task.centre else None
+        return self._found[key]
 
-    def _find(self, institution_id: uuid.UUID, kind: Kind) -> tuple[Centre | None, str]:
+    def _find(
+        self, institution_id: uuid.UUID, kind: Kind, centre_id: uuid.UUID | None
+    ) -> tuple[Centre | None, str]:
+        """The named centre, or that of the kind at the lead hospital; and why there is none."""
         institution = self._session.get_one(Institution, institution_id)
-        lead_id = institution.lead_id
-        if institution.kind is InstitutionKind.LEAD_HOSPITAL:
-            lead_id = institution_id
-        if lead_id is None:
+        is_lead = institution.kind is InstitutionKind.LEAD_HOSPITAL
+        lead_id = institution_id if is_lead else institution.lead_id
+        if centre_id is not None:
+            named = self._session.get(Centre, centre_id)
+            centre = named if named is not None and named.enabled and named.kind is kind else None
+        elif lead_id is None:
             return None, "no_lead_hospital"
-        centre = _centre_of(self._session, lead_id, kind)
+        else:
+            centre = _centre_of(self._session, lead_id, kind)
         if centre is None:
             return None, "no_centre"
-        if lead_id != institution_id and not find_agreement(
-            self._session, lead_id=lead_id, member_id=institution_id, kind=kind, on=self._on
-        ):
+        if centre.institution_id != institution_id and not find_agreement(
+            self._session, lead_id=centre.institution_id, member_id=institution_id, kind=kind,
+            on=local_date(self._now),
+        ):  # fmt: skip
             return None, "no_agreement"
         return centre, ""
 
@@ -181,7 +226,6 @@ def _new_task(examination: Examination) -> ReadingTask:
         state=TaskState.ARRIVING,
         rank=examination.priority.rank,
         waiting_since=examination.received_at,
-        due_at=examination.received_at + TURNAROUND[examination.priority],
         late_instances=0,
         sent_back_reason="",
     )

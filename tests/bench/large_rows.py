@@ -182,7 +182,7 @@ class Kinds:
         done = f"n < {self._size.studies - OPEN}"
         return {
             "id": w.id(3, "n"), "examination_id": w.id(2, "n"), "centre_id": self._centre, "purpose": "'read'",
-            "state": f"CASE WHEN {done} THEN 'signed' ELSE 'waiting' END", "waiting_reason": "''", "rank": "2",
+            "state": f"CASE WHEN {done} THEN 'signed' ELSE 'waiting' END", "waiting_reason": "''", "rank": "3",
             "waiting_since": w.at("n"), "late_instances": "0", "sent_back_reason": "''", "version": "1",
         }  # fmt: skip
 

@@ -138,7 +138,7 @@ def test_what_was_sent_back_arrives_anew_with_a_new_clock(
 
     assert again is task
     assert (task.state, task.sent_back_reason, task.waiting_since) == (TaskState.ARRIVING, "", later)
-    assert task.due_at == later + routing.TURNAROUND[Priority.ROUTINE]
+    assert task.due_at == later + timedelta(hours=2)
 
 
 def test_the_quiet_period_begins_at_the_last_release(session: Session, county: County) -> None:
@@ -297,7 +297,7 @@ def test_the_priority_of_what_was_sent_back_holds_when_it_comes_again(
     routing.set_priority(session, task.examination, Priority.URGENT)
     late(session, county, task.examination)
 
-    assert (task.rank, task.due_at) == (Priority.URGENT.rank, NOW + routing.TURNAROUND[Priority.URGENT])
+    assert (task.rank, task.due_at) == (Priority.URGENT.rank, NOW + timedelta(minutes=30))
 
 
 @pytest.mark.parametrize(

@@ -100,7 +100,7 @@ function matches(item: WorklistItem, query: URLSearchParams): boolean {
   return !query.get('site') || item.site.id === query.get('site')
 }
 
-const RANK: Record<Priority, number> = { chest_pain: 0, urgent: 1, routine: 2 }
+const RANK: Record<Priority, number> = { chest_pain: 0, critical: 1, urgent: 2, routine: 3 }
 type Answer = { status: number; body?: unknown; type?: string }
 const fail = (status: number, code: string, detail: string, more = {}): Answer => ({ status, body: { type: 'about:blank', title: code, status, code, detail, ...more } })
 

@@ -13,7 +13,7 @@ export interface Page<T, C = Record<string, number>> {
 
 export type RoleName = 'radiographer' | 'village' | 'reader' | 'reviewer' | 'it' | 'admin' | 'auditor'
 export type Kind = 'imaging' | 'ecg' | 'laboratory' | 'pathology'
-export type Priority = 'routine' | 'urgent' | 'chest_pain'
+export type Priority = 'routine' | 'urgent' | 'critical' | 'chest_pain'
 export type State = 'arriving' | 'waiting' | 'claimed' | 'submitted' | 'signed' | 'sent_back' | 'cancelled'
 export type Sex = 'M' | 'F' | 'O'
 export type InstitutionKind = 'lead_hospital' | 'township' | 'village'

@@ -176,7 +176,7 @@ function needsHelpNow(item: WorklistItem): boolean {
   return item.priority === 'chest_pain' && (item.state === 'waiting' || item.state === 'arriving')
 }
 
-const RANK = { chest_pain: 0, urgent: 1, routine: 2 }
+const RANK = { chest_pain: 0, critical: 1, urgent: 2, routine: 3 }
 
 /** Urgent first, then oldest: the server's order. */
 export function inOrder(a: WorklistItem, b: WorklistItem): number {

@@ -11,7 +11,7 @@ export const common: Same<typeof zh> = {
     sent_back: 'Sent back',
     cancelled: 'Cancelled',
   },
-  priority: { routine: 'Routine', urgent: 'Urgent', chest_pain: 'Chest pain' },
+  priority: { routine: 'Routine', urgent: 'Urgent', critical: 'Critical', chest_pain: 'Chest pain' },
   kind: { imaging: 'Imaging', ecg: 'ECG', laboratory: 'Laboratory', pathology: 'Pathology' },
   age: { years: '{n} y', months: '{n} mo', days: '{n} d' },
   sex: { M: 'M', F: 'F', O: 'Other', none: 'Sex unknown' },

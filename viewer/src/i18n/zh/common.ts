@@ -9,7 +9,7 @@ export const common = {
     sent_back: '退回重做',
     cancelled: '已取消',
   },
-  priority: { routine: '普通', urgent: '急', chest_pain: '胸痛' },
+  priority: { routine: '普通', urgent: '急', critical: '危急', chest_pain: '胸痛' },
   kind: { imaging: '影像', ecg: '心电', laboratory: '检验', pathology: '病理' },
   age: { years: '{n}岁', months: '{n}月', days: '{n}天' },
   sex: { M: '男', F: '女', O: '其他', none: '性别未知' },
