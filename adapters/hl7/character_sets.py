@@ -10,7 +10,7 @@ Terms: HL7 table 0211 (v2.8.2 Chapter 2C). GB2312, GBK and CP936 are read as GB 
 
 import codecs
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from adapters.hl7.errors import Condition, NotAccepted
@@ -102,9 +102,16 @@ def without_mark(raw: bytes) -> bytes:
 def decode(raw: bytes, *, declared: str = "", device: str | None = None, repetition: str = "~") -> Text:
     """Decode a message; `device` is the set that its device is known to write, in any spelling.
 
-    Raises NotAccepted for UTF-16.
+    Raises NotAccepted for UTF-16. A zero byte is no character, and no database keeps it: it becomes U+FFFD.
     """
     refuse_wide(raw)
+    found = _decode(raw, declared=declared, device=device, repetition=repetition)
+    if "\0" in found.text:
+        found = replace(found, text=found.text.replace("\0", "\ufffd"), in_doubt=True)
+    return found
+
+
+def _decode(raw: bytes, *, declared: str, device: str | None, repetition: str) -> Text:
     marked = raw.startswith(_BOM)
     raw = raw.removeprefix(_BOM)
     said = (codec_of(device) if device else None) or declared_codec(declared, repetition)

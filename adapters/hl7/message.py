@@ -211,6 +211,8 @@ def _meaning(sequence: str, delimiters: Delimiters, codec: str) -> str | None:
 
 def _from_hex(digits: str, codec: str) -> str | None:
     raw = bytes.fromhex(digits)
+    if 0 in raw:
+        return None  # no character, in any set that is written here
     for one in dict.fromkeys((codec, "utf-8", "gb18030", "latin-1")):
         try:
             return raw.decode(one)

@@ -211,10 +211,12 @@ class _Walk:
 
 def _key(header: Header, order: _Order, tubes_first: bool) -> tuple[object, ...]:
     """What orders of one specimen have in common."""
+    # What is taken back and what is wanted of one tube are two things to do.
+    wanted = (order.orc.text(1).upper() if order.orc else "") if header.message_type in ORDERS else ""
     if tubes_first:
-        return (order.number_of_patient, id(order.tube))
+        return (order.number_of_patient, id(order.tube), wanted)
     barcode = _barcode(header, order)
-    return (order.number_of_patient, barcode, _number(order, 2), _number(order, 3), _role(order))
+    return (order.number_of_patient, barcode, _number(order, 2), _number(order, 3), _role(order), wanted)
 
 
 def _read_specimen(header: Header, orders: Sequence[_Order], zone: tzinfo, *, tubes_first: bool) -> Specimen:

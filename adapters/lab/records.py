@@ -118,7 +118,7 @@ def unescape(text: str, delimiters: Delimiters, codec: str = "utf_8") -> str:
         code = found[1]
         if code in plain:
             return plain[code]
-        return bytes.fromhex(code[1:]).decode(codec, "replace")
+        return bytes.fromhex(code[1:]).decode(codec, "replace").replace("\0", "\ufffd")
 
     inside = r"([FSREHN]|X(?:[0-9A-Fa-f]{2})+)"
     return re.sub(f"{re.escape(mark)}{inside}{re.escape(mark)}", meant, text)

@@ -49,7 +49,12 @@ from worklists.laboratory.specimens import (
 )
 from worklists.laboratory.verifying import close_reruns
 
-CLOCK_AHEAD = timedelta(hours=24)  # a result from further in the future than this is of a clock that is wrong
+# What a clock says is told of when it is that long after the receipt or before the specimen was taken, and is not
+# believed when it is further off than that. Where nobody said when the specimen was taken, a year is.
+CLOCK_OFF = timedelta(hours=24)
+NOT_BELIEVED = timedelta(days=7)
+LONG_AGO = timedelta(days=366)
+CLOCK_IS_WRONG = "a time that cannot be: the analyser's clock is wrong"
 _REFUSED = {
     NotRecorded.OLDER: LabHeldReason.OLDER_THAN_CURRENT,
     NotRecorded.NOTHING_TO_CORRECT: LabHeldReason.NOTHING_TO_CORRECT,
@@ -296,7 +301,7 @@ class _Filing:
         bearer = Bearer.of(patient.sex, patient.birth_date, on)
         remarks = profile.specimen_flags(specimen)
         for result in specimen.results:
-            self._record(device, profile, number, result, sheet, bearer, remarks)
+            self._record(device, profile, number, result, sheet, bearer, remarks, known.collected_at)
         self._keep_attachments(specimen, examination)
         if not sheet.added:
             return
@@ -317,6 +322,7 @@ class _Filing:
         sheet: Sheet,
         bearer: Bearer,
         remarks: tuple[str, ...],
+        collected_at: datetime | None,
     ) -> None:
         taken = self._mapped(profile, number, result, bearer, examination_id=sheet.examination_id)
         if taken is None:
@@ -327,7 +333,7 @@ class _Filing:
             status=STATUSES[result.status.upper()],
             interpreted=interpreted,
             reported=reported(result),
-            observed_at=self._moment(result),
+            observed_at=self._moment(result, collected_at),
             received_at=self.row.received_at,
             message_id=self.row.id,
             position=result.position,
@@ -394,12 +400,23 @@ class _Filing:
                 )
                 self.touched.add(examination.id)
 
-    def _moment(self, result: StatedResult) -> datetime:
-        """When it was measured; an analyser whose clock runs far ahead is not believed."""
-        said = result.analysed_at or result.observed_at or self.said.sent_at
-        if said is None or said > self.row.received_at + CLOCK_AHEAD:
-            return self.row.received_at
-        return said
+    def _moment(self, result: StatedResult, collected_at: datetime | None = None) -> datetime:
+        """When it was measured; an analyser whose clock is far off is not believed.
+
+        It would put a new result behind an old one, or before the control run that failed.
+        """
+        received_at = self.row.received_at
+        taken_at = collected_at or received_at - LONG_AGO
+        for said in filter(None, (result.analysed_at, result.observed_at, self.said.sent_at)):
+            if not taken_at - CLOCK_OFF <= said <= received_at + CLOCK_OFF:
+                self._warn(CLOCK_IS_WRONG)
+            if taken_at - NOT_BELIEVED <= said <= received_at + CLOCK_OFF:
+                return said
+        return received_at
+
+    def _warn(self, about: str) -> None:
+        if about not in (self.row.warnings or ()):
+            self.row.warnings = [*(self.row.warnings or ()), about]
 
     def _hold_result(
         self,

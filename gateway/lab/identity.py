@@ -28,4 +28,6 @@ def contradictions_of(patient: Patient, stated: StatedPatient | None, barcode: s
     same_card = said.national_id is not None and said.national_id == patient.national_id
     if patient.patient_id and said.patient_id not in numbers and not same_card:
         found.append("patient_id")
+    if said.national_id and patient.national_id and not same_card:
+        found.append("national_id")
     return found

@@ -37,9 +37,9 @@ def take_order(session: Session, device: Device, specimen: Specimen, *, now: dat
     if known is not None and contradictions_of(known.patient, specimen.patient, barcode):
         return "patient"
     if order.control in _CANCELS:
-        return _cancel(known)
-    if known is not None and known.state is SpecimenState.CANCELLED:
-        return "cancelled"
+        return _cancel(session, known, order)
+    if known is not None and known.state in {SpecimenState.CANCELLED, SpecimenState.REJECTED}:
+        return known.state.value
     if known is None:
         if specimen.patient is None or not (specimen.patient.patient_id and specimen.patient.name):
             return "no_patient"
@@ -62,7 +62,7 @@ def take_order(session: Session, device: Device, specimen: Specimen, *, now: dat
 
 
 def _write(session: Session, known: LabSpecimen, specimen: Specimen, order: StatedOrder) -> None:
-    panels, items, unknown = find_tests(session, [*([order.panel] if order.panel else []), *order.tests])
+    panels, items, unknown = find_tests(session, _wanted(order))
     known.panels = list(dict.fromkeys([*(known.panels or []), *panels]))
     known.items = list(dict.fromkeys([*(known.items or []), *items]))
     known.unknown_tests = list(dict.fromkeys([*(known.unknown_tests or []), *unknown]))
@@ -75,6 +75,10 @@ def _write(session: Session, known: LabSpecimen, specimen: Specimen, order: Stat
     known.requester = known.requester or order.requester
     known.department = known.department or order.department
     known.collected_at = known.collected_at or order.collected_at
+
+
+def _wanted(order: StatedOrder) -> list[Coded]:
+    return [*([order.panel] if order.panel else []), *order.tests]
 
 
 def find_tests(session: Session, wanted: Iterable[Coded]) -> tuple[list[str], list[str], list[str]]:
@@ -105,10 +109,27 @@ def _by_code(session: Session, row: type[T], wanted: Coded) -> T | None:
     return found
 
 
-def _cancel(known: LabSpecimen | None) -> str | None:
+def _cancel(session: Session, known: LabSpecimen | None, order: StatedOrder) -> str | None:
+    """Of the tests that it names; of the specimen, where it names none, or no other is left."""
     if known is None:
         return "unknown_order"
     if known.examination_id is not None:
         return "in_work"
-    known.state, known.reason = SpecimenState.CANCELLED, "order_cancelled"
+    named = _wanted(order)
+    if named and not _take_off(session, known, named):
+        return "unknown_order"
+    if not named or not (known.items or known.unknown_tests):
+        known.state, known.reason = SpecimenState.CANCELLED, "order_cancelled"
     return None
+
+
+def _take_off(session: Session, known: LabSpecimen, named: Iterable[Coded]) -> bool:
+    """Whether any of them was ordered. What a panel that is left has in common with them stays."""
+    panels, items, unknown = find_tests(session, named)
+    left = [one for one in known.panels if one not in panels]
+    kept = {item for one in left if (panel := session.get(LabPanel, one)) for item in panel.items}
+    before = (known.panels, known.items, known.unknown_tests)
+    known.panels = left
+    known.items = [one for one in known.items if one not in items or one in kept]
+    known.unknown_tests = [one for one in known.unknown_tests if one not in unknown]
+    return before != (known.panels, known.items, known.unknown_tests)

@@ -13,7 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
 
 from worklists.examinations import Examination
-from worklists.laboratory.releasing import BY_PERSON, case_of, released_before
+from worklists.laboratory.releasing import BY_PERSON, case_of, released_before, repeated_at_once
 from worklists.laboratory.results import LabResult, ResultStatus
 from worklists.laboratory.rules import Rules
 
@@ -31,7 +31,9 @@ def dry_run(session: Session, rules: Rules, *, now: datetime) -> dict[str, Any]:
     for one in judged:
         results = beside[one.examination_id]
         current = {other.item_code: other for other in results if other.current}
-        stops = rules.stops(case_of(one, current, released_before(results), patients[one.examination_id]))
+        patient = patients[one.examination_id]
+        case = case_of(one, current, released_before(results), repeated_at_once(results), patient)
+        stops = rules.stops(case)
         codes = list(dict.fromkeys(stop["rule"] for stop in stops))
         stopped.update(codes)
         alone.update(codes if len(codes) == 1 else [])

@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from decimal import ROUND_HALF_UP, Decimal
 
 from worklists.errors import Invalid
 from worklists.laboratory.dictionary import LabItem, LabRange, Scale
@@ -18,6 +18,7 @@ from worklists.laboratory.results import Abnormal
 _NUMBER = re.compile(r"(<=|>=|<|>|≤|≥)?\s*([+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?)")
 _COMPARATORS = {"≤": "<=", "≥": ">="}
 _LONGEST = 30  # characters of a number; longer ones are none
+_HIGHEST_POWER, _LOWEST_POWER = 15, -20  # of ten: no laboratory counts further, and no arithmetic here does
 # The many ways of writing one unit: cells per litre, powers, micro.
 _SAME_UNIT = str.maketrans(
     {"µ": "u", "μ": "u", "×": "x", "＊": "*", "／": "/", "％": "%", " ": None, "·": None}
@@ -96,13 +97,14 @@ def goes_by_sex_or_age(item: LabItem) -> bool:
 
 def read_number(text: str) -> tuple[str, Decimal] | None:
     """Comparator and number of a text that is a number; None of any other. Full-width forms are read."""
+    if any(unicodedata.category(one) == "No" for one in text):
+        return None  # 10³ is no 103, and ½ no 1/2
     plain = unicodedata.normalize("NFKC", text).strip()
     found = _NUMBER.fullmatch(plain) if len(plain) <= _LONGEST else None
     if found is None:
         return None
-    try:
-        number = Decimal(found[2])
-    except InvalidOperation:  # pragma: no cover (the pattern admits numbers alone)
+    number = Decimal(found[2])
+    if number.adjusted() > _HIGHEST_POWER or number.adjusted() < _LOWEST_POWER:
         return None
     return _COMPARATORS.get(found[1] or "", found[1] or ""), number
 
@@ -129,7 +131,7 @@ def _quantity(item: LabItem, value: str, unit: str, limits: LabRange | None) -> 
         raise UnreadableValue("value")
     comparator, given = read
     number = convert(item, given, unit)
-    shown, number = _rounded(item, value, given, number)
+    shown, number = _rounded(item, given, number, is_limit=bool(comparator))
     return Interpreted(
         value=comparator + shown,
         number=float(number),
@@ -142,10 +144,14 @@ def _quantity(item: LabItem, value: str, unit: str, limits: LabRange | None) -> 
     )
 
 
-def _rounded(item: LabItem, written: str, given: Decimal, number: Decimal) -> tuple[str, Decimal]:
-    """As it is printed, and judged: a value that prints as the limit is at the limit."""
-    if item.decimals is not None:
+def _rounded(item: LabItem, given: Decimal, number: Decimal, *, is_limit: bool) -> tuple[str, Decimal]:
+    """As it is printed, and judged: a value that prints as the limit is at the limit.
+
+    What was too little or too much to be measured keeps its digits: "<0.03" is not "<0.0".
+    """
+    if item.decimals is not None and not is_limit:
         rounded = number.quantize(Decimal(1).scaleb(-item.decimals), rounding=ROUND_HALF_UP)
+        rounded = rounded if rounded else abs(rounded)  # no minus before nothing
         return f"{rounded:f}", rounded
     if number == given:
         return f"{given:f}", given

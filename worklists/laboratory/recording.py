@@ -4,10 +4,13 @@
 |---|---|---|
 | anything | nothing | run 1; but what corrects or withdraws is refused |
 | final | preliminary | the next version of its run |
+| preliminary | preliminary, not measured later | the next version of its run |
 | final | the same final of the same moment | nothing: it is known |
 | final | another final | the next run; the later measured counts |
 | preliminary | final | refused where it is older, else the next run |
-| corrected, deleted, wrong | any | the next version of the current run |
+| corrected, deleted, wrong | of the moment that it names | the next version of that run, current or not |
+| corrected, deleted, wrong | measured before it | the next version of the current run |
+| corrected, deleted, wrong | measured after it, or a newer correction | refused: which one counts is for a person |
 
 Nothing is overwritten; what was verified and is replaced is verified anew.
 """
@@ -38,6 +41,7 @@ STATUSES = {
     "W": ResultStatus.DELETED,
     "X": ResultStatus.CANCELLED,
 }
+_CORRECTING = frozenset({ResultStatus.CORRECTED, ResultStatus.DELETED, ResultStatus.CANCELLED})
 NO_RESULT_YET = frozenset({"I", "O", "N", "Q"})  # in hand, ordered only: nothing to keep
 
 
@@ -95,9 +99,12 @@ class Sheet:
         if current is None:
             withdraws = new.status in {ResultStatus.CORRECTED, ResultStatus.DELETED}
             return NotRecorded.NOTHING_TO_CORRECT if withdraws else self._add(new, run=1, version=1)
-        if any(_is_same(one, new) for one in runs):
-            return NotRecorded.KNOWN
-        if _corrects(new, current):
+        known = next((one for one in runs if _is_same(one, new)), None)
+        if known is not None:
+            return NotRecorded.OLDER if _takes_back(new, known, runs) else NotRecorded.KNOWN
+        if new.status in _CORRECTING:
+            return self._correct(current, new, runs)
+        if _follows(new, current):
             return self._replace(current, new, run=current.run, runs=runs)
         if new.status is ResultStatus.PRELIMINARY and new.observed_at <= current.observed_at:
             return NotRecorded.OLDER
@@ -106,12 +113,24 @@ class Sheet:
             return self._add(new, run=next_run, version=1, is_current=False)
         return self._replace(current, new, run=next_run, runs=runs)
 
+    def _correct(
+        self, current: LabResult, new: NewResult, runs: Sequence[LabResult]
+    ) -> LabResult | NotRecorded:
+        """It says which run it is of by the moment of the measurement, or comes later than the one that counts."""
+        if new.observed_at != current.observed_at:
+            others = [one for one in runs if one.run != current.run and one.observed_at == new.observed_at]
+            if others:
+                run = max(one.run for one in others)
+                return self._add(new, run=run, version=_next_version(runs, run), is_current=False)
+            if new.observed_at < current.observed_at:
+                return NotRecorded.OLDER
+        return self._replace(current, new, run=current.run, runs=runs)
+
     def _replace(
         self, current: LabResult, new: NewResult, *, run: int, runs: Sequence[LabResult]
     ) -> LabResult:
-        version = max((one.version for one in runs if one.run == run), default=0) + 1
         current.current = False
-        return self._add(new, run=run, version=version)
+        return self._add(new, run=run, version=_next_version(runs, run))
 
     def _add(self, new: NewResult, *, run: int, version: int, is_current: bool = True) -> LabResult:
         said = new.interpreted
@@ -161,10 +180,24 @@ def withdrawn(new: NewResult, current: LabResult) -> NewResult:
     return replace(new, interpreted=Interpreted(value="", unit=current.unit))
 
 
-def _corrects(new: NewResult, current: LabResult) -> bool:
-    if new.status in {ResultStatus.CORRECTED, ResultStatus.DELETED, ResultStatus.CANCELLED}:
-        return True
-    return new.status is ResultStatus.FINAL and current.status is ResultStatus.PRELIMINARY
+def _next_version(runs: Sequence[LabResult], run: int) -> int:
+    return max((one.version for one in runs if one.run == run), default=0) + 1
+
+
+def _follows(new: NewResult, current: LabResult) -> bool:
+    """Whether it is what became of a preliminary result: its final one, or a newer state of it."""
+    if current.status is not ResultStatus.PRELIMINARY:
+        return False
+    return new.status is ResultStatus.FINAL or (
+        new.status is ResultStatus.PRELIMINARY and new.observed_at >= current.observed_at
+    )
+
+
+def _takes_back(new: NewResult, known: LabResult, runs: Sequence[LabResult]) -> bool:
+    """A correction that says again what another correction has replaced: it was sent twice, or the other was wrong."""
+    if new.status not in _CORRECTING or (known.message_id, known.position) == (new.message_id, new.position):
+        return False
+    return any(one.run == known.run and one.version > known.version for one in runs)
 
 
 def _is_same(known: LabResult, new: NewResult) -> bool:

@@ -53,6 +53,7 @@ class Releaser:
         """Judge what was recorded just now. A critical value opens its event at once, released or not."""
         current = {one.item_code: one for one in results if one.current}
         released = released_before(results)
+        repeated = repeated_at_once(results)
         patient = examination.patient
         self._compare(patient, [one for one in added if one.current])
         for one in added:
@@ -60,25 +61,31 @@ class Releaser:
                 one.stops = [{"rule": "not_current", "detail": ""}]
                 continue
             one.control_state = self._control_state(one)
-            self._judge(one, current, released, patient)
+            self._judge(one, current, released, repeated, patient)
             note_critical(self.session, examination, one, now=self.now)
 
     def judge_again(self, examination: Examination, results: Sequence[LabResult]) -> None:
         """What still waits is asked anew, after the control material or the rules changed."""
         current = {one.item_code: one for one in results if one.current}
         released = released_before(results)
+        repeated = repeated_at_once(results)
         for one in current.values():
             if one.verification is Verification.WAITING and not _is_for_people(one):
                 one.control_state = self._control_state(one)
-                self._judge(one, current, released, examination.patient)
+                self._judge(one, current, released, repeated, examination.patient)
 
     def _judge(
-        self, one: LabResult, current: Mapping[str, LabResult], released: set[str], patient: Patient
+        self,
+        one: LabResult,
+        current: Mapping[str, LabResult],
+        released: set[str],
+        repeated: set[str],
+        patient: Patient,
     ) -> None:
         if self.rules is None:
             one.stops = [{"rule": NO_RULES, "detail": ""}]
             return
-        case = case_of(one, current, released, patient)
+        case = case_of(one, current, released, repeated, patient)
         one.stops, one.rules_version = self.rules.stops(case), self.rules.version
         if not one.stops:
             one.verification, one.verified_at = Verification.AUTOMATIC, self.now
@@ -129,11 +136,28 @@ def released_before(results: Sequence[LabResult]) -> set[str]:
     return {one.item_code for one in results if not one.current and one.verification in RELEASED}
 
 
-def case_of(one: LabResult, current: Mapping[str, LabResult], released: set[str], patient: Patient) -> Case:
+def repeated_at_once(results: Sequence[LabResult]) -> set[str]:
+    """Items whose current value came in one message with another one: of another run, in another line."""
+    current = {(one.item_code, one.message_id): one.run for one in results if one.current}
+    return {
+        one.item_code
+        for one in results
+        if one.message_id and current.get((one.item_code, one.message_id), one.run) != one.run
+    }
+
+
+def case_of(
+    one: LabResult,
+    current: Mapping[str, LabResult],
+    released: set[str],
+    repeated: set[str],
+    patient: Patient,
+) -> Case:
     return Case(
         result=one,
         beside=current,
         replaces_verified=one.item_code in released,
+        repeated=one.item_code in repeated,
         sex=patient.sex,
         has_birth_date=patient.birth_date is not None,
     )

@@ -24,6 +24,7 @@ class Case:
     result: LabResult
     beside: Mapping[str, LabResult]  # the current results by item
     replaces_verified: bool
+    repeated: bool  # its message has another value for the same item: which one counts is not said
     sex: str | None
     has_birth_date: bool
 
@@ -66,7 +67,7 @@ def _beyond_range(case: Case, rule: Mapping[str, Any]) -> str | None:
     """`percent`: how far beyond the reference range is released all the same."""
     one, percent = case.result, float(rule.get("percent", 0)) / 100
     if one.abnormal is Abnormal.NONE:
-        return None
+        return _left_open(one)
     if one.number is not None:
         if one.range_low is not None and one.number < one.range_low:
             return (
@@ -81,6 +82,17 @@ def _beyond_range(case: Case, rule: Mapping[str, Any]) -> str | None:
                 else f"{one.value} > {one.range_high:g}"
             )
     return one.value
+
+
+def _left_open(one: LabResult) -> str | None:
+    """A value that is only known to be less, or more, than one within the range: it may be beyond it all the same."""
+    if one.number is None or not one.comparator:
+        return None
+    if one.comparator.startswith("<") and one.range_low is not None and 0 < one.range_low <= one.number:
+        return f"{one.value} ? {one.range_low:g}"
+    if one.comparator.startswith(">") and one.range_high is not None and one.number <= one.range_high:
+        return f"{one.value} ? {one.range_high:g}"
+    return None
 
 
 def _critical(case: Case, _rule: Mapping[str, Any]) -> str | None:
@@ -106,9 +118,12 @@ def _instrument_flag(case: Case, _rule: Mapping[str, Any]) -> str | None:
 
 
 def _status(case: Case, _rule: Mapping[str, Any]) -> str | None:
-    """Preliminary, corrected and withdrawn results, and what takes the place of a verified one, are for a person."""
+    """Preliminary, corrected and withdrawn results, what takes the place of a verified one, and one of several values
+    in one message are for a person."""
     if case.result.status is not ResultStatus.FINAL:
         return case.result.status.value
+    if case.repeated:
+        return "repeated"
     return "replaces_verified" if case.replaces_verified else None
 
 

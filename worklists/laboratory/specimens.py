@@ -186,10 +186,13 @@ def find_by_barcodes(session: Session, barcodes: Collection[str]) -> dict[str, l
 def for_bench(specimens: Sequence[LabSpecimen], institution_id: uuid.UUID) -> list[LabSpecimen]:
     """Those of one barcode that a bench of this institution may have in hand.
 
-    Those that the institution took itself come alone; else those of the members that it leads.
+    Those that the institution took itself, and those of the members that it leads which were sent or have come there;
+    where neither is, whatever the members have.
     """
     own = [one for one in specimens if one.institution_id == institution_id]
-    return own or [one for one in specimens if one.institution.lead_id == institution_id]
+    members = [one for one in specimens if one.institution.lead_id == institution_id]
+    come = [one for one in members if one.sent_at or one.received_by_id] if own else []
+    return own + come if own else members
 
 
 def find_for_bench(session: Session, institution_id: uuid.UUID, barcode: str) -> list[LabSpecimen]:

@@ -184,6 +184,27 @@ def test_orders_come_as_hospitals_send_them(kind: str, segments: list[str]) -> N
     assert specimen.order.tests == (Coded(code="GLU", text="Glucose"), Coded(code="ALT"))
 
 
+@pytest.mark.parametrize("tube", ["SPM|1|B7||SER", ""])
+def test_a_test_that_is_taken_back_does_not_take_back_the_rest(tube: str) -> None:
+    orders = ["ORC|CA|B7", "OBR|1|B7||GLU", "ORC|NW|B7", "OBR|2|B7||ALT"]
+    read = read_message(
+        join("MSH|^~\\&|HIS|T|||20260105||OML^O33|1|P|2.5.1", "PID|1||P1", *([tube] if tube else []), *orders)
+    )
+    said = [
+        (one.barcode, one.order.control, [test.code for test in one.order.tests])
+        for one in read.specimens
+        if one.order
+    ]
+    assert said == [("B7", "CA", ["GLU"]), ("B7", "NW", ["ALT"])]
+
+
+def test_a_zero_byte_is_no_character_of_a_value() -> None:
+    read = read_message(oru(value="5\x00.0"))
+    assert (read.specimens[0].results[0].value, read.text_in_doubt) == ("5\ufffd.0", True)
+    escaped = read_message(oru(value="5\\X00\\0"))
+    assert escaped.specimens[0].results[0].value == "5\\X00\\0"
+
+
 @pytest.mark.parametrize(
     "version", ["2.1", "2.2", "2.3", "2.3.1", "2.4", "2.5", "2.5.1", "2.6", "2.7", "2.7.1", "2.8", ""]
 )

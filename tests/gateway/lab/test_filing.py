@@ -6,7 +6,8 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from adapters.lab.said import Control, MessageKind, StatedOrder
+from adapters.lab.said import Coded, Control, Message, MessageKind, StatedOrder
+from gateway.lab.filing import CLOCK_IS_WRONG
 from gateway.lab.rows import LabHeld, LabHeldReason, LabMessage, MessageState
 from gateway.runtime import Runtime
 from gateway.sweep import sweep_once
@@ -320,6 +321,71 @@ def test_a_large_change_against_the_last_result_waits(runtime: Runtime, bench: B
     assert [stop["rule"] for stop in hgb.stops] == ["delta"]
 
 
+@pytest.mark.parametrize("value", ["<10", ">5"])
+def test_a_value_that_may_be_beyond_its_range_waits(runtime: Runtime, bench: Bench, value: str) -> None:
+    file(runtime, bench[1].bench, message(specimen("B001", result("WBC", value))))
+
+    [wbc] = results(runtime)
+    assert (wbc.value, wbc.abnormal, [stop["rule"] for stop in wbc.stops]) == (
+        value,
+        Abnormal.NONE,
+        ["range"],
+    )
+
+
+def test_of_two_values_in_one_message_a_person_says_which_counts(runtime: Runtime, bench: Bench) -> None:
+    twice = (result("WBC", "5.5", sub_id="1"), result("WBC", "6.0", sub_id="2"), result("PLT", "210"))
+    file(runtime, bench[1].bench, message(specimen("B001", *twice, CBC[1], CBC[1])))
+
+    found = {one.item_code: one for one in results(runtime)}
+    assert found["WBC"].stops == [{"rule": "status", "detail": "repeated"}]
+    assert found["PLT"].stops == found["HGB"].stops == []
+    assert len(results(runtime, current=False)) == 4
+
+
+@pytest.mark.parametrize(("behind", "believed"), [(timedelta(days=3), True), (timedelta(days=9000), False)])
+def test_an_analyser_whose_clock_is_wrong_puts_no_result_behind_an_old_one(
+    runtime: Runtime, bench: Bench, behind: timedelta, believed: bool
+) -> None:
+    file(runtime, bench[1].bench, message(specimen("B001", result("PLT", "210"))))
+    again = message(specimen("B001", result("PLT", "20", observed_at=NOW - behind), CBC[0]))
+    message_id = file(runtime, bench[1].bench, again, minutes=5)
+
+    plt = next(one for one in results(runtime) if one.item_code == "PLT")
+    assert plt.value == ("210" if believed else "20")
+    with runtime.reading() as session:
+        assert session.get_one(LabMessage, message_id).warnings == [CLOCK_IS_WRONG]
+
+
+def test_a_barcode_of_the_county_and_of_a_member_that_sent_its_own_is_nobody_s(
+    runtime: Runtime, bench: Bench
+) -> None:
+    county, laboratory = bench
+    with runtime.sessions.begin() as session:
+        own = register(session, county, "B001X", patient_id="L1")
+        own.barcode, own.institution_id = "B001", county.lead.id
+    file(runtime, laboratory.county_bench, message(specimen("B001", CBC[0])))
+    with runtime.sessions.begin() as session:
+        sent = session.scalars(select(LabSpecimen).where(LabSpecimen.institution_id == county.east.id)).one()
+        sent.sent_at = NOW
+    file(runtime, laboratory.county_bench, message(specimen("B001", CBC[2])))
+
+    assert [one.item_code for one in results(runtime)] == ["WBC"]
+    assert reasons(runtime) == [LabHeldReason.AMBIGUOUS_BARCODE]
+
+
+def test_another_identity_card_is_another_patient(runtime: Runtime, bench: Bench) -> None:
+    cards = ("440524197903040014", "440524197903040030")  # both of a man of that day
+    with runtime.sessions.begin() as session:
+        session.scalars(select(LabSpecimen)).one().patient.national_id = cards[0]
+    for card in cards:
+        who = patient(patient_id="", national_id=card)
+        file(runtime, bench[1].bench, message(specimen("B001", CBC[2], patient=who)))
+
+    [one] = held(runtime)
+    assert (one.reason, one.detail["fields"]) == (LabHeldReason.PATIENT_MISMATCH, ["national_id"])
+
+
 def test_results_behind_a_signed_report_open_a_task_of_their_own(runtime: Runtime, bench: Bench) -> None:
     file(runtime, bench[1].bench, message(specimen("B001", *CBC)))
     with runtime.sessions.begin() as session:
@@ -329,6 +395,39 @@ def test_results_behind_a_signed_report_open_a_task_of_their_own(runtime: Runtim
     with runtime.reading() as session:
         states = [task.state for task in session.scalars(select(ReadingTask).order_by(ReadingTask.id))]
         assert states == [TaskState.SIGNED, TaskState.WAITING]
+
+
+def test_an_order_takes_back_the_tests_that_it_names(runtime: Runtime, bench: Bench) -> None:
+    def order(control: str, *codes: str) -> Message:
+        tests = tuple(Coded(code=code) for code in codes)
+        said = replace(specimen("B001"), order=StatedOrder(control=control, tests=tests))
+        return message(said, kind=MessageKind.ORDERS)
+
+    def known() -> LabSpecimen:
+        with runtime.reading() as session:
+            return session.scalars(select(LabSpecimen)).one()
+
+    file(runtime, bench[1].bench, order("NW", "K", "GLU"))
+    file(runtime, bench[1].bench, order("CA", "K", "WBC"))
+    assert (known().state, known().items) == (SpecimenState.REGISTERED, ["WBC", "HGB", "PLT", "GLU"])
+
+    file(runtime, bench[1].bench, order("CA", "K"))
+    assert [one.detail for one in held(runtime)] == [{"why": "unknown_order"}]
+
+    file(runtime, bench[1].bench, order("CA", "CBC", "GLU"))
+    assert (known().state, known().items) == (SpecimenState.CANCELLED, [])
+
+
+@pytest.mark.parametrize("state", [SpecimenState.REJECTED, SpecimenState.CANCELLED])
+def test_an_order_for_a_specimen_that_is_none_any_more_is_held(
+    runtime: Runtime, bench: Bench, state: SpecimenState
+) -> None:
+    with runtime.sessions.begin() as session:
+        session.scalars(select(LabSpecimen)).one().state = state
+    ordered = replace(specimen("B001"), order=StatedOrder(control="NW", tests=(Coded(code="K"),)))
+    file(runtime, bench[1].bench, message(ordered, kind=MessageKind.ORDERS))
+
+    assert [one.detail for one in held(runtime)] == [{"why": state.value}]
 
 
 def test_an_order_registers_a_specimen_that_its_results_find(runtime: Runtime, bench: Bench) -> None:

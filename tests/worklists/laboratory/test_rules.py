@@ -128,10 +128,17 @@ def test_consistency_looks_at_the_results_beside(
     rows = {code: result(code, number) for code, number in values.items()}
     rules = Rules(1, [{"code": "consistency", "of": list(values), **check}])
     for row in rows.values():
-        case = Case(result=row, beside=rows, replaces_verified=False, sex="M", has_birth_date=True)
+        case = Case(
+            result=row, beside=rows, replaces_verified=False, repeated=False, sex="M", has_birth_date=True
+        )
         assert bool(rules.stops(case)) is stopped
     alone = next(iter(rows.values()))
     case = Case(
-        result=alone, beside={alone.item_code: alone}, replaces_verified=False, sex="M", has_birth_date=True
+        result=alone,
+        beside={alone.item_code: alone},
+        replaces_verified=False,
+        repeated=False,
+        sex="M",
+        has_birth_date=True,
     )
     assert rules.stops(case) == []

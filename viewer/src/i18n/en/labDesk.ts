@@ -46,6 +46,7 @@ export const labDesk: Same<typeof zh> = {
     person: 'Verification taken back',
     no_rules: 'No rules are live',
     not_current: 'Not the current result',
+    rangeOpen: 'May be beyond its range: {value}',
   },
   stopDetail: {
     P: 'Preliminary, says the analyser',
@@ -53,6 +54,7 @@ export const labDesk: Same<typeof zh> = {
     X: 'Not obtainable, says the analyser',
     D: 'Withdrawn by the analyser',
     replaces_verified: 'Replaces a verified result',
+    repeated: 'One message has several values of it',
     age: 'Age unknown: no sure range',
     sex: 'Sex unknown: no sure range',
   },

@@ -44,6 +44,7 @@ export const labDesk = {
     person: '曾撤回审核',
     no_rules: '没有生效的审核规则',
     not_current: '不是现行结果',
+    rangeOpen: '可能超出参考区间：{value}',
   },
   stopDetail: {
     P: '仪器报为初步结果',
@@ -51,6 +52,7 @@ export const labDesk = {
     X: '仪器报为无法得出',
     D: '仪器撤回了结果',
     replaces_verified: '替换了已审核的结果',
+    repeated: '同一报文中该项目有多个值',
     age: '年龄未知，参考区间不定',
     sex: '性别未知，参考区间不定',
   },

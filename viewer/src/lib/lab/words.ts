@@ -21,6 +21,7 @@ export function itemName(item: Pick<LabItemShown, 'name' | 'name_en'>): string {
 export function stopText(stop: Stop, result: Pick<LabResult, 'delta' | 'critical'>): string {
   if (stop.rule === 'delta' && result.delta?.percent != null) return t('labDesk.stop.deltaBy', { percent: percentText(result.delta.percent) })
   if (stop.rule === 'critical' || stop.rule === 'no_rules' || stop.rule === 'manual_item' || stop.rule === 'first_result' || stop.rule === 'not_current') return worded('stop', stop.rule)
+  if (stop.rule === 'range' && stop.detail.includes(' ? ')) return t('labDesk.stop.rangeOpen', { value: stop.detail.replace(' ? ', ' / ') })
   if (stop.rule === 'control') return worded('control', stop.detail)
   if (stop.rule === 'status' || stop.rule === 'age_sex_unknown') return worded('stopDetail', stop.detail)
   const name = worded('stop', stop.rule)
