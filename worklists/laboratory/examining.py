@@ -31,8 +31,8 @@ def open_examination(session: Session, specimen: LabSpecimen, *, now: datetime) 
 
 def make_examination(session: Session, specimen: LabSpecimen, *, now: datetime) -> Examination:
     """The specimen's examination without its task: whoever files many routes them together."""
-    if specimen.examination_id is not None:
-        return session.get_one(Examination, specimen.examination_id)
+    if specimen.examination is not None:
+        return specimen.examination  # which may not be written yet
     examination = Examination(
         id=new_id(),
         institution_id=specimen.institution_id,

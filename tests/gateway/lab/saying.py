@@ -65,6 +65,12 @@ def file(runtime: Runtime, device: Device, said: Message, *, minutes: float = 0)
         return row.id
 
 
+def file_together(runtime: Runtime, device: Device, *said: Message) -> None:
+    """As the drain would that finds several."""
+    with runtime.sessions.begin() as session:
+        file_messages(runtime, session, [(_row(session, device, one, 0), one) for one in said])
+
+
 def file_again(runtime: Runtime, message_id: uuid.UUID, said: Message) -> None:
     with runtime.sessions.begin() as session:
         file_messages(runtime, session, [(session.get_one(LabMessage, message_id), said)])

@@ -14,7 +14,7 @@ from gateway.sweep import sweep_once
 from gateway.tasks import TASKS
 from tests.builders import County, build_county
 from tests.conftest import Clock
-from tests.gateway.lab.saying import file, file_again, message, patient, result, specimen
+from tests.gateway.lab.saying import file, file_again, file_together, message, patient, result, specimen
 from tests.laboratory import NOW, Laboratory, build_laboratory, control_material, register
 from worklists.critical import CriticalEvent, CriticalState
 from worklists.examinations import Examination, Priority
@@ -76,6 +76,15 @@ def test_results_join_the_specimen_and_stand_on_the_worklist(runtime: Runtime, b
         assert (task.state, task.centre_id) == (TaskState.WAITING, bench[1].centre.id)
         row = session.get_one(LabMessage, message_id)
         assert (row.state, row.filed) == (MessageState.FILED, 3)
+
+
+def test_messages_of_one_batch_find_what_those_before_them_made(runtime: Runtime, bench: Bench) -> None:
+    file_together(runtime, bench[1].bench, *(message(specimen("B001", one)) for one in CBC))
+
+    assert [one.item_code for one in results(runtime)] == ["HGB", "PLT", "WBC"]
+    with runtime.reading() as session:
+        assert len(session.scalars(select(Examination)).all()) == 1
+        assert len(session.scalars(select(ReadingTask)).all()) == 1
 
 
 def test_a_specimen_that_was_tested_has_been_received(runtime: Runtime, bench: Bench) -> None:
