@@ -12,6 +12,8 @@ from gateway.listeners import Status, read_status
 from gateway.runtime import Runtime
 from gateway.system import Overseer, System
 
+_Figure = tuple[str, str, float | None]  # a gauge's name, what it says, and its value where that is known
+
 
 def registry_of(runtime: Runtime, overseer: Overseer) -> CollectorRegistry:
     registry = CollectorRegistry()
@@ -77,74 +79,63 @@ def _listeners(status: Status) -> Iterator[Metric]:
 
 
 def _figures(system: System, now: float) -> Iterator[Metric]:
-    figures, drain, sweep, lab = system.journal, system.drain, system.sweep, system.lab
-    oldest = figures.oldest_unindexed_at
-    gauges = (
-        (
-            "gateway_journal_unindexed_records",
-            "Records accepted and not yet indexed",
-            figures.unindexed_records,
-        ),
-        (
-            "gateway_journal_oldest_unindexed_seconds",
-            "Age of the oldest record not yet indexed",
-            (now - oldest.timestamp() if oldest else 0) if system.database.up else None,
-        ),
-        ("gateway_journal_bytes", "Bytes in journal segments", figures.bytes),
-        ("gateway_journal_unfiled_bytes", "Bytes that fill the limit of the journal", figures.unfiled_bytes),
-        (
-            "gateway_journal_not_filed_records",
-            "Records accepted and not yet in the object store",
-            figures.not_filed_records,
-        ),
-        (
-            "gateway_journal_not_filed_bytes",
-            "Bytes accepted and not yet in the object store",
-            figures.not_filed_bytes,
-        ),
-        ("gateway_disk_free_bytes", "Bytes free on the disk of the data folder", figures.free_bytes),
-        ("gateway_journal_limit_bytes", "Unfiled bytes before A700", figures.limit_bytes),
-        ("gateway_journal_segments", "Segments of journals", figures.segments),
-        ("gateway_quarantined_records", "Records that broke the drain", figures.quarantined),
-        ("gateway_drain_indexed_per_minute", "Records indexed in the last minute", drain.indexed_per_minute),
-        ("gateway_drain_filed_per_minute", "Records filed in the last minute", drain.filed_per_minute),
-        ("gateway_store_packs", "Packs in the object store", system.store.packs),
-        ("gateway_store_bytes", "Bytes of packs in the object store", system.store.bytes),
-        (
-            "gateway_journal_oldest_unfiled_seconds",
-            "Age of the oldest record not yet in the object store",
-            _age(figures.oldest_unfiled_at, now) if system.database.up else None,
-        ),
-        ("gateway_disk_low_bytes", "Free bytes below which somebody should act", system.disk_low_bytes),
-        ("gateway_work_due", "Due work", sweep.due),
-        (
-            "gateway_work_oldest_due_seconds",
-            "For how long the oldest due work has waited",
-            _age(sweep.oldest_due_at, now) if system.database.up else None,
-        ),
-        (
-            "gateway_reports_oldest_undelivered_seconds",
-            "For how long a signed report has not reached its inbox",
-            _age(system.oldest_undelivered_at, now) if system.database.up else None,
-        ),
-        ("gateway_work_failing", "Due work that keeps failing", sweep.failing),
-        (
-            "gateway_lab_held",
-            "Laboratory messages and results that wait for a person",
-            lab.held if lab else None,
-        ),
-        (
-            "gateway_lab_oldest_held_seconds",
-            "For how long the oldest of them has waited",
-            _age(lab.oldest_held_at, now) if lab else None,
-        ),
-        ("gateway_lab_silent_analysers", "Analysers that fell silent", len(lab.silent) if lab else None),
-    )
-    for name, text, value in gauges:
+    for name, text, value in (
+        *_of_journal(system, now),
+        *_of_work(system, now),
+        *_of_laboratory(system, now),
+    ):
         if value is not None:  # only the database knows
             yield GaugeMetricFamily(name, text, value=float(value))
     yield _by_state("gateway_reading_tasks", "Reading tasks", system.tasks)
     yield _by_state("gateway_report_returns", "Signed reports on their way back", system.returns)
+
+
+def _of_journal(system: System, now: float) -> Iterator[_Figure]:
+    """What was accepted, how far it came, and the room that is left."""
+    figures, drain, store, up = system.journal, system.drain, system.store, system.database.up
+    of = "gateway_journal_"
+    yield f"{of}unindexed_records", "Records accepted and not yet indexed", figures.unindexed_records
+    oldest = _age(figures.oldest_unindexed_at, now) if up else None
+    yield f"{of}oldest_unindexed_seconds", "Age of the oldest record not yet indexed", oldest
+    yield f"{of}bytes", "Bytes in journal segments", figures.bytes
+    yield f"{of}unfiled_bytes", "Bytes that fill the limit of the journal", figures.unfiled_bytes
+    not_filed = "accepted and not yet in the object store"
+    yield f"{of}not_filed_records", f"Records {not_filed}", figures.not_filed_records
+    yield f"{of}not_filed_bytes", f"Bytes {not_filed}", figures.not_filed_bytes
+    oldest = _age(figures.oldest_unfiled_at, now) if up else None
+    yield f"{of}oldest_unfiled_seconds", "Age of the oldest record not yet in the object store", oldest
+    yield f"{of}limit_bytes", "Unfiled bytes before A700", figures.limit_bytes
+    yield f"{of}segments", "Segments of journals", figures.segments
+    yield "gateway_quarantined_records", "Records that broke the drain", figures.quarantined
+    minute = "in the last minute"
+    yield "gateway_drain_indexed_per_minute", f"Records indexed {minute}", drain.indexed_per_minute
+    yield "gateway_drain_filed_per_minute", f"Records filed {minute}", drain.filed_per_minute
+    yield "gateway_store_packs", "Packs in the object store", store.packs
+    yield "gateway_store_bytes", "Bytes of packs in the object store", store.bytes
+    yield "gateway_disk_free_bytes", "Bytes free on the disk of the data folder", figures.free_bytes
+    yield "gateway_disk_low_bytes", "Free bytes below which somebody should act", system.disk_low_bytes
+
+
+def _of_work(system: System, now: float) -> Iterator[_Figure]:
+    """What is due, and reports that are under way."""
+    sweep, up = system.sweep, system.database.up
+    yield "gateway_work_due", "Due work", sweep.due
+    oldest = _age(sweep.oldest_due_at, now) if up else None
+    yield "gateway_work_oldest_due_seconds", "For how long the oldest due work has waited", oldest
+    yield "gateway_work_failing", "Due work that keeps failing", sweep.failing
+    undelivered = "For how long a signed report has not reached its inbox"
+    oldest = _age(system.oldest_undelivered_at, now) if up else None
+    yield "gateway_reports_oldest_undelivered_seconds", undelivered, oldest
+
+
+def _of_laboratory(system: System, now: float) -> Iterator[_Figure]:
+    lab = system.lab
+    if lab is None:
+        return
+    yield "gateway_lab_held", "Laboratory messages and results that wait for a person", lab.held
+    oldest = _age(lab.oldest_held_at, now)
+    yield "gateway_lab_oldest_held_seconds", "For how long the oldest of them has waited", oldest
+    yield "gateway_lab_silent_analysers", "Analysers that fell silent", len(lab.silent)
 
 
 def _age(since: datetime | None, now: float) -> float:

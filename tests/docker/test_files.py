@@ -7,7 +7,7 @@ import json
 import os
 import re
 import subprocess
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ from prometheus_client import generate_latest
 
 from gateway.backups.rows import BackupRun
 from gateway.cli import app
+from gateway.index import Record, RecordState
+from gateway.lab.rows import LabHeld, LabHeldReason, LabMessage, MessageState
 from gateway.metrics import registry_of
 from gateway.presence import Presence
 from gateway.probes import Probes
@@ -24,8 +26,12 @@ from gateway.runtime import Runtime
 from gateway.settings import PREFIX, SECRETS, Settings, unknown_variables
 from gateway.signing import authority_certificate
 from gateway.system import Overseer
+from tests.builders import build_county
 from tests.gateway.sending import open_wire
 from tests.gateway.web.installation import write_status
+from tests.laboratory import build_laboratory
+from worklists.base import new_id
+from worklists.directory import Device
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCKER = ROOT / "docker"
@@ -208,3 +214,44 @@ def test_the_dashboard_has_its_source_and_no_panel_twice():
     }
     places = [(panel["gridPos"]["x"], panel["gridPos"]["y"]) for panel in DASHBOARD["panels"]]
     assert len(set(places)) == len(places)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_the_alerts_of_the_laboratory_fire_when_something_waits_or_falls_silent(runtime: Runtime):
+    with runtime.sessions.begin() as session:
+        county = build_county(session)
+        bench = build_laboratory(session, county).bench
+        bench.last_heard_at = runtime.now() - timedelta(minutes=5)
+    assert firing(runtime) == set()
+
+    since = runtime.now() - timedelta(days=4)
+    with runtime.sessions.begin() as session:
+        session.get_one(Device, bench.id).last_heard_at = since
+        message = LabMessage(id=new_id(), record=a_record(since), wire="hl7", kind="results", received_at=since,
+                             state=MessageState.HELD)  # fmt: skip
+        session.add(message)
+        session.flush()
+        session.add(
+            LabHeld(id=new_id(), message_id=message.id, reason=LabHeldReason.UNKNOWN_TEST, held_at=since)
+        )
+
+    assert firing(runtime) == {"AnalyserSilent", "LabResultsHeld"}
+    codes = {fault.code for fault in Overseer(runtime, Probes(runtime)).look().faults}
+    assert {"analysers_silent", "lab_held"} <= codes
+
+
+def a_record(at: datetime) -> Record:
+    return Record(
+        id=new_id(), journal="j", sequence=1, node="n", segment=1, offset=0, size_bytes=1, data_set_offset=0,
+        kind="hl7.message", state=RecordState.INDEXED, reason="", origin={}, received_at=at, sha256="", local=True,
+    )  # fmt: skip
+
+
+def firing(runtime: Runtime) -> set[str]:
+    """Of the laboratory's alerts that compare one metric with one number."""
+    said = generate_latest(registry_of(runtime, Overseer(runtime, Probes(runtime)))).decode()
+    now = dict(line.rsplit(" ", 1) for line in said.splitlines() if not line.startswith("#"))
+    found = {rule["alert"]: re.fullmatch(r"(gateway_lab_\w+) > (\d+)", rule["expr"]) for rule in ALERTS}
+    asked = {alert: match for alert, match in found.items() if match}
+    assert len(asked) == 2
+    return {alert for alert, match in asked.items() if float(now[match[1]]) > float(match[2])}
