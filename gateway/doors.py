@@ -58,6 +58,7 @@ def _lab_doors(settings: Settings, tls: TlsServer | None) -> tuple[Door, ...]:
         ("hl7", settings.mllp_port, None),
         ("hl7-tls", settings.mllp_tls_port if tls else 0, tls),
         ("astm", settings.astm_port, None),
+        ("astm-tls", settings.astm_tls_port if tls else 0, tls),
     ]
     return tuple(
         Door(name=name, listener=listen(settings.bind, port), tls=secured)

@@ -75,6 +75,7 @@ class Settings(BaseSettings):
     mllp_port: int = Field(default=2575, description="HL7 over MLLP; 0: off")
     mllp_tls_port: int = Field(default=2576, description="listens once there is a certificate; 0: off")
     astm_port: int = Field(default=12000, description="LIS1-A over TCP, also of serial servers; 0: off")
+    astm_tls_port: int = Field(default=12001, description="listens once there is a certificate; 0: off")
     lab_require_tls: bool = Field(default=False, description="plain lines take exceptions only")
     lab_max_connections: int = Field(default=12_000, description="of each of these ports")
     lab_max_connections_per_peer: int = Field(default=1024, description="of one address")

@@ -1,4 +1,4 @@
-"""The process that listens to analysers: HL7 over MLLP, plain and TLS, and ASTM, on one event loop with one journal.
+"""The process that listens to analysers: HL7 over MLLP and ASTM, plain and over TLS, on one event loop with one journal.
 
 It holds thousands of idle lines and no database; only an analyser's question opens one.
 """
@@ -36,6 +36,7 @@ from gateway.status_file import publish
 log = structlog.get_logger()
 
 ROLE = "lab"
+ASTM_DOORS = ("astm", "astm-tls")
 SPARE_FILES = 1024  # beside connections: the journal, the database, those who are turned away
 AT_ONCE_BYTES = 1 << 20  # of a large message, before others have their turn
 GRACE_S = 4.0  # two listeners close at once, within what the supervisor waits
@@ -111,7 +112,7 @@ def open_listeners(
         Listening(
             door=door,
             server=_astm(settings, door, directory, keep, journal, desk)
-            if door.name == "astm"
+            if door.name in ASTM_DOORS
             else _mllp(settings, door, directory, keep, journal, desk, known),
         )
         for door in doors

@@ -76,7 +76,8 @@ def ingest_node(folder: Path, **settings: object) -> Iterator[Receiver]:
     folder.mkdir(parents=True)
     port, tls_port = free_ports(2)
     values: dict[str, Any] = {
-        "data_dir": folder, "dicom_port": port, "dicom_tls_port": tls_port, "mllp_port": 0, "astm_port": 0,
+        "data_dir": folder, "dicom_port": port, "dicom_tls_port": tls_port, "mllp_port": 0, "mllp_tls_port": 0,
+        "astm_port": 0, "astm_tls_port": 0,
         "journal_bytes": _NEVER_FULL,
         "ingest_workers": 2, **settings
     }  # fmt: skip

@@ -39,8 +39,8 @@ class Gateway:
         self.data_dir = data_dir
         data_dir.mkdir(parents=True, exist_ok=True)
         self.commands = tuple(commands)
-        self.dicom_port, self.http_port, ingest_http_port, *lab_ports = free_ports(6)
-        self.mllp_port, mllp_tls_port, self.astm_port = lab_ports
+        self.dicom_port, self.http_port, ingest_http_port, *lab_ports = free_ports(7)
+        self.mllp_port, mllp_tls_port, self.astm_port, astm_tls_port = lab_ports
         self.base_url = f"http://127.0.0.1:{self.http_port}"
         values: dict[str, Any] = {
             "data_dir": data_dir,
@@ -50,6 +50,7 @@ class Gateway:
             "mllp_port": self.mllp_port,
             "mllp_tls_port": mllp_tls_port,
             "astm_port": self.astm_port,
+            "astm_tls_port": astm_tls_port,
             "demo_password": PASSWORD,
             "quiet_period_s": 1,
             "unreleased_quiet_period_s": 3,

@@ -1,5 +1,6 @@
 """TLS as a county switches it on: the commands, a device with its certificate, one with an exception, one revoked."""
 
+import ssl
 from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
@@ -8,6 +9,7 @@ import httpx
 import pytest
 from pydicom.data import get_testdata_file
 
+from tests.gateway.lab.listening import Hl7Line, oru
 from tests.journeys.gateways import Gateway, get_json, run_dcmtk, wait_for
 from tests.servers import free_ports
 
@@ -19,7 +21,8 @@ def county(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     """A demonstration county where TLS is required, and DEMO_CT has its certificate."""
     folder = tmp_path_factory.mktemp("tls")
     with Gateway(folder / "gateway-data", dicom_tls_port=free_ports(1)[0]) as gateway:
-        for words in (["migrate"], ["certificate", "authority"], ["certificate", "issue", "DEMO_CT"]):
+        for words in (["migrate"], ["certificate", "authority"], ["certificate", "issue", "DEMO_CT"],
+                      ["certificate", "issue", "DEMO_LAB"]):  # fmt: skip
             ran = gateway.run(*words)
             assert ran.returncode == 0, ran.stderr
         said = gateway.run("certificate", "gateway", "127.0.0.1").stdout
@@ -56,6 +59,22 @@ def wait_until_shown(it: httpx.Client, cause: str, county: Gateway) -> None:
 
 def test_a_device_with_its_certificate_stores(county: Gateway) -> None:
     assert "Received Store Response (Success)" in over_tls(county)
+
+
+def test_an_analyser_with_its_certificate_is_acknowledged_and_counted(
+    county: Gateway, it: httpx.Client
+) -> None:
+    folder = county.data_dir / "DEMO_LAB"
+    context = ssl.create_default_context(cafile=folder / "authority.pem")
+    with Hl7Line(county.settings.mllp_tls_port, tls=context) as line:
+        assert "MSA|AR|1" in line.ask(oru())
+    context.load_cert_chain(folder / "certificate.pem", folder / "key.pem")
+    with Hl7Line(county.settings.mllp_tls_port, tls=context) as line:
+        assert "MSA|AA|1" in line.ask(oru())
+
+    wait_until_shown(it, "certificate_missing", county)
+    listeners = get_json(it, "/api/v1/system")["listeners"]
+    assert {"hl7", "hl7-tls", "astm", "astm-tls"} <= {one["name"] for one in listeners}
 
 
 def test_another_devices_title_with_that_certificate_is_rejected(county: Gateway, it: httpx.Client) -> None:

@@ -2,15 +2,15 @@
 
 import asyncio
 import socket
+import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Self
 
 import uvloop
 
-from adapters.dicom.tls import TlsServer
 from gateway.doors import Door, listen
 from gateway.intake import Drain
 from gateway.lab.process import serve
@@ -40,18 +40,19 @@ class Ports:
 
 
 @contextmanager
-def listening(settings: Settings, *, tls: TlsServer | None = None) -> Iterator[Ports]:
-    """Until the block ends. With TLS, HL7 is spoken over it."""
+def listening(settings: Settings, doors: Sequence[Door] = ()) -> Iterator[Ports]:
+    """Until the block ends; without doors on two of its own."""
     settings.journal_dir.mkdir(parents=True, exist_ok=True)
-    doors = (
-        Door(name="hl7-tls" if tls else "hl7", listener=listen("127.0.0.1", 0), tls=tls),
+    doors = doors or (
+        Door(name="hl7", listener=listen("127.0.0.1", 0)),
         Door(name="astm", listener=listen("127.0.0.1", 0)),
     )
+    ports = {door.name: door.port for door in doors}
     loop, stop = uvloop.new_event_loop(), asyncio.Event()
     thread = threading.Thread(target=lambda: loop.run_until_complete(serve(settings, doors, stop)))
     thread.start()
     try:
-        yield Ports(hl7=doors[0].port, astm=doors[1].port)
+        yield Ports(hl7=ports["hl7"], astm=ports["astm"])
     finally:
         loop.call_soon_threadsafe(stop.set)
         thread.join()
@@ -75,8 +76,9 @@ def drain(runtime: Runtime) -> None:
 class Hl7Line:
     """An analyser that speaks MLLP, in plain blocking calls."""
 
-    def __init__(self, port: int, *, patience_s: float = 10.0) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=patience_s)
+    def __init__(self, port: int, *, tls: ssl.SSLContext | None = None, patience_s: float = 10.0) -> None:
+        plain = socket.create_connection(("127.0.0.1", port), timeout=patience_s)
+        self.socket = tls.wrap_socket(plain, server_hostname="localhost") if tls else plain
 
     def __enter__(self) -> Self:
         return self

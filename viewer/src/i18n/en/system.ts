@@ -32,7 +32,7 @@ export const system: Same<typeof zh> = {
   listenerLine: 'Open {associations} · accepted {accepted} · rejected {refused} · instances {instances}',
   messageLine: '{associations} connected · {accepted} accepted · {refused} refused · {instances} messages',
   folderLine: 'taken {accepted} · refused {refused}',
-  wire: { dicom: 'DICOM', 'dicom-tls': 'DICOM (TLS)', hl7: 'HL7', 'hl7-tls': 'HL7 (TLS)', astm: 'ASTM', folder: 'Drop folder', ftp: 'FTP' },
+  wire: { dicom: 'DICOM', 'dicom-tls': 'DICOM (TLS)', hl7: 'HL7', 'hl7-tls': 'HL7 (TLS)', astm: 'ASTM', 'astm-tls': 'ASTM (TLS)', folder: 'Drop folder', ftp: 'FTP' },
   journal: 'Intake journal',
   journalLine: '{unfiled} in use, at most {limit}; segments: {segments}, {bytes}.',
   journalOpen: '{unfiled} in use; segments: {segments}, {bytes}.',

@@ -30,7 +30,7 @@ export const system = {
   listenerLine: '连接 {associations} · 已接受 {accepted} · 已拒绝 {refused} · 实例 {instances}',
   messageLine: '连接 {associations} · 已接受 {accepted} · 已拒绝 {refused} · 消息 {instances}',
   folderLine: '已接收 {accepted} · 已拒收 {refused}',
-  wire: { dicom: 'DICOM', 'dicom-tls': 'DICOM（TLS）', hl7: 'HL7', 'hl7-tls': 'HL7（TLS）', astm: 'ASTM', folder: '投递文件夹', ftp: 'FTP' },
+  wire: { dicom: 'DICOM', 'dicom-tls': 'DICOM（TLS）', hl7: 'HL7', 'hl7-tls': 'HL7（TLS）', astm: 'ASTM', 'astm-tls': 'ASTM（TLS）', folder: '投递文件夹', ftp: 'FTP' },
   journal: '接收日志',
   journalLine: '占用 {unfiled}，上限 {limit}；共 {segments} 段，{bytes}。',
   journalOpen: '占用 {unfiled}；共 {segments} 段，{bytes}。',
