@@ -24,7 +24,7 @@ from worklists import reading
 from worklists.access import Subject, visible_to
 from worklists.base import local_date
 from worklists.directory import Kind, Person
-from worklists.errors import NotAllowed, NotFound
+from worklists.errors import Invalid, NotAllowed, NotFound
 from worklists.examinations import Examination
 from worklists.reading import ReadingTask
 from worklists.recognition import marks_for
@@ -100,7 +100,45 @@ def renew(runtime: Runtime, who: Who, task_id: uuid.UUID) -> None:
 
 
 def release(runtime: Runtime, who: Who, task_id: uuid.UUID) -> None:
-    _change(runtime, who, task_id, "task_released", lambda task, person, _: task.release(person))
+    _change(runtime, who, task_id, "task_released", lambda task, person, now: task.release(person, now))
+
+
+def take_over(runtime: Runtime, who: Who, task_id: uuid.UUID, reason: str) -> None:
+    """Take what is another's. Raises TaskStateForbids when it is nobody's."""
+    detail: dict[str, str] = {"reason": reason}
+
+    def deed(task: ReadingTask, person: Person, now: datetime) -> None:
+        before = task.take_over(person, reason, now)
+        detail["from"] = before.name if before else ""
+
+    _change(runtime, who, task_id, "task_taken_over", deed, detail)
+
+
+def hand_over(runtime: Runtime, who: Who, task_id: uuid.UUID, to_person_id: uuid.UUID, note: str) -> None:
+    """Give it to a colleague of the centre, with a note. Raises NotAllowed, Invalid."""
+    detail: dict[str, str] = {"note": note}
+
+    def change(session: Session) -> None:
+        now = runtime.now()
+        task, colleague = get_task(session, who.subject, task_id), session.get(Person, to_person_id)
+        if colleague is None:
+            raise Invalid("to_person_id", "unknown")
+        task.hand_over(get_person(session, who), colleague, note, now)
+        _record(session, who, "task_handed_over", task, now, {"to": colleague.name, **detail})
+        live.bump(session, "worklist")
+
+    in_one(runtime, change)
+
+
+def pause(runtime: Runtime, who: Who, task_id: uuid.UUID, reason: str) -> None:
+    _change(
+        runtime, who, task_id, "task_paused",
+        lambda task, person, now: task.pause(person, reason, now), {"reason": reason},
+    )  # fmt: skip
+
+
+def resume(runtime: Runtime, who: Who, task_id: uuid.UUID) -> None:
+    _change(runtime, who, task_id, "task_resumed", lambda task, person, now: task.resume(person, now))
 
 
 def send_back(runtime: Runtime, who: Who, task_id: uuid.UUID, reason: str) -> None:

@@ -8,7 +8,18 @@ import structlog
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
-from gateway import audit, duty_calls, indexing, live, matching, name_index, rereading, text_doubts, work
+from gateway import (
+    assigning,
+    audit,
+    duty_calls,
+    indexing,
+    live,
+    matching,
+    name_index,
+    rereading,
+    text_doubts,
+    work,
+)
 from gateway.ecg.rows import DESCRIBE
 from gateway.index import DrainMark, Instance, Record, Series, Study
 from gateway.runtime import Runtime
@@ -190,6 +201,7 @@ TASKS: dict[str, Task] = {
     "match_patients": match_patients,
     "watch_chest_pain": duty_calls.watch_chest_pain,
     duty_calls.CALL: duty_calls.call_duty,
+    assigning.ASSIGN: assigning.assign_tasks,
     "index_names": index_names,
     text_doubts.READ_AGAIN: rereading.read_text_again,
     text_doubts.FOLLOW_DEVICE: rereading.follow_device,
@@ -197,6 +209,7 @@ TASKS: dict[str, Task] = {
 }
 STANDING = (
     "seal_audit", "release_expired_claims", "route_waiting", "match_patients", "index_names", "watch_chest_pain",
+    assigning.ASSIGN,
 )  # fmt: skip
 
 

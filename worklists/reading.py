@@ -176,10 +176,10 @@ class ReadingTask(Base):
         self.assigned_to, self.assigned_to_id, self.assigned_at = person, person.id, now
         self.assigned_because, self.reserved = dict(because), reserved
 
-    def leave_in_pool(self, because: Mapping[str, Any]) -> None:
-        """It is anybody's again, and why."""
+    def leave_in_pool(self, because: Mapping[str, Any], now: datetime) -> None:
+        """It is anybody's, and why; `assigned_at` is when that was judged."""
         self._unassign()
-        self.assigned_because = dict(because)
+        self.assigned_because, self.assigned_at = dict(because), now
 
     def pause(self, reader: Person, reason: str, now: datetime) -> None:
         """Its clock stands still: what keeps it from being read is not the reader's."""
@@ -236,12 +236,12 @@ class ReadingTask(Base):
         if self.claimed_until is not None:
             self.claimed_until = now + CLAIM_LEASE
 
-    def release(self, reader: Person) -> None:
+    def release(self, reader: Person, now: datetime) -> None:
         """Give the task back to the pool; the draft stays for whoever reads on."""
         self._require_holder(reader)
         self._free()
         if self.assigned_to_id == reader.id:
-            self.leave_in_pool({"released_by": str(reader.id)})
+            self.leave_in_pool({"released_by": str(reader.id)}, now)
 
     def release_expired(self, now: datetime) -> bool:
         """Free a claim whose lease ran out. Says whether it did."""

@@ -25,18 +25,11 @@ from worklists.laboratory.dictionary import LabItem
 from worklists.laboratory.rule_content import check_rules
 from worklists.laboratory.rules import Rules
 from worklists.laboratory.verification import RuleSetState, VerificationRules
+from worklists.rule_books import NotADraft, NotTried
 
 log = structlog.get_logger()
 
 LONGEST_NOTE = 500
-
-
-class NotADraft(Conflict):
-    """What is or was live is history, and history stays."""
-
-
-class NotTried(Conflict):
-    """A draft goes live after a dry run of exactly its content."""
 
 
 def list_rules(session: Session, who: Who) -> Sequence[VerificationRules]:

@@ -30,7 +30,6 @@ from gateway.lab.receiving import (
     BarcodeUnknown,
     SentElsewhere,
 )
-from gateway.lab.rules import NotADraft, NotTried
 from gateway.live import TooManySubscribers
 from gateway.retrying import NotDamaged, StillBroken
 from gateway.uploading import KindNotTaken, NothingAccepted
@@ -47,9 +46,11 @@ from worklists.reading import (
     DraftChanged,
     ReportIncomplete,
     TaskAlreadyClaimed,
+    TaskReserved,
     TaskStateForbids,
     WriterCannotReview,
 )
+from worklists.rule_books import NotADraft, NotTried
 
 log = structlog.get_logger()
 
@@ -108,6 +109,7 @@ PROBLEMS: tuple[tuple[type[Exception], Problem], ...] = (
     (SentElsewhere, Problem(status=409, code="sent_elsewhere", facts=("site", "lead"))),
     (AlreadyReceived, Problem(status=409, code="already_received", facts=("at", "by"))),
     (SpecimenStateForbids, Problem(status=409, code="specimen_state_forbids", facts=("barcode", "state"))),
+    (TaskReserved, Problem(status=409, code="task_reserved", facts=("claimed_by",))),
     (TaskAlreadyClaimed, Problem(status=409, code="task_already_claimed", facts=("claimed_by",))),
     (TaskStateForbids, Problem(status=409, code="task_state_forbids", facts=("state",))),
     (WriterCannotReview, Problem(status=409, code="writer_cannot_review")),

@@ -57,6 +57,10 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "该检查已由{claimed_by}领取。",
         "The examination has already been claimed by {claimed_by}.",
     ),
+    "task_reserved": (
+        "该检查已分配给{claimed_by}。如需接手，请填写理由。",
+        "The examination is assigned to {claimed_by}. To take it over, say why.",
+    ),
     "task_state_forbids": (
         "该检查现为“{state}”状态，不能进行此操作。",
         "The examination is {state}; this cannot be done now.",

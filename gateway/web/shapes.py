@@ -100,6 +100,14 @@ class WorklistItem(BaseModel):
     studied_at: datetime | None
     claimed_by: PersonShape | None
     claimed_until: datetime | None
+    subspecialty: str
+    assigned_to: PersonShape | None
+    assigned_because: dict[str, Any] | None
+    reserved: bool
+    handed_over_by: PersonShape | None
+    hand_over_note: str
+    paused_at: datetime | None
+    pause_reason: str
     has_clinical_information: bool
     late_instances: int
     rejected: bool
@@ -182,6 +190,10 @@ class PermissionsShape(BaseModel):
     reject: bool
     sign: bool
     send_back: bool
+    hand_over: bool
+    take_over: bool
+    pause: bool
+    resume: bool
 
 
 class RejectionShape(BaseModel):

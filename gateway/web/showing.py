@@ -48,11 +48,14 @@ from worklists.patients import Patient
 from worklists.reading import Draft, ReadingTask
 from worklists.reports import Report, ReportReturn, ReportState, ReturnState
 
-_ACTIONS = ("claim", "release", "edit", "submit", "reject", "sign", "send_back")
+_ACTIONS = (
+    "claim", "release", "edit", "submit", "reject", "sign", "send_back", "hand_over", "take_over", "pause", "resume",
+)  # fmt: skip
 MOST_PRIORS = 50
 # What of the audit is the story of an examination to the people who see it; the rest is the auditor's.
 _STORY = (
-    "task_claimed", "task_released", "claim_expired", "examination_sent_back", "late_instances_confirmed",
+    "task_claimed", "task_released", "task_handed_over", "task_taken_over", "claim_expired",
+    "examination_sent_back", "late_instances_confirmed",
     "duty_called", "duty_exhausted", "rerun_asked",
     "report_submitted", "report_rejected", "report_signed", "return_acknowledged", "identity_corrected",
     "priority_changed", "clinical_information_changed", "village_changed", "held_resolved",
@@ -296,6 +299,14 @@ def _task_fields(task: ReadingTask, around: Around) -> dict[str, Any]:
         "studied_at": examination.studied_at,
         "claimed_by": show_person(task.claimed_by),
         "claimed_until": task.claimed_until,
+        "subspecialty": task.subspecialty,
+        "assigned_to": show_person(task.assigned_to),
+        "assigned_because": task.assigned_because,
+        "reserved": task.reserved,
+        "handed_over_by": show_person(task.handed_over_by),
+        "hand_over_note": task.hand_over_note,
+        "paused_at": task.paused_at,
+        "pause_reason": task.pause_reason,
         "has_clinical_information": bool(examination.clinical_information.strip()),
         "late_instances": task.late_instances,
         "rejected": bool(task.draft and task.draft.rejection_reason),

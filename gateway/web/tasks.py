@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Request, Response
+from pydantic import BaseModel, StringConstraints
 
 from gateway import reading
 from gateway.finding import look_around
@@ -28,6 +29,12 @@ from worklists.errors import Invalid
 from worklists.reading import DraftChanged
 
 router = APIRouter(prefix="/api/v1/tasks/{task_id}", tags=["reading"])
+
+
+class HandOverBody(BaseModel):
+    to_person_id: uuid.UUID
+    note: Annotated[str, StringConstraints(strip_whitespace=True, max_length=500)] = ""
+
 
 IfMatch = Annotated[str | None, Header(max_length=40)]
 
@@ -67,6 +74,32 @@ def renew(task_id: uuid.UUID, caller: ReaderDep, runtime: RuntimeDep) -> Worklis
 @router.post("/release")
 def release(task_id: uuid.UUID, caller: ReaderDep, runtime: RuntimeDep) -> WorklistItem:
     reading.release(runtime, who_is(caller), task_id)
+    return _show(runtime, caller, task_id)
+
+
+@router.post("/take-over")
+def take_over(task_id: uuid.UUID, body: ReasonBody, caller: ReaderDep, runtime: RuntimeDep) -> WorklistItem:
+    """What somebody else holds, or what was assigned to them."""
+    reading.take_over(runtime, who_is(caller), task_id, body.reason)
+    return _show(runtime, caller, task_id)
+
+
+@router.post("/hand-over")
+def hand_over(task_id: uuid.UUID, body: HandOverBody, caller: ReaderDep, runtime: RuntimeDep) -> WorklistItem:
+    reading.hand_over(runtime, who_is(caller), task_id, body.to_person_id, body.note)
+    return _show(runtime, caller, task_id)
+
+
+@router.post("/pause")
+def pause(task_id: uuid.UUID, body: ReasonBody, caller: ReaderDep, runtime: RuntimeDep) -> WorklistItem:
+    """Its clock stands still until it is resumed, handed on or signed."""
+    reading.pause(runtime, who_is(caller), task_id, body.reason)
+    return _show(runtime, caller, task_id)
+
+
+@router.post("/resume")
+def resume(task_id: uuid.UUID, caller: ReaderDep, runtime: RuntimeDep) -> WorklistItem:
+    reading.resume(runtime, who_is(caller), task_id)
     return _show(runtime, caller, task_id)
 
 

@@ -2,6 +2,7 @@
 
 import uuid
 from datetime import date, datetime
+from enum import StrEnum
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
@@ -39,6 +40,13 @@ _COUNTED = (
 )
 
 
+class Assigned(StrEnum):
+    """Whose it is to be, before anybody has begun."""
+
+    ME = "me"
+    POOL = "pool"
+
+
 class Filter:
     """What of the worklist is asked for, all but the states."""
 
@@ -53,9 +61,12 @@ class Filter:
         q: Annotated[str, Query(max_length=100)] = "",
         lab: Sign | None = None,
         mine: bool = False,
+        assigned: Assigned | None = None,
+        subspecialty: Annotated[str, Query(max_length=64)] = "",
     ):
         self.centre, self.kind, self.modality, self.site = centre, kind, modality, site
         self.first, self.last, self.q, self.lab, self.mine = first, last, q, lab, mine
+        self.assigned, self.subspecialty = assigned, subspecialty
 
     def conditions(self, subject: Subject) -> list[ColumnElement[bool]]:
         found = [*on_days(Examination.received_at, self.first, self.last), *typed(self.q, subject)]
@@ -69,6 +80,12 @@ class Filter:
             )
         if self.site:
             found.append(_of_site(self.site))
+        if self.subspecialty:
+            found.append(ReadingTask.subspecialty == self.subspecialty)
+        if self.assigned is Assigned.ME:
+            found.append(ReadingTask.assigned_to_id == subject.person_id)
+        if self.assigned is Assigned.POOL:
+            found.append(ReadingTask.assigned_to_id.is_(None))
         if self.lab is not None:
             found += [Examination.kind == Kind.LABORATORY, shows(self.lab)]
         return found

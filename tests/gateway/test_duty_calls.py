@@ -14,7 +14,7 @@ from gateway.sweep import sweep_once
 from gateway.system import Overseer
 from gateway.tasks import TASKS, schedule_standing
 from gateway.work import Work
-from tests.builders import County, add_person, build_county, waiting_task
+from tests.builders import NOW, County, add_person, build_county, waiting_task
 from tests.conftest import Clock
 from worklists.base import new_id
 from worklists.directory import Centre, Kind, Person, Role
@@ -129,7 +129,7 @@ def test_what_is_taken_calls_nobody_and_what_is_given_back_begins_anew(
     change(runtime, pain, lambda task, reader: task.claim(reader, clock()))
     wait(600)
     assert called(runtime) == ["吴医师"]
-    change(runtime, pain, lambda task, reader: task.release(reader))
+    change(runtime, pain, lambda task, reader: task.release(reader, NOW))
     wait(210)
     assert called(runtime) == ["吴医师", "吴医师"]
 

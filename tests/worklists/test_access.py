@@ -139,7 +139,7 @@ def test_priors_of_every_kind_are_seen_only_while_a_task_of_the_patient_is_held(
     session.flush()
     assert seen() == ALL
     assert _seen(session, Subject.of(county.li), examinations)["ecg"] == NONE
-    task.release(county.wang)
+    task.release(county.wang, NOW)
     session.flush()
     assert seen() == NONE
 

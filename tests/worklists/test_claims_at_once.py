@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.orm.exc import StaleDataError
 
-from tests.builders import NOW, SHA, build_county, submitted_task, waiting_task, write_draft
-from worklists.directory import Person
+from tests.builders import NOW, SHA, add_person, build_county, submitted_task, waiting_task, write_draft
+from worklists.directory import Person, Role
 from worklists.reading import (
     Draft,
     DraftChanged,
@@ -61,6 +61,20 @@ def test_of_two_claims_at_once_exactly_one_wins(sessions: sessionmaker[Session],
         task = get_task(session, task_id)
         assert task.state is TaskState.CLAIMED
         assert task.claimed_by_id in {county.wang.id, county.li.id}
+
+
+def test_of_two_hundred_claims_at_once_exactly_one_wins(sessions: sessionmaker[Session]) -> None:
+    with sessions.begin() as session:
+        county = build_county(session)
+        task_id = waiting_task(session, county).id
+        readers = [
+            add_person(session, f"reader{n}", f"医师{n}", county.lead, Role.READER, county.imaging).id
+            for n in range(200)
+        ]
+    outcomes = _at_once(sessions, task_id, readers, lambda _, task, reader: task.claim(reader, NOW))
+
+    assert len(outcomes) == 200
+    assert outcomes.count("done") == 1
 
 
 def test_of_two_signatures_at_once_exactly_one_stands(sessions: sessionmaker[Session]) -> None:

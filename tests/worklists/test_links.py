@@ -43,7 +43,7 @@ def test_who_holds_a_task_sees_priors_through_the_link_and_nobody_else_does(
     assert _seen_by(session, li) == {east.id}
     for person, own in ((county.radiographer, east), (county.west_radiographer, west)):
         assert _seen_by(session, Subject.of(person)) == {own.id}
-    task_of(session, east).release(county.wang)
+    task_of(session, east).release(county.wang, NOW)
     session.flush()
     assert _seen_by(session, wang) == {east.id}
 

@@ -89,7 +89,7 @@ def test_releasing_keeps_the_draft_for_whoever_reads_on(
 ) -> None:
     task.claim(county.wang, NOW)
     write_draft(session, task, county.wang, findings="左肺")
-    task.release(county.wang)
+    task.release(county.wang, NOW)
     task.claim(county.li, NOW)
 
     assert task.draft is not None
@@ -101,7 +101,7 @@ def test_a_task_that_still_arrives_can_be_claimed_and_goes_back_to_arriving(
 ) -> None:
     task = task_of(session, arrive(session, county))
     task.claim(county.wang, NOW)
-    task.release(county.wang)
+    task.release(county.wang, NOW)
 
     assert task.state is TaskState.ARRIVING
 
@@ -125,7 +125,7 @@ def test_only_the_holder_releases_renews_submits_and_sends_back(task: ReadingTas
     task.claim(county.wang, NOW)
 
     for attempt in (
-        lambda: task.release(county.li),
+        lambda: task.release(county.li, NOW),
         lambda: task.renew(county.li, NOW),
         lambda: task.submit(county.li, NOW),
         lambda: task.send_back(county.li, "移动伪影"),
@@ -235,7 +235,7 @@ def test_everybody_who_wrote_on_a_report_is_its_writer(
     add_role(session, county.li, Role.REVIEWER, county.imaging)
     task.claim(county.wang, NOW)
     write_draft(session, task, county.wang)
-    task.release(county.wang)
+    task.release(county.wang, NOW)
     task.claim(county.li, NOW)
     task.submit(county.li, NOW)  # handed on as their own, without another save
     session.flush()

@@ -1,0 +1,233 @@
+"""Rule books at work: drafts, dry runs, and the one version of each that is live. Every step is somebody's, and audited.
+
+A book says what its content must be, who edits it, and what a dry run shows.
+"""
+
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from gateway import assignment_books, audit, live
+from gateway.directory import FieldErrors
+from gateway.reading import Who, get_person, in_one
+from gateway.runtime import Runtime
+from worklists.access import Subject
+from worklists.assignment.books import ASSIGNMENT, ROUTING
+from worklists.directory import Centre, Role
+from worklists.errors import Invalid, NotAllowed, NotFound
+from worklists.rule_books import (
+    COUNTY,
+    RuleVersion,
+    go_live,
+    live_content,
+    make_version,
+)
+
+LONGEST_NOTE = 500
+Content = dict[str, Any]
+Reasons = dict[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Book:
+    """One kind of book. `of_a_centre`: each centre has its own; otherwise there is one for the county."""
+
+    shape: type[BaseModel]
+    of_a_centre: bool
+    begin: Callable[[Session, str], Content]
+    check: Callable[[Session, str, Content], Reasons]
+    dry_run: Callable[[Session, str, Content, Any], Content]
+
+
+BOOKS: Mapping[str, Book] = {
+    ROUTING: Book(
+        shape=assignment_books.RoutingBook,
+        of_a_centre=False,
+        begin=assignment_books.begin_routing,
+        check=assignment_books.check_routing,
+        dry_run=assignment_books.try_routing,
+    ),
+    ASSIGNMENT: Book(
+        shape=assignment_books.AssignmentBook,
+        of_a_centre=True,
+        begin=assignment_books.begin_assignment,
+        check=assignment_books.check_assignment,
+        dry_run=assignment_books.try_assignment,
+    ),
+}
+
+
+def find_book(name: str) -> Book:
+    """Raises NotFound."""
+    if name not in BOOKS:
+        raise NotFound("book")
+    return BOOKS[name]
+
+
+def scope_of(name: str, centre_id: uuid.UUID | None) -> str:
+    """Raises NotFound, Invalid."""
+    if not find_book(name).of_a_centre:
+        return COUNTY
+    if centre_id is None:
+        raise Invalid("centre", "required")
+    return str(centre_id)
+
+
+def list_versions(session: Session, who: Who, name: str, scope: str) -> Sequence[RuleVersion]:
+    """The newest first. Raises NotAllowed, NotFound."""
+    _require_reader(session, who.subject, name, scope)
+    return session.scalars(
+        select(RuleVersion)
+        .where(RuleVersion.book == name, RuleVersion.scope == scope)
+        .order_by(RuleVersion.version.desc())
+    ).all()
+
+
+def get_version(session: Session, who: Who, name: str, version_id: uuid.UUID) -> RuleVersion:
+    """Raises NotFound, NotAllowed."""
+    row = _get(session, name, version_id)
+    _require_reader(session, who.subject, name, row.scope)
+    return row
+
+
+def content_in_force(session: Session, who: Who, name: str, scope: str) -> Content:
+    """What is live, or what the book begins with. Raises NotAllowed, NotFound."""
+    _require_reader(session, who.subject, name, scope)
+    return live_content(session, name, scope) or find_book(name).begin(session, scope)
+
+
+def make_draft(
+    runtime: Runtime, who: Who, name: str, scope: str, *, content: Mapping[str, Any] | None, note: str
+) -> uuid.UUID:
+    """Another version; without a content it begins as what is in force. Raises NotAllowed, NotFound, FieldErrors."""
+    book = find_book(name)
+
+    def deed(session: Session) -> uuid.UUID:
+        require_setter(session, who.subject, name, scope)
+        begun = live_content(session, name, scope) or book.begin(session, scope)
+        row = make_version(
+            session,
+            name,
+            scope,
+            content=_checked(session, book, scope, begun if content is None else content),
+            note=_note_text(note),
+            person=get_person(session, who),
+            now=runtime.now(),
+        )
+        _record(session, runtime, who, "rules_drafted", row)
+        return row.id
+
+    return in_one(runtime, deed)
+
+
+def change_draft(
+    runtime: Runtime, who: Who, name: str, version_id: uuid.UUID, *, content: Mapping[str, Any], note: str
+) -> None:
+    """Raises NotFound, NotAllowed, NotADraft, FieldErrors."""
+
+    def deed(session: Session) -> None:
+        row = _get(session, name, version_id, lock=True)
+        require_setter(session, who.subject, name, row.scope)
+        row.rewrite(_checked(session, find_book(name), row.scope, content), _note_text(note))
+        _record(session, runtime, who, "rules_drafted", row)
+
+    in_one(runtime, deed)
+
+
+def try_draft(runtime: Runtime, who: Who, name: str, version_id: uuid.UUID) -> None:
+    """What it would have done, kept with the draft. Raises NotFound, NotAllowed, NotADraft, Conflict."""
+    with runtime.reading() as session:
+        row = _get(session, name, version_id)
+        require_setter(session, who.subject, name, row.scope)
+        row.require_draft()
+        content, scope = row.content, row.scope
+        outcome = find_book(name).dry_run(session, scope, content, runtime.now())
+
+    def deed(session: Session) -> None:
+        draft = _get(session, name, version_id, lock=True)
+        draft.keep_dry_run(content, outcome)
+        _record(session, runtime, who, "rules_tried", draft)
+
+    in_one(runtime, deed)
+
+
+def let_live(runtime: Runtime, who: Who, name: str, version_id: uuid.UUID) -> None:
+    """From now on it counts. Raises NotFound, NotAllowed, NotADraft, NotTried."""
+
+    def deed(session: Session) -> None:
+        row = _get(session, name, version_id, lock=True)
+        require_setter(session, who.subject, name, row.scope)
+        go_live(session, row, person=get_person(session, who), now=runtime.now())
+        _record(session, runtime, who, "rules_went_live", row)
+        live.bump(session, "worklist")
+
+    in_one(runtime, deed)
+
+
+def may_set(session: Session, subject: Subject, name: str, scope: str) -> bool:
+    """Administrators edit every book; a centre's reviewers theirs."""
+    if subject.wires is not None:
+        return False
+    if Role.ADMIN in subject.roles:
+        return True
+    if not find_book(name).of_a_centre or Role.REVIEWER not in subject.roles:
+        return False
+    return any(str(one) == scope for one in subject.centre_ids)
+
+
+def require_setter(session: Session, subject: Subject, name: str, scope: str) -> None:
+    if not may_set(session, subject, name, scope):
+        raise NotAllowed(Role.REVIEWER, Role.ADMIN)
+    if find_book(name).of_a_centre and session.get(Centre, uuid.UUID(scope)) is None:
+        raise NotFound("centre")
+
+
+def _require_reader(session: Session, subject: Subject, name: str, scope: str) -> None:
+    """Whose work it decides about may read it."""
+    reads = bool(subject.centre_ids) and (not scope or any(str(one) == scope for one in subject.centre_ids))
+    if not reads and not may_set(session, subject, name, scope):
+        raise NotAllowed(Role.READER)
+
+
+def _checked(session: Session, book: Book, scope: str, content: Mapping[str, Any]) -> Content:
+    try:
+        shaped = book.shape.model_validate(content).model_dump(mode="json", by_alias=True)
+    except ValidationError as error:
+        reasons = {
+            ".".join(str(part) for part in one["loc"]): "required" if one["type"] == "missing" else "unusable"
+            for one in error.errors(include_url=False, include_input=False)
+        }
+        raise FieldErrors(reasons) from error
+    reasons = book.check(session, scope, shaped)
+    if reasons:
+        raise FieldErrors(reasons)
+    return shaped
+
+
+def _get(session: Session, name: str, version_id: uuid.UUID, *, lock: bool = False) -> RuleVersion:
+    row = session.get(RuleVersion, version_id, with_for_update={"of": RuleVersion} if lock else None)
+    if row is None or row.book != name:
+        raise NotFound("rules")
+    return row
+
+
+def _note_text(note: str) -> str:
+    if len(note.strip()) > LONGEST_NOTE:
+        raise Invalid("note", "too_long")
+    return note.strip()
+
+
+def _record(session: Session, runtime: Runtime, who: Who, action: audit.Action, row: RuleVersion) -> None:
+    detail = {
+        "id": str(row.id),
+        "book": row.book,
+        "scope": row.scope,
+        "version": row.version,
+        "note": row.note,
+    }
+    audit.record(session, action, actor=who.actor, now=runtime.now(), detail=detail)
