@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Installs the peers and servers that the tests talk to: dcmtk, dicom3tools, Orthanc, PostgreSQL, Redis, Chromium, poppler.
+# Installs the peers and servers that the tests talk to: dcmtk, dicom3tools, Orthanc, PostgreSQL, Redis, Chromium, poppler, SoftHSM.
 # Nothing is started here; the tests start what they need on loopback and stop it again.
 set -euo pipefail
 
-packages=(dcmtk dicom3tools orthanc orthanc-dicomweb chromium fonts-noto-cjk poppler-utils redis-server postgresql strace)
-programs=(/usr/bin/storescu /usr/bin/dciodvfy /usr/sbin/Orthanc /usr/bin/chromium /usr/bin/pdfsig /usr/bin/redis-server /usr/bin/strace)
+packages=(dcmtk dicom3tools orthanc orthanc-dicomweb chromium fonts-noto-cjk poppler-utils redis-server postgresql strace openssl softhsm2)
+programs=(/usr/bin/storescu /usr/bin/dciodvfy /usr/sbin/Orthanc /usr/bin/chromium /usr/bin/pdfsig /usr/bin/redis-server /usr/bin/strace /usr/bin/openssl /usr/bin/softhsm2-util)
 
 missing=0
 for program in "${programs[@]}"; do [ -x "$program" ] || missing=1; done

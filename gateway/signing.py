@@ -22,7 +22,8 @@ from worklists.base import new_id
 from worklists.directory import Person
 
 if TYPE_CHECKING:
-    from adapters.reports.signature import Signer, SoftwareSigner
+    from adapters.reports.signing.port import Signer
+    from adapters.reports.signing.software import SoftwareSigner
 
 AUTHORITY_NAME = "Shared-Centre Gateway local authority"
 RENEW_BEFORE = timedelta(days=30)
@@ -98,7 +99,7 @@ def _newest_first(person_id: uuid.UUID | None) -> Select[SigningKey]:
 
 
 def _load(row: SigningKey, authority: LocalAuthority, passphrase: bytes) -> "SoftwareSigner":
-    from adapters.reports.signature import SoftwareSigner  # noqa: PLC0415 (only who signs needs it: 20 MB)
+    from adapters.reports.signing.software import SoftwareSigner  # noqa: PLC0415 (only who signs needs it: 20 MB)
 
     return SoftwareSigner(
         row.certificate_pem, row.key_pem, [authority.certificate_pem], passphrase=passphrase

@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
+from adapters.authority import Credentials
 from adapters.reports.authority import LocalAuthority
 from adapters.reports.document import Institution, Patient, RecognitionMark, ReportDocument
 from adapters.reports.fonts import Fonts
 from adapters.reports.pdf import write_pdf
-from adapters.reports.signature import SoftwareSigner
+from adapters.reports.signing.software import SoftwareSigner
 from tests.fonts import fonts_dir
 
 SIGNED_AT = datetime(2026, 11, 21, 2, 31, 7, tzinfo=UTC)
@@ -85,9 +86,14 @@ def authority() -> LocalAuthority:
 
 
 @pytest.fixture(scope="session")
-def signer(authority: LocalAuthority) -> SoftwareSigner:
-    issued = authority.issue("李秀英", "reader-007", "青溪县人民医院", now=datetime(2026, 11, 1, tzinfo=UTC))
-    return SoftwareSigner(issued.certificate_pem, issued.key_pem, [authority.certificate_pem])
+def li(authority: LocalAuthority) -> Credentials:
+    """李秀英's key and certificate; a new key takes longer than most tests."""
+    return authority.issue("李秀英", "reader-007", "青溪县人民医院", now=datetime(2026, 11, 1, tzinfo=UTC))
+
+
+@pytest.fixture(scope="session")
+def signer(authority: LocalAuthority, li: Credentials) -> SoftwareSigner:
+    return SoftwareSigner(li.certificate_pem, li.key_pem, [authority.certificate_pem])
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ from adapters.ecg.description import describe
 from adapters.ecg.reading import read_recording
 from adapters.errors import Unavailable
 from adapters.reports.pdf import write_pdf
-from adapters.reports.signature import verify_pdf
+from adapters.reports.signing.verification import verify_pdf
 from gateway import rendering, signing
 from gateway.ecg.recordings import recordings_of
 from gateway.ecg.report import draw_tracing, find_signed_ecg, key_facts_of, statements_of

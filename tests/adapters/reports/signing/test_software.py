@@ -11,10 +11,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from pyhanko.pdf_utils.generic import pdf_string
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 
-from adapters.errors import Malformed, Unavailable
+from adapters.errors import Malformed
 from adapters.reports.authority import LocalAuthority
 from adapters.reports.manifest import read_manifest
-from adapters.reports.signature import Problem, Signer, SoftwareSigner, verify_pdf
+from adapters.reports.signing.port import CannotSign, Signer
+from adapters.reports.signing.software import SoftwareSigner
+from adapters.reports.signing.verification import Problem, verify_pdf
 from tests.adapters.reports.conftest import MANIFEST, SIGNED_AT
 from tests.adapters.reports.pdftools import attachments_of, pages_of, run_on, squeezed, xmp_of
 
@@ -49,8 +51,11 @@ def test_our_verification_says_who_signed_what_and_when(signed, authority):
     assert verified.intact
     assert verified.trusted
     assert verified.covers_whole_document
-    assert (verified.signer_name, verified.signer_id) == ("李秀英", "reader-007")
-    assert verified.institution == "青溪县人民医院"
+    assert verified.certificate is not None
+    assert (verified.certificate.name, verified.certificate.person_id) == ("李秀英", "reader-007")
+    assert verified.certificate.institution == "青溪县人民医院"
+    assert verified.certificate.issuer == "青溪县医共体签名根证书"
+    assert verified.stamp is None
     assert verified.signed_at == SIGNED_AT
     assert verified.manifest == MANIFEST
     assert verified.problem is None
@@ -141,7 +146,7 @@ def test_what_is_no_pdf_is_not_signed(signer):
 
 def test_nobody_signs_with_a_certificate_that_has_ended(printed, signer):
     assert START + timedelta(days=1000) < signer.expires_at < START + timedelta(days=1100)
-    with pytest.raises(Unavailable):
+    with pytest.raises(CannotSign, match="certificate_ended"):
         sign(signer, printed(), signed_at=signer.expires_at)
 
 

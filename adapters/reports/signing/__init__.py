@@ -1,0 +1,1 @@
+"""Electronic signatures of reports: put there, stamped with a trusted time, and verified."""
