@@ -1,10 +1,12 @@
 """The results of a laboratory report as values: printed as a table, sent as `ORU^R01`."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
+_MICRO = re.compile(r"(^|[/ ])u(?=(?:mol|kat|g|m|s|L|U|IU)\b)")  # umol/L is for machines, people write μmol/L
 Change = Literal["", "corrected", "added"]  # against the version before
 
 
@@ -44,8 +46,8 @@ class LabLine:
         if self.range_text or (self.low is None and self.high is None):
             return self.range_text
         if self.low is None:
-            return f"≤{self.high:g}"
-        return f"≥{self.low:g}" if self.high is None else f"{self.low:g}-{self.high:g}"
+            return f"≤{self.high:.12g}"
+        return f"≥{self.low:.12g}" if self.high is None else f"{self.low:.12g}-{self.high:.12g}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +126,7 @@ def _printed_line(line: LabLine) -> dict[str, Any]:
         "name": line.name,
         "abbreviation": line.abbreviation if line.abbreviation != line.name else "",
         "value": line.value,
-        "unit": line.unit,
+        "unit": _MICRO.sub(r"\1μ", line.unit),
         "range": line.range,
         "abnormal": line.abnormal,
         "critical": line.critical,
@@ -133,5 +135,5 @@ def _printed_line(line: LabLine) -> dict[str, Any]:
         "method": line.method,
         "comments": line.comments,
         "change": line.change,
-        "earlier": line.earlier,
+        "earlier": _MICRO.sub(r"\1μ", line.earlier),
     }

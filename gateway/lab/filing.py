@@ -306,7 +306,8 @@ class _Filing:
         if not sheet.added:
             return
         session.add_all(sheet.added)
-        known.note_tested(device.name or device.ae_title, self.row.received_at)
+        tested_at = min(one.observed_at for one in sheet.added)
+        known.note_tested(device.name or device.ae_title, tested_at, self.row.received_at)
         close_reruns(session, examination.id, sheet.added, now)
         self.bench.releaser.release(examination, sheet.results, sheet.added)
         note_results(examination, known, sheet.results, sheet.added, now=now)

@@ -117,10 +117,15 @@ class LabSpecimen(Base):
         self.state, self.received_at, self.received_by = SpecimenState.RECEIVED, now, person
         self.note_step("received", person, now)
 
-    def note_tested(self, device: str, now: datetime) -> None:
-        """An analyser reported on it: wherever it was thought to be, it stood on that bench."""
+    def note_tested(self, device: str, tested_at: datetime, now: datetime) -> None:
+        """An analyser reported on it: wherever it was thought to be, it stood on that bench.
+
+        It was there when it was tested, however late the result came; a clock that says it was tested before it was
+        taken, or after now, is not believed.
+        """
         if self.state in _BEFORE_RECEIPT:
-            self.state, self.received_at = SpecimenState.RECEIVED, now
+            believed = tested_at <= now and not (self.collected_at and tested_at < self.collected_at)
+            self.state, self.received_at = SpecimenState.RECEIVED, tested_at if believed else now
             self.steps = [
                 *(self.steps or []),
                 {"step": "tested", "at": now.isoformat(), "by": device, "detail": ""},

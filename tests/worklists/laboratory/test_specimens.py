@@ -1,5 +1,7 @@
 """A specimen on its way: what may become of it, who sees it, and numbers that are given out once."""
 
+from datetime import timedelta
+
 import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -42,6 +44,21 @@ def test_what_is_in_work_is_not_cancelled_and_a_reason_is_needed(session: Sessio
     specimen.receive(county.wang, NOW)
     with pytest.raises(SpecimenStateForbids):
         specimen.cancel(county.radiographer, "不做了", NOW)
+
+
+@pytest.mark.parametrize(
+    ("tested_h", "received_h"),
+    [(-1, -1), (-3, 0), (1, 0)],
+    ids=["as the analyser says", "before it was taken: a wrong clock", "after now: a wrong clock"],
+)
+def test_what_was_tested_was_received_no_later(session: Session, tested_h: int, received_h: int) -> None:
+    specimen = register(session, build_county(session))
+    specimen.collected_at = NOW - timedelta(hours=2)
+
+    specimen.note_tested("分析仪", NOW + timedelta(hours=tested_h), NOW)
+
+    assert specimen.state is SpecimenState.RECEIVED
+    assert specimen.received_at == NOW + timedelta(hours=received_h)
 
 
 def test_a_rejected_specimen_goes_back_unless_somebody_else_reads_it(session: Session) -> None:

@@ -107,7 +107,7 @@ export const specimens = {
     transport: 'Transport {number}',
     byHand: 'Brought without a transport',
     unrouted: { no_agreement: 'There is no laboratory agreement with them: nobody can take the report yet.', other: 'There is no laboratory centre that could take it.' },
-    scanned: 'Received just now',
+    scanned: 'Received lately',
     scannedNone: 'Nothing scanned yet',
     reject: 'Reject',
     rejectReason: 'Why it is rejected',

@@ -107,7 +107,7 @@ export const specimens = {
     transport: '运送单 {number}',
     byHand: '没有运送单，直接送到',
     unrouted: { no_agreement: '与该单位没有检验协议，报告任务暂无人可领。', other: '没有可以接手的检验中心。' },
-    scanned: '本次接收',
+    scanned: '最近接收',
     scannedNone: '还没有扫描',
     reject: '拒收',
     rejectReason: '拒收原因',
@@ -118,7 +118,7 @@ export const specimens = {
     onTheWay: '在途 {n} 箱',
     late: '超时 {n} 箱',
     seeAll: '在途与超时',
-    find: '找标本拒收：在“本次接收”里点“拒收”，或再输入条码查找',
+    find: '找标本拒收：在“最近接收”里点“拒收”，或再输入条码查找',
   },
   transports: {
     title: '在途与超时',

@@ -1,9 +1,13 @@
 import { describe, expect, it } from 'vitest'
-import { arrowOf, doubtOf, matching, needsReason, nextWaiting, percentText, rangeText, sectionsOf, standingOf, toneOf, verifiable } from './sheet'
+import { arrowOf, doubtOf, matching, needsReason, nextWaiting, percentText, rangeText, sectionsOf, standingOf, toneOf, unitText, verifiable } from './sheet'
 import { item, result } from './made'
 import { stopText, stopTexts } from './words'
 
 describe('the sheet', () => {
+  it('writes units as people do', () => {
+    expect(['umol/L', 'ug/L', 'uIU/mL', '/uL', 'U/L', '10^9/L', 'mmol/L', ''].map(unitText)).toEqual(['μmol/L', 'μg/L', 'μIU/mL', '/μL', 'U/L', '10^9/L', 'mmol/L', ''])
+  })
+
   it('has a heading where the panel changes, or the section of what is in none', () => {
     const items = [item('WBC', {}, { panel: 'CBC' }), item('PT', {}, { panel: 'CBC', section: 'coagulation' }), item('K', {}, { section: 'chemistry' }), item('NA', {}, { section: 'chemistry' }), item('CRP', {}, { section: 'immunology' })]
     expect(sectionsOf(items).map((one) => [one.panel, one.section, one.items.length])).toEqual([['CBC', 'haematology', 2], [null, 'chemistry', 2], [null, 'immunology', 1]])

@@ -39,6 +39,9 @@ export function toneOf(result: Pick<LabResult, 'abnormal' | 'critical'>): Tone {
   return result.abnormal ? 'care' : ''
 }
 
+/** The dictionary writes `umol/L` for machines; people write μmol/L. */
+export const unitText = (unit: string): string => unit.replace(/(^|\/)u(?=(mol|kat|g|m|s|L|U|IU)\b)/g, '$1μ')
+
 export function rangeText(range: LabRangeShown): string {
   if (range.text) return range.text
   if (range.low !== null && range.high !== null) return `${range.low}–${range.high}`
