@@ -1,7 +1,7 @@
 """What an analyser asks: QRY^Q02, QBP^Q11, and ORM^O01 as Mindray's haematology analysers use it.
 
 QRD-8 is the barcode; without one, all that waits is asked for (QRD-9 OTH). QPD-3 is the barcode, QPD-4 the carrier
-and QPD-5 the position in it (IHE LAB-27).
+and QPD-5 the position in it (IHE LAB-27); the question WOS_ALL is for all that waits.
 """
 
 from collections.abc import Sequence
@@ -45,7 +45,9 @@ def _read_qpd(qpd: Segment | None) -> Query | None:
     rack = qpd.text(4) or qpd.text(3, 3)
     place = qpd.text(5) or qpd.text(3, 4)
     racks = ((rack, place),) if rack and not barcodes else ()
-    return Query(barcodes=barcodes, racks=racks, everything=not barcodes and not racks, tag=qpd.text(2))
+    # A barcode that could not be read is no question for all that waits: that is WOS_ALL.
+    everything = not barcodes and not racks and "ALL" in qpd.text(1).upper()
+    return Query(barcodes=barcodes, racks=racks, everything=everything, tag=qpd.text(2))
 
 
 def _known(barcode: str) -> tuple[str, ...]:

@@ -92,7 +92,10 @@ def read_query(record: Record, dialect: Dialect = PLAIN) -> Query:
     return Query(
         barcodes=tuple(dict.fromkeys(barcodes)),
         racks=tuple(dict.fromkeys(racks)),
-        everything=not barcodes and not racks,
+        # Delimiters with nothing in them are a barcode that was not read, and no question for all.
+        everything=not barcodes
+        and not racks
+        and (not record.raw(3).strip() or "ALL" in record.raw(3).upper()),
         cancelled=record.text(13).upper() == "A",
     )
 

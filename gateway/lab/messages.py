@@ -128,7 +128,8 @@ class _Lately:
 def _key(row: LabMessage, sha256: str) -> _Key | None:
     """By what a message is known again; None for one that may come as often as it likes."""
     numbered = row.wire == WIRES[HL7]
-    if row.device_id is None or row.kind == MessageKind.QUERY or (numbered and not row.control_id):
+    of_no_effect = row.kind in {MessageKind.QUERY, MessageKind.OTHER}
+    if row.device_id is None or of_no_effect or (numbered and not row.control_id):
         return None
     return row.device_id, row.type, row.control_id if numbered else sha256
 

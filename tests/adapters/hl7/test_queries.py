@@ -77,6 +77,18 @@ def test_all_that_waits_comes_one_by_one(server: Server, peer: Peer) -> None:
     assert peer.is_silent(0.1)
 
 
+def test_acknowledgements_of_one_number_acknowledge_each_its_own(server: Server, peer: Peer) -> None:
+    server.laboratory.work = {"A": WORK, "B": WORK, "C": WORK}
+    peer.ask(messages.MINDRAY_QUESTION.replace(b"34567743", b""))
+    for place in ("1", "2", ""):
+        display = peer.hear()
+        assert fields(display, "DSC", "gb18030")[1] == place
+        number = fields(display, "MSH", "gb18030")[10].encode()
+        same = acknowledge(display, "ACK^Q03").replace(b"|A" + number, b"|1")
+        peer.send(b"\x0b" + same + b"\x1c\r")
+    assert peer.is_silent(0.1)
+
+
 def test_a_result_between_two_orders_is_no_acknowledgement(server: Server, peer: Peer) -> None:
     server.laboratory.work = {"A": WORK, "B": WORK}
     peer.ask(messages.MINDRAY_QUESTION.replace(b"34567743", b""))

@@ -358,6 +358,13 @@ def test_questions_say_what_is_asked_for() -> None:
     assert (law.query.barcodes, law.query.tag, law.query.everything) == (("S-100",), "TAG-9", False)
     chemistry = read_message(messages.MINDRAY_QUESTION).query
     assert chemistry is not None and chemistry.barcodes == ("34567743",)
+    unread = read_message(messages.LAW_QUESTION.replace(b"|S-100|R7|3", b"|||")).query
+    assert unread is not None and not unread.barcodes and not unread.everything
+    of_all = read_message(
+        messages.LAW_QUESTION.replace(b"|S-100|R7|3", b"").replace(b"WOS^", b"WOS_ALL^")
+    ).query
+    assert of_all is not None and of_all.everything
+
     everything = read_message(messages.MINDRAY_QUESTION.replace(b"34567743", b"")).query
     assert everything is not None and everything.everything
     haematology = read_message(messages.MINDRAY_HAEMATOLOGY_QUESTION)

@@ -464,3 +464,11 @@ def test_every_truncation_is_a_message_or_malformed() -> None:
             read_message(body[:end])
         except Malformed:
             assert end < 8 or b"|" not in body[:end]
+
+
+@pytest.mark.parametrize(
+    ("asked", "everything"), [("ALL", True), ("", True), ("^ALL", True), ("^", False), ("^^", False)]
+)
+def test_a_barcode_that_was_not_read_is_no_question_for_all_that_waits(asked: str, everything: bool) -> None:
+    query = read_message(f"H|\\^&\rQ|1|{asked}||ALL\rL|1|N\r".encode()).query
+    assert query is not None and not query.barcodes and query.everything is everything
