@@ -78,7 +78,7 @@ class Hl7Line:
 
     def __init__(self, port: int, *, tls: ssl.SSLContext | None = None, patience_s: float = 10.0) -> None:
         plain = socket.create_connection(("127.0.0.1", port), timeout=patience_s)
-        self.socket = tls.wrap_socket(plain, server_hostname="localhost") if tls else plain
+        self.socket = tls.wrap_socket(plain, server_hostname="127.0.0.1") if tls else plain
 
     def __enter__(self) -> Self:
         return self
