@@ -21,7 +21,11 @@ class PeerRejected(Exception):
 
 
 class PeerUnreachable(Exception):
-    """The peer could not be reached or did not answer; try again."""
+    """The peer could not be reached, did not answer, or takes nothing from us; try again."""
+
+
+class PeerBusy(Exception):
+    """The peer is there, and will not take this one now; try this one again."""
 
 
 class Inexpressible(Exception):

@@ -80,6 +80,8 @@ POINTS: Mapping[str, Callable[[], Exception] | None] = {
     "journal.removing": _bad_disk,  # its cursors are gone, before the folder is
     "journal.renamed": _bad_disk,  # it is no journal any more, its folder is still there
     "sweep.leased": None,  # due rows are leased, nothing is done
+    "deliver.begun": None,  # the attempt is a row, nothing is sent
+    "deliver.answered": None,  # the peer has answered, which is not noted
     "sweep.worked": None,  # a task is done, its outcome is not written
 }
 

@@ -21,6 +21,7 @@ from adapters.errors import Malformed
 from gateway import bulk, indexing, journal, live, notes, senders, work
 from gateway.arrivals import Arrivals, Cursors, read_arrivals
 from gateway.database import DATABASE_AWAY, is_away, is_crossed
+from gateway.deliveries.queueing import wake as wake_deliveries
 from gateway.digests import Digests, LargeDigests
 from gateway.fault_points import reach
 from gateway.in_hand import EndedTheDrain, InHand
@@ -337,6 +338,7 @@ def _index_report(runtime: Runtime, session: Session, record: JournalRecord, sha
         row.state = RecordState.DUPLICATE
         return
     reports.deliver(session, report, pdf_sha256=row.sha256, now=runtime.now())
+    wake_deliveries(session, report, runtime.now())
     live.bump(session, "returns")
 
 

@@ -16,6 +16,7 @@ from sqlalchemy.orm.exc import StaleDataError
 
 from gateway import audit, live, work
 from gateway.audit import Actor, AuditEvent
+from gateway.deliveries.queueing import queue_report
 from gateway.index import Instance, Record, Series, Study
 from gateway.lab.saying import Said, say_results
 from gateway.runtime import Runtime
@@ -231,6 +232,7 @@ def sign_in(runtime: Runtime, session: Session, who: Who, task: ReadingTask, per
         now=now,
     )
     work.schedule(session, RENDER, report.id, due_at=now)
+    queue_report(session, report, now)
     detail = {"report_id": str(report.id), "version": report.version}
     _record(session, who, "report_signed", task, now, detail)
     live.bump(session, "worklist")

@@ -2,6 +2,7 @@
 
 from gateway import accounts, audit, directory, index, keys, live, text_doubts, work
 from gateway.backups import rows as backups
+from gateway.deliveries import rows as deliveries
 from gateway.ecg import rows as ecg
 from gateway.lab import rows as lab
 from worklists import (
@@ -30,6 +31,7 @@ MODULES = (
     community,
     control,
     critical,
+    deliveries,
     dictionary,
     directory,
     duty,

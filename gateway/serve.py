@@ -75,7 +75,7 @@ class Web:
         app.state.wake_sweep = self._hint.set
         app.state.prepared = self._preparation.is_done if self._preparation else (lambda: True)
         sweeps = place == 0 and not self._settings.broker_url
-        sweep = SweepThread(runtime, tasks.TASKS, self._hint) if sweeps else None
+        sweep = SweepThread(runtime, tasks.TASKS, self._hint, apart=tasks.OUTWARD) if sweeps else None
         stop = threading.Event()
 
         def begin_work() -> None:

@@ -31,7 +31,7 @@ RENEW_BEFORE = timedelta(days=30)
 
 def signer_for(runtime: Runtime, person_id: uuid.UUID) -> "Signer":
     """The person's signer; their key is made now when they have none, or when its certificate is about to end."""
-    passphrase = _passphrase(runtime)
+    passphrase = read_passphrase(runtime)
     authority = _authority(runtime, passphrase)
     known = _latest(runtime, person_id)
     if known is not None:
@@ -50,7 +50,7 @@ def signer_for(runtime: Runtime, person_id: uuid.UUID) -> "Signer":
 
 def authority_certificate(runtime: Runtime) -> bytes:
     """The root certificate (PEM) that verifies every report, without any key of ours."""
-    return _authority(runtime, _passphrase(runtime)).certificate_pem
+    return _authority(runtime, read_passphrase(runtime)).certificate_pem
 
 
 def find_authority_certificate(runtime: Runtime) -> bytes | None:
@@ -106,8 +106,8 @@ def _load(row: SigningKey, authority: LocalAuthority, passphrase: bytes) -> "Sof
     )
 
 
-def _passphrase(runtime: Runtime) -> bytes:
-    """Made at the first start, readable by the gateway's owner alone."""
+def read_passphrase(runtime: Runtime) -> bytes:
+    """What keys and secrets at rest are sealed with. Made when first needed, readable by the gateway's owner alone."""
     path: Path = runtime.settings.data_dir / "keys" / "passphrase"
     if not path.exists():
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

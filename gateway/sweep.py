@@ -9,7 +9,7 @@ import threading
 import time
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -34,6 +34,7 @@ SETS_IN_ONE_LOOK = 10  # leased ahead for workers: done well before their leases
 TOGETHER_S = 0.5  # outcomes wait for each other no longer
 INTERVAL_S = 0.5  # between two looks; a hint makes it sooner
 AWAY_S = 2.0
+APART_THREADS = 4  # of each task that waits for others
 
 
 class NotYet(Exception):
@@ -89,12 +90,17 @@ class Together:
 Task = Callable[[Runtime, Leased], None]
 
 
-def lease_due(runtime: Runtime, tasks: Mapping[str, Task], *, limit: int = BATCH) -> list[Leased]:
-    """Take rows that are due, so that nobody else does: some of any task, and a set of each that takes many."""
+def lease_due(
+    runtime: Runtime, tasks: Mapping[str, Task], *, limit: int = BATCH, but: Collection[str] = ()
+) -> list[Leased]:
+    """Take rows that are due, so that nobody else does: some of any task, and a set of each that takes many.
+
+    `but` are tasks that others see to.
+    """
     sets = [name for name, task in tasks.items() if isinstance(task, Together)]
     with runtime.sessions.begin() as session:
         now = runtime.now()
-        rows = work.due(session, now, limit=limit, but=sets)
+        rows = work.due(session, now, limit=limit, but=[*sets, *but])
         for name in sets:
             rows += work.due(session, now, limit=TOGETHER, only=name)
         leased = [_lease(row, now) for row in rows]
@@ -118,12 +124,12 @@ def run_leased(runtime: Runtime, leased: Sequence[Leased], tasks: Mapping[str, T
     _write_outcomes(runtime, _work(runtime, leased, tasks))
 
 
-def sweep_once(runtime: Runtime, tasks: Mapping[str, Task]) -> int:
+def sweep_once(runtime: Runtime, tasks: Mapping[str, Task], *, but: Collection[str] = ()) -> int:
     """Run everything that is due now, one after another; answers how many.
 
     What takes moments is written down together: thousands may be due at once, and others have much to write.
     """
-    leased = lease_due(runtime, tasks)
+    leased = lease_due(runtime, tasks, but=but)
     outcomes: dict[uuid.UUID, Outcome] = {}
     began = time.monotonic()
     for rows in _sets(leased, tasks):
@@ -132,6 +138,17 @@ def sweep_once(runtime: Runtime, tasks: Mapping[str, Task]) -> int:
             _write_outcomes(runtime, outcomes)
             outcomes, began = {}, time.monotonic()
     _write_outcomes(runtime, outcomes)
+    return len(leased)
+
+
+def sweep_one(runtime: Runtime, tasks: Mapping[str, Task], only: str) -> int:
+    """Run one row of a task that may take long, leased when it is begun; answers how many there were."""
+    with runtime.sessions.begin() as session:
+        now = runtime.now()
+        leased = [_lease(row, now) for row in work.due(session, now, limit=1, only=only)]
+    if leased:
+        reach("sweep.leased")
+        run_leased(runtime, leased, tasks)
     return len(leased)
 
 
@@ -170,15 +187,31 @@ def _work_alone(runtime: Runtime, leased: Leased, tasks: Mapping[str, Task]) -> 
 
 
 class SweepThread:
-    """The sweep of a gateway without a broker. The hint comes from any process of its tree."""
+    """The sweep of a gateway without a broker. The hint comes from any process of its tree.
 
-    def __init__(self, runtime: Runtime, tasks: Mapping[str, Task], hint: Hint | None = None):
-        self._runtime, self._tasks = runtime, tasks
+    Tasks that wait for others (`apart`) have threads of their own, so that a slow peer keeps nothing else waiting.
+    """
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        tasks: Mapping[str, Task],
+        hint: Hint | None = None,
+        *,
+        apart: Collection[str] = (),
+    ):
+        self._runtime, self._tasks, self._apart = runtime, tasks, apart
         self._stop, self._hint = threading.Event(), hint or Hint()
-        self._thread = threading.Thread(target=self._run, name="sweep", daemon=True)
+        self._threads = [threading.Thread(target=self._run, name="sweep", daemon=True)]
+        self._threads += [
+            threading.Thread(target=self._run_apart, args=(name,), name=f"sweep-{name}-{number}", daemon=True)
+            for name in apart
+            for number in range(APART_THREADS)
+        ]
 
     def start(self) -> None:
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
 
     def wake(self) -> None:
         """Something may be due: look now."""
@@ -187,21 +220,31 @@ class SweepThread:
     def stop(self) -> None:
         self._stop.set()
         self._hint.set()
-        if self._thread.ident is not None:
-            self._thread.join(timeout=10)
+        for thread in self._threads:
+            if thread.ident is not None:
+                thread.join(timeout=10)
 
     def _run(self) -> None:
+        self._keep_looking(
+            lambda: sweep_once(self._runtime, self._tasks, but=self._apart),
+            self._hint.wait,
+        )
+
+    def _run_apart(self, name: str) -> None:
+        self._keep_looking(lambda: sweep_one(self._runtime, self._tasks, name), self._stop.wait)
+
+    def _keep_looking(self, look: Callable[[], int], wait: Callable[[float], object]) -> None:
         away = False
         while not self._stop.is_set():
             try:
-                busy = sweep_once(self._runtime, self._tasks) > 0
+                busy = look() > 0
                 away = False
             except SQLAlchemyError as error:
                 if not away:
                     log.error("sweep_failed", error=type(error).__name__)
                 busy, away = False, True
             if not busy:
-                self._hint.wait(AWAY_S if away else INTERVAL_S)
+                wait(AWAY_S if away else INTERVAL_S)
 
 
 def _lease(row: Work, now: datetime) -> Leased:

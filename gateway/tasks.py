@@ -20,6 +20,7 @@ from gateway import (
     text_doubts,
     work,
 )
+from gateway.deliveries.queueing import DELIVER
 from gateway.ecg.rows import DESCRIBE
 from gateway.index import DrainMark, Instance, Record, Series, Study
 from gateway.runtime import Runtime
@@ -191,10 +192,18 @@ def describe_ecg(runtime: Runtime, leased: Leased) -> None:
     describe_recording(runtime, leased)
 
 
+def deliver_reports(runtime: Runtime, leased: Leased) -> None:
+    """Send what is due at an endpoint."""
+    from gateway.deliveries import sending  # noqa: PLC0415 (only this needs all the wires)
+
+    sending.deliver_reports(runtime, leased)
+
+
 TASKS: dict[str, Task] = {
     indexing.SETTLE: Together(settle_examinations),
     DESCRIBE: describe_ecg,
     RENDER: render_report,
+    DELIVER: deliver_reports,
     "seal_audit": seal_audit,
     "release_expired_claims": release_expired_claims,
     "route_waiting": route_waiting,
@@ -207,6 +216,8 @@ TASKS: dict[str, Task] = {
     text_doubts.FOLLOW_DEVICE: rereading.follow_device,
     text_doubts.READ_AS_DEVICE: rereading.read_as_device,
 }
+# Each may wait for a peer for as long as a lease lasts: what else is due does not wait behind them.
+OUTWARD = (DELIVER,)
 STANDING = (
     "seal_audit", "release_expired_claims", "route_waiting", "match_patients", "index_names", "watch_chest_pain",
     assigning.ASSIGN,

@@ -9,6 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from gateway import audit, live
+from gateway.deliveries.queueing import queue_report
 from gateway.index import Record, RecordState
 from gateway.reading import Who, get_person, in_one, note_opening
 from gateway.runtime import Runtime
@@ -194,7 +195,8 @@ def _set_village(
         raise Invalid("village_id", "unknown")
     examination.village_id = village_id
     session.flush()
-    reports.address_anew(session, examination, now)
+    for report in reports.address_anew(session, examination, now):
+        queue_report(session, report, now)
     live.bump(session, "returns")
     _record(session, who, "village_changed", examination, now, {"village_id": str(village_id)})
 

@@ -208,15 +208,18 @@ def deliver(session: Session, report: Report, *, pdf_sha256: str, now: datetime)
         row.deliver(now)
 
 
-def address_anew(session: Session, examination: Examination, now: datetime) -> None:
-    """The examination has another recipient: the report that stands goes there too, at once when it is kept."""
-    standing = select(Report).where(
-        Report.examination_id == examination.id, Report.state == ReportState.SIGNED
-    )
-    for report in session.scalars(standing).all():
+def address_anew(session: Session, examination: Examination, now: datetime) -> Sequence[Report]:
+    """The examination has another recipient: the report that stands goes there too, at once when it is kept.
+
+    Answers those that stand.
+    """
+    query = select(Report).where(Report.examination_id == examination.id, Report.state == ReportState.SIGNED)
+    standing = session.scalars(query).all()
+    for report in standing:
         for row in _address(session, report, examination):
             if report.pdf_sha256 is not None:
                 row.deliver(now)
+    return standing
 
 
 def find_renamed(session: Session, reports: Sequence[Report]) -> set[uuid.UUID]:

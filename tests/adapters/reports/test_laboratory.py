@@ -11,7 +11,8 @@ from hl7apy.parser import parse_message
 
 from adapters.hl7.reading import read_message
 from adapters.reports.document import RecognitionMark, ReportDocument
-from adapters.reports.hl7_lab import Bearer, write_oru
+from adapters.reports.hl7_lab import write_lab_oru
+from adapters.reports.hl7_parts import Bearer
 from adapters.reports.laboratory import LabGroup, LabLine, LabTable, Pending
 from tests.adapters.reports.conftest import REPORT
 from tests.adapters.reports.pdftools import pages_of, squeezed, text_of, xmp_of
@@ -152,12 +153,12 @@ def test_an_english_report_names_everything_in_english(printed: Printed) -> None
 
 
 def segments(document: ReportDocument, name: str) -> list[list[str]]:
-    text = write_oru(document, BEARER).decode()
+    text = write_lab_oru(document, BEARER).decode()
     return [one.split("|") for one in text.rstrip("\r").split("\r") if one.startswith(name)]
 
 
 def test_the_message_is_valid_by_the_standard() -> None:
-    text = write_oru(LAB, BEARER).decode()
+    text = write_lab_oru(LAB, BEARER).decode()
 
     message = parse_message(text, validation_level=VALIDATION_LEVEL.STRICT, find_groups=True)
     assert message.validate()
@@ -192,7 +193,7 @@ def test_every_result_is_an_observation_with_its_flag_and_code() -> None:
 
 
 def test_marks_and_remarks_are_notes_behind_their_result() -> None:
-    text = write_oru(LAB, BEARER).decode()
+    text = write_lab_oru(LAB, BEARER).decode()
 
     assert "NTE|1|L|【全国HR】|HR^互认标识^99GW\rNTE|2|L|镜检：可见幼稚细胞|RE^Remark^99GW\r" in text
     assert "NTE|1|L|修正：原报告为 141 g/L|" in text
@@ -213,7 +214,7 @@ def test_the_patient_and_the_specimen_are_named() -> None:
 
 
 def test_our_own_reader_finds_in_it_what_was_written() -> None:
-    said = read_message(write_oru(LAB, BEARER))
+    said = read_message(write_lab_oru(LAB, BEARER))
 
     results = [one for specimen in said.specimens for one in specimen.results]
     assert [(one.value, one.unit) for one in results][:3] == [
@@ -224,4 +225,4 @@ def test_our_own_reader_finds_in_it_what_was_written() -> None:
 
 def test_a_report_of_images_is_no_such_message() -> None:
     with pytest.raises(ValueError, match="laboratory"):
-        write_oru(REPORT, BEARER)
+        write_lab_oru(REPORT, BEARER)

@@ -1,0 +1,98 @@
+"""What of a report goes out: as it was signed, whichever way it goes and however often."""
+
+import uuid
+from dataclasses import dataclass, replace
+from datetime import date
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from adapters.errors import Unavailable
+from adapters.reports.document import ReportDocument
+from adapters.reports.hl7_parts import Bearer
+from gateway.deliveries.rows import Delivery, DeliveryEvent
+from gateway.originals import original_of, read_original
+from gateway.rendering import report_document
+from gateway.runtime import Runtime
+from gateway.township import find_document
+from worklists.reports import Report
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outgoing:
+    """One report on its way to one endpoint. Numbers: of this version, of the first, of the one before."""
+
+    delivery_id: uuid.UUID
+    report_id: uuid.UUID
+    examination_id: uuid.UUID
+    event: DeliveryEvent
+    document: ReportDocument
+    bearer: Bearer
+    pdf: bytes
+    first_number: str
+    previous: tuple[uuid.UUID, str] | None
+    study_instance_uid: str | None
+
+    @property
+    def is_void(self) -> bool:
+        return self.event is DeliveryEvent.VOID
+
+    def private_words(self) -> list[str]:
+        """What of a peer's answer must not be shown: IT sees deliveries without patients."""
+        bearer = self.bearer
+        names = [bearer.name, *bearer.name.replace("=", "^").split("^"), self.document.patient.name]
+        born = bearer.birth_date
+        dates = [born.isoformat(), f"{born:%Y%m%d}"] if born else []
+        return sorted(
+            {word for word in (*names, bearer.patient_id, *dates) if len(word) > 1}, key=len, reverse=True
+        )
+
+
+def bearer_of(report: Report) -> Bearer:
+    """The patient as the report names them."""
+    patient = report.patient
+    return Bearer(
+        patient_id=patient["patient_id"],
+        name=patient["name"],
+        sex=patient["sex"],
+        birth_date=date.fromisoformat(patient["birth_date"]) if patient.get("birth_date") else None,
+    )
+
+
+def first_number_of(session: Session, report: Report) -> str:
+    """The number of the first version: the same for all of them."""
+    return session.scalars(
+        select(Report.number)
+        .where(Report.examination_id == report.examination_id)
+        .order_by(Report.version)
+        .limit(1)
+    ).one()
+
+
+def read_outgoing(runtime: Runtime, delivery_id: uuid.UUID) -> Outgoing:
+    """The report of a delivery with its signed document. Raises Unavailable while that cannot be read."""
+    with runtime.reading() as session:
+        delivery = session.get_one(Delivery, delivery_id)
+        report = delivery.report
+        record = find_document(session, report)
+        if record is None:
+            raise Unavailable("the signed document of a report is not kept")
+        original = original_of(record)
+        previous = session.scalars(
+            select(Report)
+            .where(Report.examination_id == report.examination_id, Report.version < report.version)
+            .order_by(Report.version.desc())
+        ).first()
+        outgoing = Outgoing(
+            delivery_id=delivery.id,
+            report_id=report.id,
+            examination_id=report.examination_id,
+            event=delivery.event,
+            document=report_document(session, report, base_url=runtime.settings.base_url),
+            bearer=bearer_of(report),
+            pdf=b"",
+            first_number=first_number_of(session, report),
+            previous=(previous.id, previous.number) if previous else None,
+            study_instance_uid=report.examination.study_instance_uid,
+        )
+    return replace(outgoing, pdf=read_original(runtime, original))
