@@ -316,6 +316,7 @@ _CAUSED = ("database_away", "store_away", "broker_away")  # {where} is a cause
 
 # what is wrong with one field
 REASONS: Mapping[str, tuple[str, str]] = {
+    "too_short": ("太短：至少 16 个字符。", "Too short: 16 characters at least."),
     "card_checksum": (
         "身份证号不正确：应为 18 位，且校验位相符。",
         "It is no identity card number: 18 places whose check digit is right.",

@@ -1,0 +1,158 @@
+"""Endpoints: entered by an administrator, tried by IT. Secrets are sealed and never shown again."""
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from adapters.errors import Malformed, PeerBusy, PeerRejected, PeerUnreachable
+from gateway import audit, live
+from gateway.audit import Actor
+from gateway.deliveries.queueing import wake_endpoints
+from gateway.deliveries.rows import Endpoint, EndpointWire
+from gateway.deliveries.wires import WIRES, Secret, read_settings, setting_errors
+from gateway.directory import FieldErrors
+from gateway.runtime import Runtime
+from gateway.sealing import seal, unseal
+from worklists.base import new_id
+from worklists.directory import Institution, Kind
+from worklists.errors import NotFound
+
+SHORTEST_SECRET = 16  # of a webhook: characters
+LOOKED_AT = ("name", "settings", "kinds", "enabled")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tried:
+    """How an endpoint answered when it was tried."""
+
+    reached: bool
+    answer: str
+
+
+def list_endpoints(session: Session) -> Sequence[Endpoint]:
+    """All there are, by institution and name."""
+    query = select(Endpoint).join(Institution).order_by(Institution.code, Endpoint.name, Endpoint.id)
+    return session.scalars(query).unique().all()
+
+
+def get_endpoint(session: Session, endpoint_id: uuid.UUID) -> Endpoint:
+    """Raises NotFound."""
+    row = session.get(Endpoint, endpoint_id)
+    if row is None:
+        raise NotFound("endpoint")
+    return row
+
+
+def add_endpoint(
+    runtime: Runtime,
+    actor: Actor,
+    *,
+    institution_id: uuid.UUID,
+    name: str,
+    wire: EndpointWire,
+    settings: Mapping[str, Any],
+    secret: str | None,
+    kinds: Sequence[Kind],
+    enabled: bool,
+) -> uuid.UUID:
+    """A new one; it gets what is signed from now on. Raises FieldErrors."""
+    endpoint_id, now = new_id(), runtime.now()
+    checked = _check(wire, settings)
+    _check_secret(wire, secret, known=False)
+    sealed = seal(runtime, secret, whose=str(endpoint_id)) if secret else None
+    with runtime.sessions.begin() as session:
+        if session.get(Institution, institution_id) is None:
+            raise FieldErrors({"institution_id": "unknown"})
+        row = Endpoint(
+            id=endpoint_id,
+            institution_id=institution_id,
+            name=name,
+            wire=wire,
+            settings=checked,
+            secret=sealed,
+            kinds=[kind.value for kind in kinds],
+            enabled=enabled,
+            made_at=now,
+        )
+        session.add(row)
+        session.flush()
+        detail = {"endpoint_id": str(row.id), "institution_id": str(institution_id), "wire": wire.value}
+        audit.record(
+            session, "endpoint_added", actor=actor, now=now, detail={**detail, "after": _as_json(row)}
+        )
+        live.bump(session, "system")
+    return endpoint_id
+
+
+def change_endpoint(
+    runtime: Runtime, actor: Actor, endpoint_id: uuid.UUID, changes: Mapping[str, Any]
+) -> None:
+    """What is named in `changes` is set; a `secret` replaces the one before. Raises NotFound, FieldErrors.
+
+    What waited for it is tried at once: that is why somebody changes it.
+    """
+    now = runtime.now()
+    secret = changes.get("secret")
+    sealed = seal(runtime, secret, whose=str(endpoint_id)) if secret else None
+    with runtime.sessions.begin() as session:
+        row = session.get(Endpoint, endpoint_id, with_for_update={"of": Endpoint})
+        if row is None:
+            raise NotFound("endpoint")
+        before = _as_json(row)
+        if "settings" in changes:
+            row.settings = _check(row.wire, changes["settings"])
+        if sealed is not None:
+            _check_secret(row.wire, secret, known=True)
+            row.secret = sealed
+        if "kinds" in changes:
+            row.kinds = [Kind(kind).value for kind in changes["kinds"]]
+        row.name = changes.get("name", row.name)
+        row.enabled = changes.get("enabled", row.enabled)
+        row.answered()
+        after = _as_json(row)
+        detail = {"endpoint_id": str(row.id), "before": before, "after": after, "secret": sealed is not None}
+        audit.record(session, "endpoint_changed", actor=actor, now=now, detail=detail)
+        wake_endpoints(session, [row.id], now)
+        live.bump(session, "system")
+
+
+def try_endpoint(runtime: Runtime, actor: Actor, endpoint_id: uuid.UUID) -> Tried:
+    """Is it there, and does it take us: without any patient's data. Raises NotFound."""
+    with runtime.reading() as session:
+        row = get_endpoint(session, endpoint_id)
+        wire, settings, sealed = row.wire, row.settings, row.secret
+    secret = unseal(runtime, sealed, whose=str(endpoint_id)) if sealed else ""
+    try:
+        tried = Tried(reached=True, answer=WIRES[wire].probe(read_settings(wire, settings), secret))
+    except (PeerRejected, PeerBusy, PeerUnreachable, Malformed) as error:
+        tried = Tried(reached=False, answer=str(error))
+    with runtime.sessions.begin() as session:
+        detail = {"endpoint_id": str(endpoint_id), "reached": tried.reached, "answer": tried.answer[:200]}
+        audit.record(session, "endpoint_tested", actor=actor, now=runtime.now(), detail=detail)
+    return tried
+
+
+def _check(wire: EndpointWire, settings: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        return read_settings(wire, settings).model_dump(mode="json")
+    except ValidationError as error:
+        raise FieldErrors(setting_errors(error)) from error
+
+
+def _check_secret(wire: EndpointWire, secret: str | None, *, known: bool) -> None:
+    wants = WIRES[wire].wants_secret
+    if wants is Secret.NONE and secret:
+        raise FieldErrors({"secret": "unusable"})
+    if wants is Secret.REQUIRED and not secret and not known:
+        raise FieldErrors({"secret": "required"})
+    if wants is Secret.REQUIRED and secret and len(secret) < SHORTEST_SECRET:
+        raise FieldErrors({"secret": "too_short"})
+
+
+def _as_json(row: Endpoint) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in LOOKED_AT}
