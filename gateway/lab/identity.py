@@ -1,5 +1,8 @@
 """Whom a message of a laboratory wire speaks of, in the worklists' words, and whether that is the specimen's patient."""
 
+from sqlalchemy import select
+from sqlalchemy.orm import object_session
+
 from adapters.lab.said import StatedPatient
 from worklists.cards import read_card
 from worklists.patients import Patient, PatientIdentity, contradictions
@@ -19,10 +22,32 @@ def identity_of(stated: StatedPatient) -> PatientIdentity:
 
 
 def contradictions_of(patient: Patient, stated: StatedPatient | None, barcode: str) -> list[str]:
-    """Which fields cannot both be true. An analyser that repeats the barcode where a number belongs says nothing."""
+    """Which fields cannot both be true. An analyser that repeats the barcode where a number belongs says nothing.
+
+    What fits another row of the institution that was found to be the same person fits.
+    """
     if stated is None:
         return []
     said = identity_of(stated)
+    found = _differences(patient, said, barcode)
+    if found and any(not _differences(one, said, barcode) for one in _others_of(patient)):
+        return []
+    return found
+
+
+def _others_of(patient: Patient) -> list[Patient]:
+    session = object_session(patient)
+    if session is None:
+        return []
+    query = select(Patient).where(
+        Patient.master_id == patient.master_id,
+        Patient.institution_id == patient.institution_id,
+        Patient.id != patient.id,
+    )
+    return list(session.scalars(query))
+
+
+def _differences(patient: Patient, said: PatientIdentity, barcode: str) -> list[str]:
     found = list(contradictions(patient.identity, said))
     numbers = {patient.patient_id, patient.national_id, barcode, ""}
     same_card = said.national_id is not None and said.national_id == patient.national_id

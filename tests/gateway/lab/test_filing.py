@@ -384,6 +384,21 @@ def test_a_barcode_of_the_county_and_of_a_member_that_sent_its_own_is_nobody_s(
     assert reasons(runtime) == [LabHeldReason.AMBIGUOUS_BARCODE]
 
 
+@pytest.mark.parametrize("merged", [True, False])
+def test_a_number_that_was_merged_into_the_patient_s_is_the_patient_s(
+    runtime: Runtime, bench: Bench, merged: bool
+) -> None:
+    with runtime.sessions.begin() as session:
+        known = session.scalars(select(LabSpecimen)).one().patient
+        other = register(session, bench[0], "B002", patient_id="P777").patient
+        if merged:
+            other.master_id = known.master_id
+    file(runtime, bench[1].bench, message(specimen("B001", CBC[0], patient=patient(patient_id="P777"))))
+
+    assert len(results(runtime)) == merged
+    assert reasons(runtime) == ([] if merged else [LabHeldReason.PATIENT_MISMATCH])
+
+
 def test_another_identity_card_is_another_patient(runtime: Runtime, bench: Bench) -> None:
     cards = ("440524197903040014", "440524197903040030")  # both of a man of that day
     with runtime.sessions.begin() as session:
