@@ -21,7 +21,7 @@ from sqlalchemy import ColumnElement, and_, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from adapters.errors import Unavailable
-from gateway import bulk, duplicates, journal
+from gateway import duplicates, journal
 from gateway.database import is_away
 from gateway.fault_points import reach
 from gateway.index import DrainMark, Instance, Pack, Record, RecordState, SegmentCursor
@@ -31,6 +31,7 @@ from gateway.objects import StoreFailed
 from gateway.packing import CLOCK_SKEW, QUIET, SMALL_BYTES, Waiting, plan_packs
 from gateway.packs import PackStream, journal_member, pack_folder, pack_key
 from gateway.runtime import Runtime
+from worklists import bulk
 from worklists.base import new_id
 
 log = structlog.get_logger()

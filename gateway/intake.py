@@ -18,7 +18,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from adapters.errors import Malformed
-from gateway import bulk, indexing, journal, live, notes, senders, work
+from gateway import indexing, journal, live, notes, senders, work
 from gateway.arrivals import Arrivals, Cursors, read_arrivals
 from gateway.database import DATABASE_AWAY, is_away, is_crossed
 from gateway.deliveries.queueing import wake as wake_deliveries
@@ -32,7 +32,7 @@ from gateway.lab.bodies import LAB_KINDS
 from gateway.lab.messages import index_messages
 from gateway.records import ReadRecord, damaged_record, new_record, quarantined_record, read_record
 from gateway.runtime import Runtime
-from worklists import reports
+from worklists import bulk, reports
 from worklists.reports import Report
 
 __all__ = ["DATABASE_AWAY", "Drain", "index_records", "indexed_to", "known_sequences", "read_record"]

@@ -6,19 +6,18 @@ Studies are rows of the session. Records and instances are many: they are plain 
 import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session, joinedload
 
 from adapters.dicom.header import InstanceHeader
-from gateway import bulk, duplicates
+from gateway import duplicates
 from gateway.index import Held, Instance, Record, RecordState, Series, Study
-from worklists import examinations, patients
+from worklists import bulk, examinations, patients
 from worklists.cards import find_card_number
 from worklists.examinations import Examination
 from worklists.patients import Patient, PatientIdentity
@@ -198,8 +197,8 @@ class Known:
         """Write what the batch adds; what they point to goes first."""
         self.session.flush()
         waiting, self.unwritten = self.unwritten, Unwritten()
-        bulk.insert_rows(self.session, Record, [_as_row(record) for record in waiting.records])
-        bulk.insert_rows(self.session, Instance, [_as_row(instance) for instance in waiting.instances])
+        bulk.insert_values(self.session, Record, waiting.records)
+        bulk.insert_values(self.session, Instance, waiting.instances)
         bulk.insert_rows(self.session, Held, waiting.held)
         for rotten, sound in waiting.instead:
             duplicates.stand_for(self.session, rotten, sound)
@@ -213,12 +212,3 @@ class Known:
 def _turns(study_uids: Iterable[str], patient_keys: Iterable[tuple[object, str]]) -> Iterable[str]:
     yield from (f"study {uid}" for uid in study_uids)
     yield from (f"patient {institution} {number}" for institution, number in patient_keys)
-
-
-_NAMES = {kind: tuple(one.name for one in fields(kind)) for kind in (NewRecord, NewInstance)}
-_VALUES = {kind: attrgetter(*names) for kind, names in _NAMES.items()}
-
-
-def _as_row(value: NewRecord | NewInstance) -> dict[str, Any]:
-    kind = type(value)
-    return dict(zip(_NAMES[kind], _VALUES[kind](value), strict=True))

@@ -2,8 +2,8 @@
 
 from sqlalchemy import select
 
-from gateway import bulk
 from gateway.runtime import Runtime
+from worklists import bulk
 from worklists.name_words import PatientWord, ends_of
 from worklists.patients import Patient
 

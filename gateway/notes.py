@@ -8,13 +8,14 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from gateway import audit, bulk, indexing, live
+from gateway import audit, indexing, live
 from gateway.index import Refusal
 from gateway.journal import JournalRecord
 from gateway.known import Incoming
 from gateway.records import ReadRecord, read_time, read_uuid
 from gateway.runtime import Runtime
 from gateway.senders import Devices
+from worklists import bulk
 from worklists.directory import Person
 from worklists.examinations import Association, Examination, ExaminationAssociation
 

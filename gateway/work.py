@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Index, UniqueConstraint, or_, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from gateway import bulk
+from worklists import bulk
 from worklists.base import Base, new_id
 
 LEASE = timedelta(minutes=2)

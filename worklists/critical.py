@@ -1,7 +1,8 @@
 """Critical values (危急值): an event opens the moment something critical is found, before any signature."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -36,34 +37,42 @@ class CriticalEvent(Base):
     examination: Mapped[Examination] = relationship()
 
 
-def open_event(
-    session: Session,
-    examination: Examination,
-    *,
-    kind: Kind,
-    source_id: uuid.UUID,
-    found: dict[str, Any],
-    now: datetime,
-) -> CriticalEvent:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """Something critical, as it was found."""
+
+    examination_id: uuid.UUID
+    kind: Kind
+    source_id: uuid.UUID
+    found: dict[str, Any]
+
+
+def open_events(session: Session, findings: Sequence[Finding], *, now: datetime) -> None:
     """What was found in one source is one event, however often it is looked at."""
-    known = session.scalars(select(CriticalEvent).where(CriticalEvent.source_id == source_id)).one_or_none()
-    if known is not None:
-        return known
-    event = CriticalEvent(
-        id=new_id(),
-        examination_id=examination.id,
-        kind=kind,
-        source_id=source_id,
-        found=found,
-        state=CriticalState.FOUND,
-        found_at=now,
-    )
-    session.add(event)
+    if not findings:
+        return
+    sources = {one.source_id for one in findings}
+    known = set(session.scalars(select(CriticalEvent.source_id).where(CriticalEvent.source_id.in_(sources))))
+    for one in findings:
+        if one.source_id not in known:
+            known.add(one.source_id)
+            session.add(
+                CriticalEvent(
+                    id=new_id(),
+                    examination_id=one.examination_id,
+                    kind=one.kind,
+                    source_id=one.source_id,
+                    found=one.found,
+                    state=CriticalState.FOUND,
+                    found_at=now,
+                )
+            )
     session.flush()
-    return event
 
 
-def withdraw(session: Session, source_ids: Sequence[uuid.UUID]) -> None:
+def withdraw(session: Session, source_ids: Collection[uuid.UUID]) -> None:
     """What these said was wrong, or was nobody's."""
+    if not source_ids:
+        return
     for event in session.scalars(select(CriticalEvent).where(CriticalEvent.source_id.in_(source_ids))):
         event.state = CriticalState.WITHDRAWN

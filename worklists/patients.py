@@ -172,8 +172,10 @@ def same_issuer(one: str, other: str) -> bool:
 
 
 def create(session: Session, institution_id: uuid.UUID, identity: PatientIdentity) -> Patient:
+    own_id = new_id()
     patient = Patient(
-        id=new_id(),
+        id=own_id,
+        master_id=own_id,
         institution_id=institution_id,
         patient_id=identity.patient_id,
         name=identity.name,

@@ -118,9 +118,15 @@ def assign_waiting(session: Session, now: datetime) -> int:
 
 def set_priority(session: Session, examination: Examination, priority: Priority) -> None:
     """The township says how urgent it is; open work moves and its clock is set anew."""
-    examination.priority = priority
+    set_priorities(session, [examination], priority)
+
+
+def set_priorities(session: Session, examinations: Sequence[Examination], priority: Priority) -> None:
+    """The same for many."""
+    for examination in examinations:
+        examination.priority = priority
     books = Books.load(session)
-    for task in session.scalars(tasks_of(examination.id)):
+    for task in session.scalars(tasks_of(*(one.id for one in examinations))):
         if task.state in (*OPEN_STATES, TaskState.SENT_BACK):
             task.set_priority(priority)
         if task.state in OPEN_STATES and task.purpose is Purpose.READ:

@@ -85,7 +85,9 @@ class Segment:
     def plain(self, raw: str) -> str:
         """Text with its escapes resolved; a value of two quotation marks is an empty one (§2.5.3)."""
         raw = raw.strip(_BLANKS)
-        return "" if raw == '""' else unescape(raw, self._delimiters, self._codec)
+        if raw == '""':
+            return ""
+        return unescape(raw, self._delimiters, self._codec) if self._delimiters.escape in raw else raw
 
 
 def split_segments(text: str, header: Header, codec: str = "utf-8") -> tuple[list[Segment], list[str]]:

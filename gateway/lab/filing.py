@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from adapters.lab.said import Control, Message, MessageKind, Specimen, StatedPatient, StatedResult
 from gateway import indexing, work
 from gateway.lab import orders
-from gateway.lab.identity import contradictions_of, identity_of
-from gateway.lab.mapping import Profile, read_profile, shown_test
+from gateway.lab.bench import Bench
+from gateway.lab.identity import contradictions_of
+from gateway.lab.mapping import Profile, shown_test
 from gateway.lab.meaning import Meaning, find_meaning
 from gateway.lab.rows import LabHeld, LabHeldReason, LabMessage, MessageState
 from gateway.runtime import Runtime
@@ -30,20 +30,16 @@ from worklists.laboratory.dictionary import LabItem
 from worklists.laboratory.examining import make_examination, note_results, route_results
 from worklists.laboratory.holding_back import settle
 from worklists.laboratory.interpretation import Bearer, Interpreted
-from worklists.laboratory.profiles import AnalyserProfile
 from worklists.laboratory.recording import (
     STATUSES,
     NewResult,
     NotRecorded,
     Sheet,
-    withdrawn,
 )
-from worklists.laboratory.releasing import Releaser
-from worklists.laboratory.results import LabAttachment, LabResult, ResultStatus
+from worklists.laboratory.results import LabAttachment, ResultStatus
 from worklists.laboratory.specimens import (
     LabSpecimen,
     SpecimenState,
-    find_by_barcodes,
     for_bench,
     make_from_analyser,
 )
@@ -61,93 +57,16 @@ _REFUSED = {
 }
 
 
-@dataclass(slots=True, kw_only=True)
-class Bench:
-    """What filing needs of the database, asked once for many messages."""
-
-    session: Session
-    now: datetime
-    releaser: Releaser = field(init=False)
-    gained: dict[Examination, int] = field(default_factory=dict)  # how many results each was given
-    _items: dict[str, LabItem] | None = None
-    _specimens: dict[str, list[LabSpecimen]] = field(default_factory=dict)
-    _results: dict[uuid.UUID, list[LabResult]] = field(default_factory=dict)  # of an examination
-    _held: dict[uuid.UUID, list[LabHeld]] = field(default_factory=dict)  # of a message
-    _profiles: dict[str, Profile | None] = field(default_factory=dict)
-    _devices: dict[uuid.UUID, Device] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.releaser = Releaser(session=self.session, now=self.now)
-
-    def look_around(self, messages: Sequence[tuple[LabMessage, Message]]) -> None:
-        """Ask for all that a batch speaks of at once: its specimens, their results, and what was held of it before."""
-        ids = [row.id for row, _ in messages]
-        self._held = {one: [] for one in ids}
-        for held in self.session.scalars(select(LabHeld).where(LabHeld.message_id.in_(ids))):
-            self._held[held.message_id].append(held)
-        devices = {row.device_id for row, _ in messages if row.device_id is not None}
-        benches = {one.id: one for one in self.session.scalars(select(Device).where(Device.id.in_(devices)))}
-        barcodes = set()
-        for row, said in messages:
-            device = benches.get(row.device_id) if row.device_id else None
-            profile = self.profile(device) if device is not None else None
-            if profile is not None and said.kind is MessageKind.RESULTS:
-                barcodes |= {profile.barcode_of(one) for one in said.specimens}
-        self._specimens = find_by_barcodes(self.session, barcodes - {""})
-        known = [one for alike in self._specimens.values() for one in alike]
-        examinations = {one.examination_id for one in known if one.examination_id is not None}
-        self._results = {one: [] for one in examinations}
-        for result in self.session.scalars(
-            select(LabResult).where(LabResult.examination_id.in_(examinations))
-        ):
-            self._results[result.examination_id].append(result)
-        self.releaser.look_back({one.patient.master_id for one in known})
-        self._devices = benches  # the session alone would let go of them
-
-    def specimens(self, barcode: str) -> list[LabSpecimen]:
-        if barcode not in self._specimens:
-            self._specimens |= find_by_barcodes(self.session, [barcode])
-        return self._specimens[barcode]
-
-    def forget_specimens(self) -> None:
-        """Some were made or changed: they are asked for anew."""
-        self._specimens = {}
-
-    def results(self, examination: Examination, *, is_new: bool) -> list[LabResult]:
-        """The very list that a sheet adds to, so that the next message finds what this one brought."""
-        if examination.id not in self._results:
-            query = select(LabResult).where(LabResult.examination_id == examination.id)
-            self._results[examination.id] = [] if is_new else list(self.session.scalars(query))
-        return self._results[examination.id]
-
-    def held(self, row: LabMessage) -> list[LabHeld]:
-        return self._held.get(row.id, [])
-
-    def item(self, code: str) -> LabItem | None:
-        if self._items is None:
-            self._items = {
-                one.code: one for one in self.session.scalars(select(LabItem).where(LabItem.enabled))
-            }
-        return self._items.get(code)
-
-    def profile(self, device: Device) -> Profile | None:
-        code = device.profile_code
-        if code is None:
-            return None
-        if code not in self._profiles:
-            row = self.session.get(AnalyserProfile, code)
-            self._profiles[code] = read_profile(row) if row is not None and row.enabled else None
-        return self._profiles[code]
-
-
 def file_messages(runtime: Runtime, session: Session, messages: Iterable[tuple[LabMessage, Message]]) -> None:
     """File each in its order, and route what they touched together. Raises nothing of what a message may say."""
     batch = list(messages)
     bench = Bench(session=session, now=runtime.now())
-    bench.look_around(batch)
+    with session.no_autoflush:
+        bench.look_around(batch)
     touched: set[uuid.UUID] = set()
     for row, said in batch:
         touched |= _Filing(bench=bench, row=row, said=said).file()
+    bench.write()
     route_results(session, bench.gained, now=bench.now)
     if touched:
         at = bench.now + timedelta(seconds=runtime.settings.quiet_period_s)
@@ -190,7 +109,7 @@ class _Filing:
         if self.said.kind in {MessageKind.OTHER, MessageKind.QUERY}:
             self.row.state = MessageState.OTHER
             return set()
-        device = self.bench.session.get(Device, self.row.device_id) if self.row.device_id else None
+        device = self.bench.device(self.row)
         if device is None:
             self._hold(LabHeldReason.UNKNOWN_DEVICE)
         elif self.said.kind is MessageKind.ORDERS:
@@ -218,9 +137,7 @@ class _Filing:
             if control is not None:
                 self._take_control(device, profile, number, specimen, control)
             else:
-                with (
-                    self.bench.session.no_autoflush
-                ):  # what a query could miss is at hand: the batch is written at once
+                with self.bench.session.no_autoflush:  # what a query could miss is at hand
                     self._take_specimen(device, profile, number, specimen)
         return None
 
@@ -249,6 +166,7 @@ class _Filing:
                 position=result.position,
             )
             if row.verdict is Verdict.OUT_OF_CONTROL:
+                self.bench.write()
                 settle(self.bench.session, device.id, item.code, releaser=self.bench.releaser)
             self.row.filed += 1
             self.row.controls += 1
@@ -273,9 +191,8 @@ class _Filing:
         found = find_specimen(device, barcode, patient, self.bench.specimens(barcode) if barcode else ())
         if found is not None or patient is None:
             return found or LabHeldReason.UNKNOWN_BARCODE
-        made = make_from_analyser(
-            self.bench.session, device.institution_id, barcode, identity_of(patient), now=self.bench.now
-        )
+        whose = self.bench.patient(device.institution_id, patient)
+        made = make_from_analyser(self.bench.session, barcode, whose, now=self.bench.now)
         self.bench.specimens(barcode).append(made)
         return made
 
@@ -291,12 +208,7 @@ class _Filing:
         is_new = known.examination_id is None
         examination = make_examination(session, known, now=now)
         self.bench.gained.setdefault(examination, 0)
-        patient = known.patient
-        sheet = Sheet(
-            examination_id=examination.id,
-            patient_id=patient.id,
-            results=self.bench.results(examination, is_new=is_new),
-        )
+        patient, sheet = known.patient, self.bench.sheet(examination, known, is_new=is_new)
         on = local_date(known.collected_at or self.row.received_at)
         bearer = Bearer.of(patient.sex, patient.birth_date, on)
         remarks = profile.specimen_flags(specimen)
@@ -305,11 +217,11 @@ class _Filing:
         self._keep_attachments(specimen, examination)
         if not sheet.added:
             return
-        session.add_all(sheet.added)
+        self.bench.add(sheet)
         tested_at = min(one.observed_at for one in sheet.added)
         known.note_tested(device.name or device.ae_title, tested_at, self.row.received_at)
         close_reruns(session, examination.id, sheet.added, now)
-        self.bench.releaser.release(examination, sheet.results, sheet.added)
+        self.bench.releaser.release(examination, sheet)
         note_results(examination, known, sheet.results, sheet.added, now=now)
         self.bench.gained[examination] += len(sheet.added)
         self.touched.add(examination.id)
@@ -330,6 +242,7 @@ class _Filing:
             return None
         item, interpreted = taken
         new = NewResult(
+            item=item,
             item_code=item.code,
             status=STATUSES[result.status.upper()],
             interpreted=interpreted,
@@ -348,12 +261,10 @@ class _Filing:
         )
         current = sheet.current(item.code)
         if current is not None and new.status in {ResultStatus.DELETED, ResultStatus.CANCELLED}:
-            new = withdrawn(new, current)
+            new.withdraw(current.unit)
         outcome = sheet.record(new)
         if isinstance(outcome, NotRecorded) and outcome in _REFUSED:
             return self._hold_result(_REFUSED[outcome], number, result, sheet.examination_id)
-        if isinstance(outcome, LabResult):
-            outcome.item = item
         self.row.filed += 1
         return None
 
@@ -376,18 +287,10 @@ class _Filing:
         return None
 
     def _keep_attachments(self, specimen: Specimen, examination: Examination) -> None:
-        if not specimen.attachments:
-            return
-        self.bench.session.flush()  # the examination goes before what only names its id
-        known = set(
-            self.bench.session.scalars(
-                select(LabAttachment.position).where(LabAttachment.message_id == self.row.id)
-            )
-        )
         for one in specimen.attachments:
             self.row.filed += 1
-            if one.position not in known:
-                self.bench.session.add(
+            if not self.bench.is_attached(self.row, one.position):
+                self.bench.add(
                     LabAttachment(
                         id=new_id(),
                         examination_id=examination.id,
@@ -444,8 +347,6 @@ class _Filing:
     ) -> None:
         if (reason, number, position) in self.aside:
             return
-        if examination_id is not None:
-            self.bench.session.flush()  # it goes first: no relationship tells the session so
         held = LabHeld(
             id=new_id(),
             message_id=self.row.id,
@@ -460,7 +361,7 @@ class _Filing:
             held_at=self.bench.now,
         )
         self.held.append(held)
-        self.bench.session.add(held)
+        self.bench.add(held)
 
     def _forget_held(self) -> None:
         """What was held of it is resolved by filing it anew, or held again."""
@@ -483,6 +384,3 @@ def reported(result: StatedResult) -> dict[str, Any]:
         "status": result.status,
         "sub_id": result.sub_id,
     }
-
-
-__all__ = ["Bench", "file_messages", "find_specimen", "reported"]

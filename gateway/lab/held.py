@@ -28,7 +28,7 @@ from worklists.access import Subject, led_institutions
 from worklists.directory import Device, Institution, Role
 from worklists.errors import Invalid, NotAllowed, NotFound
 from worklists.laboratory.specimens import LabSpecimen, SpecimenState, make_from_analyser
-from worklists.patients import Patient, PatientIdentity
+from worklists.patients import Patient, PatientIdentity, get_or_create
 
 CHUNK = 20  # messages in one transaction: nobody waits long for its locks
 MOST = 2000  # messages of one request
@@ -361,7 +361,10 @@ def _register(
     )
     if session.scalars(taken).first() is not None:
         raise Invalid("barcode", "taken")
-    return make_from_analyser(session, held.institution_id, barcode, identity, now=runtime.now())
+    patient = get_or_create(session, held.institution_id, identity)
+    made = make_from_analyser(session, barcode, patient, now=runtime.now())
+    session.flush()
+    return made
 
 
 def _set_aside(session: Session, row: LabMessage, held: LabHeld) -> Reprocessed:

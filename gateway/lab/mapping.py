@@ -111,6 +111,9 @@ class Profile:
         return None
 
     def _known(self, result: StatedResult) -> Mapping[str, Any] | None:
+        known = self.tests.get(result.test.code) if result.test.code else None
+        if known is not None:  # nearly always
+            return known
         for name in names_of(result):
             known = self.tests.get(name)
             if known is not None:

@@ -3,7 +3,6 @@
 import uuid
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import asdict
 from datetime import datetime, timedelta
 
 from sqlalchemy import or_, select
@@ -12,11 +11,13 @@ from sqlalchemy.orm import Session
 from adapters.lab.said import Message, MessageKind
 from gateway import live
 from gateway.index import Record, RecordState
+from gateway.known import NewRecord
 from gateway.lab.bodies import ASTM_INCOMPLETE, FILE, HL7, WIRES
 from gateway.lab.filing import file_messages
 from gateway.lab.rows import LabHeld, LabHeldReason, LabMessage, MessageState
 from gateway.records import ReadRecord, new_record
 from gateway.runtime import Runtime
+from worklists import bulk
 from worklists.base import new_id
 
 # A control ID says something for so long: many analysers count from 1 again whenever they are switched on.
@@ -29,29 +30,30 @@ _Key = tuple[uuid.UUID, str, str]  # device, type, number or digest
 
 def index_messages(runtime: Runtime, session: Session, read: Sequence[ReadRecord]) -> None:
     """Rows of a batch of messages, and what follows from what they say."""
-    rows = [(one, _row(one, Record(**asdict(new_record(runtime, one.record, one.sha256))))) for one in read]
-    session.add_all([row for _, row in rows])
-    session.flush()
+    records = [new_record(runtime, one.record, one.sha256) for one in read]
+    rows = [(one, _row(one, record)) for one, record in zip(read, records, strict=True)]
     lately = _Lately(session, rows)
     filed: list[tuple[LabMessage, Message]] = []
-    for one, row in rows:
+    for (one, row), record in zip(rows, records, strict=True):
         why = _why_not(lately, one, row)
         if why is MessageState.DUPLICATE:
-            row.state, row.record.state = MessageState.DUPLICATE, RecordState.DUPLICATE
+            row.state, record.state = MessageState.DUPLICATE, RecordState.DUPLICATE
         elif isinstance(why, LabHeldReason):
             _hold(session, row, why, one.unread)
         elif one.said is not None:
             filed.append((row, one.said))
+    bulk.insert_values(session, Record, records)
+    session.add_all([row for _, row in rows])
     if filed:
         file_messages(runtime, session, filed)
     live.bump(session, "lab")
 
 
-def _row(one: ReadRecord, record: Record) -> LabMessage:
+def _row(one: ReadRecord, record: NewRecord) -> LabMessage:
     origin = record.origin
     row = LabMessage(
         id=new_id(),
-        record=record,
+        record_id=record.id,
         institution_id=record.institution_id,
         device_id=record.device_id,
         wire=WIRES[record.kind],
@@ -106,7 +108,6 @@ class _Lately:
             )
             .where(LabMessage.kind != MessageKind.QUERY, LabMessage.state != MessageState.DUPLICATE)
             .where(LabMessage.received_at > min(row.received_at for row in asked.values()) - CONTROL_ID_LASTS)
-            .where(LabMessage.id.not_in([row.id for _, row in rows]))
         )
         for row, sha256 in found:
             key = _key(row, sha256)

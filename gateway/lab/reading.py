@@ -13,7 +13,7 @@ from gateway.runtime import Runtime
 from worklists.directory import Kind, Person
 from worklists.errors import NotFound
 from worklists.laboratory import verifying
-from worklists.laboratory.releasing import note_critical
+from worklists.laboratory.alarming import Alarms
 from worklists.laboratory.results import LabResult
 from worklists.reading import ReadingTask
 
@@ -67,7 +67,9 @@ def choose(runtime: Runtime, who: Who, task_id: uuid.UUID, result_id: uuid.UUID,
 
     def deed(session: Session, result: LabResult, _person: Person, now: datetime) -> None:
         verifying.choose(session, result, reason)
-        note_critical(session, result.examination, result, now=now)
+        alarms = Alarms()
+        alarms.note(result.examination, result, verifying.find_versions_before(session, result))
+        alarms.carry_out(session, now=now)
 
     _change_one(runtime, who, task_id, result_id, "result_chosen", deed, {"reason": reason})
 

@@ -11,7 +11,7 @@ from worklists.base import new_id
 from worklists.directory import Kind, Person
 from worklists.examinations import Examination
 from worklists.laboratory.dictionary import LabItem, LabPanel
-from worklists.laboratory.results import LabResult
+from worklists.laboratory.recording import AnyResult
 from worklists.laboratory.specimens import LabSpecimen
 from worklists.reading import TaskState, tasks_of
 
@@ -64,8 +64,8 @@ def make_examination(session: Session, specimen: LabSpecimen, *, now: datetime) 
 def note_results(
     examination: Examination,
     specimen: LabSpecimen,
-    results: Sequence[LabResult],
-    added: Sequence[LabResult],
+    results: Sequence[AnyResult],
+    added: Sequence[AnyResult],
     *,
     now: datetime,
 ) -> None:
@@ -114,6 +114,8 @@ def close_returned(session: Session, specimen: LabSpecimen) -> None:
 
 def _describe(session: Session, specimen: LabSpecimen) -> str:
     """What was ordered, in the words of the county: panels by name, and what is in none of them in short."""
+    if not specimen.panels and not specimen.items:
+        return ""
     panels = {
         one.code: one for one in session.scalars(select(LabPanel).where(LabPanel.code.in_(specimen.panels)))
     }

@@ -87,7 +87,10 @@ def interpret(item: LabItem, *, value: str, unit: str, bearer: Bearer) -> Interp
 
 def find_range(ranges: Sequence[LabRange], bearer: Bearer) -> LabRange | None:
     """The first that fits. Who has no known sex or age has the ranges that ask for none."""
-    return next((one for one in ranges if _fits(one, bearer)), None)
+    for one in ranges:
+        if _fits(one, bearer):
+            return one
+    return None
 
 
 def goes_by_sex_or_age(item: LabItem) -> bool:
@@ -165,21 +168,15 @@ def _judge_number(comparator: str, number: float, limits: LabRange | None) -> Ab
     if limits is None:
         return Abnormal.NONE
     may_fall, may_rise = comparator in {"<", "<="}, comparator in {">", ">="}
-    if limits.critical_low is not None and not may_rise and number <= limits.critical_low:
+    low, high = limits.low, limits.high
+    critical_low, critical_high = limits.critical_low, limits.critical_high
+    if critical_low is not None and not may_rise and number <= critical_low:
         return Abnormal.CRITICAL_LOW
-    if limits.critical_high is not None and not may_fall and number >= limits.critical_high:
+    if critical_high is not None and not may_fall and number >= critical_high:
         return Abnormal.CRITICAL_HIGH
-    if (
-        limits.low is not None
-        and not may_rise
-        and (number < limits.low or (comparator == "<" and number == limits.low))
-    ):
+    if low is not None and not may_rise and (number < low or (comparator == "<" and number == low)):
         return Abnormal.LOW
-    if (
-        limits.high is not None
-        and not may_fall
-        and (number > limits.high or (comparator == ">" and number == limits.high))
-    ):
+    if high is not None and not may_fall and (number > high or (comparator == ">" and number == high)):
         return Abnormal.HIGH
     return Abnormal.NONE
 
@@ -193,11 +190,12 @@ def _judge_word(item: LabItem, text: str, limits: LabRange | None) -> Abnormal:
 
 
 def _fits(one: LabRange, bearer: Bearer) -> bool:
-    if one.sex and one.sex != bearer.sex:
+    sex, from_days, to_days, age_days = one.sex, one.from_days, one.to_days, bearer.age_days
+    if sex and sex != bearer.sex:
         return False
-    if bearer.age_days is None:
-        return not one.from_days and one.to_days is None
-    return one.from_days <= bearer.age_days and (one.to_days is None or bearer.age_days < one.to_days)
+    if age_days is None:
+        return not from_days and to_days is None
+    return from_days <= age_days and (to_days is None or age_days < to_days)
 
 
 def _plain_unit(unit: str) -> str:

@@ -17,14 +17,18 @@ Nothing is overwritten; what was verified and is replaced is verified anew.
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from sqlalchemy.orm import Session
+
+from worklists import bulk
 from worklists.base import new_id
+from worklists.laboratory.dictionary import LabItem
 from worklists.laboratory.interpretation import Interpreted
-from worklists.laboratory.results import ControlState, LabResult, ResultStatus, Verification
+from worklists.laboratory.results import Abnormal, ControlState, LabResult, ResultStatus, Verification
 
 # HL7 table 0085 and LIS2-A2 §9.9; an empty status is final, for most analysers never say one.
 STATUSES = {
@@ -53,10 +57,11 @@ class NotRecorded(StrEnum):
     NOTHING_TO_CORRECT = "nothing_to_correct"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False)
 class NewResult:
-    """A result that was mapped and interpreted, on its way to be recorded."""
+    """A `LabResult` that is not in the database yet; the same names. They are many: written set by set."""
 
+    item: LabItem
     item_code: str
     status: ResultStatus
     interpreted: Interpreted
@@ -72,28 +77,92 @@ class NewResult:
     dilution: str = ""
     method: str = ""
     operator: str = ""
+
+    # What its sheet makes of it.
+    id: uuid.UUID = field(default_factory=new_id)
+    examination_id: uuid.UUID = field(init=False)
+    patient_id: uuid.UUID = field(init=False)
+    run: int = 1
+    version: int = 1
+    current: bool = True
+
+    # What releasing finds.
     control_state: ControlState = ControlState.NOT_REQUIRED
+    delta: dict[str, Any] | None = None
+    verification: Verification = Verification.WAITING
+    stops: list[Any] = field(default_factory=list)
+    rules_version: int | None = None
+    verified_at: datetime | None = None
+    remark: str = ""
+
+    @property
+    def value(self) -> str:
+        return self.interpreted.value
+
+    @property
+    def number(self) -> float | None:
+        return self.interpreted.number
+
+    @property
+    def comparator(self) -> str:
+        return self.interpreted.comparator
+
+    @property
+    def unit(self) -> str:
+        return self.interpreted.unit
+
+    @property
+    def range_low(self) -> float | None:
+        return self.interpreted.range_low
+
+    @property
+    def range_high(self) -> float | None:
+        return self.interpreted.range_high
+
+    @property
+    def range_text(self) -> str:
+        return self.interpreted.range_text
+
+    @property
+    def abnormal(self) -> Abnormal:
+        return self.interpreted.abnormal
+
+    @property
+    def critical(self) -> bool:
+        return self.interpreted.critical
+
+    def withdraw(self, unit: str) -> None:
+        """What is deleted, or cannot be obtained, has the last value no more."""
+        self.interpreted = Interpreted(value="", unit=unit)
+
+
+AnyResult = LabResult | NewResult
+
+
+def write_results(session: Session, results: Sequence[NewResult]) -> None:
+    """Examinations and patients go first: nothing is flushed here."""
+    bulk.insert_values(session, LabResult, results)
 
 
 @dataclass(slots=True, kw_only=True)
 class Sheet:
-    """All results of one examination, as they are being recorded. Rows that are new are in `added`, in their order."""
+    """All results of one examination, as they are being recorded. What is new is in `added`, in its order."""
 
     examination_id: uuid.UUID
     patient_id: uuid.UUID
-    results: list[LabResult]
-    added: list[LabResult] = field(default_factory=list)
-    _by_item: dict[str, list[LabResult]] = field(init=False, default_factory=dict)
+    results: list[AnyResult]
+    added: list[NewResult] = field(default_factory=list)
+    _by_item: dict[str, list[AnyResult]] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         for one in self.results:
             self._by_item.setdefault(one.item_code, []).append(one)
 
-    def current(self, item_code: str) -> LabResult | None:
+    def current(self, item_code: str) -> AnyResult | None:
         return next((one for one in self._by_item.get(item_code, ()) if one.current), None)
 
-    def record(self, new: NewResult) -> LabResult | NotRecorded:
-        """The new row, or why there is none."""
+    def record(self, new: NewResult) -> NewResult | NotRecorded:
+        """It itself with its run and version, or why it is not recorded."""
         runs = self._by_item.get(new.item_code, [])
         current = self.current(new.item_code)
         if current is None:
@@ -113,9 +182,14 @@ class Sheet:
             return self._add(new, run=next_run, version=1, is_current=False)
         return self._replace(current, new, run=next_run, runs=runs)
 
+    def versions_before(self, one: NewResult) -> list[AnyResult]:
+        """What it corrects."""
+        runs = self._by_item[one.item_code]
+        return [other for other in runs if other.run == one.run and other.version < one.version]
+
     def _correct(
-        self, current: LabResult, new: NewResult, runs: Sequence[LabResult]
-    ) -> LabResult | NotRecorded:
+        self, current: AnyResult, new: NewResult, runs: Sequence[AnyResult]
+    ) -> NewResult | NotRecorded:
         """It says which run it is of by the moment of the measurement, or comes later than the one that counts."""
         if new.observed_at != current.observed_at:
             others = [one for one in runs if one.run != current.run and one.observed_at == new.observed_at]
@@ -127,64 +201,25 @@ class Sheet:
         return self._replace(current, new, run=current.run, runs=runs)
 
     def _replace(
-        self, current: LabResult, new: NewResult, *, run: int, runs: Sequence[LabResult]
-    ) -> LabResult:
+        self, current: AnyResult, new: NewResult, *, run: int, runs: Sequence[AnyResult]
+    ) -> NewResult:
         current.current = False
         return self._add(new, run=run, version=_next_version(runs, run))
 
-    def _add(self, new: NewResult, *, run: int, version: int, is_current: bool = True) -> LabResult:
-        said = new.interpreted
-        row = LabResult(
-            id=new_id(),
-            examination_id=self.examination_id,
-            patient_id=self.patient_id,
-            item_code=new.item_code,
-            run=run,
-            version=version,
-            current=is_current,
-            status=new.status,
-            value=said.value,
-            number=said.number,
-            comparator=said.comparator,
-            unit=said.unit,
-            range_low=said.range_low,
-            range_high=said.range_high,
-            range_text=said.range_text,
-            abnormal=said.abnormal,
-            critical=said.critical,
-            reported=new.reported,
-            instrument_flags=list(new.instrument_flags),
-            comments=list(new.comments),
-            dilution=new.dilution,
-            method=new.method,
-            operator=new.operator,
-            device_id=new.device_id,
-            profile_version=new.profile_version,
-            message_id=new.message_id,
-            position=new.position,
-            observed_at=new.observed_at,
-            received_at=new.received_at,
-            control_state=new.control_state,
-            verification=Verification.WAITING,
-            stops=[],
-            remark="",
-        )
-        self.results.append(row)
-        self._by_item.setdefault(row.item_code, []).append(row)
-        self.added.append(row)
-        return row
+    def _add(self, new: NewResult, *, run: int, version: int, is_current: bool = True) -> NewResult:
+        new.examination_id, new.patient_id = self.examination_id, self.patient_id
+        new.run, new.version, new.current = run, version, is_current
+        self.results.append(new)
+        self._by_item.setdefault(new.item_code, []).append(new)
+        self.added.append(new)
+        return new
 
 
-def withdrawn(new: NewResult, current: LabResult) -> NewResult:
-    """What is deleted, or cannot be obtained, has the last value no more."""
-    return replace(new, interpreted=Interpreted(value="", unit=current.unit))
-
-
-def _next_version(runs: Sequence[LabResult], run: int) -> int:
+def _next_version(runs: Sequence[AnyResult], run: int) -> int:
     return max((one.version for one in runs if one.run == run), default=0) + 1
 
 
-def _follows(new: NewResult, current: LabResult) -> bool:
+def _follows(new: NewResult, current: AnyResult) -> bool:
     """Whether it is what became of a preliminary result: its final one, or a newer state of it."""
     if current.status is not ResultStatus.PRELIMINARY:
         return False
@@ -193,14 +228,14 @@ def _follows(new: NewResult, current: LabResult) -> bool:
     )
 
 
-def _takes_back(new: NewResult, known: LabResult, runs: Sequence[LabResult]) -> bool:
+def _takes_back(new: NewResult, known: AnyResult, runs: Sequence[AnyResult]) -> bool:
     """A correction that says again what another correction has replaced: it was sent twice, or the other was wrong."""
     if new.status not in _CORRECTING or (known.message_id, known.position) == (new.message_id, new.position):
         return False
     return any(one.run == known.run and one.version > known.version for one in runs)
 
 
-def _is_same(known: LabResult, new: NewResult) -> bool:
+def _is_same(known: AnyResult, new: NewResult) -> bool:
     """Sent again: the same value of the same moment from the same analyser, or the same place of the same message."""
     if new.message_id is not None and (known.message_id, known.position) == (new.message_id, new.position):
         return True

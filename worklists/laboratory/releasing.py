@@ -12,11 +12,11 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from worklists import critical, routing
-from worklists.directory import Kind
-from worklists.examinations import Examination, Priority
+from worklists.examinations import Examination
+from worklists.laboratory.alarming import Alarms
 from worklists.laboratory.controlling import Standing
-from worklists.laboratory.results import ControlState, LabResult, ResultStatus, Verification
+from worklists.laboratory.recording import AnyResult, NewResult, Sheet
+from worklists.laboratory.results import ControlState, LabResult, Verification
 from worklists.laboratory.rules import Case, Rules
 from worklists.laboratory.verification import RuleSetState, VerificationRules
 from worklists.patients import Patient
@@ -41,28 +41,27 @@ class Releaser:
     session: Session
     now: datetime
     rules: Rules | None = field(init=False)
+    alarms: Alarms = field(default_factory=Alarms)
     _standings: dict[uuid.UUID, Standing] = field(default_factory=dict)
-    _history: dict[uuid.UUID, list[LabResult]] = field(default_factory=dict)  # by person, the newest first
+    _history: dict[uuid.UUID, list[AnyResult]] = field(default_factory=dict)  # by person, the newest first
 
     def __post_init__(self) -> None:
         self.rules = live_rules(self.session)
 
-    def release(
-        self, examination: Examination, results: Sequence[LabResult], added: Sequence[LabResult]
-    ) -> None:
-        """Judge what was recorded just now. A critical value opens its event at once, released or not."""
-        current = {one.item_code: one for one in results if one.current}
-        released = released_before(results)
-        repeated = repeated_at_once(results)
+    def release(self, examination: Examination, sheet: Sheet) -> None:
+        """Judge what was recorded just now. A critical value is an alarm, released or not."""
+        current = {one.item_code: one for one in sheet.results if one.current}
+        released = released_before(sheet.results)
+        repeated = repeated_at_once(sheet.results)
         patient = examination.patient
-        self._compare(patient, [one for one in added if one.current])
-        for one in added:
+        self._compare(patient, [one for one in sheet.added if one.current])
+        for one in sheet.added:
             if not one.current:
                 one.stops = [{"rule": "not_current", "detail": ""}]
                 continue
             one.control_state = self._control_state(one)
             self._judge(one, current, released, repeated, patient)
-            note_critical(self.session, examination, one, now=self.now)
+            self.alarms.note(examination, one, sheet.versions_before(one))
 
     def judge_again(self, examination: Examination, results: Sequence[LabResult]) -> None:
         """What still waits is asked anew, after the control material or the rules changed."""
@@ -76,8 +75,8 @@ class Releaser:
 
     def _judge(
         self,
-        one: LabResult,
-        current: Mapping[str, LabResult],
+        one: AnyResult,
+        current: Mapping[str, AnyResult],
         released: set[str],
         repeated: set[str],
         patient: Patient,
@@ -90,7 +89,7 @@ class Releaser:
         if not one.stops:
             one.verification, one.verified_at = Verification.AUTOMATIC, self.now
 
-    def _control_state(self, one: LabResult) -> ControlState:
+    def _control_state(self, one: AnyResult) -> ControlState:
         if one.device_id is None:
             return ControlState.NOT_REQUIRED
         standing = self._standings.get(one.device_id)
@@ -106,15 +105,23 @@ class Releaser:
 
     def look_back(self, masters: set[uuid.UUID]) -> None:
         """Ask at once for the last results of these people."""
-        unknown = masters - self._history.keys()
+        unknown = {one for one in masters if one not in self._history}
         if unknown:
             self._history |= last_results(self.session, unknown)
 
-    def _compare(self, patient: Patient, added: Sequence[LabResult]) -> None:
+    def note_newcomer(self, master_id: uuid.UUID) -> None:
+        """Nobody knew this person before."""
+        self._history[master_id] = []
+
+    def forget_history(self) -> None:
+        """It changed in the database, or is there now."""
+        self._history = {}
+
+    def _compare(self, patient: Patient, added: Sequence[NewResult]) -> None:
         """Set each beside the last released result of the same person, which may be of this very batch."""
         self.look_back({patient.master_id})
         history = self._history[patient.master_id]
-        by_item: dict[str, list[LabResult]] = {}
+        by_item: dict[str, list[AnyResult]] = {}
         for other in history:
             by_item.setdefault(other.item_code, []).append(other)
         for one in added:
@@ -131,12 +138,12 @@ class Releaser:
         history.extend(one for one in added if one.number is not None)
 
 
-def released_before(results: Sequence[LabResult]) -> set[str]:
+def released_before(results: Sequence[AnyResult]) -> set[str]:
     """Items of an examination of which an earlier version or run was released."""
     return {one.item_code for one in results if not one.current and one.verification in RELEASED}
 
 
-def repeated_at_once(results: Sequence[LabResult]) -> set[str]:
+def repeated_at_once(results: Sequence[AnyResult]) -> set[str]:
     """Items whose current value came in one message with another one: of another run, in another line."""
     current = {(one.item_code, one.message_id): one.run for one in results if one.current}
     return {
@@ -147,8 +154,8 @@ def repeated_at_once(results: Sequence[LabResult]) -> set[str]:
 
 
 def case_of(
-    one: LabResult,
-    current: Mapping[str, LabResult],
+    one: AnyResult,
+    current: Mapping[str, AnyResult],
     released: set[str],
     repeated: set[str],
     patient: Patient,
@@ -163,7 +170,7 @@ def case_of(
     )
 
 
-def last_results(session: Session, masters: Collection[uuid.UUID]) -> dict[uuid.UUID, list[LabResult]]:
+def last_results(session: Session, masters: Collection[uuid.UUID]) -> dict[uuid.UUID, list[AnyResult]]:
     """The last released results of each item, by person: few, for one before what is filed now is enough."""
     place = func.row_number().over(
         partition_by=[Patient.master_id, LabResult.item_code],
@@ -181,13 +188,13 @@ def last_results(session: Session, masters: Collection[uuid.UUID]) -> dict[uuid.
         .join(placed, placed.c.id == LabResult.id)
         .where(placed.c.place <= LOOKED_BACK)
     )
-    found: dict[uuid.UUID, list[LabResult]] = {one: [] for one in masters}
+    found: dict[uuid.UUID, list[AnyResult]] = {one: [] for one in masters}
     for row, master_id in rows:
         found[master_id].append(row)
     return found
 
 
-def delta_of(one: LabResult, before: LabResult) -> dict[str, Any] | None:
+def delta_of(one: AnyResult, before: AnyResult) -> dict[str, Any] | None:
     """How far it is from the last one, and whether that is too far for the item (delta check)."""
     if one.number is None or before.number is None:
         return None
@@ -207,34 +214,6 @@ def delta_of(one: LabResult, before: LabResult) -> dict[str, Any] | None:
         "percent": round(percent, 1) if percent is not None else None,
         "exceeded": bool(within and too_far),
     }
-
-
-def note_critical(session: Session, examination: Examination, result: LabResult, *, now: datetime) -> None:
-    """A critical value opens an event and is read as urgent; a correction withdraws what the value it replaces opened."""
-    if result.critical:
-        if examination.priority is Priority.ROUTINE:
-            session.flush()
-            routing.set_priority(session, examination, Priority.URGENT)
-        found = {
-            "item_code": result.item_code,
-            "name": result.item.name,
-            "value": result.value,
-            "unit": result.unit,
-            "abnormal": result.abnormal.value,
-            "observed_at": result.observed_at.isoformat(),
-        }
-        critical.open_event(
-            session, examination, kind=Kind.LABORATORY, source_id=result.id, found=found, now=now
-        )
-    elif result.status in {ResultStatus.CORRECTED, ResultStatus.DELETED, ResultStatus.CANCELLED}:
-        session.flush()
-        replaced = select(LabResult.id).where(
-            LabResult.examination_id == examination.id,
-            LabResult.item_code == result.item_code,
-            LabResult.run == result.run,
-            LabResult.id != result.id,
-        )
-        critical.withdraw(session, list(session.scalars(replaced)))
 
 
 def _is_for_people(result: LabResult) -> bool:

@@ -8,11 +8,13 @@ The rules are data (`verification.VerificationRules.content`, checked by `rule_c
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from worklists.laboratory.dictionary import LabItem
 from worklists.laboratory.interpretation import goes_by_sex_or_age
-from worklists.laboratory.results import Abnormal, ControlState, LabResult, ResultStatus
+from worklists.laboratory.recording import AnyResult
+from worklists.laboratory.results import Abnormal, ControlState, ResultStatus
 
 CONTROL = "control"
 
@@ -21,8 +23,8 @@ CONTROL = "control"
 class Case:
     """One result before the rules, with all that counts of its examination beside it."""
 
-    result: LabResult
-    beside: Mapping[str, LabResult]  # the current results by item
+    result: AnyResult
+    beside: Mapping[str, AnyResult]  # the current results by item
     replaces_verified: bool
     repeated: bool  # its message has another value for the same item: which one counts is not said
     sex: str | None
@@ -31,24 +33,30 @@ class Case:
 
 @dataclass(slots=True)
 class Rules:
-    """One set of rules, ready to be asked."""
+    """One set of rules, ready to be asked; which of them concern an item is looked for once."""
 
     version: int
     rules: Sequence[Mapping[str, Any]]
+    _of_items: dict[str, list[Mapping[str, Any]]] = field(init=False, default_factory=dict)
 
     def stops(self, case: Case) -> list[dict[str, str]]:
         """Every rule that stops it, with what it saw."""
         found = []
-        for rule in self.rules:
-            if not rule.get("enabled", True) or not _concerns(rule, case.result):
-                continue
+        for rule in self._concerning(case.result.item):
             detail = CHECKS[rule["code"]](case, rule)
             if detail is not None:
                 found.append({"rule": rule["code"], "detail": detail})
-        out = stop_for_control(ControlState.OUT_OF_CONTROL)
-        # Whatever the rules say: out of control is a person's to end.
-        if case.result.control_state is ControlState.OUT_OF_CONTROL and out not in found:
-            found.append(out)
+        if case.result.control_state is ControlState.OUT_OF_CONTROL:
+            out = stop_for_control(ControlState.OUT_OF_CONTROL)
+            if out not in found:  # whatever the rules say: out of control is a person's to end
+                found.append(out)
+        return found
+
+    def _concerning(self, item: LabItem) -> list[Mapping[str, Any]]:
+        found = self._of_items.get(item.code)
+        if found is None:
+            found = [one for one in self.rules if one.get("enabled", True) and _concerns(one, item)]
+            self._of_items[item.code] = found
         return found
 
 
@@ -56,11 +64,13 @@ def stop_for_control(state: ControlState) -> dict[str, str]:
     return {"rule": CONTROL, "detail": state.value}
 
 
-def _concerns(rule: Mapping[str, Any], result: LabResult) -> bool:
+def _concerns(rule: Mapping[str, Any], item: LabItem) -> bool:
     items, sections = rule.get("items") or (), rule.get("sections") or ()
-    if items and result.item_code not in items:
+    if items and item.code not in items:
         return False
-    return not sections or result.item.section.value in sections
+    if "of" in rule and item.code not in rule["of"]:
+        return False
+    return not sections or item.section.value in sections
 
 
 def _beyond_range(case: Case, rule: Mapping[str, Any]) -> str | None:
@@ -84,7 +94,7 @@ def _beyond_range(case: Case, rule: Mapping[str, Any]) -> str | None:
     return one.value
 
 
-def _left_open(one: LabResult) -> str | None:
+def _left_open(one: AnyResult) -> str | None:
     """A value that is only known to be less, or more, than one within the range: it may be beyond it all the same."""
     if one.number is None or not one.comparator:
         return None
@@ -150,7 +160,7 @@ def _consistency(case: Case, rule: Mapping[str, Any]) -> str | None:
     """
     of = list(rule["of"])
     numbers = [case.beside[code].number for code in of if code in case.beside]
-    if case.result.item_code not in of or len(numbers) != len(of) or any(n is None for n in numbers):
+    if len(numbers) != len(of) or any(n is None for n in numbers):
         return None
     values = [float(n) for n in numbers if n is not None]
     if rule["check"] == "sum":

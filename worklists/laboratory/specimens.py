@@ -16,7 +16,7 @@ from worklists.base import Base, new_id, only_where
 from worklists.directory import Institution, Person
 from worklists.errors import Conflict, Invalid
 from worklists.examinations import Examination, Priority
-from worklists.patients import Patient, PatientIdentity, get_or_create
+from worklists.patients import Patient
 
 
 class SpecimenState(StrEnum):
@@ -204,26 +204,26 @@ def find_for_bench(session: Session, institution_id: uuid.UUID, barcode: str) ->
     return for_bench(find_by_barcodes(session, [barcode])[barcode], institution_id)
 
 
-def make_from_analyser(
-    session: Session, institution_id: uuid.UUID, barcode: str, identity: PatientIdentity, *, now: datetime
-) -> LabSpecimen:
-    """A specimen that nobody ordered, of a patient whom the analyser's operator entered."""
+def make_from_analyser(session: Session, barcode: str, patient: Patient, *, now: datetime) -> LabSpecimen:
+    """A specimen that nobody ordered, of a patient whom the analyser's operator entered. Whole before it is written:
+    what comes behind it in a batch finds it as it is."""
     specimen = LabSpecimen(
         id=new_id(),
-        institution_id=institution_id,
+        institution_id=patient.institution_id,
+        institution=session.get_one(Institution, patient.institution_id),
         barcode=barcode,
-        patient=get_or_create(session, institution_id, identity),
+        patient=patient,
         state=SpecimenState.RECEIVED,
         source=SpecimenSource.ANALYSER,
         panels=[],
         items=[],
         unknown_tests=[],
         priority=Priority.ROUTINE,
+        clinical_information="",
         registered_at=now,
         received_at=now,
     )
     session.add(specimen)
-    session.flush()
     return specimen
 
 

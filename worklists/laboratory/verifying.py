@@ -15,6 +15,7 @@ from worklists.base import new_id
 from worklists.directory import Person
 from worklists.errors import Conflict, Invalid, NotFound
 from worklists.laboratory.marking import WITHDRAWN, is_in_control
+from worklists.laboratory.recording import AnyResult
 from worklists.laboratory.releasing import BY_PERSON, RELEASED
 from worklists.laboratory.results import LabResult, RerunRequest, Verification
 
@@ -139,8 +140,17 @@ def choose(session: Session, result: LabResult, reason: str) -> LabResult:
     return counted
 
 
+def find_versions_before(session: Session, result: LabResult) -> Sequence[LabResult]:
+    """Of its run: what it corrects."""
+    return session.scalars(
+        select(LabResult)
+        .where(LabResult.examination_id == result.examination_id, LabResult.item_code == result.item_code)
+        .where(LabResult.run == result.run, LabResult.version < result.version)
+    ).all()
+
+
 def close_reruns(
-    session: Session, examination_id: uuid.UUID, added: Sequence[LabResult], now: datetime
+    session: Session, examination_id: uuid.UUID, added: Sequence[AnyResult], now: datetime
 ) -> None:
     """What the bench was asked for is there."""
     again = {one.item_code for one in added if one.current and (one.run, one.version) != (1, 1)}

@@ -59,16 +59,16 @@ def patient(**fields: Any) -> StatedPatient:
 
 def file(runtime: Runtime, device: Device, said: Message, *, minutes: float = 0) -> uuid.UUID:
     """As the drain would: its row, and what follows."""
-    with runtime.sessions.begin() as session:
-        row = _row(session, device, said, minutes)
-        file_messages(runtime, session, [(row, said)])
-        return row.id
+    [message_id] = file_together(runtime, (device, said), minutes=minutes)
+    return message_id
 
 
-def file_together(runtime: Runtime, device: Device, *said: Message) -> None:
-    """As the drain would that finds several."""
+def file_together(runtime: Runtime, *messages: tuple[Device, Message], minutes: float = 0) -> list[uuid.UUID]:
+    """In one batch."""
     with runtime.sessions.begin() as session:
-        file_messages(runtime, session, [(_row(session, device, one, 0), one) for one in said])
+        rows = [(row(session, device, said, minutes), said) for device, said in messages]
+        file_messages(runtime, session, rows)
+        return [one.id for one, _ in rows]
 
 
 def file_again(runtime: Runtime, message_id: uuid.UUID, said: Message) -> None:
@@ -76,19 +76,19 @@ def file_again(runtime: Runtime, message_id: uuid.UUID, said: Message) -> None:
         file_messages(runtime, session, [(session.get_one(LabMessage, message_id), said)])
 
 
-def _row(session: Session, device: Device, said: Message, minutes: float) -> LabMessage:
+def row(session: Session, device: Device, said: Message, minutes: float = 0) -> LabMessage:
     record = Record(
         id=new_id(), journal="j", sequence=new_id().int % 10**12, node="n", segment=1, offset=0, size_bytes=1,
         kind="hl7.message", state=RecordState.INDEXED, origin={}, institution_id=device.institution_id,
         device_id=device.id, received_at=NOW + timedelta(minutes=minutes), sha256=new_id().hex,
     )  # fmt: skip
-    row = LabMessage(
+    made = LabMessage(
         id=new_id(), record=record, institution_id=device.institution_id, device_id=device.id, wire="hl7",
         kind=said.kind.value, state=MessageState.HELD, results=said.results, received_at=record.received_at,
     )  # fmt: skip
-    session.add(row)
+    session.add(made)
     session.flush()
-    return row
+    return made
 
 
 def _at(one: StatedResult, position: int) -> StatedResult:

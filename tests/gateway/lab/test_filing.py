@@ -79,7 +79,7 @@ def test_results_join_the_specimen_and_stand_on_the_worklist(runtime: Runtime, b
 
 
 def test_messages_of_one_batch_find_what_those_before_them_made(runtime: Runtime, bench: Bench) -> None:
-    file_together(runtime, bench[1].bench, *(message(specimen("B001", one)) for one in CBC))
+    file_together(runtime, *((bench[1].bench, message(specimen("B001", one))) for one in CBC))
 
     assert [one.item_code for one in results(runtime)] == ["HGB", "PLT", "WBC"]
     with runtime.reading() as session:
@@ -207,6 +207,14 @@ def test_what_cannot_be_understood_is_held_and_the_rest_is_filed(
     with runtime.reading() as session:
         row = session.get_one(LabMessage, message_id)
         assert (row.state, row.results, row.filed) == (MessageState.HELD, 2, 1)
+
+
+@pytest.mark.parametrize("value", ["1e999", "-9e27", "1e19"])
+def test_a_number_that_nothing_can_have_is_no_value(runtime: Runtime, bench: Bench, value: str) -> None:
+    file(runtime, bench[1].bench, message(specimen("B001", result("WBC", value), result("GLU", "5.1"))))
+
+    assert [one.item_code for one in results(runtime)] == ["GLU"]
+    assert reasons(runtime) == [LabHeldReason.UNREADABLE_VALUE]
 
 
 def test_after_the_fix_the_same_message_is_filed_whole(runtime: Runtime, bench: Bench) -> None:

@@ -31,6 +31,7 @@ from worklists.laboratory.dictionary import LabItem
 from worklists.laboratory.profiles import AnalyserProfile, ProfileVersion
 from worklists.laboratory.results import LabResult
 from worklists.laboratory.specimens import make_from_analyser
+from worklists.patients import get_or_create
 
 PROFILES = {
     "abbott_afinion2.txt": "abbott-afinion2",
@@ -204,7 +205,8 @@ def attach_all(runtime: Runtime, device: Device, message_id: uuid.UUID, said: An
             stated = identity_of(one.patient) if one.patient is not None else identity()
             who = replace(stated, patient_id=stated.patient_id or message_id.hex, name=stated.name or "某^人")
             barcode = f"{message_id.hex}-{number}"
-            made = make_from_analyser(session, device.institution_id, barcode, who, now=NOW)
+            patient = get_or_create(session, device.institution_id, who)
+            made = make_from_analyser(session, barcode, patient, now=NOW)
             chosen[str(number)] = str(made.id)
         row.attached = chosen
     file_again(runtime, message_id, said)

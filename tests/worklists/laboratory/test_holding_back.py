@@ -15,7 +15,7 @@ from worklists.laboratory.controlling import control_state, record_control
 from worklists.laboratory.dictionary import LabItem
 from worklists.laboratory.examining import open_examination
 from worklists.laboratory.interpretation import Bearer, interpret
-from worklists.laboratory.recording import NewResult, Sheet
+from worklists.laboratory.recording import NewResult, Sheet, write_results
 from worklists.laboratory.releasing import Releaser
 from worklists.laboratory.results import ControlState, LabResult, ResultStatus, Verification
 
@@ -49,15 +49,14 @@ def patient(
     sheet = Sheet(examination_id=examination.id, patient_id=specimen.patient_id, results=[])
     sheet.record(
         NewResult(
-            item_code="WBC", status=ResultStatus.FINAL, reported={}, observed_at=at, received_at=at,
+            item=item, item_code="WBC", status=ResultStatus.FINAL, reported={}, observed_at=at, received_at=at,
             device_id=lab.bench.id,
             interpreted=interpret(item, value=value, unit="", bearer=Bearer(sex="M", age_days=20_000)),
         )
     )  # fmt: skip
-    session.add_all(sheet.added)
-    session.flush()
-    Releaser(session=session, now=at).release(examination, sheet.results, sheet.added)
-    return sheet.added[0]
+    Releaser(session=session, now=at).release(examination, sheet)
+    write_results(session, sheet.added)
+    return session.get_one(LabResult, sheet.added[0].id)
 
 
 def state(session: Session, lab: Laboratory, *, hours: float) -> ControlState:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from worklists.laboratory.dictionary import LabItem
 from worklists.laboratory.interpretation import Interpreted
 from worklists.laboratory.recording import STATUSES, NewResult, NotRecorded, Sheet
 
@@ -71,6 +72,7 @@ def test_a_message_that_is_filed_again_is_known_whatever_replaced_it() -> None:
 
 def _new(status: str, value: str, minutes: int) -> NewResult:
     return NewResult(
+        item=LabItem(code="WBC", name="白细胞计数"),
         item_code="WBC",
         status=STATUSES[status],
         interpreted=Interpreted(value=value, number=float(value) if value else None),

@@ -6,6 +6,7 @@ Nothing here flushes the session: rows that these ones point to must be in the d
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from hashlib import blake2b
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import JSON, Column, Dialect, Table, text
@@ -15,6 +16,7 @@ from worklists.base import Base
 
 NOTHING_ON_CONFLICT = "ON CONFLICT DO NOTHING"
 
+_NOTHING = object()
 _Convert = Callable[[Any], Any] | None
 
 
@@ -22,20 +24,35 @@ def insert_rows(
     session: Session, row: type[Base], rows: Sequence[Mapping[str, Any]], *, on_conflict: str = ""
 ) -> None:
     """Insert rows that all name the same columns. `on_conflict` is the statement's clause, the same on both databases."""
-    if not rows:
-        return
+    if rows:
+        names = tuple(rows[0])
+        _insert(session, row, names, [[one[name] for one in rows] for name in names], on_conflict)
+
+
+def insert_values(session: Session, row: type[Base], values: Sequence[object]) -> None:
+    """The same for values of one class: its slots and properties are columns of the row under their names."""
+    if values:
+        kind = type(values[0])
+        names = [column.name for column in _table(row).c if hasattr(kind, column.name)]
+        _insert(session, row, names, [list(map(attrgetter(name), values)) for name in names])
+
+
+def _insert(
+    session: Session, row: type[Base], names: Sequence[str], found: Sequence[list[Any]], on_conflict: str = ""
+) -> None:
+    """`found` are the values of each of the columns."""
     table, dialect = _table(row), session.get_bind().dialect
-    columns = [table.c[name] for name in rows[0]]
-    names = ", ".join(f'"{column.name}"' for column in columns)
-    values = _converted(columns, rows, dialect)
+    columns = [table.c[name] for name in names]
+    quoted = ", ".join(f'"{name}"' for name in names)
+    values = _converted(columns, found, dialect)
     if dialect.name == "postgresql":
         reads = ", ".join(_read(column, n) for n, column in enumerate(columns, start=1))
         arrays = _arrays(columns, dialect)
-        statement = f'INSERT INTO "{table.name}" ({names}) SELECT {reads} FROM {arrays} {on_conflict}'  # noqa: S608 (names are our own tables)
+        statement = f'INSERT INTO "{table.name}" ({quoted}) SELECT {reads} FROM {arrays} {on_conflict}'  # noqa: S608 (names are our own tables)
         session.connection().exec_driver_sql(statement, tuple(values))
     else:
         marks = ", ".join("?" for _ in columns)
-        statement = f'INSERT INTO "{table.name}" ({names}) VALUES ({marks}) {on_conflict}'  # noqa: S608
+        statement = f'INSERT INTO "{table.name}" ({quoted}) VALUES ({marks}) {on_conflict}'  # noqa: S608
         session.connection().exec_driver_sql(statement, list(zip(*values, strict=True)))
 
 
@@ -48,7 +65,7 @@ def update_rows(
     table, dialect = _table(row), session.get_bind().dialect
     changed = [table.c[name] for name in rows[0] if name != key]
     columns = [*changed, table.c[key]]
-    values = _converted(columns, rows, dialect)
+    values = _converted(columns, [[one[column.name] for one in rows] for column in columns], dialect)
     if dialect.name == "postgresql":
         sets = ", ".join(f'"{column.name}" = {_read(column, n)}' for n, column in enumerate(changed, start=1))
         statement = (
@@ -85,15 +102,24 @@ def _table(row: type[Base]) -> Table:
 
 
 def _converted(
-    columns: Sequence[Column[Any]], rows: Sequence[Mapping[str, Any]], dialect: Dialect
+    columns: Sequence[Column[Any]], found: Sequence[list[Any]], dialect: Dialect
 ) -> list[list[Any]]:
     """The values of each column as the driver takes them."""
     return [
-        [row[column.name] for row in rows]
-        if (convert := _converter(column, dialect)) is None
-        else [convert(row[column.name]) for row in rows]
-        for column in columns
+        values if (convert := _converter(column, dialect)) is None else _each(convert, values)
+        for column, values in zip(columns, found, strict=True)
     ]
+
+
+def _each(convert: Callable[[Any], Any], values: Iterable[Any]) -> list[Any]:
+    """Rows of a set often share a value: what is the very same as before it is not converted anew."""
+    last: Any = _NOTHING
+    found, converted = [], None
+    for one in values:
+        if one is not last:
+            last, converted = one, convert(one)
+        found.append(converted)
+    return found
 
 
 @lru_cache(maxsize=1024)
