@@ -7,12 +7,13 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Query, Response
 from pydantic import AwareDatetime, BaseModel, Field
 from sqlalchemy import ColumnElement, or_, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import Session
 
 from gateway.finding import Order, count_up_to_limit, on_days
 from gateway.lab import collecting, receiving
 from gateway.lab.labelling import print_labels
 from gateway.web.deps import Caller, RuntimeDep, require
+from gateway.web.lab_overview import wanted_anew
 from gateway.web.lab_specimen_shapes import (
     Shown,
     SpecimenDetail,
@@ -32,7 +33,6 @@ from worklists.errors import FieldsRefused
 from worklists.examinations import Priority
 from worklists.laboratory.dictionary import LabItem, LabPanel
 from worklists.laboratory.registering import Registration
-from worklists.laboratory.results import RerunRequest
 from worklists.laboratory.specimens import LabSpecimen, SpecimenState
 from worklists.patients import Patient, PatientIdentity, matches
 
@@ -175,7 +175,7 @@ def list_specimens(
     ]
     narrowed = [*asked, LabSpecimen.state.in_(state)] if state else asked
     if asked_anew:
-        narrowed = [*narrowed, _wanted_anew()]
+        narrowed = [*narrowed, wanted_anew()]
     with runtime.reading() as session:
         query = with_all_beside().where(*narrowed)
         rows = session.scalars(NEWEST_FIRST.apply(query, read_cursor(cursor), limit)).unique().all()
@@ -303,22 +303,12 @@ def _typed(q: str) -> list[ColumnElement[bool]]:
     return found
 
 
-def _wanted_anew() -> ColumnElement[bool]:
-    newer = aliased(LabSpecimen)
-    replaced = select(newer.id).where(newer.replaces_id == LabSpecimen.id).correlate(LabSpecimen).exists()
-    asked = select(RerunRequest.examination_id).where(
-        RerunRequest.new_specimen, RerunRequest.done_at.is_(None)
-    )
-    rejected = (LabSpecimen.state == SpecimenState.REJECTED) & ~replaced
-    return rejected | LabSpecimen.examination_id.in_(asked)
-
-
 def _counts(session: Session, asked: list[ColumnElement[bool]]) -> dict[str, int]:
     """Of each state, counted no further than anybody reads: they are kept for years."""
     conditions = {state.value: LabSpecimen.state == state for state in SpecimenState}
     return {
         name: count_up_to_limit(session, select(LabSpecimen).where(*asked, condition))
-        for name, condition in {**conditions, "asked_anew": _wanted_anew()}.items()
+        for name, condition in {**conditions, "asked_anew": wanted_anew()}.items()
     }
 
 

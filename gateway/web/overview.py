@@ -1,4 +1,4 @@
-"""The township's three blocks: what it sent today, what is being read, what came back. `/api/v1/overview`."""
+"""The township's day: what it sent, what is being read, what came back; and its laboratory. `/api/v1/overview`."""
 
 from datetime import datetime
 
@@ -10,6 +10,7 @@ from gateway.finding import count_up_to_limit, day_begin, newest_read_task
 from gateway.index import Held, Refusal
 from gateway.web.deps import RuntimeDep
 from gateway.web.examinations import RadiographerDep, lacks_instances
+from gateway.web.lab_overview import look_at_specimens
 from gateway.web.shapes import BeingReadShape, OverviewShape, ReturnedCountShape, SentTodayShape
 from worklists.access import Sight, Subject, visible_to
 from worklists.base import local_date
@@ -25,7 +26,8 @@ _BEING_READ = (TaskState.WAITING, TaskState.CLAIMED, TaskState.SUBMITTED)
 
 @router.get("")
 def read_overview(caller: RadiographerDep, runtime: RuntimeDep) -> OverviewShape:
-    today = day_begin(local_date(runtime.now()))
+    now = runtime.now()
+    today = day_begin(local_date(now))
     own = (Examination.institution_id == caller.subject.institution_id, visible_to(caller.subject))
     with runtime.reading() as session:
         return OverviewShape(
@@ -36,6 +38,7 @@ def read_overview(caller: RadiographerDep, runtime: RuntimeDep) -> OverviewShape
             ),
             reading=_being_read(session, own),
             returned=_returned(session, caller.subject, today),
+            laboratory=look_at_specimens(session, caller.subject, today, now),
         )
 
 

@@ -17,6 +17,7 @@ from gateway.web.shapes import Page, ReturnItem
 from gateway.web.showing import show_return
 from gateway.web.tasks import who_is
 from worklists.access import Sight, Wire, visible_to
+from worklists.directory import Kind
 from worklists.errors import NotAllowed
 from worklists.examinations import Examination
 from worklists.patients import Patient
@@ -48,10 +49,17 @@ def list_returns(
     runtime: RuntimeDep,
     state: Annotated[list[ReturnState] | None, Query()] = None,
     q: Annotated[str, Query(max_length=100)] = "",
+    kind: Kind | None = None,
+    critical: bool | None = None,
     limit: LimitDep = 50,
     cursor: CursorDep = None,
 ) -> Page[ReturnItem]:
-    query = _returns(caller, q).where(ReportReturn.state.in_(state or _COUNTED))
+    asked = _returns(caller, q)
+    if kind is not None:
+        asked = asked.where(Examination.kind == kind)
+    if critical is not None:
+        asked = asked.where(Report.critical.is_(critical))
+    query = asked.where(ReportReturn.state.in_(state or _COUNTED))
     query = query.options(
         joinedload(ReportReturn.report).joinedload(Report.examination).joinedload(Examination.institution),
         joinedload(ReportReturn.report).joinedload(Report.centre),
@@ -61,7 +69,7 @@ def list_returns(
         rows: Sequence[ReportReturn] = (
             session.scalars(NEWEST_FIRST.apply(query, read_cursor(cursor), limit)).unique().all()
         )
-        tabs = {one: _returns(caller, q).where(ReportReturn.state == one) for one in _COUNTED}
+        tabs = {one: asked.where(ReportReturn.state == one) for one in _COUNTED}
         shown = rows[:limit]
         return Page(
             items=[show_return(row) for row in shown],

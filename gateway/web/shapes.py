@@ -379,10 +379,31 @@ class ReturnedCountShape(BaseModel):
     today: int
 
 
+class RejectedSpecimenShape(BaseModel):
+    id: uuid.UUID
+    barcode: str
+    reason: str
+
+
+class LabOverviewShape(BaseModel):
+    """Of a township's specimens. `wanted_anew`: rejected, or asked for again by the laboratory; `rejected` says why."""
+
+    registered_today: int
+    to_send: int
+    on_the_way: int
+    late: int
+    wanted_anew: int
+    rejected: list[RejectedSpecimenShape]
+    returned_today: int
+    unread: int
+    critical: int
+
+
 class OverviewShape(BaseModel):
     sent_today: SentTodayShape
     reading: BeingReadShape
     returned: ReturnedCountShape
+    laboratory: LabOverviewShape | None
 
 
 class HeldItem(BaseModel):

@@ -308,6 +308,20 @@ export interface Overview {
   sent_today: { count: number; arriving: number; incomplete: number; held: number; refused: number }
   reading: { count: number; urgent: number; next_due_at: Time | null }
   returned: { unread: number; today: number }
+  laboratory: LabOverview | null
+}
+
+/** The township's specimens; `rejected` says why the last of those were. */
+export interface LabOverview {
+  registered_today: number
+  to_send: number
+  on_the_way: number
+  late: number
+  wanted_anew: number
+  rejected: { id: string; barcode: string; reason: string }[]
+  returned_today: number
+  unread: number
+  critical: number
 }
 
 export interface Verification {

@@ -74,7 +74,7 @@ export function useToday() {
     }
   }
 
-  onChanged(['returns', 'worklist', 'held'], () => {
+  onChanged(['returns', 'worklist', 'held', 'lab'], () => {
     clearTimeout(timer)
     timer = setTimeout(() => void load(), 150)
   })

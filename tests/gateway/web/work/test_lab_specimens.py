@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from adapters.lab.said import Coded, MessageKind, StatedOrder
 from gateway.runtime import Runtime
-from tests.builders import County
+from tests.builders import County, submitted_task
 from tests.fonts import fonts_dir
 from tests.gateway.lab import saying
 from tests.gateway.web.work.conftest import Client
@@ -23,6 +23,7 @@ from worklists.laboratory.results import RerunRequest
 from worklists.laboratory.specimens import LabSpecimen
 from worklists.patients import Patient
 from worklists.reading import ReadingTask, TaskState
+from worklists.reports import deliver, sign_report
 
 CARD = "110105197903040017"  # a man, born on 4 March 1979
 URL = "/api/v1/lab"
@@ -381,3 +382,40 @@ def test_pages_of_the_list_go_on_where_the_last_one_ended(township: TestClient) 
     assert len(set(ids)) == 3 and second["next_cursor"] is None
     assert (first["counts"]["registered"], first["counts"]["asked_anew"]) == (3, 0)
     assert len(township.get(f"{URL}/specimens", params={"q": "仇明"}).json()["items"]) == 3
+
+
+def test_the_township_s_day_counts_its_specimens_and_what_is_wrong_with_them(
+    runtime: Runtime, county: County, client: Client, township: TestClient, bench: TestClient
+) -> None:
+    def day(person: TestClient) -> Any:
+        return person.get("/api/v1/overview").json()["laboratory"]
+
+    assert day(township) is None
+    late, rejected, _ = (_registered(township) for _ in range(3))
+    _send(township, runtime, late)
+    bench.post(f"{URL}/receive", json={"barcode": rejected["barcode"]})
+    bench.post(f"{URL}/specimens/{rejected['id']}/reject", json={"reason": "溶血"})
+    with runtime.sessions.begin() as session:
+        row = session.get_one(LabSpecimen, uuid.UUID(late["id"]))
+        assert row.transport is not None
+        row.transport.expected_at = runtime.now() - timedelta(minutes=5)
+        task = submitted_task(session, county)
+        report = sign_report(
+            session, task, signer=county.reviewer, marks=(), originals=[], critical=True, now=runtime.now()
+        )
+        task.examination.kind = Kind.LABORATORY  # a sheet of results is signed elsewhere: here it is counted
+        deliver(session, report, pdf_sha256="ab" * 32, now=runtime.now())
+
+    found = day(township)
+    assert (found["registered_today"], found["to_send"], found["on_the_way"], found["late"]) == (3, 1, 1, 1)
+    assert found["wanted_anew"] == 1
+    assert [(one["barcode"], one["reason"]) for one in found["rejected"]] == [(rejected["barcode"], "溶血")]
+    assert (found["unread"], found["returned_today"], found["critical"]) == (1, 1, 1)
+    assert day(client("west_radiographer")) is None
+
+    asked = {"kind": "laboratory", "critical": True, "state": ["delivered", "opened"]}
+    [one] = township.get("/api/v1/returns", params=asked).json()["items"]
+    assert one["critical"] and one["kind"] == "laboratory"
+    assert township.get("/api/v1/returns", params={"kind": "imaging"}).json()["items"] == []
+    township.post(f"/api/v1/returns/{one['id']}/acknowledge")
+    assert (day(township)["unread"], day(township)["critical"]) == (0, 0)
