@@ -16,6 +16,7 @@ from gateway.ecg.report import draw_tracing, find_signed_ecg, key_facts_of, stat
 from gateway.lab.printing import table_of
 from gateway.runtime import Runtime
 from worklists import routing
+from worklists.cards import masked_number, read_card
 from worklists.directory import Institution as InstitutionRow
 from worklists.directory import Kind
 from worklists.examinations import Examination, age_text
@@ -123,11 +124,14 @@ def _patient(report: Report, examination: Examination) -> Patient:
     stated = report.patient.get("birth_date")
     birth_date = date.fromisoformat(stated) if stated else None  # as signed, like the name beside it
     studied = routing.local_date(examination.studied_at or examination.received_at)
+    number = report.patient["patient_id"]
+    card = read_card(number)  # of a township without numbers of its own: printed as what it is, and not whole
     return Patient(
         name=display_name(report.patient["name"]),
         sex=SEXES.get(report.patient["sex"] or "", "未知"),
         age=age_text(birth_date, studied) or "",
-        patient_id=report.patient["patient_id"],
+        patient_id="" if card else number,
+        identity_number_masked=(masked_number(number) or "") if card else "",
     )
 
 

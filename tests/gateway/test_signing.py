@@ -64,6 +64,16 @@ def test_a_correction_after_the_signature_does_not_reach_the_printed_page(runtim
     assert (patient.name, patient.age) == ("仇明", "47岁")
 
 
+def test_an_identity_card_that_stands_for_a_number_is_not_printed_whole(runtime: Runtime) -> None:
+    with runtime.sessions.begin() as session:
+        somebody = identity(patient_id="110101199003074477")
+        report = signed_report(session, build_county(session), delivered=False, patient=somebody)
+
+        patient = report_document(session, report, base_url="http://127.0.0.1").patient
+
+    assert (patient.patient_id, patient.identity_number_masked) == ("", "110101********4477")
+
+
 def test_signing_and_its_document_need_no_object_store(runtime: Runtime) -> None:
     away = replace(runtime, objects=open_object_store("s3+http://KEY:SECRETSECRET@127.0.0.1:9/bucket"))
     with pytest.raises(Unavailable):

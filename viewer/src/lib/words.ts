@@ -6,6 +6,11 @@ export function patientName(patient: Patient): string {
   return patient.name || t('word.unknownName')
 }
 
+/** A township without numbers of its own knows people by their identity card: enough of it to compare by eye, as it is printed. */
+export function patientNumber(patient: Pick<Patient, 'patient_id'>): string {
+  return (patient.patient_id ?? '').replace(/^(\d{6})\d{8}(\d{3}[\dX])$/, '$1********$2')
+}
+
 export function sexAge(patient: Pick<Patient, 'sex' | 'age'>): string {
   return [patient.sex ? t(`sex.${patient.sex}`) : '', ageText(patient.age)].filter(Boolean).join(' ')
 }

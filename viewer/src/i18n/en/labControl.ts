@@ -13,7 +13,7 @@ export const labControl = {
   lotOf: 'Lot {lot}',
   openMany: '{n} undecided',
   noLines: 'No control material yet. It is listed here once an analyser sends a control result or a target is set.',
-  pick: 'Choose an item on the left to see its chart.',
+  pick: 'Choose an item to see its chart.',
   heldBack: '{n} patients\' results are held back until it is released',
   chartLabel: 'Levey–Jennings chart of {n} points',
   noRuns: 'No control results in this time.',

@@ -152,6 +152,7 @@ export const labDesk: Same<typeof zh> = {
   clean: 'Sign these',
   cleanTitle: 'Signs what is ticked: complete, nothing to verify, nothing critical, nothing held',
   pick: '{n} ticked',
+  testing: 'Being tested',
   pickAll: 'Tick all {n} that may be signed',
   pickNone: 'No specimen of this list may be signed together.',
   pickOne: 'Tick this one',

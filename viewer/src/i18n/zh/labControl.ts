@@ -13,7 +13,7 @@ export const labControl = {
   lotOf: '批号 {lot}',
   openMany: '{n} 次未处理',
   noLines: '还没有质控。仪器送来质控结果，或在此设置靶值后，会列在这里。',
-  pick: '选择左侧一项查看质控图。',
+  pick: '选择一项查看质控图。',
   heldBack: '{n} 个患者结果因失控暂停，等待放行',
   chartLabel: '质控图，{n} 个点',
   noRuns: '这段时间没有质控结果。',

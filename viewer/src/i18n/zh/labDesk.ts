@@ -150,6 +150,7 @@ export const labDesk = {
   clean: '批量签发',
   cleanTitle: '签发所选：结果已出齐、无待审、无危急、无待处理',
   pick: '选中 {n} 份',
+  testing: '检测中',
   pickAll: '选中全部可签发的 {n} 份',
   pickNone: '列表中没有可批量签发的标本。',
   pickOne: '选中这一份',
