@@ -112,6 +112,7 @@ Action = Literal[
     "lab_rules_drafted",
     "lab_rules_tried",
     "lab_rules_went_live",
+    "lab_results_judged",
     "backup_made",
     "backup_restored",
     "audit_verified",

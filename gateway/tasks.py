@@ -23,6 +23,7 @@ from gateway import (
 from gateway.deliveries.queueing import DELIVER
 from gateway.ecg.rows import DESCRIBE
 from gateway.index import DrainMark, Instance, Record, Series, Study
+from gateway.lab import judging
 from gateway.runtime import Runtime
 from gateway.sweep import Leased, NotYet, Task, Together
 from worklists import routing
@@ -204,6 +205,7 @@ TASKS: dict[str, Task] = {
     DESCRIBE: describe_ecg,
     RENDER: render_report,
     DELIVER: deliver_reports,
+    judging.JUDGE: Together(judging.judge_results),
     "seal_audit": seal_audit,
     "release_expired_claims": release_expired_claims,
     "route_waiting": route_waiting,

@@ -38,6 +38,7 @@ class Bench:
     now: datetime
     releaser: Releaser = field(init=False)
     gained: dict[Examination, int] = field(default_factory=dict)  # how many results each was given
+    to_judge: set[uuid.UUID] = field(default_factory=set)  # examinations, for the rules to look at anew
     _items: dict[str, LabItem] | None = None
     _specimens: dict[str, list[LabSpecimen]] = field(default_factory=dict)
     _patients: dict[_PatientKey, list[Patient]] = field(default_factory=dict)

@@ -5,7 +5,7 @@ A bench looks at its own and comments; the county's laboratory releases, exclude
 
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, func, select, true
 from sqlalchemy.orm import Session, joinedload
 
 from gateway import audit, live
+from gateway.lab import judging
 from gateway.reading import Who, get_person, in_one
 from gateway.runtime import Runtime
 from worklists.access import Subject, benches_visible_to
@@ -302,7 +303,9 @@ def _decide(
         person = get_person(session, who)
         row = _get_result(session, who, result_id)
         settled = decision(session, row, person, Releaser(session=session, now=runtime.now()))
-        _note(session, runtime, who, action, row, {**detail, **asdict(settled)})
+        judging.schedule(session, settled.to_judge, judging.Because.CONTROL, now=runtime.now())
+        counts = {"held_back": settled.held_back, "to_judge": len(settled.to_judge)}
+        _note(session, runtime, who, action, row, {**detail, **counts})
         return settled
 
     return in_one(runtime, deed)
@@ -330,12 +333,13 @@ def _note_material(
 ) -> None:
     said = {name: getattr(target, name) for name in ("mean", "sd", "every_hours", "enabled")}
     days = {"valid_from": str(target.valid_from), "valid_to": str(target.valid_to or "")}
-    holding_back.settle(
+    settled = holding_back.settle(
         session,
         material.device_id,
         material.item_code,
         releaser=Releaser(session=session, now=runtime.now()),
     )
+    judging.schedule(session, settled.to_judge, judging.Because.CONTROL, now=runtime.now())
     _note(session, runtime, who, action, material, {"lot": material.lot, **said, **days})
 
 

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from adapters.lab.said import Control, Message, MessageKind, Specimen, StatedPatient, StatedResult
 from gateway import indexing, work
-from gateway.lab import orders
+from gateway.lab import judging, orders
 from gateway.lab.bench import Bench
 from gateway.lab.identity import contradictions_of
 from gateway.lab.mapping import Profile, shown_test
@@ -68,6 +68,7 @@ def file_messages(runtime: Runtime, session: Session, messages: Iterable[tuple[L
         touched |= _Filing(bench=bench, row=row, said=said).file()
     bench.write()
     route_results(session, bench.gained, now=bench.now)
+    judging.schedule(session, bench.to_judge, judging.Because.CONTROL, now=bench.now)
     if touched:
         at = bench.now + timedelta(seconds=runtime.settings.quiet_period_s)
         work.schedule_all(session, indexing.SETTLE, {str(one): at for one in touched})
@@ -167,7 +168,8 @@ class _Filing:
             )
             if row.verdict is Verdict.OUT_OF_CONTROL:
                 self.bench.write()
-                settle(self.bench.session, device.id, item.code, releaser=self.bench.releaser)
+                settled = settle(self.bench.session, device.id, item.code, releaser=self.bench.releaser)
+                self.bench.to_judge |= settled.to_judge
             self.row.filed += 1
             self.row.controls += 1
 

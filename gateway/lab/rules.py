@@ -1,10 +1,10 @@
 """Rules of verification at work: drafts, dry runs, and the one set that is live. Every step is somebody's, and audited.
 
-What goes live counts for what arrives from then on, and for what the control material brings before the rules again.
+What goes live counts for what arrives from then on, and for what still waits: that is judged anew, as work for later.
 """
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from gateway import audit, live
 from gateway.directory import FieldErrors
+from gateway.lab import judging
 from gateway.lab.control import may_set
 from gateway.reading import Who, get_person, in_one
 from gateway.runtime import Runtime
@@ -85,13 +86,18 @@ def change_draft(
     in_one(runtime, deed)
 
 
-def try_draft(runtime: Runtime, who: Who, rules_id: uuid.UUID) -> None:
-    """Run it over the last results and keep what came out. Raises NotFound, NotAllowed, NotADraft."""
+def try_draft(
+    runtime: Runtime,
+    who: Who,
+    rules_id: uuid.UUID,
+    told: Callable[[int, int], None] = lambda _done, _of: None,
+) -> None:
+    """Run it over the last results and keep what came out; `told` hears how far it is. Raises as `get_draft` does."""
     with runtime.reading() as session:
-        _require_setter(session, who)
-        row = _get(session, rules_id)
+        row = get_draft(session, who, rules_id)
         content = row.content
-        outcome = dry_run.dry_run(session, Rules(row.version, content["rules"]), now=runtime.now())
+        rules = Rules(row.version, content["rules"])
+        outcome = dry_run.dry_run(session, rules, now=runtime.now(), told=told)
 
     def deed(session: Session) -> None:
         draft = _get_draft(session, rules_id)
@@ -104,8 +110,17 @@ def try_draft(runtime: Runtime, who: Who, rules_id: uuid.UUID) -> None:
     log.info("rules were tried", version=row.version, results=outcome["results"])
 
 
+def get_draft(session: Session, who: Who, rules_id: uuid.UUID) -> VerificationRules:
+    """One that the caller may try. Raises NotFound, NotAllowed, NotADraft."""
+    _require_setter(session, who)
+    row = _get(session, rules_id)
+    if row.state is not RuleSetState.DRAFT:
+        raise NotADraft
+    return row
+
+
 def go_live(runtime: Runtime, who: Who, rules_id: uuid.UUID) -> None:
-    """From now on these rules release. Raises NotFound, NotAllowed, NotADraft, NotTried."""
+    """From now on these rules release, also what waits. Raises NotFound, NotAllowed, NotADraft, NotTried."""
 
     def deed(session: Session) -> None:
         _require_setter(session, who)
@@ -119,6 +134,7 @@ def go_live(runtime: Runtime, who: Who, rules_id: uuid.UUID) -> None:
             before.state = RuleSetState.RETIRED
         session.flush()  # one is live at a time, also for the index
         row.state, row.live_at, row.live_by_id = RuleSetState.LIVE, runtime.now(), person.id
+        judging.schedule_all_waiting(session, judging.Because.RULES, now=runtime.now())
         _record(session, runtime, who, "lab_rules_went_live", row)
 
     in_one(runtime, deed)

@@ -112,11 +112,12 @@ class OverviewShape(BaseModel):
 
 
 class SettledShape(BaseModel):
-    """What the decision did: the result as it is now, and how many patients' results were held or judged again."""
+    """What the decision did: the result as it is now, how many patients' results were held, how many specimens
+    the rules look at anew now."""
 
     result: ControlResultShape
     held_back: int
-    judged_again: int
+    to_judge: int
 
 
 class ProposalShape(BaseModel):
@@ -341,9 +342,7 @@ def _person(person: Person | None) -> PersonShape | None:
 def _settled(runtime: RuntimeDep, result_id: uuid.UUID, settled: Settled) -> SettledShape:
     with runtime.reading() as session:
         row = session.get_one(ControlResult, result_id)
-        return SettledShape(
-            result=_result(row), held_back=settled.held_back, judged_again=settled.judged_again
-        )
+        return SettledShape(result=_result(row), held_back=settled.held_back, to_judge=len(settled.to_judge))
 
 
 def _show_material(runtime: RuntimeDep, material_id: uuid.UUID) -> MaterialShape:

@@ -37,6 +37,7 @@ export const routes: RouteRecordRaw[] = [
   { path: '/lab/transports', component: () => import('@/pages/TransportsPage.vue'), meta: { roles: ['reader', 'reviewer', 'radiographer'], centre: 'laboratory' } },
   { path: '/lab/held', component: () => import('@/pages/LabHeldPage.vue'), meta: { roles: ['reader', 'reviewer', 'radiographer', 'it'], centre: 'laboratory', nav: 'labHeld.nav' } },
   { path: '/lab/mapping', component: () => import('@/pages/LabMappingsPage.vue'), meta: { roles: ['reader', 'reviewer', 'radiographer', 'admin', 'it'], centre: 'laboratory' } },
+  { path: '/lab/mapping/:code/file', component: () => import('@/pages/LabFilePage.vue'), meta: { roles: ['reader', 'reviewer', 'radiographer', 'admin', 'it'], centre: 'laboratory' } },
   { path: '/lab/mapping/:code', component: () => import('@/pages/LabMappingPage.vue'), meta: { roles: ['reader', 'reviewer', 'radiographer', 'admin', 'it'], centre: 'laboratory' } },
   { path: '/lab/dictionary', component: () => import('@/pages/LabDictionaryPage.vue'), meta: { roles: ['reader', 'reviewer', 'admin'], centre: 'laboratory', nav: 'labHeld.dictionaryNav' } },
   { path: '/village', component: () => import('@/pages/VillagePage.vue'), meta: { roles: ['village'], nav: 'shell.nav.village' } },

@@ -5,7 +5,7 @@ It looks at facts as they were kept (range, delta, state of control, flags); not
 
 import uuid
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -16,19 +16,35 @@ from worklists.examinations import Examination
 from worklists.laboratory.releasing import BY_PERSON, case_of, released_before, repeated_at_once
 from worklists.laboratory.results import LabResult, ResultStatus
 from worklists.laboratory.rules import Rules
+from worklists.patients import Patient
 
 LAST_RESULTS = 1000
+STEP = 50  # results, after which somebody hears how far it is
 MOST_CHANGES = 100  # named one by one; the rest is counted
 
 
-def dry_run(session: Session, rules: Rules, *, now: datetime) -> dict[str, Any]:
-    """Counts by rule, and the results that would have fared otherwise. No patient is named."""
+def dry_run(
+    session: Session,
+    rules: Rules,
+    *,
+    now: datetime,
+    told: Callable[[int, int], None] = lambda _done, _of: None,
+) -> dict[str, Any]:
+    """Counts by rule, and the results that would have fared otherwise. No patient is named.
+
+    `told` hears how many of how many were judged.
+    """
     judged = _last_results(session)
-    beside = _of_examinations(session, {one.examination_id for one in judged})
-    patients = {one.id: one.patient for one in _examinations(session, set(beside))}
+    beside: dict[uuid.UUID, list[LabResult]] = {}
+    patients: dict[uuid.UUID, Patient] = {}
     stopped, alone, changes = Counter[str](), Counter[str](), []
     counts = Counter[str]()
-    for one in judged:
+    for place, one in enumerate(judged):
+        if place % STEP == 0:
+            told(place, len(judged))
+            wanted = {each.examination_id for each in judged[place : place + STEP]} - beside.keys()
+            beside |= _of_examinations(session, wanted)
+            patients |= {each.id: each.patient for each in _examinations(session, wanted)}
         results = beside[one.examination_id]
         current = {other.item_code: other for other in results if other.current}
         patient = patients[one.examination_id]
@@ -41,6 +57,7 @@ def dry_run(session: Session, rules: Rules, *, now: datetime) -> dict[str, Any]:
         counts[_what(before=bool(before), after=bool(codes))] += 1
         if bool(before) is not bool(codes):
             changes.append(_change(one, before, stops))
+    told(len(judged), len(judged))
     return {
         "at": now.isoformat(),
         "results": len(judged),

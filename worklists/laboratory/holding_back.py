@@ -1,4 +1,4 @@
-"""What control material means for patients' results: held back while out of control, judged again when released.
+"""What control material means for patients' results: held back while out of control, to be judged anew when released.
 
 A signed result stays as it was signed; what a person verified stays verified, and its mark goes by the state.
 """
@@ -11,7 +11,6 @@ from sqlalchemy.orm import Session
 
 from worklists.directory import Person
 from worklists.errors import Conflict, Invalid
-from worklists.examinations import Examination
 from worklists.laboratory.control import ControlResult, Verdict
 from worklists.laboratory.controlling import Standing, find_open, judge, judge_those_behind
 from worklists.laboratory.releasing import Releaser
@@ -29,7 +28,9 @@ class Settled:
     """What a change of the control material did to patients' results."""
 
     held_back: int = 0
-    judged_again: int = 0
+    to_judge: frozenset[uuid.UUID] = (
+        frozenset()
+    )  # examinations with results that wait for nothing but the rules now
 
 
 def settle(session: Session, device_id: uuid.UUID, item_code: str, *, releaser: Releaser) -> Settled:
@@ -54,7 +55,7 @@ def settle(session: Session, device_id: uuid.UUID, item_code: str, *, releaser: 
         one.control_state = state
         if one.verification is Verification.WAITING:
             again.add(one.examination_id)
-    return Settled(held_back=held, judged_again=_judge_again(session, again, releaser))
+    return Settled(held_back=held, to_judge=frozenset(again))
 
 
 def release(
@@ -111,15 +112,3 @@ def _hold(one: LabResult) -> bool:
     if one.verification is Verification.WAITING and not any(stop["rule"] == CONTROL for stop in one.stops):
         one.stops = [*one.stops, stop_for_control(ControlState.OUT_OF_CONTROL)]
     return before is not ControlState.OUT_OF_CONTROL
-
-
-def _judge_again(session: Session, examination_ids: set[uuid.UUID], releaser: Releaser) -> int:
-    if not examination_ids:
-        return 0
-    rows = session.scalars(select(LabResult).where(LabResult.examination_id.in_(examination_ids))).all()
-    by_examination: dict[uuid.UUID, list[LabResult]] = {}
-    for row in rows:
-        by_examination.setdefault(row.examination_id, []).append(row)
-    for examination_id, results in by_examination.items():
-        releaser.judge_again(session.get_one(Examination, examination_id), results)
-    return len(by_examination)

@@ -63,8 +63,9 @@ class Releaser:
             self._judge(one, current, released, repeated, patient)
             self.alarms.note(examination, one, sheet.versions_before(one))
 
-    def judge_again(self, examination: Examination, results: Sequence[LabResult]) -> None:
-        """What still waits is asked anew, after the control material or the rules changed."""
+    def judge_again(self, examination: Examination, results: Sequence[LabResult]) -> list[LabResult]:
+        """What still waits is asked anew, after the control material or the rules changed; answers what was judged."""
+        judged = []
         current = {one.item_code: one for one in results if one.current}
         released = released_before(results)
         repeated = repeated_at_once(results)
@@ -72,6 +73,8 @@ class Releaser:
             if one.verification is Verification.WAITING and not _is_for_people(one):
                 one.control_state = self._control_state(one)
                 self._judge(one, current, released, repeated, examination.patient)
+                judged.append(one)
+        return judged
 
     def _judge(
         self,

@@ -116,7 +116,9 @@ def test_results_since_the_last_good_control_are_held_back_until_it_is_released(
     )
 
     settled = holding_back.release(session, bad, lab.reader, reason="重测合格", releaser=releaser(session))
-    assert settled.judged_again == 2
+    assert settled.to_judge == {doubtful.examination_id, late.examination_id}
+    for one in (doubtful, late):
+        assert releaser(session).judge_again(one.examination, [one]) == [one]
     for one in (doubtful, late):
         assert (one.verification, one.stops) == (Verification.AUTOMATIC, [])
         assert one.control_state is ControlState.IN_CONTROL

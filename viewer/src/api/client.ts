@@ -107,6 +107,27 @@ export function problemOf(status: number, retryAfter: string | null, text: strin
   return new Problem(status, word('code') || `http_${status}`, word('title'), word('detail'), request, body, retryAfter ? Number(retryAfter) : null)
 }
 
+/** A deed that says how far it is: each line of its answer, as it comes. */
+export async function* lines<T>(path: string): AsyncGenerator<T> {
+  const url = address(path)
+  let answer: Response
+  try {
+    answer = await fetch(url, { method: 'POST', headers: { ...headers('POST'), Accept: 'application/x-ndjson, application/json' }, credentials: 'same-origin' })
+  } catch (error) {
+    throw new Problem(0, 'unreachable', '', '', `POST ${url}`, { cause: String(error) })
+  }
+  if (!answer.ok || !answer.body) return void (await answered(answer, `POST ${url}`))
+  const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader()
+  let rest = ''
+  for (;;) {
+    const { done, value } = await reader.read()
+    if (done) return
+    const found = (rest + value).split('\n')
+    rest = found.pop()!
+    for (const line of found) yield JSON.parse(line) as T
+  }
+}
+
 export const api = {
   get: <T>(path: string, query?: object, signal?: AbortSignal) => call<T>('GET', path, { query, signal }),
   post: <T>(path: string, body?: unknown, options: Call = {}) => call<T>('POST', path, { ...options, body }),

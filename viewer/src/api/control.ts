@@ -91,7 +91,7 @@ export interface ControlChart {
 export interface Settled {
   result: ControlResult
   held_back: number
-  judged_again: number
+  to_judge: number
 }
 
 export interface TargetProposal {

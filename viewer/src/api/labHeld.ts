@@ -1,5 +1,6 @@
 /** What waits of laboratory messages, profiles of analysers, and the county's dictionary. */
 import { api } from './client'
+import type { FileMapping } from '@/lib/lab/columns'
 import type { Device, Page, Patient, Site } from './types'
 
 export type HeldAction = 'attach' | 'register' | 'retry' | 'set_aside'
@@ -68,6 +69,39 @@ export interface ProfileContent {
   empty?: string[]
   barcode?: string
   controls?: { pattern: string; level: string; lot?: string }[]
+  file?: { table?: FileMapping; document?: string }
+}
+export interface LabFileLine {
+  id: string
+  received_at: string
+  device: Device | null
+  state: string
+  type: string
+  results: number
+  filed: number
+  size_bytes: number
+}
+export interface LabFile extends LabFileLine {
+  names: boolean
+  file_name: string
+  is_document: boolean
+  in_doubt: boolean
+  proposed: FileMapping | null
+  headings: string[]
+  above: { number: number; cells: string[] }[]
+  rows: string[][]
+}
+export interface FilePreview {
+  names: boolean
+  problem: string
+  specimens: number
+  results: number
+  filed: number
+  left_out: number
+  held: { reason: string; reason_text: string; count: number }[]
+  unmapped: string[]
+  shown: { barcode: string; name: string; control: boolean; attachments: number; held: string | null; held_text: string; outcomes: Outcome[] }[]
+  warnings: string[]
 }
 export interface ProfileHead {
   name: string
@@ -174,6 +208,9 @@ export const readProfile = (code: string) => api.get<Profile>(`/lab/profiles/${c
 export const makeProfile = (body: object) => api.post<Profile>('/lab/profiles', body)
 export const changeProfile = (code: string, body: object) => api.put<Profile>(`/lab/profiles/${code}`, body)
 export const previewProfile = (message_id: string, content: ProfileContent) => api.post<Outcome[]>('/lab/profiles/preview', { message_id, content })
+export const listFiles = (profile_code: string) => api.get<LabFileLine[]>('/lab/files', { profile_code })
+export const readFile = (id: string, asked: { encoding?: string; delimiter?: string; heading_row?: number } = {}) => api.get<LabFile>(`/lab/files/${id}`, asked)
+export const previewFile = (id: string, content: ProfileContent) => api.post<FilePreview>(`/lab/files/${id}/preview`, { content })
 export const listItems = () => api.get<{ items: LabItem[]; may_change: boolean }>('/lab/items')
 export const listPanels = () => api.get<{ items: LabPanel[]; may_change: boolean }>('/lab/panels')
 export const changeItem = (code: string, body: object) => api.patch<LabItem>(`/lab/items/${code}`, body)

@@ -8,6 +8,8 @@ import pytest
 from fastapi.testclient import TestClient
 
 from gateway.runtime import Runtime
+from gateway.sweep import sweep_once
+from gateway.tasks import TASKS
 from tests.builders import County
 from tests.gateway.lab.saying import file, message, result, specimen
 from tests.gateway.web.work.conftest import Client
@@ -77,8 +79,11 @@ def test_out_of_control_holds_back_and_a_named_release_lets_through(
     answer = client("lab").post(f"{path}/release", json={"reason": "更换试剂后重测合格"})
     assert answer.status_code == 200, answer.text
     released = answer.json()
-    assert (released["judged_again"], released["result"]["released_by"]["name"]) == (1, "郑检验")
+    assert (released["to_judge"], released["result"]["released_by"]["name"]) == (1, "郑检验")
+    assert verifications(runtime) == [Verification.WAITING]  # the rules look at it as work for later
+    sweep_once(runtime, TASKS)
     assert verifications(runtime) == [Verification.AUTOMATIC]
+    assert "lab_results_judged" in audited()
     again = client("lab").post(f"{path}/release", json={"reason": "再次"})
     assert (again.status_code, again.json()["code"]) == (409, "not_out_of_control")
     assert "control_released" in audited()
@@ -95,7 +100,8 @@ def test_an_excluded_result_counts_no_more_and_can_count_again(
     path = f"{CONTROL}/results/{bad['id']}"
 
     out = client("lab").post(f"{path}/exclude", json={"reason": "质控品复溶错误"})
-    assert (out.status_code, out.json()["result"]["excluded"], out.json()["judged_again"]) == (200, True, 1)
+    assert (out.status_code, out.json()["result"]["excluded"], out.json()["to_judge"]) == (200, True, 1)
+    sweep_once(runtime, TASKS)
     assert verifications(runtime) == [Verification.AUTOMATIC]
     back = client("lab").post(f"{path}/exclude", json={"reason": "误操作", "excluded": False})
     assert (back.json()["result"]["excluded"], back.json()["held_back"]) == (False, 1)

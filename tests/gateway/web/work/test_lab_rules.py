@@ -1,13 +1,18 @@
 """Rules of verification over HTTP: a draft is tried before it goes live, one is live, history stays."""
 
+import json
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
+from sqlalchemy import select
 
+from gateway.audit import AuditEvent
 from gateway.runtime import Runtime
+from gateway.sweep import sweep_once
+from gateway.tasks import TASKS
 from tests.builders import County
 from tests.gateway.lab.saying import file, message, result, specimen
 from tests.gateway.web.work.conftest import Client
@@ -72,6 +77,56 @@ def test_a_draft_is_tried_on_the_last_results_and_goes_live(
     assert [action for action in audited() if action.startswith("lab_rules")] == [
         "lab_rules_drafted", "lab_rules_tried", "lab_rules_went_live",
     ]  # fmt: skip
+
+
+def test_what_waits_is_judged_anew_by_the_rules_that_went_live(
+    runtime: Runtime, county: County, lab: Laboratory, client: Client
+) -> None:
+    near = send(runtime, county, lab, "1", "9.9")
+    far = send(runtime, county, lab, "2", "25")
+    handed_back = send(runtime, county, lab, "3", "9.8")
+    with runtime.sessions.begin() as session:
+        session.get_one(LabResult, handed_back.id).stops = [{"rule": "person", "detail": "再看看"}]
+    head = client("lab_head")
+    rules_id = draft(head, {"code": "range", "percent": 10})
+    head.post(f"{RULES}/{rules_id}/dry-run")
+    head.post(f"{RULES}/{rules_id}/go-live")
+    assert head.get(RULES).json()["to_judge"] == 3
+
+    sweep_once(runtime, TASKS)
+
+    assert head.get(RULES).json()["to_judge"] == 0
+    with runtime.reading() as session:
+        found = [session.get_one(LabResult, one.id) for one in (near, far, handed_back)]
+        noted = session.scalars(
+            select(AuditEvent).where(AuditEvent.action == "lab_results_judged").order_by(AuditEvent.id)
+        ).all()
+    assert [(one.verification, one.rules_version) for one in found] == [
+        (Verification.AUTOMATIC, 2), (Verification.WAITING, 2), (Verification.WAITING, 1),
+    ]  # fmt: skip
+    details = {one.examination_id: one.detail for one in noted}
+    assert details == {
+        near.examination_id: {
+            "because": "rules", "rules_version": 2, "released": [str(near.id)], "waiting": 0,
+        },
+        far.examination_id: {"because": "rules", "rules_version": 2, "released": [], "waiting": 1},
+    }  # fmt: skip
+
+
+def test_a_dry_run_says_how_far_it_is(
+    runtime: Runtime, county: County, lab: Laboratory, client: Client
+) -> None:
+    for number in range(1, 4):
+        send(runtime, county, lab, str(number), "5.0")
+    head = client("lab_head")
+    rules_id = draft(head, {"code": "range"})
+    asked = {"Accept": "application/x-ndjson"}
+    answer = head.post(f"{RULES}/{rules_id}/dry-run", headers=asked)
+    told = [json.loads(line) for line in answer.text.splitlines()]
+    assert told[:-1] == [{"done": 0, "of": 3}, {"done": 3, "of": 3}]
+    assert told[-1]["rules"]["dry_run"]["results"] == 3
+    head.post(f"{RULES}/{rules_id}/go-live")
+    assert head.post(f"{RULES}/{rules_id}/dry-run", headers=asked).status_code == 409
 
 
 def test_a_changed_draft_is_tried_again_and_history_is_not_changed(lab: Laboratory, client: Client) -> None:

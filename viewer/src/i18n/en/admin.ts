@@ -279,6 +279,7 @@ export const audit: Same<typeof zhAudit> = {
     analyser_profile_changed: 'Changed an analyser mapping',
     lab_rules_drafted: 'Verification rules drafted',
     lab_rules_tried: 'Verification rules tried',
+    lab_results_judged: 'Waiting results judged anew by rule',
     lab_rules_went_live: 'Verification rules put live',
     report_opened: 'Report viewed',
     return_acknowledged: 'Return acknowledged',

@@ -7,6 +7,7 @@ import { ecg } from './ecg'
 import { ecgReport } from './ecgReport'
 import { held } from './held'
 import { labDesk } from './labDesk'
+import { labFile } from './labFile'
 import { labHeld } from './labHeld'
 import { labControl, labRules } from './labControl'
 import { labMessages } from './labMessages'
@@ -19,4 +20,4 @@ import { township } from './township'
 import { upload } from './upload'
 import { worklist } from './worklist'
 
-export const en: Same<typeof zh> = { ...common, shell, worklist, reading, township, upload, system, refusal, held, duty, ecg, ecgReport, labDesk, labHeld, labMessages, labControl, labRules, specimens, patients, admin, audit }
+export const en: Same<typeof zh> = { ...common, shell, worklist, reading, township, upload, system, refusal, held, duty, ecg, ecgReport, labDesk, labFile, labHeld, labMessages, labControl, labRules, specimens, patients, admin, audit }

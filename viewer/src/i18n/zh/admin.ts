@@ -277,6 +277,7 @@ export const audit = {
     analyser_profile_changed: '修改仪器对照方案',
     lab_rules_drafted: '起草审核规则',
     lab_rules_tried: '试运行审核规则',
+    lab_results_judged: '按规则重新审核结果',
     lab_rules_went_live: '启用审核规则',
     report_opened: '查看报告',
     return_acknowledged: '确认回报',

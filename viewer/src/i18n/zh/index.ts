@@ -5,6 +5,7 @@ import { ecg } from './ecg'
 import { ecgReport } from './ecgReport'
 import { held } from './held'
 import { labDesk } from './labDesk'
+import { labFile } from './labFile'
 import { labHeld } from './labHeld'
 import { labControl, labRules } from './labControl'
 import { labMessages } from './labMessages'
@@ -17,4 +18,4 @@ import { township } from './township'
 import { upload } from './upload'
 import { worklist } from './worklist'
 
-export const zh = { ...common, shell, worklist, reading, township, upload, system, refusal, held, duty, ecg, ecgReport, labDesk, labHeld, labMessages, labControl, labRules, specimens, patients, admin, audit }
+export const zh = { ...common, shell, worklist, reading, township, upload, system, refusal, held, duty, ecg, ecgReport, labDesk, labFile, labHeld, labMessages, labControl, labRules, specimens, patients, admin, audit }
