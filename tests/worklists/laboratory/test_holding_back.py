@@ -141,6 +141,7 @@ def test_what_else_stops_a_result_goes_on_stopping_it_after_the_release(
     bad = control(session, lab, 3.5, hours=0)
     one = patient(session, county, lab, "B1", hours=1, value="12")
     holding_back.release(session, bad, lab.reader, reason="重测合格", releaser=releaser(session))
+    releaser(session).judge_again(one.examination, [one])
 
     assert (one.verification, [stop["rule"] for stop in one.stops]) == (Verification.WAITING, ["range"])
 
@@ -179,6 +180,7 @@ def test_what_is_excluded_says_nothing_of_the_analyser_and_those_behind_are_judg
         session, first, lab.reader, excluded=True, reason="质控品复溶错误", releaser=releaser(session)
     )
     assert (second.rules, second.verdict) == (["1_2s"], Verdict.WARNING)
+    releaser(session).judge_again(held.examination, [held])
     assert held.verification is Verification.AUTOMATIC
     with pytest.raises(Conflict):
         holding_back.exclude(
