@@ -29,6 +29,7 @@ from gateway.lab.admission import tidy
 from gateway.lab.analysers import MODALITY as LABORATORY
 from worklists.assignment.qualifications import ReaderQualification
 from worklists.base import Base
+from worklists.critical import CriticalContact
 from worklists.directory import (
     Agreement,
     Centre,
@@ -242,6 +243,15 @@ class ReaderQualificationFields(Fields):
     subspecialties: list[Text] = []
     valid_from: date | None = None
     valid_to: date | None = None
+
+
+class CriticalContactFields(Fields):
+    institution_id: uuid.UUID
+    position: Annotated[int, Field(ge=1, le=1000)] = 1
+    title: Name
+    phone: Text = ""
+    person_id: uuid.UUID | None = None
+    minutes: Annotated[int, Field(ge=1, le=24 * 60)] = 5
 
 
 Check = Callable[[Session, Any], Reasons]
@@ -490,6 +500,15 @@ def _check_qualification_to_read(session: Session, row: ReaderQualification) -> 
     return reasons
 
 
+def _check_critical_contact(session: Session, row: CriticalContact) -> Reasons:
+    reasons = _check_exists(session, Institution, row.institution_id, "institution_id")
+    if row.person_id is not None:
+        reasons |= _check_exists(session, Person, row.person_id, "person_id")
+    elif not row.phone.strip():
+        reasons["phone"] = "required"
+    return reasons
+
+
 ENTITIES: tuple[Entity, ...] = (
     Entity(
         name="institution",
@@ -574,6 +593,13 @@ ENTITIES: tuple[Entity, ...] = (
         row=ReaderQualification,
         fields=ReaderQualificationFields,
         check=_check_qualification_to_read,
+    ),
+    Entity(
+        name="critical_contact",
+        path="critical-contacts",
+        row=CriticalContact,
+        fields=CriticalContactFields,
+        check=_check_critical_contact,
     ),
 )
 

@@ -19,7 +19,7 @@ from worklists.base import Base
 
 log = structlog.get_logger()
 
-TOPICS = ("worklist", "returns", "system", "held", "patients", "duty", "lab")
+TOPICS = ("worklist", "returns", "system", "held", "patients", "duty", "lab", "critical")
 DIRECTORY = "directory"  # of listeners, not of people: what they know of devices is out of date
 POLL_INTERVAL_S = 1.0
 MOST_SUBSCRIBERS = 2000  # open pages of one process; each costs a connection

@@ -14,7 +14,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.exc import StaleDataError
 
-from gateway import audit, live, work
+from gateway import audit, critical_events, live, work
 from gateway.audit import Actor, AuditEvent
 from gateway.deliveries.queueing import queue_report
 from gateway.index import Instance, Record, Series, Study
@@ -231,6 +231,8 @@ def sign_in(runtime: Runtime, session: Session, who: Who, task: ReadingTask, per
         critical=said.critical,
         now=now,
     )
+    if report.critical and task.examination.kind is not Kind.LABORATORY:
+        critical_events.note_signed(session, task, report.impression, person, now)
     work.schedule(session, RENDER, report.id, due_at=now)
     queue_report(session, report, now)
     detail = {"report_id": str(report.id), "version": report.version}

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from gateway import assignment_books, audit, live
+from gateway import assignment_books, audit, critical_book, live
 from gateway.directory import FieldErrors
 from gateway.reading import Who, get_person, in_one
 from gateway.runtime import Runtime
@@ -58,6 +58,13 @@ BOOKS: Mapping[str, Book] = {
         begin=assignment_books.begin_assignment,
         check=assignment_books.check_assignment,
         dry_run=assignment_books.try_assignment,
+    ),
+    critical_book.CRITICAL: Book(
+        shape=critical_book.CriticalBook,
+        of_a_centre=True,
+        begin=critical_book.begin_critical,
+        check=critical_book.check_critical,
+        dry_run=critical_book.try_critical,
     ),
 }
 

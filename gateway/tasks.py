@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from gateway import (
     assigning,
     audit,
+    critical_calls,
     duty_calls,
     indexing,
     live,
@@ -213,6 +214,8 @@ TASKS: dict[str, Task] = {
     "watch_chest_pain": duty_calls.watch_chest_pain,
     duty_calls.CALL: duty_calls.call_duty,
     assigning.ASSIGN: assigning.assign_tasks,
+    critical_calls.WATCH: critical_calls.watch_critical,
+    critical_calls.ESCALATE: critical_calls.escalate_critical,
     "index_names": index_names,
     text_doubts.READ_AGAIN: rereading.read_text_again,
     text_doubts.FOLLOW_DEVICE: rereading.follow_device,
@@ -222,7 +225,7 @@ TASKS: dict[str, Task] = {
 OUTWARD = (DELIVER,)
 STANDING = (
     "seal_audit", "release_expired_claims", "route_waiting", "match_patients", "index_names", "watch_chest_pain",
-    assigning.ASSIGN,
+    assigning.ASSIGN, critical_calls.WATCH,
 )  # fmt: skip
 
 

@@ -14,6 +14,8 @@ Every row that is shown anywhere is reached through an examination and this pred
 Specimens are seen before there is an examination: by the township that took them, and by the laboratory centre of
 its lead hospital.
 
+Critical values are seen by the centre, by the township once it was told, and by whoever was called for it.
+
 Control material of analysers is nobody's data: it is seen with the bench it was run on (`benches_visible_to`).
 
 A patient is everybody whom the patient index links: a link opens priors to who holds a task, and nothing else.
@@ -24,9 +26,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 
-from sqlalchemy import ColumnElement, Select, exists, false, or_, select, true
+from sqlalchemy import ColumnElement, Select, and_, exists, false, or_, select, true
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 
+from worklists.critical import CriticalAction, CriticalEvent, CriticalStep
 from worklists.directory import Centre, Device, Institution, Kind, Person, Role
 from worklists.examinations import Examination
 from worklists.laboratory.specimens import LabSpecimen, LabTransport
@@ -174,6 +177,35 @@ def _of_specimens(subject: Subject, taken_by: InstrumentedAttribute[uuid.UUID]) 
         ways.append(taken_by == subject.institution_id)
     if subject.centre_ids and subject.roles & {Role.READER, Role.REVIEWER}:
         ways.append(taken_by.in_(tested_at_centres(subject)))
+    return or_(*ways) if ways else false()
+
+
+def critical_visible_to(subject: Subject) -> ColumnElement[bool]:
+    """A predicate over `CriticalEvent` beside its `Examination`.
+
+    The centre sees what was found; the township what it was told of; whoever was called sees that event.
+    """
+    if subject.wires is not None:
+        return false()
+    ways: list[ColumnElement[bool]] = []
+    if Role.RADIOGRAPHER in subject.roles:
+        told = exists(
+            select(CriticalStep.id)
+            .where(CriticalStep.event_id == CriticalEvent.id, CriticalStep.action == CriticalAction.NOTIFIED)
+            .correlate(CriticalEvent)
+        )
+        ways.append(and_(Examination.institution_id == subject.institution_id, told))
+    if subject.centre_ids and subject.roles & {Role.READER, Role.REVIEWER}:
+        ways.append(_read_at_centres(subject))
+    if subject.person_id is not None:
+        ways.append(
+            exists(
+                select(CriticalStep.id)
+                .where(CriticalStep.event_id == CriticalEvent.id)
+                .where(CriticalStep.recipient_person_id == subject.person_id)
+                .correlate(CriticalEvent)
+            )
+        )
     return or_(*ways) if ways else false()
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from gateway import audit, live
+from gateway.critical_events import note_verified
 from gateway.reading import Who, get_person, get_task, in_one
 from gateway.runtime import Runtime
 from worklists.directory import Kind, Person
@@ -32,6 +33,7 @@ def verify(
         else:
             chosen = verifying.get_results(session, task.examination_id, result_ids)
         verifying.verify(session, chosen, person, reason=reason, now=now)
+        note_verified(session, [one.id for one in chosen if one.critical], person, now)
         items = [one.item_code for one in chosen]
         return {"items": items, **({"reason": reason.strip()} if reason.strip() else {})}
 

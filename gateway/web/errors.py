@@ -35,6 +35,7 @@ from gateway.retrying import NotDamaged, StillBroken
 from gateway.uploading import KindNotTaken, NothingAccepted
 from gateway.web.limits import TooOften
 from gateway.web.messages import choose_language, say, say_reason
+from worklists.critical import CriticalStateForbids
 from worklists.ecg_content import ContentRefused
 from worklists.errors import Conflict, FieldsRefused, Invalid, NotAllowed, NotFound
 from worklists.laboratory.holding_back import NotOutOfControl
@@ -109,6 +110,7 @@ PROBLEMS: tuple[tuple[type[Exception], Problem], ...] = (
     (SentElsewhere, Problem(status=409, code="sent_elsewhere", facts=("site", "lead"))),
     (AlreadyReceived, Problem(status=409, code="already_received", facts=("at", "by"))),
     (SpecimenStateForbids, Problem(status=409, code="specimen_state_forbids", facts=("barcode", "state"))),
+    (CriticalStateForbids, Problem(status=409, code="critical_state_forbids", facts=("state",))),
     (TaskReserved, Problem(status=409, code="task_reserved", facts=("claimed_by",))),
     (TaskAlreadyClaimed, Problem(status=409, code="task_already_claimed", facts=("claimed_by",))),
     (TaskStateForbids, Problem(status=409, code="task_state_forbids", facts=("state",))),

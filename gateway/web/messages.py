@@ -57,6 +57,10 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "该检查已由{claimed_by}领取。",
         "The examination has already been claimed by {claimed_by}.",
     ),
+    "critical_state_forbids": (
+        "该危急值目前状态为“{state}”，不能进行此操作。请刷新。",
+        "The critical value is {state}: this cannot be done now. Reload.",
+    ),
     "task_reserved": (
         "该检查已分配给{claimed_by}。如需接手，请填写理由。",
         "The examination is assigned to {claimed_by}. To take it over, say why.",
@@ -169,6 +173,13 @@ STATES: Mapping[str, tuple[str, str]] = {
     "signed": ("已签发", "signed"),
     "sent_back": ("退回重做", "sent back"),
     "cancelled": ("已取消", "cancelled"),
+    "found": ("待复核", "not reviewed yet"),
+    "reviewed": ("已复核", "reviewed"),
+    "notified": ("已通知、待接收", "notified and not received yet"),
+    "received": ("已接收、待处置", "received and not handled yet"),
+    "handled": ("已处置", "handled"),
+    "closed": ("已关闭", "closed"),
+    "withdrawn": ("已撤销", "withdrawn"),
     "specimen_registered": ("已登记、尚未送出", "is registered and not sent"),
     "specimen_in_transit": ("在运送途中", "is on its way"),
     "specimen_received": ("县级已接收", "was received at the county"),
@@ -364,6 +375,10 @@ REASONS: Mapping[str, tuple[str, str]] = {
     "barcode_taken_elsewhere": (
         "该条码已被{site}使用，请换一个标签。",
         "{site} uses it already. Take another label.",
+    ),
+    "read_back_differs": (
+        "复述与危急值不一致，请核对后重新输入。",
+        "What was read back is not the value. Check it and type it again.",
     ),
     "required": ("必填。", "It is required."),
     "unusable": ("内容不能使用。", "It cannot be used."),

@@ -43,7 +43,7 @@ class Alarms:
         if self._urgent:
             routing.set_priorities(session, list(self._urgent.values()), Priority.URGENT)
         critical.open_events(session, self._findings, now=now)
-        critical.withdraw(session, self._ended)
+        critical.withdraw(session, self._ended, now=now)
         self._findings, self._ended, self._urgent = [], set(), {}
 
 
