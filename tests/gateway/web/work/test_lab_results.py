@@ -62,7 +62,7 @@ def test_the_person_s_earlier_results_come_with_it(
     open_desk: Callable[..., Desk], runtime: Runtime, county: County, laboratory: Laboratory
 ) -> None:
     with runtime.sessions.begin() as session:
-        register(session, county, "B000")
+        register(session, county, "B000").collected_at = NOW - timedelta(days=9)
     for days, value in ((9, "141"), (2, "139")):
         one = result("HGB", value, observed_at=NOW - timedelta(days=days))
         file(runtime, laboratory.bench, message(specimen("B000", one)))
