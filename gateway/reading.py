@@ -27,6 +27,7 @@ from worklists.base import local_date
 from worklists.directory import Kind, Person
 from worklists.errors import Invalid, NotAllowed, NotFound
 from worklists.examinations import Examination
+from worklists.laboratory.reporting import begin_from_last
 from worklists.reading import ReadingTask
 from worklists.recognition import marks_for
 from worklists.reports import Original, Report, sign_report
@@ -92,7 +93,21 @@ def get_task(session: Session, subject: Subject, task_id: uuid.UUID) -> ReadingT
 
 
 def claim(runtime: Runtime, who: Who, task_id: uuid.UUID) -> None:
-    _change(runtime, who, task_id, "task_claimed", lambda task, person, now: task.claim(person, now))
+    def deed(session: Session) -> None:
+        task, person = get_task(session, who.subject, task_id), get_person(session, who)
+        claim_in(runtime, session, who, task, person)
+
+    in_one(runtime, deed)
+
+
+def claim_in(runtime: Runtime, session: Session, who: Who, task: ReadingTask, person: Person) -> None:
+    """The same in a transaction of the caller's."""
+    now = runtime.now()
+    task.claim(person, now)
+    if task.examination.kind is Kind.LABORATORY:
+        begin_from_last(session, task, person, now)
+    _record(session, who, "task_claimed", task, now)
+    live.bump(session, "worklist")
 
 
 def renew(runtime: Runtime, who: Who, task_id: uuid.UUID) -> None:

@@ -22,6 +22,7 @@ from worklists.laboratory.marking import marks_of
 from worklists.laboratory.releasing import RELEASED
 from worklists.laboratory.results import Abnormal, LabAttachment, LabResult, RerunRequest
 from worklists.laboratory.specimens import LabSpecimen
+from worklists.laboratory.verifying import needs_a_word
 from worklists.patients import Patient
 from worklists.reports import Report, ReportState
 
@@ -51,6 +52,7 @@ class ResultSheet:
     history: Mapping[str, Sequence[Earlier]]
     marks: Mapping[uuid.UUID, Mapping[str, Any]]
     reruns: Mapping[str, RerunRequest]
+    delicate: frozenset[uuid.UUID]  # each is verified by itself and with a word
     attachments: Sequence[LabAttachment]
     held: Sequence[LabHeld]
 
@@ -83,6 +85,7 @@ def get_sheet(
         history=find_history(session, subject, examination, [line.item.code for line in lines]),
         marks=_marks(session, about, results, print_community_mark),
         reruns=_reruns(session, about),
+        delicate=frozenset(one.id for one in results if one.current and needs_a_word(session, one)),
         attachments=session.scalars(
             select(LabAttachment)
             .where(LabAttachment.examination_id == about)

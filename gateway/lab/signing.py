@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.exc import StaleDataError
 
-from gateway import audit
-from gateway.reading import Who, get_person, get_task, in_one, say, sign_in, submit_in
+from gateway.reading import Who, claim_in, get_person, get_task, in_one, say, sign_in, submit_in
 from gateway.runtime import Runtime
 from worklists.directory import Kind
 from worklists.errors import Conflict, Invalid, NotAllowed, NotFound
@@ -41,7 +40,6 @@ def _sign_one(runtime: Runtime, who: Who, task_id: uuid.UUID) -> Outcome:
 
 def _take_and_sign(runtime: Runtime, session: Session, who: Who, task_id: uuid.UUID) -> Report | None:
     """Nobody looks at it line by line here: what lacks a test is signed by itself."""
-    now = runtime.now()
     task, person = get_task(session, who.subject, task_id), get_person(session, who)
     if task.examination.kind is not Kind.LABORATORY:
         raise NotFound("task")
@@ -51,11 +49,7 @@ def _take_and_sign(runtime: Runtime, session: Session, who: Who, task_id: uuid.U
     if task.state is TaskState.SUBMITTED:
         return sign_in(runtime, session, who, task, person)
     if task.state is not TaskState.CLAIMED or task.claimed_by_id != person.id:
-        task.claim(person, now)
-        audit.record(
-            session, "task_claimed", actor=who.actor, now=now, examination_id=task.examination_id,
-            detail={"task_id": str(task.id)},
-        )  # fmt: skip
+        claim_in(runtime, session, who, task, person)
     if task.centre is not None and task.centre.review_required:
         submit_in(runtime, session, who, task, person)
         return None

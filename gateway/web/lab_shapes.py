@@ -91,6 +91,7 @@ class ItemShape(BaseModel):
     position: int
     ordered: bool
     result: ResultShape | None
+    needs_word: bool  # verified by itself and with a reason: critical, or out of control until released
     earlier: list[ResultShape]  # other versions and runs, the last one first
     history: list[EarlierShape]
     rerun: RerunShape | None

@@ -84,6 +84,7 @@ def _show_item(line: Line, place: int, sheet: ResultSheet) -> ItemShape:
         position=place,
         ordered=line.ordered,
         result=show_result(result) if result else None,
+        needs_word=result is not None and result.id in sheet.delicate,
         earlier=[show_result(one) for one in sheet.others.get(item.code, ())],
         history=_show_history(sheet.history.get(item.code, ())),
         rerun=_show_rerun(sheet.reruns.get(item.code)),

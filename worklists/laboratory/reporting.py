@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
 
-from worklists.directory import Device
+from worklists.directory import Device, Person
 from worklists.errors import Conflict, Invalid
 from worklists.examinations import Examination
 from worklists.laboratory.dictionary import Section
@@ -25,7 +25,7 @@ from worklists.laboratory.marking import marks_of
 from worklists.laboratory.releasing import RELEASED
 from worklists.laboratory.results import LabResult, Verification
 from worklists.laboratory.specimens import LabSpecimen
-from worklists.reading import ReportIncomplete
+from worklists.reading import Draft, DraftState, Purpose, ReadingTask, ReportIncomplete
 from worklists.recognition import Mark
 from worklists.reports import Report, ReportState
 
@@ -114,14 +114,32 @@ def _named(result: LabResult, marks: Mapping[uuid.UUID, Mark]) -> Mark:
     return replace(marks[result.id], item_name=result.item.name)
 
 
-def _last_version(session: Session, examination_id: uuid.UUID) -> Mapping[str, Any] | None:
-    """The results of the version before this one, by item."""
-    report = session.scalars(
+def begin_from_last(session: Session, task: ReadingTask, writer: Person, now: datetime) -> None:
+    """A next version begins with the words of the one before it; what was written already stays."""
+    if task.draft is not None or task.purpose is not Purpose.READ:
+        return
+    last = _last_report(session, task.examination_id)
+    if last is None or not (last.findings or last.impression):
+        return
+    task.draft = Draft(
+        task_id=task.id, writer_id=writer.id, writer=writer, saved_at=now, state=DraftState.DRAFT,
+        findings=last.findings, impression=last.impression, critical=False, preliminary=False, rejection_reason="",
+    )  # fmt: skip
+    session.flush()
+
+
+def _last_report(session: Session, examination_id: uuid.UUID) -> Report | None:
+    return session.scalars(
         select(Report)
         .where(Report.examination_id == examination_id, Report.state != ReportState.VOID)
         .order_by(Report.version.desc())
         .limit(1)
     ).first()
+
+
+def _last_version(session: Session, examination_id: uuid.UUID) -> Mapping[str, Any] | None:
+    """The results of the version before this one, by item."""
+    report = _last_report(session, examination_id)
     return {one["item_code"]: one for one in (report.content or {}).get("results", ())} if report else None
 
 

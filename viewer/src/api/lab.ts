@@ -93,6 +93,8 @@ export interface LabItemShown {
   position: number
   ordered: boolean
   result: LabResult | null
+  /** Verified by itself and with a reason: critical, or out of control until released. */
+  needs_word: boolean
   /** Other versions and runs. */
   earlier: LabResult[]
   /** What the patient had before, newest first. */

@@ -143,11 +143,13 @@ def test_out_of_control_asks_for_a_word_until_a_person_released_it(
     )
     desk = open_desk(result("WBC", "5.5"))
     assert desk.item("WBC")["result"]["control_state"] == "out_of_control"
+    assert desk.item("WBC")["needs_word"] is True
 
     assert desk.post("verify", result_ids=[desk.id_of("WBC")]).status_code == 422
     with runtime.sessions.begin() as session:
         one = session.scalars(select(ControlResult)).one()
         one.released_at, one.release_reason = NOW, "更换试剂"
+    assert desk.item("WBC")["needs_word"] is False
     assert desk.post("verify", result_ids=[desk.id_of("WBC")]).status_code == 200
 
 

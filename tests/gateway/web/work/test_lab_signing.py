@@ -175,6 +175,7 @@ def test_a_correction_after_the_signature_makes_the_next_version(
     open_desk: Callable[..., Desk], runtime: Runtime, laboratory: Laboratory, client: Client
 ) -> None:
     desk = open_desk(*NORMAL[:2])
+    desk.reader.put(f"{desk.task}/report", json={"findings": "标本轻度溶血", "impression": ""})
     assert sign(desk).status_code == 200
     later = message(specimen("B001", result("HGB", "13.1", "g/dL", status="C"), result("PLT", "198")))
     file(runtime, laboratory.bench, later, minutes=5)
@@ -183,11 +184,13 @@ def test_a_correction_after_the_signature_makes_the_next_version(
 
     reader, path = client("lab"), f"/api/v1/tasks/{second}"
     reader.post(f"{path}/claim")
+    assert reader.get(path).json()["draft"]["findings"] == "标本轻度溶血"  # written on, not begun anew
     assert reader.post(f"{path}/sign").json()["code"] == "results_waiting"
     assert reader.post(f"{path}/results/verify", json={}).status_code == 200
     assert reader.post(f"{path}/sign").json()["version"] == 2
     first, last = reports(runtime)
     assert (first.state, last.state) == (ReportState.SUPERSEDED, ReportState.SIGNED)
+    assert last.findings == "标本轻度溶血"
     changes = {one["item_code"]: one["change"] for one in (last.content or {})["results"]}
     assert changes == {
         "WBC": None, "HGB": {"kind": "corrected", "value": "140", "unit": "g/L"}, "PLT": {"kind": "added"},

@@ -10,5 +10,5 @@ export function result(part: Partial<LabResult> = {}): LabResult {
 }
 
 export function item(code: string, one: Partial<LabResult> | null = {}, part: Partial<LabItemShown> = {}): LabItemShown {
-  return { item_code: code, name: code, name_en: '', abbreviation: '', section: 'haematology', panel: null, unit: '', position: 0, ordered: true, result: one && result({ id: code, ...one }), earlier: [], history: [], rerun: null, mark: null, ...part }
+  return { item_code: code, name: code, name_en: '', abbreviation: '', section: 'haematology', panel: null, unit: '', position: 0, ordered: true, result: one && result({ id: code, ...one }), needs_word: false, earlier: [], history: [], rerun: null, mark: null, ...part }
 }

@@ -67,12 +67,9 @@ export function standingOf(item: LabItemShown): Standing {
 
 export const isOpen = (result: LabResult | null): result is LabResult => result !== null && OPEN.has(result.verification)
 
-/** Who lets it go says why: what is critical, and what was measured out of control. */
-export const needsReason = (result: LabResult): boolean => result.critical || result.control_state === 'out_of_control'
-
 /** What one keystroke may verify: what a rule held back for looking at, and nothing that has to be explained or is not final. */
 export function verifiable(items: readonly LabItemShown[]): LabResult[] {
-  return items.flatMap(({ result }) => (result && result.verification === 'waiting' && result.status !== 'P' && !needsReason(result) ? [result] : []))
+  return items.flatMap(({ result, needs_word }) => (result && result.verification === 'waiting' && result.status !== 'P' && !needs_word ? [result] : []))
 }
 
 export const waitingOf = (items: readonly LabItemShown[]): LabItemShown[] => items.filter(({ result }) => isOpen(result))
