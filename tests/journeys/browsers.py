@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.journeys.gateways import PASSWORD, Gateway
 
@@ -27,6 +27,7 @@ def chromium() -> Iterator[Browser]:
         pytest.skip("chromium is not installed; it is Debian's package chromium")
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path=program, args=FLAGS)
+        expect.set_options(timeout=SLOW_MS)
         yield running
         running.close()
 

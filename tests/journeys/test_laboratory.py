@@ -1,9 +1,12 @@
-"""A morning at a township's bench: two analysers over two wires, the county verifies in Chromium, the report is back."""
+"""A morning at a township's bench: two analysers over two wires, tubes on their way, the county's work in Chromium.
 
+One gateway for the whole file. Tests run in their order; none needs what another left behind.
+"""
+
+import re
 import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -21,6 +24,8 @@ pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("journey-laboratory")
 SEX = {"男": "M", "女": "F"}
 CRITICAL = "260000000046"  # the blood count with 18 platelets
 NORMAL = "260000000015"
+UNREGISTERED = "260000009998S"
+CARD = "110101196802147827"  # a made-up one, with its check digit
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +109,7 @@ def test_what_nobody_registered_waits_for_a_person_and_is_lost_to_nobody(
 
 
 def test_a_critical_blood_count_is_verified_and_signed_by_keyboard_and_is_back_in_the_township(
-    gateway: Gateway, browser: Browser, morning: list[dict[str, Any]], tmp_path: Path
+    gateway: Gateway, browser: Browser, morning: list[dict[str, Any]]
 ) -> None:
     township = gateway.sign_in("radiographer")
     page = sign_in(browser, gateway, "lab")
@@ -129,12 +134,164 @@ def test_a_critical_blood_count_is_verified_and_signed_by_keyboard_and_is_back_i
     report = get_json(township, f"/api/v1/reports/{back['report_id']}")
     values = {one["item_code"]: one["value"] for one in report["content"]["results"]}
     assert (values["PLT"], values["HGB"]) == ("18", "118")
-    pdf = tmp_path / "report.pdf"
-    pdf.write_bytes(township.get(f"/api/v1/reports/{back['report_id']}/pdf").content)
-    text = subprocess.run(
-        ["pdftotext", "-layout", str(pdf), "-"], capture_output=True, text=True, check=True
-    ).stdout
+    text = _text_of(township.get(f"/api/v1/reports/{back['report_id']}/pdf").content)
     assert "血小板计数" in text and "125" in text and "柳溪镇卫生院" in text and "县域检验中心" in text
+
+
+def test_a_township_registers_by_identity_card_packs_and_the_county_scans_it_in(
+    gateway: Gateway, browser: Browser
+) -> None:
+    page = sign_in(browser, gateway, "radiographer")
+    page.goto("/app/lab/specimens/register")
+    who = page.locator("input[name=who]")
+    who.fill("110101199003078034")
+    who.press("Enter")
+    expect(page.get_by_role("alert")).to_have_text("身份证号校验位不对，请核对。")
+    who.fill(CARD)
+    who.press("Enter")
+    expect(page.locator("input[name=birth_date]")).to_have_value("1968-02-14")
+    expect(page.locator("select[name=sex]")).to_have_value("F")
+    page.locator("input[name=name]").fill("何桂兰")
+    page.keyboard.press("Enter")
+    page.keyboard.type("CBC5")
+    page.keyboard.press("Enter")
+    with page.expect_popup() as labels:
+        page.keyboard.press("Enter")  # nothing typed: this is all
+    made = page.locator("tbody tr", has_text="何桂兰")
+    barcode = made.locator("td").first.inner_text()
+    label = page.context.request.get(_address(labels.value))
+    assert label.headers["content-type"] == "application/pdf"
+    assert barcode in re.sub(r"\s", "", _text_of(label.body()))
+
+    page.goto("/app/lab/specimens")
+    page.get_by_role("button", name="装箱送检").click()
+    page.get_by_label("扫描标本条码").fill(barcode)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("status")).to_contain_text("何桂兰 已放入")
+    page.get_by_label("运送人").fill("周师傅")
+    page.get_by_role("button", name="送出 1 份").click()
+    line = page.locator("li", has_text=barcode)
+    expect(page.get_by_role("region", name="装箱送检")).to_have_count(0)
+    expect(line).to_contain_text("运送中")
+
+    county = sign_in(browser, gateway, "lab")
+    county.goto("/app/lab/receive")
+    expect(county.locator("aside")).to_contain_text("柳溪镇卫生院")
+    county.keyboard.type("260000077777")  # as a scanner types: the field has the focus
+    county.keyboard.press("Enter")
+    expect(county.get_by_role("alert")).to_contain_text("260000077777")
+    county.keyboard.type(barcode)
+    county.keyboard.press("Enter")
+    expect(county.get_by_role("status")).to_contain_text("已接收")
+    expect(county.locator("aside")).to_contain_text("这箱 1 份已全部接收")
+    expect(line).to_contain_text("已接收")  # by itself, at the township
+    county.context.close()
+    page.context.close()
+
+
+def test_a_held_message_is_registered_its_unmapped_test_mapped_and_its_result_is_on_the_worklist(
+    gateway: Gateway, browser: Browser, morning: list[dict[str, Any]]
+) -> None:
+    page = sign_in(browser, gateway, "lab")
+    page.goto("/app/lab/held")
+    page.locator("button.line", has_text=UNREGISTERED).click()
+    page.get_by_role("button", name="按报文登记标本").click()
+    form = page.locator("form.form")
+    form.get_by_label("姓名").fill("冯少华")
+    form.get_by_label("患者编号").fill("LX20099")
+    form.get_by_label("已核对患者身份").check()
+    form.get_by_role("button", name="按报文登记标本").click()
+    expect(page.get_by_role("status")).to_contain_text("归档 2 个结果")
+
+    page.locator("button.line", has_text="HCY2").click()
+    page.get_by_role("link", name="对照项目").click()
+    page.wait_for_url("**/lab/mapping/**")
+    unmapped = page.locator("tbody tr", has_text="HCY2")
+    expect(unmapped).to_contain_text("未对照")
+    page.get_by_label("拼音首字母 / 代码 / 名称").fill("HCY")
+    page.keyboard.press("Enter")
+    expect(unmapped).to_contain_text("11.2")
+    expect(unmapped).to_contain_text("同型半胱氨酸")
+    page.get_by_role("button", name="保存为新版本").click()
+    page.get_by_role("button", name="1 份报文可重新处理").click()
+    expect(page.get_by_role("status")).to_contain_text("已重新处理 1 份报文")
+
+    page.goto("/app/worklist")
+    expect(page.locator("tbody tr", has_text="冯少华")).to_contain_text("3/3")
+    sheet = _sheet(gateway.sign_in("lab"), _of(_worklist(gateway), UNREGISTERED))
+    assert (sheet["HCY"]["value"], sheet["HCY"]["unit"]) == ("11.2", "umol/L")
+    page.context.close()
+
+
+def test_a_named_person_releases_what_was_out_of_control_and_results_go_on(
+    gateway: Gateway, browser: Browser, morning: list[dict[str, Any]]
+) -> None:
+    page = sign_in(browser, gateway, "lab")
+    page.goto("/app/lab/control")
+    expect(page.locator(".charts h2").first).to_contain_text("葡萄糖")  # the worst is shown by itself
+    expect(page.locator("[id^=run-]").first).to_contain_text("1_3s")
+    held_back = page.get_by_role("status").filter(has_text="因失控暂停")
+    expect(held_back).to_be_visible()
+    page.keyboard.press("r")
+    page.get_by_label("放行理由").fill("更换试剂后重测在控")
+    page.locator("form.box").get_by_role("button", name="放行").click()
+    expect(page.get_by_role("status").filter(has_text="已放行")).to_be_visible()
+    expect(page.locator("[id^=run-]").first).to_contain_text("林晓燕")
+    expect(held_back).to_have_count(0)
+
+    reader = gateway.sign_in("lab")
+    assert _sheet(reader, _of(morning, f"{NORMAL}S"))["GLU"]["verification"] == "automatic"
+    high = _of(morning, "260000000022S")
+    assert {stop["rule"] for stop in _sheet(reader, high)["GLU"]["stops"]} == {"range"}
+    page.goto(f"/app/read/{high['task_id']}")
+    page.get_by_role("button", name="领取").click()
+    page.locator("tr[data-item=GLU]").click()
+    page.keyboard.press("v")  # no reason is asked for any more
+    expect(page.locator("tr[data-item=GLU]")).to_contain_text("已审")
+    page.context.close()
+
+
+def test_specimens_whose_results_are_all_released_are_signed_at_once(
+    gateway: Gateway, browser: Browser, morning: list[dict[str, Any]]
+) -> None:
+    township = gateway.sign_in("radiographer")
+    before = len(get_json(township, "/api/v1/returns")["items"])
+    page = sign_in(browser, gateway, "lab")
+    page.goto("/app/worklist")
+    page.get_by_role("button", name="可签发").click()
+    everything = page.get_by_label(re.compile("选中全部可签发的"))
+    expect(everything).to_be_visible(timeout=SLOW_MS)
+    rows = page.locator("tbody tr")
+    expect(rows.filter(has_text="钱秀芳")).to_have_count(0)
+    count = rows.count()
+    everything.check()
+    page.get_by_role("button", name=f"批量签发 {count}").click()
+    expect(page.get_by_role("status").filter(has_text=f"已签发 {count} 份")).to_be_visible(timeout=SLOW_MS)
+    expect(page.get_by_text("没有符合条件的检查")).to_be_visible(timeout=SLOW_MS)
+    page.context.close()
+
+    wait_for(
+        lambda: len(get_json(township, "/api/v1/returns")["items"]) == before + count,
+        60,
+        "all reports are back",
+        gateway.log,
+    )
+
+
+def _address(labels: Page) -> str:
+    """Where the window was sent to, whether Chromium shows the PDF or saves it."""
+    labels.wait_for_url("**/labels?*", wait_until="commit")
+    return labels.url
+
+
+def _text_of(pdf: bytes) -> str:
+    said = subprocess.run(["pdftotext", "-layout", "-", "-"], input=pdf, capture_output=True, check=True)
+    return said.stdout.decode()
+
+
+def _worklist(gateway: Gateway) -> list[dict[str, Any]]:
+    items: list[dict[str, Any]] = get_json(gateway.sign_in("lab"), "/api/v1/worklist", limit=100)["items"]
+    return items
 
 
 def _verify(page: Page, item: str, reason: str) -> None:
@@ -144,5 +301,5 @@ def _verify(page: Page, item: str, reason: str) -> None:
     expect(page.locator("tr.pane input:focus, tr.pane textarea:focus")).to_be_visible(timeout=SLOW_MS)
     page.keyboard.type(reason)
     page.keyboard.press("Enter")
-    expect(page.locator("tr", has_text=item).first).to_contain_text("已审", timeout=SLOW_MS)
-    expect(page.locator("tr.pane")).to_have_count(0, timeout=SLOW_MS)  # keys are the page's again
+    expect(page.locator("tr", has_text=item).first).to_contain_text("已审")
+    expect(page.locator("tr.pane")).to_have_count(0)  # keys are the page's again
