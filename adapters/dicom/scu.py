@@ -5,6 +5,7 @@ each in a presentation context of its own transfer syntax, never converted.
 """
 
 import socket
+import ssl
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from pydicom import dcmread
+from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 from pynetdicom import AE, evt
 from pynetdicom.association import Association
@@ -20,9 +22,14 @@ from pynetdicom.presentation import build_context
 
 from adapters.dicom.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from adapters.dicom.negotiation import VERIFICATION
-from adapters.errors import Malformed, PeerRejected, PeerUnreachable
+from adapters.errors import Malformed, PeerBusy, PeerRejected, PeerUnreachable
 
+_DUPLICATE = 0x0111  # Duplicate SOP Instance (PS3.7 C.5.6)
 _CONTEXTS_PER_ASSOCIATION = 128  # PS3.8 9.3.2.2: odd ids of one byte
+
+
+class _AssociationRejected(PeerRejected):
+    """The peer says no before anything is sent."""
 
 
 class Gate(threading.Event):
@@ -69,10 +76,11 @@ def echo(
     calling_ae_title: str = "GATEWAY",
     called_ae_title: str = "ANY-SCP",
     timeout_s: float = 10,
+    tls: ssl.SSLContext | None = None,
 ) -> None:
     """Send one C-ECHO; returns when the peer says success."""
     proposed: list[tuple[str, tuple[str, ...]]] = [(VERIFICATION, ())]
-    with _associate((host, port), calling_ae_title, called_ae_title, proposed, timeout_s) as association:
+    with _associate((host, port), calling_ae_title, called_ae_title, proposed, timeout_s, tls) as association:
         status = association.send_c_echo().get("Status")
     if status is None:
         raise PeerUnreachable(f"{host}:{port} did not answer C-ECHO")
@@ -103,6 +111,42 @@ def store(
     return [results[path] for path, *_ in paths]
 
 
+def store_object(
+    made: Dataset,
+    host: str,
+    port: int,
+    *,
+    calling_ae_title: str,
+    called_ae_title: str,
+    timeout_s: float = 30,
+    tls: ssl.SSLContext | None = None,
+) -> str:
+    """Send one object that was made here; answers what the peer said of it.
+
+    Success is 0000, a warning (B000), and 0111: it has this SOP Instance UID, which is nobody else's. Raises
+    PeerBusy for a peer without room (A7xx), PeerRejected for one that will not have it (PS3.4 Table B.2-1),
+    PeerUnreachable when there is no association or no answer.
+    """
+    meta = made.file_meta
+    proposed = [(str(meta.MediaStorageSOPClassUID), (str(meta.TransferSyntaxUID),))]
+    try:
+        with _associate(
+            (host, port), calling_ae_title, called_ae_title, proposed, timeout_s, tls
+        ) as association:
+            if not association.accepted_contexts:
+                raise PeerRejected(f"{host}:{port} does not take {meta.MediaStorageSOPClassUID.name}")
+            answer = association.send_c_store(made)
+    except _AssociationRejected as error:  # of whatever we send: somebody must register us there
+        raise PeerUnreachable(str(error)) from error
+    if "Status" not in answer:
+        raise PeerUnreachable(f"{host}:{port} did not answer C-STORE")
+    status = int(answer.Status)
+    said = f"{status:04X} {answer.get('ErrorComment', '')}".strip()
+    if status in (0, _DUPLICATE) or status >> 12 == 0xB:
+        return said
+    raise PeerBusy(said) if status >> 8 == 0xA7 else PeerRejected(said)
+
+
 def _store_one(association: Association, path: Path, peer: str) -> Stored:
     try:
         answer = association.send_c_store(path)
@@ -128,6 +172,7 @@ def _associate(
     called: str,
     proposed: Iterable[tuple[str, tuple[str, ...]]],
     timeout_s: float,
+    tls: ssl.SSLContext | None = None,
 ) -> Iterator[Association]:
     host, port = peer
     entity = AE(ae_title=calling)
@@ -144,9 +189,10 @@ def _associate(
         ae_title=called,
         evt_handlers=[(evt.EVT_CONN_OPEN, _set_no_delay)],
         max_pdu=0,
+        tls_args=(tls, host) if tls else None,
     )
     if association.is_rejected:
-        raise PeerRejected(f"{host}:{port} rejected the association of {calling} to {called}")
+        raise _AssociationRejected(f"{host}:{port} rejected the association of {calling} to {called}")
     if not association.is_established:
         raise PeerUnreachable(f"no association with {host}:{port}")
     gate = association._reactor_checkpoint = Gate()

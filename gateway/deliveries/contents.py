@@ -1,5 +1,6 @@
 """What of a report goes out: as it was signed, whichever way it goes and however often."""
 
+import json
 import uuid
 from dataclasses import dataclass, replace
 from datetime import date
@@ -8,9 +9,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from adapters.errors import Unavailable
+from adapters.reports.dicom_parts import Evidence
 from adapters.reports.document import ReportDocument
 from adapters.reports.hl7_parts import Bearer
 from gateway.deliveries.rows import Delivery, DeliveryEvent
+from gateway.index import Instance, Series, Study
 from gateway.originals import original_of, read_original
 from gateway.rendering import report_document
 from gateway.runtime import Runtime
@@ -32,6 +35,8 @@ class Outgoing:
     first_number: str
     previous: tuple[uuid.UUID, str] | None
     study_instance_uid: str | None
+    critical: bool
+    evidence: tuple[Evidence, ...]
 
     @property
     def is_void(self) -> bool:
@@ -94,5 +99,28 @@ def read_outgoing(runtime: Runtime, delivery_id: uuid.UUID) -> Outgoing:
             first_number=first_number_of(session, report),
             previous=(previous.id, previous.number) if previous else None,
             study_instance_uid=report.examination.study_instance_uid,
+            critical=report.critical,
+            evidence=_evidence_of(session, report),
         )
     return replace(outgoing, pdf=read_original(runtime, original))
+
+
+def _evidence_of(session: Session, report: Report) -> tuple[Evidence, ...]:
+    """The originals of the manifest that are DICOM objects."""
+    read = {one["sop_instance_uid"] for one in json.loads(report.manifest)["originals"]}
+    rows = session.execute(
+        select(Series.series_instance_uid, Instance.sop_class_uid, Instance.sop_instance_uid)
+        .join(Instance, Instance.series_id == Series.id)
+        .join(Study, Study.id == Series.study_id)
+        .where(Study.examination_id == report.examination_id, Instance.current)
+        .order_by(Series.series_instance_uid, Instance.sop_instance_uid)
+    )
+    return tuple(
+        Evidence(
+            series_instance_uid=row.series_instance_uid,
+            sop_class_uid=row.sop_class_uid,
+            sop_instance_uid=row.sop_instance_uid,
+        )
+        for row in rows
+        if row.sop_instance_uid in read
+    )

@@ -1,100 +1,41 @@
-"""How each wire is spoken: its settings as an administrator enters them, sending one report, and trying it.
+"""How each wire is spoken: sending one report, and trying an endpoint without any patient's data.
 
-Hosts are those that were entered, nothing that a peer answers leads elsewhere, and TLS is verified. A wire's `send`
-answers what the peer said; raises PeerRejected (this one is refused), PeerBusy (this one later), PeerUnreachable
-(nothing goes there now) or Inexpressible.
+A `send` answers what the peer said; it raises PeerRejected (this one is refused), PeerBusy (this one later) or
+PeerUnreachable (nothing goes there now). What it sends has the same identifiers each time.
 """
 
-import ipaddress
-import re
 import ssl
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import ValidationError
 
+from adapters import mail, webhook
+from adapters.dicom import scu
 from adapters.hl7.sending import send_one
-from adapters.outward import Peer, client_tls, connection
+from adapters.outward import connection
+from adapters.reports.dicom_parts import Filed
+from adapters.reports.dicom_pdf import write_encapsulated_pdf
+from adapters.reports.dicom_sr import write_basic_text_sr
 from adapters.reports.hl7_mdm import write_mdm
-from adapters.reports.hl7_parts import Addressed, CharacterSet
+from adapters.reports.hl7_parts import Addressed
 from adapters.reports.hl7_report import write_oru
 from gateway.deliveries.contents import Outgoing
+from gateway.deliveries.notices import mail_notice, webhook_content
 from gateway.deliveries.rows import EndpointWire
+from gateway.deliveries.wire_settings import (
+    DicomSettings,
+    Hl7Settings,
+    MailSettings,
+    SocketSettings,
+    WebhookSettings,
+    WireSettings,
+)
 
 PROBE_S = 10.0
-_HOST_NAME = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,62})(?:\.[A-Za-z0-9_-]{1,63})*")
-
-
-class NotAHost(ValueError):
-    """No host, or an address at which no system of an institution can be."""
-
-
-def check_host(host: str) -> str:
-    """A name, or an address of a single machine: no multicast, no link-local one (clouds keep their keys there)."""
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        if not _HOST_NAME.fullmatch(host):
-            raise NotAHost("host") from None
-        return host
-    if address.is_multicast or address.is_link_local or address.is_unspecified or address.is_reserved:
-        raise NotAHost("host")
-    return host
-
-
-def _check_authorities(pem: str) -> str:
-    if pem:
-        try:
-            ssl.create_default_context(cadata=pem)
-        except ssl.SSLError as error:
-            raise ValueError("pem") from error
-    return pem
-
-
-Host = Annotated[str, StringConstraints(strip_whitespace=True), AfterValidator(check_host)]
-Port = Annotated[int, Field(ge=1, le=65535)]
-Authorities = Annotated[
-    str, StringConstraints(strip_whitespace=True, max_length=100_000), AfterValidator(_check_authorities)
-]
-Seconds = Annotated[float, Field(ge=1, le=45)]  # two conversations end before a lease does
-Named = Annotated[str, StringConstraints(strip_whitespace=True, max_length=180, pattern=r"^[^\x00-\x1f]*$")]
-
-
-class WireSettings(BaseModel):
-    """What an administrator enters besides the secret."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    within_s: Seconds = 30
-
-    @property
-    def where(self) -> str:
-        """The address, for people."""
-        raise NotImplementedError
-
-
-class SocketSettings(WireSettings):
-    host: Host
-    port: Port
-    tls: bool = False
-    authorities_pem: Authorities = ""
-
-    @property
-    def where(self) -> str:
-        return f"{self.host}:{self.port}"
-
-    def peer(self, within_s: float | None = None) -> Peer:
-        tls = client_tls(self.authorities_pem) if self.tls else None
-        return Peer(host=self.host, port=self.port, tls=tls, within_s=within_s or self.within_s)
-
-
-class Hl7Settings(SocketSettings):
-    character_set: CharacterSet = "UTF-8"
-    application: Named = ""  # MSH-5
-    facility: Named = ""  # MSH-6; empty: the township's code
-    document: bool = True  # the signed PDF goes along
 
 
 class Secret(StrEnum):
@@ -107,7 +48,7 @@ class Secret(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpokenWire:
-    """One wire. `probe` sends no patient data; `withdraws`: what was sent can be taken back by it."""
+    """One wire. `withdraws`: what was sent can be taken back by it, or its reader be told."""
 
     settings: type[WireSettings]
     send: Callable[[Outgoing, Any, str], str]
@@ -123,11 +64,75 @@ def read_settings(wire: EndpointWire, stated: Mapping[str, Any]) -> WireSettings
 
 def setting_errors(error: ValidationError) -> dict[str, str]:
     """Field → reason, as forms are answered."""
-    reasons = {"missing": "required", "value_error": "unusable", "extra_forbidden": "unknown"}
-    return {
-        ".".join(["settings", *(str(part) for part in one["loc"])]): reasons.get(one["type"], "unusable")
-        for one in error.errors()
-    }
+    reasons = {"missing": "required", "extra_forbidden": "unknown"}
+    found = {}
+    for one in error.errors():
+        # What no field alone is to blame for names it in its words.
+        path = [str(part) for part in one["loc"]] or [str(one.get("ctx", {}).get("error", ""))]
+        found[".".join(["settings", *path])] = reasons.get(one["type"], "unusable")
+    return found
+
+
+def _send_oru(what: Outgoing, to: Hl7Settings, _secret: str) -> str:
+    # MSH-10 has 20 characters.
+    control_id = f"V{_number(what)}" if what.is_void else _number(what)
+    message = write_oru(what.document, what.bearer, _addressed(what, to, control_id))
+    return send_one(message, control_id, to.peer())
+
+
+def _send_mdm(what: Outgoing, to: Hl7Settings, _secret: str) -> str:
+    control_id = f"{'W' if what.is_void else 'M'}{_number(what)}"
+    message = write_mdm(what.document, what.bearer, _addressed(what, to, control_id))
+    return send_one(message, control_id, to.peer())
+
+
+def _send_pdf(what: Outgoing, to: DicomSettings, _secret: str) -> str:
+    return _store(write_encapsulated_pdf(what.document, what.bearer, _filed(what, to), what.pdf), to)
+
+
+def _send_sr(what: Outgoing, to: DicomSettings, _secret: str) -> str:
+    return _store(write_basic_text_sr(what.document, what.bearer, _filed(what, to), void=what.is_void), to)
+
+
+def _send_webhook(what: Outgoing, to: WebhookSettings, secret: str) -> str:
+    content = webhook_content(what, whole=to.content == "report")
+    return _post(to, secret, content, message_id=f"{what.event.value}-{what.delivery_id}")
+
+
+def _send_mail(what: Outgoing, to: MailSettings, secret: str) -> str:
+    message = mail_notice(what, sender=to.sender, recipients=to.recipients)
+    return mail.hand_over(to.server(secret), message, to.recipients)
+
+
+def _probe_socket(to: SocketSettings, _secret: str) -> str:
+    """A connection, and TLS; no message: a hospital's system would file it."""
+    with connection(to.peer(PROBE_S)) as line:
+        return f"connected, {line.version()}" if isinstance(line, ssl.SSLSocket) else "connected"
+
+
+def _probe_dicom(to: DicomSettings, _secret: str) -> str:
+    peer = to.peer(PROBE_S)
+    scu.echo(
+        peer.host,
+        peer.port,
+        calling_ae_title=to.calling_ae_title,
+        called_ae_title=to.called_ae_title,
+        timeout_s=PROBE_S,
+        tls=peer.tls,
+    )
+    return "C-ECHO 0000"
+
+
+def _probe_webhook(to: WebhookSettings, secret: str) -> str:
+    return _post(to, secret, {"type": "ping"}, message_id=f"ping-{time.time_ns()}")
+
+
+def _probe_mail(to: MailSettings, secret: str) -> str:
+    return mail.look(to.server(secret, PROBE_S))
+
+
+def _number(what: Outgoing) -> str:
+    return f"{what.document.report_number}-{what.document.version}"
 
 
 def _addressed(what: Outgoing, to: Hl7Settings, control_id: str) -> Addressed:
@@ -144,28 +149,46 @@ def _addressed(what: Outgoing, to: Hl7Settings, control_id: str) -> Addressed:
     )
 
 
-def _send_oru(what: Outgoing, to: Hl7Settings, _secret: str) -> str:
-    # MSH-10 has 20 characters; the same for every attempt.
-    number = f"{what.document.report_number}-{what.document.version}"
-    control_id = f"V{number}" if what.is_void else number
-    message = write_oru(what.document, what.bearer, _addressed(what, to, control_id))
-    return send_one(message, control_id, to.peer())
+def _filed(what: Outgoing, to: DicomSettings) -> Filed:
+    return Filed(
+        report_id=what.report_id,
+        examination_id=what.examination_id,
+        study_instance_uid=what.study_instance_uid,
+        character_set=to.character_set,
+        previous_id=what.previous[0] if what.previous else None,
+        evidence=what.evidence,
+    )
 
 
-def _send_mdm(what: Outgoing, to: Hl7Settings, _secret: str) -> str:
-    number = f"{what.document.report_number}-{what.document.version}"
-    control_id = f"W{number}" if what.is_void else f"M{number}"
-    message = write_mdm(what.document, what.bearer, _addressed(what, to, control_id))
-    return send_one(message, control_id, to.peer())
+def _store(made: Any, to: DicomSettings) -> str:
+    peer = to.peer()
+    return scu.store_object(
+        made,
+        peer.host,
+        peer.port,
+        calling_ae_title=to.calling_ae_title,
+        called_ae_title=to.called_ae_title,
+        timeout_s=to.within_s,
+        tls=peer.tls,
+    )
 
 
-def _probe_socket(to: SocketSettings, _secret: str) -> str:
-    """A connection, and TLS; no message: a hospital's system would file it."""
-    with connection(to.peer(PROBE_S)) as line:
-        return f"connected, {line.version()}" if isinstance(line, ssl.SSLSocket) else "connected"
+def _post(to: WebhookSettings, secret: str, content: Mapping[str, Any], *, message_id: str) -> str:
+    hook = webhook.Hook(peer=to.peer(), url=to.url, secret=secret)
+    return webhook.post(hook, content, message_id=message_id, timestamp=int(time.time()))
 
 
 WIRES: Mapping[EndpointWire, SpokenWire] = {
     EndpointWire.HL7_ORU: SpokenWire(settings=Hl7Settings, send=_send_oru, probe=_probe_socket),
     EndpointWire.HL7_MDM: SpokenWire(settings=Hl7Settings, send=_send_mdm, probe=_probe_socket),
+    EndpointWire.DICOM_PDF: SpokenWire(
+        settings=DicomSettings, send=_send_pdf, probe=_probe_dicom, withdraws=False
+    ),
+    EndpointWire.DICOM_SR: SpokenWire(settings=DicomSettings, send=_send_sr, probe=_probe_dicom),
+    EndpointWire.WEBHOOK: SpokenWire(
+        settings=WebhookSettings, send=_send_webhook, probe=_probe_webhook, wants_secret=Secret.REQUIRED
+    ),
+    EndpointWire.MAIL: SpokenWire(
+        settings=MailSettings, send=_send_mail, probe=_probe_mail, wants_secret=Secret.OPTIONAL
+    ),
 }
