@@ -6,7 +6,7 @@ reader had before them are its evidence (PS3.3 C.17.2.2).
 
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
-from pydicom.uid import BasicTextSRStorage
+from pydicom.uid import UID, BasicTextSRStorage
 
 from adapters.reports.dicom_parts import (
     Filed,
@@ -33,9 +33,8 @@ def write_basic_text_sr(
     """An object with its file meta information."""
     made = begin(document, bearer, filed, sop_class_uid=BasicTextSRStorage, modality="SR")
     if void:
-        made.SOPInstanceUID = made.file_meta.MediaStorageSOPInstanceUID = derived_uid(
-            filed.report_id, "SR void"
-        )
+        made.SOPInstanceUID = UID(derived_uid(filed.report_id, "SR void"))
+        made.file_meta.MediaStorageSOPInstanceUID = made.SOPInstanceUID
     made.ReferencedPerformedProcedureStepSequence = Sequence()
     made.PerformedProcedureCodeSequence = Sequence()
     made.CompletionFlag = "PARTIAL" if document.preliminary else "COMPLETE"
