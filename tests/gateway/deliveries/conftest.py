@@ -45,6 +45,9 @@ class Post:
 
     def endpoint(self, wire: EndpointWire, port: int, **fields: Any) -> uuid.UUID:
         settings = {"host": "127.0.0.1", "port": port, "within_s": 3, **fields.pop("settings", {})}
+        return self.add(wire, settings, **fields)
+
+    def add(self, wire: EndpointWire, settings: dict[str, Any], **fields: Any) -> uuid.UUID:
         values: dict[str, Any] = {
             "institution_id": self.county.east.id, "name": "城东 HIS", "wire": wire, "settings": settings,
             "secret": None, "kinds": [], "enabled": True, **fields,
