@@ -16,15 +16,38 @@ if TYPE_CHECKING:
 _TURN = 0x53434757  # the key of our advisory lock; any number that nobody else in this database uses
 
 
-def migrate(engine: Engine) -> None:
-    """Bring the database to the newest revision; nothing happens when it is there already."""
+def migrate(engine: Engine, revision: str = "head") -> None:
+    """Bring the database to a revision, the newest; nothing happens when it is there already."""
     from alembic import command  # noqa: PLC0415 (see above)
 
-    with engine.begin() as connection:
-        wait_for_turn(connection)
-        config = alembic_config()
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+    with engine.connect() as connection:
+        _let_tables_be_replaced(connection)
+        with connection.begin():
+            wait_for_turn(connection)
+            config = alembic_config()
+            config.attributes["connection"] = connection
+            command.upgrade(config, revision)
+            _require_whole(connection)
+        connection.invalidate()  # the next one enforces foreign keys again
+
+
+def _let_tables_be_replaced(connection: Connection) -> None:
+    """SQLite changes a table by writing another in its place, which what refers to it must survive.
+
+    https://www.sqlite.org/lang_altertable.html, section 7; the pragma means nothing inside a transaction.
+    """
+    if connection.dialect.name == "sqlite":
+        connection.connection.cursor().execute("PRAGMA foreign_keys = OFF")
+
+
+def _require_whole(connection: Connection) -> None:
+    """Raises AssertionError when a migration left something that refers to nothing."""
+    if connection.dialect.name == "sqlite":
+        broken = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
+        if broken is not None:
+            raise AssertionError(
+                f"after the migration {broken[0]} refers to rows of {broken[2]} that are not there"
+            )
 
 
 def wait_for_turn(connection: Connection) -> None:

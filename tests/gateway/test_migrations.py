@@ -1,17 +1,19 @@
 """The migrations make the database that the rows expect, on SQLite and on PostgreSQL."""
 
 from collections.abc import Iterator
+from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Engine, create_engine, text
+from sqlalchemy import Column, Connection, Engine, MetaData, Table, create_engine, func, select, text
 
 from gateway.database import open_engine
 from gateway.migrations import is_current, migrate
 from tests.servers import Postgres
-from worklists.base import Base
+from worklists.base import Base, new_id
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -44,6 +46,62 @@ def test_a_migrated_database_is_the_one_that_the_rows_expect(empty: Engine) -> N
     with empty.connect() as connection:
         differences = compare_metadata(MigrationContext.configure(connection), Base.metadata)
     assert differences == []
+
+
+@pytest.mark.parametrize("begin", ["0001", "0015", "0020"])
+def test_what_an_older_installation_holds_is_there_after_the_migration(empty: Engine, begin: str) -> None:
+    migrate(empty, begin)
+    with empty.begin() as connection:
+        held = _fill(connection)
+
+    migrate(empty)
+
+    with empty.connect() as connection:
+        after = MetaData()
+        after.reflect(connection)
+        assert {name: _count(connection, after.tables[name]) for name in held} == held
+
+
+def _fill(connection: Connection) -> dict[str, int]:
+    """A row in every table that is empty, each referring to the rows of the others; how many rows each has then."""
+    tables = MetaData()
+    tables.reflect(connection)
+    for table in tables.sorted_tables:
+        if not _count(connection, table):
+            connection.execute(table.insert().values(**_row(connection, table)))
+    return {table.name: _count(connection, table) for table in tables.sorted_tables}
+
+
+def _row(connection: Connection, table: Table) -> dict[str, Any]:
+    values = {}
+    for column in table.columns:
+        [*foreign] = column.foreign_keys
+        if foreign and foreign[0].column.table is not table:
+            values[column.name] = connection.scalar(select(foreign[0].column).limit(1))
+        elif not foreign and not (column.nullable or column.server_default is not None):
+            values[column.name] = _value(column)
+    return values
+
+
+def _value(column: Column[Any]) -> Any:
+    kind = str(column.type).upper()
+    if "TIMESTAMP" in kind or "DATETIME" in kind:
+        return datetime(2026, 11, 1, tzinfo=UTC)
+    if kind == "DATE":
+        return date(2026, 11, 1)
+    if kind in {"UUID", "CHAR(32)"}:
+        return new_id() if kind == "UUID" else new_id().hex
+    if kind.startswith("JSON"):
+        return {}
+    if kind == "BOOLEAN":
+        return False
+    if any(word in kind for word in ("INT", "FLOAT", "DOUBLE", "NUMERIC", "REAL")):
+        return 1
+    return b"1" if kind in {"BLOB", "BYTEA"} else "1"
+
+
+def _count(connection: Connection, table: Table) -> int:
+    return connection.scalar(select(func.count()).select_from(table)) or 0
 
 
 def test_migrating_again_changes_nothing(empty: Engine) -> None:
