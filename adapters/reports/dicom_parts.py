@@ -70,7 +70,7 @@ def begin(
     made.file_meta.MediaStorageSOPClassUID = UID(sop_class_uid)
     made.file_meta.MediaStorageSOPInstanceUID = uid
     made.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    made.file_meta.ImplementationClassUID = IMPLEMENTATION_CLASS_UID
+    made.file_meta.ImplementationClassUID = UID(IMPLEMENTATION_CLASS_UID)
     made.file_meta.ImplementationVersionName = IMPLEMENTATION_VERSION_NAME
     made.SpecificCharacterSet = filed.character_set
     made.SOPClassUID, made.SOPInstanceUID = sop_class_uid, uid
