@@ -20,6 +20,7 @@ from worklists import bulk, patients
 from worklists.directory import Device
 from worklists.examinations import Examination
 from worklists.laboratory.dictionary import LabItem
+from worklists.laboratory.examining import Wording
 from worklists.laboratory.profiles import AnalyserProfile
 from worklists.laboratory.recording import AnyResult, Sheet, write_results
 from worklists.laboratory.releasing import Releaser
@@ -37,6 +38,7 @@ class Bench:
     session: Session
     now: datetime
     releaser: Releaser = field(init=False)
+    wording: Wording = field(init=False)
     gained: dict[Examination, int] = field(default_factory=dict)  # how many results each was given
     to_judge: set[uuid.UUID] = field(default_factory=set)  # examinations, for the rules to look at anew
     _items: dict[str, LabItem] | None = None
@@ -52,6 +54,7 @@ class Bench:
 
     def __post_init__(self) -> None:
         self.releaser = Releaser(session=self.session, now=self.now)
+        self.wording = Wording(self.session)
 
     def look_around(self, messages: Sequence[tuple[LabMessage, Message]]) -> None:
         """Ask for all that a batch speaks of at once: its specimens, their results, and what was held of it before.

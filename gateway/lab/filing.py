@@ -208,7 +208,7 @@ class _Filing:
     ) -> None:
         session, now = self.bench.session, self.bench.now
         is_new = known.examination_id is None
-        examination = make_examination(session, known, now=now)
+        examination = make_examination(session, known, self.bench.wording, now=now)
         self.bench.gained.setdefault(examination, 0)
         patient, sheet = known.patient, self.bench.sheet(examination, known, is_new=is_new)
         on = local_date(known.collected_at or self.row.received_at)

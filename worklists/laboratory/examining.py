@@ -1,6 +1,7 @@
 """A specimen as an examination: it stands on the laboratory's worklist from its receipt, or from its first result on."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy import select
@@ -19,17 +20,57 @@ NAMED = 4  # items of no panel that a worklist names
 MODALITY = "LAB"  # no DICOM modality: what a worklist shows and filters by
 
 
+@dataclass(slots=True)
+class Wording:
+    """What was ordered, in the words of the county: panels by name, and what is in none of them in short. Each name is
+    asked for once."""
+
+    session: Session
+    _panels: dict[str, LabPanel | None] = field(default_factory=dict)
+    _items: dict[str, str] = field(default_factory=dict)
+
+    def of(self, specimen: LabSpecimen) -> str:
+        panels = self._find_panels(specimen.panels)
+        words = [panel.name if panel is not None else code for code, panel in panels.items()]
+        covered = {item for panel in panels.values() if panel is not None for item in panel.items}
+        single = [code for code in specimen.items if code not in covered]
+        if single:
+            named = "、".join(self._find_items(single[:NAMED]))
+            words.append(f"{named} 等 {len(single)} 项" if len(single) > NAMED else named)
+        return "、".join(words)[:200]
+
+    def _find_panels(self, codes: Sequence[str]) -> dict[str, LabPanel | None]:
+        unknown = set(codes) - self._panels.keys()
+        if unknown:
+            self._panels |= dict.fromkeys(unknown)
+            for one in self.session.scalars(select(LabPanel).where(LabPanel.code.in_(unknown))):
+                self._panels[one.code] = one
+        return {code: self._panels[code] for code in codes}
+
+    def _find_items(self, codes: Sequence[str]) -> list[str]:
+        unknown = set(codes) - self._items.keys()
+        if unknown:
+            self._items |= {code: code for code in unknown}
+            rows = self.session.execute(
+                select(LabItem.code, LabItem.abbreviation, LabItem.name).where(LabItem.code.in_(unknown))
+            )
+            self._items |= {code: abbreviation or name for code, abbreviation, name in rows}
+        return [self._items[code] for code in codes]
+
+
 def open_examination(session: Session, specimen: LabSpecimen, *, now: datetime) -> Examination:
     """The specimen's examination with its task, made when it is first needed."""
     known = specimen.examination_id is not None
-    examination = make_examination(session, specimen, now=now)
+    examination = make_examination(session, specimen, Wording(session), now=now)
     if not known:
         session.flush()
         routing.route_arrival(session, examination, instances=0, now=now)
     return examination
 
 
-def make_examination(session: Session, specimen: LabSpecimen, *, now: datetime) -> Examination:
+def make_examination(
+    session: Session, specimen: LabSpecimen, wording: Wording, *, now: datetime
+) -> Examination:
     """The specimen's examination without its task: whoever files many routes them together."""
     if specimen.examination is not None:
         return specimen.examination  # which may not be written yet
@@ -43,7 +84,7 @@ def make_examination(session: Session, specimen: LabSpecimen, *, now: datetime) 
         accession_number=specimen.barcode,
         modality=MODALITY,
         body_part="",
-        description=_describe(session, specimen),
+        description=wording.of(specimen),
         procedure_code="",
         studied_at=specimen.collected_at,
         clinical_information=specimen.clinical_information,
@@ -110,23 +151,3 @@ def close_returned(session: Session, specimen: LabSpecimen) -> None:
     for task in session.scalars(tasks_of(specimen.examination_id)):
         if task.state is TaskState.SENT_BACK:
             task.state = TaskState.CANCELLED
-
-
-def _describe(session: Session, specimen: LabSpecimen) -> str:
-    """What was ordered, in the words of the county: panels by name, and what is in none of them in short."""
-    if not specimen.panels and not specimen.items:
-        return ""
-    panels = {
-        one.code: one for one in session.scalars(select(LabPanel).where(LabPanel.code.in_(specimen.panels)))
-    }
-    words = [panels[code].name if code in panels else code for code in specimen.panels]
-    covered = {item for one in panels.values() for item in one.items}
-    single = [code for code in specimen.items if code not in covered]
-    if single:
-        items = session.execute(
-            select(LabItem.code, LabItem.abbreviation, LabItem.name).where(LabItem.code.in_(single[:NAMED]))
-        )
-        short = {code: abbreviation or name for code, abbreviation, name in items}
-        named = "、".join(short.get(code, code) for code in single[:NAMED])
-        words.append(f"{named} 等 {len(single)} 项" if len(single) > NAMED else named)
-    return "、".join(words)[:200]
