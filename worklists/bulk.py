@@ -1,15 +1,19 @@
 """Many rows in one statement: arrays through `unnest` on PostgreSQL, one prepared statement run many times on SQLite.
 
+Arrays are written here, in PostgreSQL's own text form (§8.15.6): the driver takes several times as long over them.
 Nothing here flushes the session: rows that these ones point to must be in the database before.
 """
 
+import json
+import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date, datetime
 from functools import lru_cache
 from hashlib import blake2b
 from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import JSON, Column, Dialect, Table, text
+from sqlalchemy import JSON, Column, Dialect, LargeBinary, Table, text
 from sqlalchemy.orm import Session
 
 from worklists.base import Base
@@ -49,7 +53,7 @@ def _insert(
         reads = ", ".join(_read(column, n) for n, column in enumerate(columns, start=1))
         arrays = _arrays(columns, dialect)
         statement = f'INSERT INTO "{table.name}" ({quoted}) SELECT {reads} FROM {arrays} {on_conflict}'  # noqa: S608 (names are our own tables)
-        session.connection().exec_driver_sql(statement, tuple(values))
+        session.connection().exec_driver_sql(statement, tuple(map(_array, values)))
     else:
         marks = ", ".join("?" for _ in columns)
         statement = f'INSERT INTO "{table.name}" ({quoted}) VALUES ({marks}) {on_conflict}'  # noqa: S608
@@ -72,7 +76,7 @@ def update_rows(
             f'UPDATE "{table.name}" SET {sets} FROM {_arrays(columns, dialect)} '  # noqa: S608
             f'WHERE "{table.name}"."{key}" = v.c{len(columns)}'
         )
-        session.connection().exec_driver_sql(statement, tuple(values))
+        session.connection().exec_driver_sql(statement, tuple(map(_array, values)))
     else:
         sets = ", ".join(f'"{column.name}" = ?' for column in changed)
         statement = f'UPDATE "{table.name}" SET {sets} WHERE "{key}" = ?'  # noqa: S608
@@ -111,6 +115,28 @@ def _converted(
     ]
 
 
+def _array(values: Iterable[Any]) -> str:
+    return "{" + ",".join(_each(_element, values)) + "}"
+
+
+def _element(value: Any) -> str:
+    """One value in an array's text form. Text is quoted, whatever it says."""
+    if value is None:
+        return "NULL"
+    if isinstance(value, str):
+        escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+        return f'"{escaped}"'
+    if isinstance(value, uuid.UUID):
+        return value.hex
+    if isinstance(value, datetime | date):
+        return f'"{value.isoformat()}"'
+    if isinstance(value, bool | int | float):
+        return repr(value)
+    if isinstance(value, bytes):
+        return f'"\\\\x{value.hex()}"'
+    raise TypeError(f"no column here holds {type(value).__name__}")
+
+
 def _each(convert: Callable[[Any], Any], values: Iterable[Any]) -> list[Any]:
     """Rows of a set often share a value: what is the very same as before it is not converted anew."""
     last: Any = _NOTHING
@@ -124,6 +150,10 @@ def _each(convert: Callable[[Any], Any], values: Iterable[Any]) -> list[Any]:
 
 @lru_cache(maxsize=1024)
 def _converter(column: Column[Any], dialect: Dialect) -> _Convert:
+    if isinstance(column.type, LargeBinary):
+        return None  # the bytes as they are
+    if _is_json(column):
+        return json.dumps
     convert: _Convert = column.type.dialect_impl(dialect).bind_processor(dialect)
     return convert
 
