@@ -274,19 +274,23 @@ def _read_control(record: Record, tube: Tube) -> Control:
 def _read_result(record: Record, position: int, dialect: Dialect) -> StatedResult:
     """R (LIS2-A2 §9)."""
     test = read_test(record.components(3), dialect)
+    later = 1 if dialect.dilution_field else 0
     return StatedResult(
         position=position,
         test=test.test,
         alternate=test.alternate,
-        value=record.text(4),
+        value=record.component(4, 1) if later else record.text(4),
         unit=record.text(5),
-        reference_range=record.text(6),
-        flags=tuple(flag for one in record.repeats(7) for flag in one if flag),
-        status=record.text(9),
-        analysed_at=read_time(record.component(13, 1)) or read_time(record.component(12, 1)),
-        operator=record.text(11),
-        instrument=record.text(14),
-        dilution=test.dilution,
+        reference_range=record.text(6 + later),
+        flags=(
+            *(record.component(4, 2).upper() if later else ""),
+            *(flag for one in record.repeats(7 + later) for flag in one if flag),
+        ),
+        status=record.text(9 + later),
+        analysed_at=read_time(record.component(13 + later, 1)) or read_time(record.component(12 + later, 1)),
+        operator=record.text(11 + later),
+        instrument=record.text(14 + later),
+        dilution=test.dilution or (record.text(6) if later else ""),
     )
 
 

@@ -29,7 +29,7 @@ from adapters.lab.said import (
 )
 from adapters.lab.stated import COUNTY_TIME, read_date, read_sex, read_time, write_name
 from adapters.lab.text import Text, read_text
-from adapters.lab.workbooks import MARK, read_workbook
+from adapters.xlsx import MARK, read_workbook
 
 FILE_LIMIT_BYTES = 32 << 20
 DELIMITERS = (",", ";", "\t", "|")
@@ -76,7 +76,7 @@ def read_table(raw: bytes, *, encoding: str = "", delimiter: str = "") -> Table:
     if len(raw) > FILE_LIMIT_BYTES:
         raise Malformed(f"the file is larger than {FILE_LIMIT_BYTES} bytes")
     if raw.startswith(MARK):
-        return Table(rows=_numbered(read_workbook(raw)), delimiter="", text=Text(text="", codec="utf-8"))
+        return Table(rows=_first_sheet(raw), delimiter="", text=Text(text="", codec="utf-8"))
     text = _decode(raw, encoding)
     lines = text.text.removeprefix("\ufeff")
     said = re.match(r"sep=(.)\r?\n", lines)
@@ -87,6 +87,15 @@ def read_table(raw: bytes, *, encoding: str = "", delimiter: str = "") -> Table:
         raise Malformed("a quote or a line end is no delimiter")
     before: list[Sequence[str]] = [()] if said else []
     return Table(rows=_numbered([*before, *_split_rows(lines, delimiter)]), delimiter=delimiter, text=text)
+
+
+def _first_sheet(raw: bytes) -> tuple[tuple[int, tuple[str, ...]], ...]:
+    """Of the first one that holds anything."""
+    for rows in read_workbook(raw).values():
+        numbered = _numbered(rows)
+        if numbered:
+            return numbered
+    raise Malformed("the workbook is empty")
 
 
 def _split_rows(lines: str, delimiter: str) -> Iterator[Sequence[str]]:

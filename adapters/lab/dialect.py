@@ -20,6 +20,9 @@ class Dialect:
     barcode_component: int = 0
     test_component: int = 0  # of the universal test ID, in results and in orders: 4 by the standard
     query_component: int = 0  # of Q-3: 2 by the standard
+    dilution_field: bool = (
+        False  # R-6 is a dilution, all behind it one field later; R-4 is value^flags (Beckman DxH)
+    )
     answer_text_limit: int = 240  # characters of a frame (E1381); LIS1-A allows 64 000
     answer_one_record_each: bool = True
     action_code: str = "N"  # O-12 of an answer: N new, A added to what the analyser has

@@ -17,7 +17,7 @@ from gateway import indexing, work
 from gateway.lab import judging, orders
 from gateway.lab.bench import Bench
 from gateway.lab.identity import contradictions_of
-from gateway.lab.mapping import Profile, shown_test
+from gateway.lab.mapping import Profile, Remark, shown_test
 from gateway.lab.meaning import Meaning, find_meaning
 from gateway.lab.rows import LabHeld, LabHeldReason, LabMessage, MessageState
 from gateway.runtime import Runtime
@@ -236,7 +236,7 @@ class _Filing:
         result: StatedResult,
         sheet: Sheet,
         bearer: Bearer,
-        remarks: tuple[str, ...],
+        remarks: tuple[Remark, ...],
         collected_at: datetime | None,
     ) -> None:
         taken = self._mapped(profile, number, result, bearer, examination_id=sheet.examination_id)
@@ -255,7 +255,10 @@ class _Filing:
             position=result.position,
             device_id=device.id,
             profile_version=profile.version,
-            instrument_flags=(*profile.instrument_flags(result), *remarks),
+            instrument_flags=(
+                *profile.instrument_flags(result),
+                *(one.text for one in remarks if one.concerns(item.code)),
+            ),
             comments=result.comments,
             dilution=result.dilution,
             method=result.method or item.method,

@@ -20,6 +20,17 @@ _STRUCTURED = re.compile(r"\^")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Remark:
+    """Of the instrument, about a whole specimen; `items` it casts doubt on, empty for every one."""
+
+    text: str
+    items: frozenset[str] = frozenset()
+
+    def concerns(self, item_code: str) -> bool:
+        return not self.items or item_code in self.items
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
     """What one version of a profile says."""
 
@@ -51,19 +62,22 @@ class Profile:
             return "ignored" if known.get("ignored") else "flag"
         return "empty" if result.value.strip() in self.empty else "no_result_yet"
 
-    def specimen_flags(self, specimen: Specimen) -> tuple[str, ...]:
+    def specimen_flags(self, specimen: Specimen) -> tuple[Remark, ...]:
         """What the instrument remarks of the whole specimen, as results of their own: "Left Shift?" is true."""
         return tuple(
-            result.test.text or result.test.code
+            Remark(text=result.test.text or result.test.code, items=items)
             for result in specimen.results
-            if self._is_flag(result)
             # Some say it by the value, some by the flag beside an empty value.
-            and (result.value.strip().upper() not in _FALSE or "A" in result.flags)
+            if (result.value.strip().upper() not in _FALSE or "A" in result.flags)
+            and (items := self._flagged(result)) is not None
         )
 
-    def _is_flag(self, result: StatedResult) -> bool:
-        known = self._known(result)
-        return known is not None and bool(known.get("flag"))
+    def _flagged(self, result: StatedResult) -> frozenset[str] | None:
+        """The items that a flag is about, none for all of them; None for what is no flag."""
+        flag = (self._known(result) or {}).get("flag")
+        if not flag:
+            return None
+        return frozenset() if flag is True else frozenset(flag)
 
     def value(self, result: StatedResult) -> str:
         """As the dictionary words it; a structured number (HL7 SN) as people write it."""

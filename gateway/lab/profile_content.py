@@ -72,7 +72,16 @@ def _check_test(name: Any, meaning: Any, items: Mapping[str, LabItem]) -> str | 
         wanted = [meaning.get("unit", ""), *means.values()]
         if not all(isinstance(unit, str) and (not unit or _leads_to(item, unit)) for unit in wanted):
             return "unit"
-    return None
+    return _check_flag(meaning["flag"], items) if said == ["flag"] else None
+
+
+def _check_flag(flag: Any, items: Mapping[str, LabItem]) -> str | None:
+    """True for every item, or the items that it is about."""
+    if flag is True:
+        return None
+    if not isinstance(flag, list) or not all(isinstance(code, str) for code in flag):
+        return "unusable"
+    return None if set(flag) <= set(items) else "unknown"
 
 
 def _check_words(content: Mapping[str, Any], name: str, allowed: Collection[str] | None) -> Reasons:

@@ -18,6 +18,7 @@ from gateway.web.lab_held import REASONS
 from gateway.web.shapes import PersonShape
 from gateway.web.tasks import who_is
 from worklists.directory import Device, Person, Role
+from worklists.laboratory.defaults import is_behind_shipped
 from worklists.laboratory.profiles import AnalyserProfile
 
 router = APIRouter(prefix="/api/v1/lab/profiles", tags=["laboratory"])
@@ -52,6 +53,7 @@ class ProfileLine(ProfileHead):
 class ProfileShape(ProfileLine):
     content: dict[str, Any]
     may_change: bool
+    behind_shipped: bool  # it was edited here, and the product ships another one since
 
 
 class NewProfileBody(ProfileHead):
@@ -177,8 +179,9 @@ def _show(runtime: Runtime, caller: Caller, code: str) -> ProfileShape:
         devices = session.scalar(select(func.count()).select_from(Device).where(Device.profile_code == code))
         line = _line(row, devices or 0, count_mendable(session, code))
         return ProfileShape(
-            **line.model_dump(), content=row.content, may_change=may_set(session, who_is(caller))
-        )
+            **line.model_dump(), content=row.content, may_change=may_set(session, who_is(caller)),
+            behind_shipped=is_behind_shipped(row, use_cases.find_versions(session, code)),
+        )  # fmt: skip
 
 
 def _line(row: AnalyserProfile, devices: int, waiting: int) -> ProfileLine:

@@ -21,10 +21,16 @@ def test_numbers_shared_texts_and_gaps_as_spreadsheet_programs_write_them() -> N
         f'<worksheet xmlns="{ns}"><sheetData><row r="1"><c r="A1" t="s"><v>1</v></c><c r="C1"><v>3.5000000000000001</v></c>'
         '</row><row r="3"><c r="B3" t="b"><v>1</v></c><c r="C3" t="str"><f>A1</f><v>ok</v></c></row></sheetData></worksheet>'
     )  # fmt: skip
-    shared = f'<sst xmlns="{ns}"><si><t>no</t></si><si><r><t>白细</t></r><r><t>胞</t></r><rPh><t>x</t></rPh></si></sst>'
-    assert read_workbook(
-        replaced(book, {"xl/worksheets/sheet1.xml": sheet, "xl/sharedStrings.xml": shared})
-    ) == {"items": [["白细胞", "", "3.5"], [], ["", "1", "ok"]]}
+    runs = '<r><t>白细</t></r><r><t>胞</t></r><rPh sb="0" eb="2"><t>x</t></rPh>'
+    shared = f'<sst xmlns="{ns}"><si><t>no</t></si><si>{runs}</si></sst>'
+    parts = {"xl/worksheets/sheet1.xml": sheet, "xl/sharedStrings.xml": shared}
+    kind = "application/vnd.openxmlformats-officedocument.spreadsheetml.sharedStrings+xml"
+    with zipfile.ZipFile(io.BytesIO(book)) as package:
+        types = package.read("[Content_Types].xml").decode()
+    parts["[Content_Types].xml"] = types.replace(
+        "</Types>", f'<Override PartName="/xl/sharedStrings.xml" ContentType="{kind}"/></Types>'
+    )
+    assert read_workbook(replaced(book, parts)) == {"items": [["白细胞", "", "3.5"], [], ["", "TRUE", "ok"]]}
 
 
 @pytest.mark.parametrize(

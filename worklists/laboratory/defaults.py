@@ -24,6 +24,7 @@ from worklists.laboratory.tables import Row, Tables, read_tables
 from worklists.recognition import RecognitionItem
 
 DATA = resources.files("worklists.laboratory") / "data"
+SHIPPED = "shipped"  # the note of a version that came with the product
 
 
 def read_default_dictionary() -> Tables:
@@ -68,19 +69,54 @@ def read_default_profiles() -> list[dict[str, Any]]:
 
 
 def seed_profiles(session: Session, now: datetime) -> int:
-    """Lay down the profiles that are not there yet; what a county changed stays. Answers how many were added."""
-    known = set(session.scalars(select(AnalyserProfile.code)))
-    fresh = [one for one in read_default_profiles() if one["code"] not in known]
-    session.add_all(AnalyserProfile(**one, version=1, changed_at=now, enabled=True) for one in fresh)
+    """Lay down the profiles that are not there, and bring up to date what nobody has touched. Answers how many.
+
+    What a county changed, or confirmed with an analyser, stays as it is.
+    """
+    rows = {row.code: row for row in session.scalars(select(AnalyserProfile))}
+    versions = session.scalars(select(ProfileVersion).order_by(ProfileVersion.version))
+    newest = {one.profile_code: one for one in versions}
+    done = 0
+    for shipped in read_default_profiles():
+        row = rows.get(shipped["code"])
+        if row is None:
+            row = AnalyserProfile(**shipped, version=1, changed_at=now, enabled=True)
+            session.add(row)
+        elif _is_untouched(row, newest.get(row.code)) and _differs(row, shipped):
+            if row.content != shipped["content"]:
+                row.version, row.changed_at = row.version + 1, now
+            for name, value in shipped.items():
+                setattr(row, name, value)
+        else:
+            continue
+        done += 1
+        session.flush()
+        if row.changed_at == now:
+            session.add(
+                ProfileVersion(
+                    id=new_id(), profile_code=row.code, version=row.version, content=row.content, changed_at=now,
+                    note=SHIPPED,
+                )
+            )  # fmt: skip
     session.flush()
-    session.add_all(
-        ProfileVersion(
-            id=new_id(), profile_code=one["code"], version=1, content=one["content"], changed_at=now, note="shipped"
-        )
-        for one in fresh
-    )  # fmt: skip
-    session.flush()
-    return len(fresh)
+    return done
+
+
+def _is_untouched(row: AnalyserProfile, newest: ProfileVersion | None) -> bool:
+    """As it was laid down: whatever a person changes of it, its head too, moves `changed_at`."""
+    return newest is not None and newest.note == SHIPPED and newest.changed_at == row.changed_at
+
+
+def _differs(row: AnalyserProfile, shipped: Mapping[str, Any]) -> bool:
+    return any(getattr(row, name) != value for name, value in shipped.items())
+
+
+def is_behind_shipped(row: AnalyserProfile, versions: Sequence[ProfileVersion]) -> bool:
+    """A county edited it, and what ships is not what it began with any more."""
+    shipped = next((one["content"] for one in read_default_profiles() if one["code"] == row.code), None)
+    return shipped is not None and all(
+        shipped != content for content in (row.content, *(one.content for one in versions))
+    )
 
 
 def _rows(name: str) -> list[dict[str, str]]:

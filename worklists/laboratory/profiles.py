@@ -2,7 +2,8 @@
 
 A device has one profile; `content` is read by `gateway.lab.mapping` alone and is
 
-    {"tests": {reported code: {"item": code, "unit"?: …, "unit_means"?: {…}} | {"ignored": true} | {"flag": true}},
+    {"tests": {reported code: {"item": code, "unit"?: …, "unit_means"?: {…}} | {"ignored": true}
+                              | {"flag": true} | {"flag": [codes of items]}},
      "units": {reported unit: dictionary's unit},
      "flags": {reported flag: "L" | "H" | "LL" | "HH" | "A" | "N" | "instrument"},
      "values": {reported text: the dictionary's word},
@@ -14,7 +15,7 @@ A device has one profile; `content` is read by `gateway.lab.mapping` alone and i
 
 `unit` is what a result of this test without a unit is in; `unit_means` what a reported unit is at this test alone: the
 mg/dL of one analyser's UREA are of urea, of another's nitrogen. A flag is a remark of the instrument about the whole
-specimen, sent as a result ("Left Shift?": true).
+specimen, sent as a result ("Left Shift?": true); with a list it stops these items alone.
 """
 
 import uuid

@@ -255,10 +255,26 @@ def test_a_dialect_says_where_barcode_and_code_are() -> None:
     assert (specimen.barcode, specimen.results[0].test.code) == ("K1", "B")
 
 
+def test_a_dialect_says_that_results_have_a_dilution_field() -> None:
+    """As a Beckman DxH 500 writes them: value and its marks in R-4, a dilution in R-6, all else one field later."""
+    header = "H|\\!~|||DxH 500!01|||||||P|LIS2-A2|20261122080600"
+    record = "R|1|!!!HGB|115.2  ! Rl |g/L||120 to 165|A||||DXH500||20261122080500|01"
+    body = "\r".join((header, "O|1|K1!|RUN!OV|!!!CD", record, "L|1|N")).encode()
+
+    (specimen,) = read_message(body, dialect=read_dialect({"dilution_field": True})).specimens
+
+    (result,) = specimen.results
+    assert (specimen.barcode, result.test.code) == ("K1", "HGB")
+    assert (result.value, result.unit, result.reference_range) == ("115.2", "g/L", "120 to 165")
+    assert (result.flags, result.status, result.operator) == (("R", "L", "A"), "", "DXH500")
+    assert result.analysed_at == datetime(2026, 11, 22, 0, 5, tzinfo=UTC)
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
         {"x": 1},
+        {"dilution_field": 1},
         {"test_component": "4"},
         {"answer_text_limit": 0},
         {"barcode_field": 7},

@@ -327,6 +327,23 @@ def test_what_the_instrument_remarks_of_the_specimen_stops_its_results(
     )  # fmt: skip
 
 
+def test_a_remark_stops_the_items_that_it_is_about(runtime: Runtime, bench: Bench) -> None:
+    odd = (result("Left Shift?", "T"), result("Turbidity?", "T"))
+    with runtime.sessions.begin() as session:
+        profile = session.get_one(AnalyserProfile, "test")
+        tests = {
+            **profile.content["tests"],
+            "Turbidity?": {"flag": ["HGB"]},
+            "Left Shift?": {"flag": ["WBC"]},
+        }
+        profile.content = {**profile.content, "tests": tests}
+    file(runtime, bench[1].bench, message(specimen("B001", *CBC, *odd)))
+
+    assert {one.item_code: one.instrument_flags for one in results(runtime)} == {
+        "WBC": ["Left Shift?"], "HGB": ["Turbidity?"], "PLT": [],
+    }  # fmt: skip
+
+
 def test_a_large_change_against_the_last_result_waits(runtime: Runtime, bench: Bench) -> None:
     with runtime.sessions.begin() as session:
         register(session, bench[0], "B002")

@@ -16,7 +16,7 @@ from adapters.errors import Malformed
 from adapters.lab.said import MessageKind
 from gateway.lab.bodies import ASTM, HL7, read_said
 from gateway.lab.identity import identity_of
-from gateway.lab.mapping import understand
+from gateway.lab.mapping import Remark, understand
 from gateway.lab.profile_content import check_profile
 from gateway.lab.rows import LabHeld, LabMessage
 from gateway.runtime import Runtime
@@ -26,7 +26,12 @@ from tests.laboratory import NOW
 from tests.samples import samples_dir
 from worklists.base import new_id
 from worklists.directory import Device
-from worklists.laboratory.defaults import read_default_profiles, seed_dictionary, seed_profiles
+from worklists.laboratory.defaults import (
+    is_behind_shipped,
+    read_default_profiles,
+    seed_dictionary,
+    seed_profiles,
+)
 from worklists.laboratory.dictionary import LabItem
 from worklists.laboratory.profiles import AnalyserProfile, ProfileVersion
 from worklists.laboratory.results import LabResult
@@ -94,11 +99,38 @@ def test_every_profile_that_ships_can_be_used(session: Session) -> None:
 
 def test_profiles_are_laid_down_once_and_not_over_an_edit(session: Session) -> None:
     assert seed_profiles(session, NOW) == len(read_default_profiles())
-    session.get_one(AnalyserProfile, "sysmex-xp").name = "门诊血球仪"
-    session.flush()
     assert seed_profiles(session, NOW + timedelta(days=1)) == 0
-    assert session.get_one(AnalyserProfile, "sysmex-xp").name == "门诊血球仪"
     assert session.scalar(select(func.count()).select_from(ProfileVersion)) == len(read_default_profiles())
+
+
+def test_what_ships_anew_comes_over_what_nobody_touched(session: Session) -> None:
+    seed_profiles(session, NOW)
+    untouched, named, edited = (
+        session.get_one(AnalyserProfile, code) for code in ("sysmex-xn", "sysmex-xp", "mindray-bc-hl7")
+    )
+    for row in (untouched, named, edited):  # as an older release shipped them
+        [version] = versions_of(session, row)
+        row.content = version.content = {"tests": {"WBC": {"item": "WBC"}}}
+    older, later = untouched.content, NOW + timedelta(days=1)
+    named.name, named.changed_at = "门诊血球仪", later
+    edited.content, edited.changed_at, edited.version = {"tests": {"WBC": {"ignored": True}}}, later, 2
+    session.flush()
+
+    assert seed_profiles(session, NOW + timedelta(days=2)) == 1
+    [shipped] = (one for one in read_default_profiles() if one["code"] == "sysmex-xn")
+    assert (untouched.version, untouched.content) == (2, shipped["content"])
+    assert [one.content for one in versions_of(session, untouched)] == [older, shipped["content"]]
+    assert (named.name, named.content) == ("门诊血球仪", older)
+    assert edited.content == {"tests": {"WBC": {"ignored": True}}}
+    assert [is_behind_shipped(row, versions_of(session, row)) for row in (untouched, named, edited)] == [
+        False, True, True,
+    ]  # fmt: skip
+    assert seed_profiles(session, NOW + timedelta(days=3)) == 0
+
+
+def versions_of(session: Session, row: AnalyserProfile) -> list[ProfileVersion]:
+    own = select(ProfileVersion).where(ProfileVersion.profile_code == row.code)
+    return list(session.scalars(own.order_by(ProfileVersion.version)))
 
 
 @pytest.mark.parametrize(
@@ -109,6 +141,9 @@ def test_profiles_are_laid_down_once_and_not_over_an_edit(session: Session) -> N
         ({"tests": {"WBC": {}}}, "tests.WBC", "one_meaning"),
         ({"tests": {"WBC": {"item": "WBC", "unit": "mmol/L"}}}, "tests.WBC", "unit"),
         ({"tests": {"": {"item": "WBC"}}}, "tests.", "unusable"),
+        ({"tests": {"Blasts?": {"flag": ["WBC", "NOT_THERE"]}}}, "tests.Blasts?", "unknown"),
+        ({"tests": {"Blasts?": {"flag": "WBC"}}}, "tests.Blasts?", "unusable"),
+        ({"tests": {"Blasts?": {"flag": []}}}, "tests.Blasts?", "one_meaning"),
         ({"tests": []}, "tests", "unusable"),
         ({"units": {"furlong": "furlong"}}, "units.furlong", "unit"),
         ({"flags": {"!": "strange"}}, "flags.!", "unknown"),
@@ -152,7 +187,7 @@ def test_what_was_not_measured_is_no_result() -> None:
 def test_a_flag_beside_an_empty_value_is_of_the_specimen() -> None:
     profile = understand(1, {"tests": {"Lymphopenia": {"flag": True}, "Blasts?": {"flag": True}}})
     said = specimen("B1", result("Lymphopenia", "", flags=("A",)), result("Blasts?", "0"))
-    assert profile.specimen_flags(said) == ("Lymphopenia",)
+    assert profile.specimen_flags(said) == (Remark(text="Lymphopenia"),)
 
 
 @pytest.mark.parametrize("wire", ["astm", "hl7"])
