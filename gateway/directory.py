@@ -114,6 +114,35 @@ def set_character_set(
     return before
 
 
+def keep_lines(
+    session: Session,
+    entity: Entity,
+    present: Sequence[Base],
+    wanted: Sequence[Mapping[str, Any]],
+    actor: audit.Actor,
+    now: datetime,
+) -> dict[int, dict[str, str]]:
+    """Make the rows what is wanted: those that it does not name go, the others are changed or made.
+
+    Every row is a change of its own. Answers what is wrong, by the place of the line.
+    """
+    edit = _Edit(session, entity, actor, now)
+    rows = {getattr(row, entity.key): row for row in present}
+    for key in rows.keys() - {line["id"] for line in wanted}:
+        _keep(edit, rows[key], describe(entity, rows[key]), None, None)
+        session.delete(rows[key])
+    session.flush()
+    wrong: dict[int, dict[str, str]] = {}
+    for place, line in enumerate(wanted):
+        values = {name: value for name, value in line.items() if name != "id"}
+        row = rows.get(line["id"])
+        try:
+            _write(edit, row or entity.row(id=new_id()), values, exists=row is not None)
+        except FieldErrors as error:
+            wrong[place] = error.reasons
+    return wrong
+
+
 def undo_change(runtime: Runtime, change_id: uuid.UUID, actor: audit.Actor) -> uuid.UUID:
     """Take one change back, which is a change itself. Raises NotFound, ChangeMovedOn, FieldErrors."""
     try:

@@ -18,7 +18,7 @@ from gateway.reading import Who, get_person, in_one
 from gateway.runtime import Runtime
 from worklists.access import Subject
 from worklists.assignment.books import ASSIGNMENT, ROUTING
-from worklists.directory import Centre, Role
+from worklists.directory import Centre, Person, Role
 from worklists.errors import Invalid, NotAllowed, NotFound
 from worklists.rule_books import (
     COUNTY,
@@ -87,7 +87,7 @@ def scope_of(name: str, centre_id: uuid.UUID | None) -> str:
 
 def list_versions(session: Session, who: Who, name: str, scope: str) -> Sequence[RuleVersion]:
     """The newest first. Raises NotAllowed, NotFound."""
-    _require_reader(session, who.subject, name, scope)
+    require_reader(session, who.subject, name, scope)
     return session.scalars(
         select(RuleVersion)
         .where(RuleVersion.book == name, RuleVersion.scope == scope)
@@ -98,13 +98,13 @@ def list_versions(session: Session, who: Who, name: str, scope: str) -> Sequence
 def get_version(session: Session, who: Who, name: str, version_id: uuid.UUID) -> RuleVersion:
     """Raises NotFound, NotAllowed."""
     row = _get(session, name, version_id)
-    _require_reader(session, who.subject, name, row.scope)
+    require_reader(session, who.subject, name, row.scope)
     return row
 
 
 def content_in_force(session: Session, who: Who, name: str, scope: str) -> Content:
     """What is live, or what the book begins with. Raises NotAllowed, NotFound."""
-    _require_reader(session, who.subject, name, scope)
+    require_reader(session, who.subject, name, scope)
     return live_content(session, name, scope) or find_book(name).begin(session, scope)
 
 
@@ -184,7 +184,8 @@ def may_set(session: Session, subject: Subject, name: str, scope: str) -> bool:
         return True
     if not find_book(name).of_a_centre or Role.REVIEWER not in subject.roles:
         return False
-    return any(str(one) == scope for one in subject.centre_ids)
+    person = session.get(Person, subject.person_id)
+    return person is not None and person.has_role(Role.REVIEWER, uuid.UUID(scope))
 
 
 def require_setter(session: Session, subject: Subject, name: str, scope: str) -> None:
@@ -194,7 +195,7 @@ def require_setter(session: Session, subject: Subject, name: str, scope: str) ->
         raise NotFound("centre")
 
 
-def _require_reader(session: Session, subject: Subject, name: str, scope: str) -> None:
+def require_reader(session: Session, subject: Subject, name: str, scope: str) -> None:
     """Whose work it decides about may read it."""
     reads = bool(subject.centre_ids) and (not scope or any(str(one) == scope for one in subject.centre_ids))
     if not reads and not may_set(session, subject, name, scope):

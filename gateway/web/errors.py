@@ -32,6 +32,7 @@ from gateway.lab.receiving import (
 )
 from gateway.live import TooManySubscribers
 from gateway.retrying import NotDamaged, StillBroken
+from gateway.roster import RosterMovedOn
 from gateway.uploading import KindNotTaken, NothingAccepted
 from gateway.web.limits import TooOften
 from gateway.web.messages import choose_language, say, say_reason
@@ -116,6 +117,7 @@ PROBLEMS: tuple[tuple[type[Exception], Problem], ...] = (
     (TaskStateForbids, Problem(status=409, code="task_state_forbids", facts=("state",))),
     (WriterCannotReview, Problem(status=409, code="writer_cannot_review")),
     (DraftChanged, Problem(status=412, code="draft_changed")),
+    (RosterMovedOn, Problem(status=409, code="roster_moved_on")),
     (ChangeMovedOn, Problem(status=409, code="change_moved_on")),
     (AlreadyResolved, Problem(status=409, code="already_resolved")),
     (StillBroken, Problem(status=409, code="still_broken", facts=("error",))),

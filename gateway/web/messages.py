@@ -139,6 +139,10 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "查询过于频繁，请在 {retry_after_s} 秒后再试。",
         "That was too often. Try again in {retry_after_s} seconds.",
     ),
+    "roster_moved_on": (
+        "排班已被他人修改。请重新载入，再做修改。",
+        "Somebody else changed the roster. Load it again, then change it.",
+    ),
     "change_moved_on": (
         "此后内容又有更改，不能直接撤销。",
         "It was changed again since; this change cannot simply be taken back.",

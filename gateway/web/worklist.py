@@ -17,6 +17,7 @@ from gateway.web.shapes import Page, PhraseShape, WorklistItem
 from gateway.web.showing import show_task
 from worklists.access import Subject, visible_to
 from worklists.directory import Institution, Kind, Role
+from worklists.duty import UNCLAIMED
 from worklists.examinations import Examination
 from worklists.patients import Patient
 from worklists.phrases import find_phrases
@@ -150,6 +151,9 @@ def _count(session: Session, caller: Caller, asked: Filter) -> dict[str, int]:
     if asked.mine:
         tabs = {name: tab.where(mine) for name, tab in tabs.items()}
     tabs["mine"] = query.where(mine, ReadingTask.state.in_(OPEN_STATES))
+    tabs["assigned"] = query.where(
+        ReadingTask.assigned_to_id == caller.person_id, ReadingTask.state.in_(UNCLAIMED)
+    )
     return {name: count_up_to_limit(session, tab) for name, tab in tabs.items()}
 
 
