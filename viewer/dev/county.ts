@@ -51,7 +51,7 @@ function examination(i: number): ExaminationDetail {
     accession_number: `A2611210${String(i).padStart(3, '0')}`, study_instance_uid: STUDIES[i % STUDIES.length]!,
     instances: state === 'arriving' ? Math.floor(many * 0.7) : many, expected_instances: i % 2 ? many : null, complete: state !== 'arriving',
     received_at: ago(minutes), studied_at: ago(minutes + 8), claimed_by: state === 'claimed' ? (i % 2 ? WANG : LI) : state === 'submitted' ? WANG : null,
-    claimed_until: null, has_clinical_information: i % 3 === 0, late_instances: i === 4 ? 12 : 0, rejected: i === 11, draft_revision: null, identity_changed_after_signing: i === 27, report_id: state === 'signed' ? `report-${i}` : null,
+    claimed_until: null, subspecialty: '', assigned_to: null, assigned_because: null, reserved: false, handed_over_by: null, hand_over_note: '', paused_at: null, pause_reason: '', has_clinical_information: i % 3 === 0, late_instances: i === 4 ? 12 : 0, rejected: i === 11, draft_revision: null, identity_changed_after_signing: i === 27, report_id: state === 'signed' ? `report-${i}` : null,
     device: { id: `dev-${i % 2}`, ae_title: i % 2 ? 'DEMO_DR' : 'DEMO_CT', name: i % 2 ? '万东 DR' : '联影 CT' },
     returned: state === 'signed' ? { return_id: `return-${i}`, report_id: `report-${i}`, state: i % 3 ? 'delivered' : 'acknowledged', signed_at: ago(minutes - 90) } : null,
     sent_back_reason: state === 'sent_back' ? '第 3 序列有明显呼吸运动伪影,请重扫' : null, held: i === 24 ? 2 : 0, village: null,
@@ -90,7 +90,7 @@ const returns: ReturnItem[] = examinations.flatMap((item, i) => (item.returned ?
 
 function counts(items: WorklistItem[], me: string): WorklistCounts {
   const of = (state: State) => items.filter((item) => item.state === state).length
-  return { arriving: of('arriving'), waiting: of('waiting'), claimed: of('claimed'), submitted: of('submitted'), signed: of('signed'), sent_back: of('sent_back'), mine: items.filter((item) => item.claimed_by?.id === me && item.state !== 'signed').length }
+  return { arriving: of('arriving'), waiting: of('waiting'), claimed: of('claimed'), submitted: of('submitted'), signed: of('signed'), sent_back: of('sent_back'), mine: items.filter((item) => item.claimed_by?.id === me && item.state !== 'signed').length, assigned: items.filter((item) => item.assigned_to?.id === me).length }
 }
 
 function matches(item: WorklistItem, query: URLSearchParams): boolean {

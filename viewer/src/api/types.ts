@@ -89,6 +89,15 @@ export interface WorklistItem {
   studied_at: Time | null
   claimed_by: Person | null
   claimed_until: Time | null
+  subspecialty: string
+  /** Whose it is to be, by rule or by hand, and why; `reserved`: others need a reason. */
+  assigned_to: Person | null
+  assigned_because: Because | null
+  reserved: boolean
+  handed_over_by: Person | null
+  hand_over_note: string
+  paused_at: Time | null
+  pause_reason: string
   has_clinical_information: boolean
   late_instances: number
   /** The reviewer gave the draft back to its writer. */
@@ -101,6 +110,16 @@ export interface WorklistItem {
   lab?: LabCounts | null
 }
 
+/** Why a task is somebody's, or why it is nobody's. */
+export interface Because {
+  reasons?: string[]
+  covers_for?: string
+  considered?: number
+  load?: number
+  nobody?: string
+  released_by?: string
+}
+
 export interface WorklistCounts {
   arriving: number
   waiting: number
@@ -109,6 +128,7 @@ export interface WorklistCounts {
   signed: number
   sent_back: number
   mine: number
+  assigned: number
 }
 
 export interface WorklistQuery {
@@ -122,6 +142,7 @@ export interface WorklistQuery {
   to?: DateText
   q?: string
   mine?: true
+  assigned?: 'me' | 'pool'
   limit?: number
   cursor?: string
 }
@@ -149,6 +170,10 @@ export interface Permissions {
   reject: boolean
   sign: boolean
   send_back: boolean
+  hand_over: boolean
+  take_over: boolean
+  pause: boolean
+  resume: boolean
 }
 
 export interface Prior {

@@ -6,6 +6,10 @@ import type { Draft, TaskDetail, WorklistItem } from '@/api/types'
 import { createDraft } from './draft'
 
 const RENEW_MS = 60_000
+/** Transitions after which it is no longer this person's. */
+const GIVES_AWAY = new Set(['submit', 'sign', 'reject', 'release', 'send-back', 'hand-over'])
+/** Transitions after which it is. */
+const TAKES = new Set(['claim', 'take-over'])
 /** Transitions that decide about the text on the page: refused when it changed since. */
 const ABOUT_THE_TEXT = new Set(['submit', 'sign', 'reject'])
 
@@ -64,7 +68,7 @@ export function useReading(taskId: string, personId: string) {
 
   async function move<T>(verb: string, body?: object): Promise<T | null> {
     problem.value = null
-    moving = verb !== 'claim' && verb !== 'confirm-late'
+    moving = GIVES_AWAY.has(verb)
     try {
       return await api.post<T>(`/tasks/${taskId}/${verb}`, body, { ifMatch: ABOUT_THE_TEXT.has(verb) ? draft.revision : undefined })
     } catch (error) {
@@ -79,15 +83,15 @@ export function useReading(taskId: string, personId: string) {
     whileBusy(async () => {
       const done = (await act(verb, body)) !== null
       if (done) {
-        if (verb === 'claim') leaseLost.value = false
+        if (TAKES.has(verb)) leaseLost.value = false
         await load()
       }
       return done
     })
 
   /** Every word is on the server, then the transition. */
-  const finish = <T = WorklistItem>(verb: 'submit' | 'sign' | 'release'): Promise<T | null> =>
-    whileBusy(async () => (editable.value && !(await draft.flush()) ? null : act<T>(verb)))
+  const finish = <T = WorklistItem>(verb: 'submit' | 'sign' | 'release' | 'hand-over', body?: object): Promise<T | null> =>
+    whileBusy(async () => (editable.value && !(await draft.flush()) ? null : act<T>(verb, body)))
 
   const timer = setInterval(() => void renew(), RENEW_MS)
   const leave = () => {

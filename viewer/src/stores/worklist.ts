@@ -7,6 +7,7 @@ import type { Page, Site, State, WorklistCounts, WorklistItem, WorklistQuery } f
 import { soundAlarm } from '@/lib/alarm'
 import { mergeRows } from '@/lib/rows'
 import { dateText } from '@/lib/time'
+import { useSession } from './session'
 
 const PAGE = 50
 export type Tab = 'open' | 'mine' | State
@@ -24,6 +25,8 @@ export const useWorklist = defineStore('worklist', () => {
   const centre = ref('')
   const period = ref<Period>('')
   const lab = ref<LabSign | ''>('')
+  const assigned = ref<'' | 'me' | 'pool'>('')
+  const session = useSession()
 
   const items = shallowRef<WorklistItem[]>([])
   const fresh = shallowRef<WorklistItem[]>([])
@@ -41,7 +44,7 @@ export const useWorklist = defineStore('worklist', () => {
   /** Chest pain that this person has seen in the list or heard of: each rings once. */
   const known = new Set<string>()
 
-  const filtered = computed(() => Boolean(q.value || modality.value || site.value || centre.value || period.value || lab.value))
+  const filtered = computed(() => Boolean(q.value || modality.value || site.value || centre.value || period.value || lab.value || assigned.value))
 
   function query(): WorklistQuery {
     const from = period.value ? new Date(Date.now() - PERIOD_DAYS[period.value] * 86_400_000) : null
@@ -51,6 +54,7 @@ export const useWorklist = defineStore('worklist', () => {
       site: site.value || undefined,
       centre: centre.value || undefined,
       lab: lab.value || undefined,
+      assigned: assigned.value || undefined,
       from: from ? dateText(from) : undefined,
       state: tab.value === 'open' || tab.value === 'mine' ? undefined : [tab.value],
       mine: tab.value === 'mine' ? true : undefined,
@@ -86,7 +90,15 @@ export const useWorklist = defineStore('worklist', () => {
       list.push(...page.items)
       next = page.next_cursor
     } while (next && list.length < atLeast)
-    return { list, next }
+    const own = await readAssigned()
+    return mine === asked ? { list: ownFirst(own, list, session.user?.id ?? ''), next } : null
+  }
+
+  /** What is to be mine stands on top however far down it waits. */
+  async function readAssigned(): Promise<WorklistItem[]> {
+    if (!counts.value?.assigned || assigned.value || (tab.value !== 'open' && tab.value !== 'waiting')) return []
+    const state: State[] = tab.value === 'open' ? ['arriving', 'waiting'] : ['waiting']
+    return (await api.get<WorklistPage>('/worklist', { ...query(), state, assigned: 'me' })).items
   }
 
   /** A person asked: the list is replaced. */
@@ -141,7 +153,8 @@ export const useWorklist = defineStore('worklist', () => {
 
   function showFresh(): void {
     const latest = new Map([...fresh.value, ...items.value.filter((item) => !gone.value.has(item.task_id))].map((item) => [item.task_id, item]))
-    show([...latest.values()].sort(inOrder))
+    const all = [...latest.values()].sort(inOrder)
+    show(ownFirst([], all, session.user?.id ?? ''))
   }
 
   async function more(): Promise<void> {
@@ -160,9 +173,10 @@ export const useWorklist = defineStore('worklist', () => {
     q.value = modality.value = site.value = centre.value = ''
     period.value = ''
     lab.value = ''
+    assigned.value = ''
   }
 
-  return { tab, q, modality, site, centre, period, lab, items, fresh, gone, counts, sites, modalities, cursor, selected, loading, loaded, problem, alarm, filtered, load, refresh, showFresh, more, replace, clear }
+  return { tab, q, modality, site, centre, period, lab, assigned, items, fresh, gone, counts, sites, modalities, cursor, selected, loading, loaded, problem, alarm, filtered, load, refresh, showFresh, more, replace, clear }
 })
 
 /** A row behind the last one that was read has not left the list; it was only not read. */
@@ -171,9 +185,19 @@ function withoutBeyond(gone: Set<string>, shown: WorklistItem[], read: WorklistI
   return new Set(shown.filter((item) => gone.has(item.task_id) && (!last || inOrder(item, last) < 0)).map(keyOf))
 }
 
+const isUnclaimed = (item: WorklistItem) => item.state === 'waiting' || item.state === 'arriving'
+
+/** Chest pain first, whoever's it is; then what is to be mine; then the rest in the server's order. */
+export function ownFirst(own: WorklistItem[], list: WorklistItem[], me: string): WorklistItem[] {
+  const known = new Set(list.map(keyOf))
+  const all = [...own.filter((item) => !known.has(item.task_id)), ...list]
+  const place = (item: WorklistItem) => (item.priority === 'chest_pain' ? 0 : item.assigned_to?.id === me && isUnclaimed(item) ? 1 : 2)
+  return all.map((item, at) => ({ item, at })).sort((a, b) => place(a.item) - place(b.item) || (place(a.item) === 2 ? a.at - b.at : inOrder(a.item, b.item))).map(({ item }) => item)
+}
+
 /** Chest pain that nobody has taken yet. */
 function needsHelpNow(item: WorklistItem): boolean {
-  return item.priority === 'chest_pain' && (item.state === 'waiting' || item.state === 'arriving')
+  return item.priority === 'chest_pain' && isUnclaimed(item)
 }
 
 const RANK = { chest_pain: 0, critical: 1, urgent: 2, routine: 3 }

@@ -1,4 +1,5 @@
 import { admin, audit } from './admin'
+import { assignment, assignmentRules, roster } from './assignment'
 import { common } from './common'
 import { duty } from './duty'
 import { ecg } from './ecg'
@@ -18,4 +19,4 @@ import { township } from './township'
 import { upload } from './upload'
 import { worklist } from './worklist'
 
-export const zh = { ...common, shell, worklist, reading, township, upload, system, refusal, held, duty, ecg, ecgReport, labDesk, labFile, labHeld, labMessages, labControl, labRules, specimens, patients, admin, audit }
+export const zh = { ...common, shell, worklist, reading, township, upload, system, refusal, held, duty, ecg, ecgReport, labDesk, labFile, labHeld, labMessages, labControl, labRules, specimens, patients, assignment, assignmentRules, roster, admin, audit }
