@@ -18,7 +18,7 @@ from worklists.errors import Invalid
 from worklists.examinations import Examination
 from worklists.names import has_han
 from worklists.patients import Patient, matches_word
-from worklists.reading import Purpose, ReadingTask
+from worklists.reading import Purpose, ReadingTask, TaskState
 from worklists.reports import Report, ReportReturn, ReportState, ReturnState, find_renamed
 
 SEPARATOR = "|"
@@ -104,13 +104,15 @@ def count_up_to_limit(session: Session, query: Select[Any]) -> int:
 
 
 def newest_read_task() -> ColumnElement[bool]:
-    """The task that reads an examination; where one was begun anew, the newest."""
+    """The task that reads an examination; where one was begun anew, the newest. An amendment given up is none."""
     newer = aliased(ReadingTask)
     return and_(
         ReadingTask.purpose == Purpose.READ,
+        or_(ReadingTask.amends_id.is_(None), ReadingTask.state != TaskState.CANCELLED),
         ~select(newer.id)
         .where(newer.examination_id == ReadingTask.examination_id)
         .where(newer.purpose == Purpose.READ, newer.id > ReadingTask.id)
+        .where(or_(newer.amends_id.is_(None), newer.state != TaskState.CANCELLED))
         .correlate(ReadingTask)
         .exists(),
     )

@@ -23,6 +23,7 @@ from gateway.runtime import Runtime
 from gateway.tasks import RENDER
 from worklists import reading
 from worklists.access import Subject, visible_to
+from worklists.amending import AmendmentKind, require_addendum_keeps
 from worklists.base import local_date
 from worklists.directory import Kind, Person
 from worklists.errors import Invalid, NotAllowed, NotFound
@@ -235,6 +236,7 @@ def sign(runtime: Runtime, who: Who, task_id: uuid.UUID, *, revision: int | None
 def sign_in(runtime: Runtime, session: Session, who: Who, task: ReadingTask, person: Person) -> Report:
     """The same in a transaction of the caller's."""
     now = runtime.now()
+    _require_addendum_keeps(session, task)
     said = say(runtime, session, task.examination)
     report = sign_report(
         session,
@@ -254,6 +256,17 @@ def sign_in(runtime: Runtime, session: Session, who: Who, task: ReadingTask, per
     _record(session, who, "report_signed", task, now, detail)
     live.bump(session, "worklist")
     return report
+
+
+def _require_addendum_keeps(session: Session, task: ReadingTask) -> None:
+    if (
+        task.amendment_kind == AmendmentKind.ADDENDUM
+        and task.amends_id is not None
+        and task.draft is not None
+    ):
+        require_addendum_keeps(
+            session.get_one(Report, task.amends_id), task.draft.findings, task.draft.impression
+        )
 
 
 def say(runtime: Runtime, session: Session, examination: Examination) -> Said:

@@ -75,6 +75,14 @@ def render(runtime: Runtime, report_id: uuid.UUID) -> None:
     runtime.journal.append("report.pdf", origin, [signed])
 
 
+def _amendment_note(report: Report) -> str:
+    """What a next version says of why there is one."""
+    if report.amendment is not None:
+        kind = {"addendum": "补充报告", "correction": "更正报告"}[report.amendment["kind"]]
+        return f"{kind}（第 {report.version} 版，替代第 {report.amendment['of_version']} 版）：{report.amendment['reason']}"
+    return "报告修订" if report.version > 1 and report.state is ReportState.SIGNED else ""
+
+
 def report_document(session: Session, report: Report, *, base_url: str) -> ReportDocument:
     """What is printed, out of the rows as they were when it was signed."""
     examination = report.examination
@@ -108,7 +116,7 @@ def report_document(session: Session, report: Report, *, base_url: str) -> Repor
         images=examination.instances,
         critical=report.critical,
         preliminary=report.preliminary,
-        amendment_note="报告修订" if report.version > 1 and report.state is ReportState.SIGNED else "",
+        amendment_note=_amendment_note(report),
         marks=tuple(_mark(mark) for mark in report.marks),
         key_facts=key_facts_of(report.content),
         laboratory=table_of(report.content),

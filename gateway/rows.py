@@ -6,6 +6,7 @@ from gateway.deliveries import rows as deliveries
 from gateway.ecg import rows as ecg
 from gateway.lab import rows as lab
 from worklists import (
+    amending,
     critical,
     duty,
     ecg_statements,
@@ -25,6 +26,7 @@ from worklists.laboratory import control, dictionary, numbers, profiles, results
 
 MODULES = (
     accounts,
+    amending,
     audit,
     text_doubts,
     backups,

@@ -122,6 +122,9 @@ class ReadingTask(Base):
     hand_over_note: Mapped[str] = mapped_column(default="")
     paused_at: Mapped[datetime | None]
     pause_reason: Mapped[str] = mapped_column(default="")
+    amends_id: Mapped[uuid.UUID | None]  # the report; that one refers to its own task already
+    amendment_kind: Mapped[str] = mapped_column(default="")
+    amendment_reason: Mapped[str] = mapped_column(default="")
     version: Mapped[int] = mapped_column()
 
     examination: Mapped[Examination] = relationship(lazy="joined")
@@ -267,6 +270,14 @@ class ReadingTask(Base):
         self._require(TaskState.ARRIVING, TaskState.WAITING, TaskState.CLAIMED)
         self._free()
         self.state, self.sent_back_reason, self.late_instances = TaskState.SENT_BACK, reason, 0
+
+    def cancel(self, reader: Person) -> None:
+        """What was begun is not to be done."""
+        self._require_reading(reader)
+        self._free()
+        self._unassign()
+        self.paused_at, self.pause_reason = None, ""
+        self.state = TaskState.CANCELLED
 
     def submit(self, writer: Person, now: datetime) -> None:
         """Hand the draft to the reviewer."""
@@ -515,6 +526,27 @@ def save_draft(
     draft.note_writer(writer)
     draft.saved_at = now
     session.flush()
+    return draft
+
+
+def begin_draft_of(
+    task: ReadingTask,
+    writer: Person,
+    *,
+    findings: str,
+    impression: str,
+    critical: bool,
+    content: Mapping[str, Any] | None,
+    now: datetime,
+) -> Draft:
+    """A draft that begins with words that were signed before."""
+    draft = Draft(
+        task_id=task.id, findings=findings, impression=impression, critical=critical, preliminary=False,
+        content=dict(content) if content is not None else None, state=DraftState.DRAFT, saved_at=now,
+        rejection_reason="",
+    )  # fmt: skip
+    task.draft = draft
+    draft.note_writer(writer)
     return draft
 
 

@@ -35,6 +35,13 @@ class ReturnState(StrEnum):
     ACKNOWLEDGED = "acknowledged"
 
 
+class ReturnNotice(StrEnum):
+    """What a return tells its recipient."""
+
+    REPORT = "report"
+    VOID = "void"  # the report that they had says nothing any more
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Original:
     """One original that the reader had before them when they signed."""
@@ -74,6 +81,7 @@ class Report(Base):
     manifest: Mapped[str]
     verification_code: Mapped[str] = mapped_column(unique=True)
     pdf_sha256: Mapped[str | None]
+    amendment: Mapped[dict[str, Any] | None]  # kind, reason and version of what it amends
 
     examination: Mapped[Examination] = relationship()
     centre: Mapped[Centre] = relationship()
@@ -110,7 +118,7 @@ class ReportReturn(Base):
 
     __tablename__ = "report_return"
     __table_args__ = (
-        UniqueConstraint("report_id", "recipient_id"),
+        UniqueConstraint("report_id", "recipient_id", "notice"),
         Index("ix_report_return_inbox", "recipient_id", "delivered_at", "id"),
         Index("ix_report_return_state", "state", "recipient_id"),
     )
@@ -118,6 +126,7 @@ class ReportReturn(Base):
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
     report_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("report.id"))
     recipient_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("institution.id"))
+    notice: Mapped[ReturnNotice] = mapped_column(default=ReturnNotice.REPORT)
     state: Mapped[ReturnState] = mapped_column(default=ReturnState.PENDING)
     delivered_at: Mapped[datetime | None]
     opened_at: Mapped[datetime | None]
@@ -192,6 +201,7 @@ def sign_report(
         written_at=draft.saved_at,
         signed_at=now,
         marks=[mark.as_json() for mark in marks],
+        amendment=_amendment(task, version - 1),
         manifest=_manifest(examination, originals),
         verification_code=secrets.token_urlsafe(12),
     )
@@ -255,6 +265,12 @@ def _address(session: Session, report: Report, examination: Examination) -> list
     ]
     session.add_all(rows)
     return rows
+
+
+def _amendment(task: ReadingTask, of_version: int) -> dict[str, Any] | None:
+    if task.amends_id is None:
+        return None
+    return {"kind": task.amendment_kind, "reason": task.amendment_reason, "of_version": of_version}
 
 
 def _supersede_earlier(session: Session, examination_id: uuid.UUID) -> int:

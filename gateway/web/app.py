@@ -18,6 +18,7 @@ from gateway.segments import segment_route
 from gateway.system import Overseer
 from gateway.web import (
     admin,
+    amending,
     audit,
     calls,
     character_sets,
@@ -81,6 +82,7 @@ _PARTS: tuple[ModuleType, ...] = (
     returns,
     roster,
     rule_books,
+    amending,
     critical,
     deliveries,
     held,

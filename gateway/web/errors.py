@@ -36,6 +36,7 @@ from gateway.roster import RosterMovedOn
 from gateway.uploading import KindNotTaken, NothingAccepted
 from gateway.web.limits import TooOften
 from gateway.web.messages import choose_language, say, say_reason
+from worklists.amending import AmendmentUnderWay, ReportNotStanding
 from worklists.critical import CriticalStateForbids
 from worklists.ecg_content import ContentRefused
 from worklists.errors import Conflict, FieldsRefused, Invalid, NotAllowed, NotFound
@@ -111,6 +112,8 @@ PROBLEMS: tuple[tuple[type[Exception], Problem], ...] = (
     (SentElsewhere, Problem(status=409, code="sent_elsewhere", facts=("site", "lead"))),
     (AlreadyReceived, Problem(status=409, code="already_received", facts=("at", "by"))),
     (SpecimenStateForbids, Problem(status=409, code="specimen_state_forbids", facts=("barcode", "state"))),
+    (AmendmentUnderWay, Problem(status=409, code="amendment_under_way", facts=("claimed_by",))),
+    (ReportNotStanding, Problem(status=409, code="report_not_standing", facts=("state",))),
     (CriticalStateForbids, Problem(status=409, code="critical_state_forbids", facts=("state",))),
     (TaskReserved, Problem(status=409, code="task_reserved", facts=("claimed_by",))),
     (TaskAlreadyClaimed, Problem(status=409, code="task_already_claimed", facts=("claimed_by",))),

@@ -57,6 +57,14 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "该检查已由{claimed_by}领取。",
         "The examination has already been claimed by {claimed_by}.",
     ),
+    "amendment_under_way": (
+        "该检查已有未完成的报告任务（{claimed_by}），请先完成或放弃。",
+        "The examination is being read already ({claimed_by}). Finish or give that up first.",
+    ),
+    "report_not_standing": (
+        "该版本报告目前状态为“{state}”，只能修订或作废当前有效的版本。",
+        "This version is {state}: only the one that stands is amended or made void.",
+    ),
     "critical_state_forbids": (
         "该危急值目前状态为“{state}”，不能进行此操作。请刷新。",
         "The critical value is {state}: this cannot be done now. Reload.",
@@ -177,6 +185,8 @@ STATES: Mapping[str, tuple[str, str]] = {
     "signed": ("已签发", "signed"),
     "sent_back": ("退回重做", "sent back"),
     "cancelled": ("已取消", "cancelled"),
+    "superseded": ("已被新版本取代", "superseded"),
+    "void": ("已作废", "void"),
     "found": ("待复核", "not reviewed yet"),
     "reviewed": ("已复核", "reviewed"),
     "notified": ("已通知、待接收", "notified and not received yet"),
@@ -379,6 +389,10 @@ REASONS: Mapping[str, tuple[str, str]] = {
     "barcode_taken_elsewhere": (
         "该条码已被{site}使用，请换一个标签。",
         "{site} uses it already. Take another label.",
+    ),
+    "addendum_changes": (
+        "补充报告须保留原文，只能在其后增加内容；如需改动原文，请用“更正”。",
+        "An addendum keeps what was said and adds behind it. To change it, correct the report.",
     ),
     "read_back_differs": (
         "复述与危急值不一致，请核对后重新输入。",

@@ -10,7 +10,7 @@ from gateway.index import HeldReason
 from worklists.directory import Kind
 from worklists.examinations import Priority
 from worklists.reading import DraftState, TaskState
-from worklists.reports import ReportState, ReturnState
+from worklists.reports import ReportState, ReturnNotice, ReturnState
 
 T = TypeVar("T")
 TEXT_LIMIT = 20_000  # characters of one field of a report: a long one has two thousand
@@ -106,6 +106,9 @@ class WorklistItem(BaseModel):
     reserved: bool
     handed_over_by: PersonShape | None
     hand_over_note: str
+    amends: uuid.UUID | None
+    amendment_kind: str
+    amendment_reason: str
     paused_at: datetime | None
     pause_reason: str
     has_clinical_information: bool
@@ -288,6 +291,7 @@ class ReportShape(BaseModel):
     deliveries: list[DeliveryShape]
     manifest_sha256: str
     pdf_sha256: str | None
+    amendment: dict[str, Any] | None
 
 
 class PhraseShape(BaseModel):
@@ -356,6 +360,8 @@ class ReturnItem(BaseModel):
     marks: list[MarkShape]
     critical: bool
     preliminary: bool
+    notice: ReturnNotice
+    amendment: dict[str, Any] | None
     state: ReturnState
     delivered_at: datetime | None
 

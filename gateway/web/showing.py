@@ -57,7 +57,8 @@ _STORY = (
     "task_claimed", "task_released", "task_handed_over", "task_taken_over", "claim_expired",
     "examination_sent_back", "late_instances_confirmed",
     "duty_called", "duty_exhausted", "rerun_asked",
-    "report_submitted", "report_rejected", "report_signed", "return_acknowledged", "identity_corrected",
+    "report_submitted", "report_rejected", "report_signed", "amendment_begun",
+    "report_voided", "return_acknowledged", "identity_corrected",
     "priority_changed", "clinical_information_changed", "village_changed", "held_resolved",
     "character_set_confirmed", "character_set_rejected", "character_set_undone",
 )  # fmt: skip
@@ -242,6 +243,7 @@ def show_report(
         deliveries=[_show_delivery(row) for row in report.returns],
         manifest_sha256=report.manifest_sha256,
         pdf_sha256=report.pdf_sha256,
+        amendment=report.amendment,
     )
 
 
@@ -264,6 +266,8 @@ def show_return(row: ReportReturn) -> ReturnItem:
         marks=[show_mark(mark) for mark in report.marks],
         critical=report.critical,
         preliminary=report.preliminary,
+        notice=row.notice,
+        amendment=report.amendment,
         state=row.state,
         delivered_at=row.delivered_at,
     )
@@ -305,6 +309,9 @@ def _task_fields(task: ReadingTask, around: Around) -> dict[str, Any]:
         "reserved": task.reserved,
         "handed_over_by": show_person(task.handed_over_by),
         "hand_over_note": task.hand_over_note,
+        "amends": task.amends_id,
+        "amendment_kind": task.amendment_kind,
+        "amendment_reason": task.amendment_reason,
         "paused_at": task.paused_at,
         "pause_reason": task.pause_reason,
         "has_clinical_information": bool(examination.clinical_information.strip()),
