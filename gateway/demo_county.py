@@ -6,6 +6,7 @@ Everything is found again by its code or name, so making it twice changes nothin
 import uuid
 from dataclasses import dataclass
 from datetime import date, datetime
+from decimal import Decimal
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -27,6 +28,7 @@ from worklists.directory import (
 from worklists.laboratory.defaults import recognition_codes
 from worklists.laboratory.dictionary import LabItem
 from worklists.phrases import seed_phrases
+from worklists.recognising.rows import RecognitionPrice, RecognitionScope
 from worklists.recognition import ItemMapping, Qualification, QualificationResult, RecognitionItem, ScopeLevel
 
 REGION = "明河县"
@@ -122,6 +124,20 @@ MAPPINGS = [
     (Kind.IMAGING, "MR", "KNEE", "MH-MR-KNEE"),
     (Kind.ECG, "", "", "MH-ECG-REST"),
 ]
+
+# level, label: how far scopes reach of the demonstration's region
+SCOPES = [
+    (ScopeLevel.JOINT, "三省联合"),
+    (ScopeLevel.PROVINCE, "本省"),
+    (ScopeLevel.CITY, "本市"),
+    (ScopeLevel.COUNTY, "明河县"),
+]
+
+# item, yuan: what every township of the demonstration charges
+PRICES = [
+    ("MH-CT-HEAD", 180), ("MH-CT-CHEST", 220), ("MH-DX-CHEST", 80), ("MH-DX-LIMB", 60), ("MH-US-ABDOMEN", 90),
+    ("MH-MR-HEAD", 420), ("MH-ECG-REST", 25), ("LAB-WBC", 5), ("LAB-GLU", 6), ("LAB-CREA", 6), ("LAB-K", 5),
+]  # fmt: skip
 
 # item, level, label, result, years from and to relative to this one
 QUALIFICATIONS = [
@@ -302,6 +318,8 @@ def _recognition(session: Session, institutions: dict[str, Institution], today: 
         )
     for code in (FIRST_TOWNSHIP, SECOND_TOWNSHIP):
         _qualify(session, institutions[code].id, today)
+        _price(session, institutions[code].id, today)
+    _reach(session)
 
 
 def _recognise_laboratory_items(session: Session) -> None:
@@ -324,6 +342,31 @@ def _recognise_laboratory_items(session: Session) -> None:
         session.flush()
         item.recognition_item_code = code
     session.flush()
+
+
+def _reach(session: Session) -> None:
+    if session.scalars(select(RecognitionScope)).first() is not None:
+        return  # the county has its own way by now
+    session.add_all(
+        RecognitionScope(id=new_id(), level=level, label=label, region=REGION, unconfirmed=True)
+        for level, label in SCOPES
+    )
+
+
+def _price(session: Session, institution_id: uuid.UUID, today: date) -> None:
+    known = set(
+        session.scalars(
+            select(RecognitionPrice.item_code).where(RecognitionPrice.institution_id == institution_id)
+        )
+    )
+    for item, yuan in PRICES:
+        if item not in known and session.get(RecognitionItem, item) is not None:
+            session.add(
+                RecognitionPrice(
+                    id=new_id(), institution_id=institution_id, item_code=item, amount=Decimal(yuan),
+                    valid_from=date(today.year - 1, 1, 1),
+                )
+            )  # fmt: skip
 
 
 def _qualify(session: Session, institution_id: uuid.UUID, today: date) -> None:

@@ -9,9 +9,11 @@ import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Annotated, Any, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -46,6 +48,7 @@ from worklists.duty import TIME_OF_DAY, WEEKDAYS, Absence, Duty, is_callable
 from worklists.ecg_content import MEASURES
 from worklists.ecg_statements import EcgGroup, EcgStatement, settle_initials
 from worklists.laboratory.profiles import AnalyserProfile
+from worklists.recognising.rows import OwnSource, RecognitionPrice, RecognitionReason, RecognitionScope
 from worklists.recognition import (
     ItemMapping,
     Qualification,
@@ -89,6 +92,11 @@ Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200)]
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 OptionalText = Annotated[Text | None, BeforeValidator(_none_if_blank)]
 Limit = Annotated[float, Field(ge=-10_000, le=10_000, allow_inf_nan=False)]
+Yuan = Annotated[
+    Decimal,
+    Field(ge=0, le=1_000_000, max_digits=9, decimal_places=2),
+    AfterValidator(lambda amount: amount.quantize(Decimal("0.01"))),
+]
 # Whether it names a certificate is checked with the row, so that the answer is about the field.
 CertificateName = Annotated[
     str, StringConstraints(strip_whitespace=True, max_length=1000), BeforeValidator(_tidy_certificate_name)
@@ -199,6 +207,38 @@ class MappingFields(Fields):
     procedure_code: Text = ""
     item_code: Name
     priority: Annotated[int, Field(ge=-1000, le=1000)] = 0
+
+
+class RecognitionReasonFields(Fields):
+    code: Name
+    name: Name
+    name_en: Text = ""
+    counts_as_refusal: bool = True
+    note_required: bool = False
+    position: Annotated[int, Field(ge=0, le=100_000)] = 0
+    enabled: bool = True
+    unconfirmed: bool = True
+
+
+class RecognitionPriceFields(Fields):
+    institution_id: uuid.UUID
+    item_code: Name
+    amount: Yuan
+    valid_from: date
+    valid_to: date | None = None
+
+
+class RecognitionScopeFields(Fields):
+    level: ScopeLevel
+    label: Name
+    region: Name
+    unconfirmed: bool = True
+
+
+class OwnSourceFields(Fields):
+    institution_id: uuid.UUID
+    enabled: bool = False
+    minimum_hours: Annotated[int, Field(ge=0, le=24 * 366)] = 24
 
 
 class StatementFields(Fields):
@@ -421,6 +461,48 @@ def _check_mapping(session: Session, row: ItemMapping) -> Reasons:
     return _check_exists(session, RecognitionItem, row.item_code, "item_code")
 
 
+def _check_reason(session: Session, row: RecognitionReason) -> Reasons:
+    return {} if _CODE.fullmatch(row.code) else {"code": "code"}
+
+
+def _check_price(session: Session, row: RecognitionPrice) -> Reasons:
+    """Two prices at once would leave open which one was saved."""
+    reasons = {
+        **_check_dates(row.valid_from, row.valid_to, "valid_to"),
+        **_check_exists(session, Institution, row.institution_id, "institution_id"),
+        **_check_exists(session, RecognitionItem, row.item_code, "item_code"),
+    }
+    others = session.scalars(
+        select(RecognitionPrice).where(
+            RecognitionPrice.institution_id == row.institution_id,
+            RecognitionPrice.item_code == row.item_code,
+            RecognitionPrice.id != row.id,
+        )
+    )
+    ends = row.valid_to or date.max
+    if any(one.valid_from <= ends and row.valid_from <= (one.valid_to or date.max) for one in others):
+        reasons["valid_from"] = "overlaps"
+    return reasons
+
+
+def _check_scope(session: Session, row: RecognitionScope) -> Reasons:
+    if row.level in {ScopeLevel.NATIONAL, ScopeLevel.COMMUNITY}:
+        return {"level": "scope_is_known"}
+    same = select(RecognitionScope.id).where(
+        RecognitionScope.level == row.level,
+        RecognitionScope.label == row.label,
+        RecognitionScope.region == row.region,
+        RecognitionScope.id != row.id,
+    )
+    return {"region": "taken"} if session.scalars(same).first() is not None else {}
+
+
+def _check_own_source(session: Session, row: OwnSource) -> Reasons:
+    same = select(OwnSource.id).where(OwnSource.institution_id == row.institution_id, OwnSource.id != row.id)
+    taken = {"institution_id": "taken"} if session.scalars(same).first() is not None else {}
+    return {**taken, **_check_exists(session, Institution, row.institution_id, "institution_id")}
+
+
 def _check_statement(session: Session, row: EcgStatement) -> Reasons:
     """Also sees to the initials, which follow the words."""
     was = inspect(row).attrs.text.history.deleted
@@ -575,6 +657,36 @@ ENTITIES: tuple[Entity, ...] = (
         row=ItemMapping,
         fields=MappingFields,
         check=_check_mapping,
+    ),
+    Entity(
+        name="recognition_reason",
+        path="recognition/reasons",
+        row=RecognitionReason,
+        fields=RecognitionReasonFields,
+        check=_check_reason,
+        key="code",
+        fixed=frozenset({"code"}),
+    ),
+    Entity(
+        name="recognition_price",
+        path="recognition/prices",
+        row=RecognitionPrice,
+        fields=RecognitionPriceFields,
+        check=_check_price,
+    ),
+    Entity(
+        name="recognition_scope",
+        path="recognition/scopes",
+        row=RecognitionScope,
+        fields=RecognitionScopeFields,
+        check=_check_scope,
+    ),
+    Entity(
+        name="recognition_own_source",
+        path="recognition/own-source",
+        row=OwnSource,
+        fields=OwnSourceFields,
+        check=_check_own_source,
     ),
     Entity(
         name="ecg_statement",

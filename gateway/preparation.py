@@ -23,6 +23,7 @@ from gateway.snapshot import write_snapshot
 from worklists.ecg_statements import seed_statements
 from worklists.laboratory.defaults import seed_dictionary, seed_profiles
 from worklists.laboratory.rule_defaults import seed_rules
+from worklists.recognising.rows import seed_reasons
 
 log = structlog.get_logger()
 
@@ -40,6 +41,7 @@ def prepare(settings: Settings, fill: Fill = lambda _session: None) -> None:
             wait_for_turn(session.connection())
             seed_statements(session)
             seed_dictionary(session)
+            seed_reasons(session)
             seed_profiles(session, runtime.now())
             seed_rules(session, runtime.now())
             fill(session)

@@ -23,6 +23,7 @@ from worklists import (
 from worklists import directory as community
 from worklists.assignment import qualifications
 from worklists.laboratory import control, dictionary, numbers, profiles, results, specimens, verification
+from worklists.recognising import rows as recognising
 
 MODULES = (
     accounts,
@@ -52,6 +53,7 @@ MODULES = (
     profiles,
     qualifications,
     reading,
+    recognising,
     recognition,
     reports,
     results,

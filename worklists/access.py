@@ -11,6 +11,9 @@ Every row that is shown anywhere is reached through an examination and this pred
 | IT, administrator, auditor | no examinations |
 | machine token | its own institution, for the wires it was given |
 
+What may be recognised is seen by the institution that asked, as far as a match shows it: item, mark, report time,
+source, and the result unless it is too old or was declined. It opens neither images nor the examination.
+
 Specimens are seen before there is an examination: by the township that took them, and by the laboratory centre of
 its lead hospital.
 
@@ -35,6 +38,7 @@ from worklists.examinations import Examination
 from worklists.laboratory.specimens import LabSpecimen, LabTransport
 from worklists.patients import Patient
 from worklists.reading import ReadingTask, TaskState
+from worklists.recognising.rows import Choice, Outcome, RecognitionGroup, RecognitionMatch
 from worklists.reports import Report, ReportReturn, ReturnState
 
 
@@ -53,6 +57,7 @@ class Wire(StrEnum):
     UPLOAD = "upload"
     REPORTS = "reports"
     METRICS = "metrics"
+    RECOGNITION = "recognition"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,6 +212,24 @@ def critical_visible_to(subject: Subject) -> ColumnElement[bool]:
             )
         )
     return or_(*ways) if ways else false()
+
+
+def recognition_visible_to(subject: Subject) -> ColumnElement[bool]:
+    """A predicate over `RecognitionGroup`: the questions of one's own institution; who may see them may ask."""
+    return RecognitionGroup.institution_id == subject.institution_id if may_ask(subject) else false()
+
+
+def may_ask(subject: Subject) -> bool:
+    """Whether the subject may ask what is recognised of a patient of theirs: a township's people, or its machine."""
+    if subject.wires is not None:
+        return Wire.RECOGNITION in subject.wires
+    return Role.RADIOGRAPHER in subject.roles
+
+
+def shows_result(match: RecognitionMatch) -> bool:
+    """Whether a match shows what the report says of its item."""
+    declined = match.decision is not None and match.decision.choice is Choice.DECLINED
+    return match.outcome in {Outcome.REMINDER, Outcome.REFERENCE} and not declined
 
 
 def tested_at_centres(subject: Subject) -> Select[uuid.UUID]:

@@ -46,6 +46,7 @@ from gateway.web import (
     overview,
     pages,
     patients,
+    recognition,
     reports,
     returns,
     roster,
@@ -57,6 +58,7 @@ from gateway.web import (
     tasks,
     tokens,
     verifications,
+    workbooks,
     worklist,
 )
 from gateway.web.cross_origin import CrossOrigin
@@ -97,6 +99,8 @@ _PARTS: tuple[ModuleType, ...] = (
     lab_messages,
     character_sets,
     patients,
+    recognition,
+    workbooks,
     verifications,
     dicomweb,
     statements,

@@ -53,6 +53,7 @@ from worklists.reading import (
     TaskStateForbids,
     WriterCannotReview,
 )
+from worklists.recognising.deciding import AlreadyDecided, NotAdopted
 from worklists.rule_books import NotADraft, NotTried
 
 log = structlog.get_logger()
@@ -130,6 +131,8 @@ PROBLEMS: tuple[tuple[type[Exception], Problem], ...] = (
     (ResultsPending, Problem(status=409, code="results_pending", facts=("items",))),
     (ResultMovedOn, Problem(status=409, code="result_moved_on", facts=("item",))),
     (NotOutOfControl, Problem(status=409, code="not_out_of_control")),
+    (AlreadyDecided, Problem(status=409, code="recognition_decided")),
+    (NotAdopted, Problem(status=409, code="recognition_not_adopted")),
     (NotADraft, Problem(status=409, code="rules_not_a_draft")),
     (NotTried, Problem(status=409, code="rules_not_tried")),
     (Conflict, Problem(status=409, code="conflict")),

@@ -123,6 +123,14 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "该项已由他人处理或已不成立，请刷新。",
         "Somebody else has decided about it, or it no longer holds. Reload.",
     ),
+    "recognition_decided": (
+        "该组互认提醒已作出其他决定，首次决定不能更改；如需重新判断，请再次查询。",
+        "These reminders were decided otherwise, and the first decision stands. Ask again to decide anew.",
+    ),
+    "recognition_not_adopted": (
+        "只有已采纳的结果可以引用。",
+        "Only a result that was adopted can be cited.",
+    ),
     "rules_not_a_draft": (
         "只有草稿可以修改、试运行或启用；已启用过的版本保留为历史。",
         "Only a draft can be changed, tried or put live; what was live stays as history.",
@@ -399,6 +407,25 @@ REASONS: Mapping[str, tuple[str, str]] = {
         "What was read back is not the value. Check it and type it again.",
     ),
     "required": ("必填。", "It is required."),
+    "overlaps": (
+        "与该机构此项目的另一价格时间重叠。",
+        "It overlaps another price of the institution for this item.",
+    ),
+    "scope_is_known": (
+        "全国与医共体范围无须填写地区。",
+        "Nationwide and community scopes need no regions.",
+    ),
+    "every_reminder": (
+        "须对本次全部提醒一并作出决定。",
+        "Every reminder of the question is decided at once.",
+    ),
+    "nothing_to_decide": ("没有可决定的提醒。", "There is nothing to decide."),
+    "no_reason_wanted": ("采纳时不填写不采纳的原因。", "What is adopted has no reason for declining it."),
+    "card_and_identity": (
+        "与身份证号上的性别、出生日期不符。",
+        "The card's own sex and birth date are others.",
+    ),
+    "span": ("时间范围须先后有序，且不超过 36 个月。", "A span of days, in order and 36 months at most."),
     "unusable": ("内容不能使用。", "It cannot be used."),
     "mapped_otherwise": (
         "列的对照已改变：请先重新处理此文件。",

@@ -14,6 +14,7 @@ from worklists.examinations import Examination, Priority
 from worklists.laboratory.defaults import seed_dictionary, seed_profiles
 from worklists.laboratory.dictionary import LabItem
 from worklists.patients import PatientIdentity, get_or_create
+from worklists.recognising.rows import RecognitionPrice, RecognitionScope
 from worklists.recognition import Qualification, RecognitionItem, mark_item, marks_for
 
 on_one_database = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -62,7 +63,7 @@ def test_making_it_again_adds_nothing(runtime: Runtime) -> None:
             counts.append(
                 [
                     len(session.scalars(select(kind)).all())
-                    for kind in (Qualification, RecognitionItem, LabItem)
+                    for kind in (Qualification, RecognitionItem, LabItem, RecognitionPrice, RecognitionScope)
                 ]
             )
     assert counts[0] == counts[1]

@@ -3,7 +3,7 @@ import { t } from '@/i18n'
 import type { RoleAt, Row, Value } from '@/api/operations'
 import { clockTime } from './time'
 
-export type EntityName = 'institution' | 'centre' | 'device' | 'person' | 'agreement' | 'recognition_item' | 'qualification' | 'mapping' | 'ecg_statement' | 'duty' | 'analyser_profile'
+export type EntityName = 'institution' | 'centre' | 'device' | 'person' | 'agreement' | 'recognition_item' | 'qualification' | 'mapping' | 'recognition_scope' | 'recognition_reason' | 'recognition_price' | 'recognition_own_source' | 'ecg_statement' | 'duty' | 'analyser_profile'
 export type ColumnType = 'text' | 'number' | 'date' | 'flag' | 'choice' | 'reference' | 'roles' | 'list' | 'time'
 
 export interface Column {
@@ -155,6 +155,46 @@ export const TABLES: readonly Table[] = [
       { name: 'procedure_code', type: 'text', start: () => '', mono: true, width: 140 },
       item,
       { name: 'priority', type: 'number', required: true, start: () => 0, width: 80 },
+    ],
+  },
+  {
+    entity: 'recognition_scope', path: '/recognition/scopes', key: 'id', natural: 'id', order: ['level'],
+    columns: [
+      { name: 'level', type: 'choice', choices: ['joint', 'province', 'city', 'county'], words: 'admin.choice.scope', required: true, start: () => 'province', width: 110 },
+      { name: 'label', type: 'text', required: true, width: 160 },
+      { name: 'region', type: 'text', required: true, width: 160 },
+      unconfirmed(true),
+    ],
+  },
+  {
+    entity: 'recognition_reason', path: '/recognition/reasons', key: 'code', natural: 'code', order: ['position'],
+    columns: [
+      { name: 'code', type: 'text', required: true, fixed: true, mono: true, width: 80 },
+      { name: 'name', type: 'text', required: true, width: 280 },
+      { name: 'name_en', type: 'text', start: () => '', width: 240 },
+      { name: 'counts_as_refusal', type: 'flag', start: () => true, width: 100 },
+      { name: 'note_required', type: 'flag', start: () => false, width: 80 },
+      { name: 'position', type: 'number', required: true, start: () => 0, width: 70 },
+      enabled,
+      unconfirmed(true),
+    ],
+  },
+  {
+    entity: 'recognition_price', path: '/recognition/prices', key: 'id', natural: 'id',
+    columns: [
+      institution,
+      item,
+      { name: 'amount', type: 'text', required: true, mono: true, width: 110 },
+      { name: 'valid_from', type: 'date', required: true, start: today, width: 120 },
+      { name: 'valid_to', type: 'date', empty: 'admin.none', width: 120 },
+    ],
+  },
+  {
+    entity: 'recognition_own_source', path: '/recognition/own-source', key: 'id', natural: 'id',
+    columns: [
+      institution,
+      { ...enabled, start: () => false },
+      { name: 'minimum_hours', type: 'number', required: true, start: () => 24, width: 120 },
     ],
   },
   {

@@ -4,7 +4,7 @@ import type { Row } from '@/api/operations'
 import type { Page, Time } from '@/api/types'
 import type { Column } from './administration'
 
-export const WIRES = ['dicomweb', 'upload', 'reports', 'metrics'] as const
+export const WIRES = ['dicomweb', 'upload', 'reports', 'metrics', 'recognition'] as const
 export type Wire = (typeof WIRES)[number]
 
 export interface Token {

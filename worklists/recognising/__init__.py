@@ -1,0 +1,1 @@
+"""Mutual recognition where an examination is ordered: what is proposed, what the doctor decides, and the figures."""
