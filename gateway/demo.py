@@ -17,6 +17,7 @@ from gateway.accounts import hash_password
 from gateway.demo_county import ACCOUNTS, FIRST_TOWNSHIP, PEOPLE, make_county
 from gateway.demo_ecgs import ECGS, drop_ecgs
 from gateway.demo_laboratory import ANALYSERS, order_specimens, run_analysers
+from gateway.demo_past import make_past
 from gateway.demo_studies import STUDIES, write_studies
 from gateway.runtime import Runtime, open_runtime
 from gateway.serve import serve
@@ -46,6 +47,8 @@ def run_demo(settings: Settings, *, samples: bool, console: Console) -> None:
 
     def fill(session: Session) -> None:
         make_county(session, password=hashed, now=runtime.now())
+        if samples:
+            make_past(runtime, session, FIRST_TOWNSHIP)
 
     def on_ready() -> None:
         wait_until_ready(settings)

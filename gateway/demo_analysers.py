@@ -197,10 +197,9 @@ def blood_counts(morning: datetime) -> Iterator[bytes]:
         lines = [_obx(name, f"{value:.2f}", _unit_of_count(name)) for name, value in values.items()]
         yield _oru(f"Q{number}", at, None, "BC-CTRL-2", lines, control=True)
     for number, (patient, blood, _) in enumerate(PATIENTS):
-        at = morning + timedelta(minutes=3 * number)
-        lines = [_obx(name, value, _unit_of_count(name)) for name, value in _count(blood).items()]
-        lines += [f"||IS|{flag}^{flag}^99MRC||T||||||F" for flag in blood.flags]
-        yield _oru(f"P{number}", at, patient, patient.barcode, lines)
+        yield blood_count(
+            f"P{number}", morning + timedelta(minutes=3 * number), patient, patient.barcode, blood
+        )
 
 
 def chemistries(morning: datetime) -> Iterator[bytes]:
@@ -209,8 +208,17 @@ def chemistries(morning: datetime) -> Iterator[bytes]:
         shown = {name: f"{value:.2f}" for name, value in measured.items()}
         yield _records(at, None, "CH-CTRL-1", shown, control=True)
     for number, (patient, _, values) in enumerate(PATIENTS):
-        at = morning + timedelta(minutes=4 * number)
-        yield _records(at, patient if patient.name else None, f"{patient.barcode}S", values)
+        yield chemistry(morning + timedelta(minutes=4 * number), patient, f"{patient.barcode}S", values)
+
+
+def blood_count(control_id: str, at: datetime, patient: DemoPatient, barcode: str, blood: Blood) -> bytes:
+    lines = [_obx(name, value, _unit_of_count(name)) for name, value in _count(blood).items()]
+    lines += [f"||IS|{flag}^{flag}^99MRC||T||||||F" for flag in blood.flags]
+    return _oru(control_id, at, patient, barcode, lines)
+
+
+def chemistry(at: datetime, patient: DemoPatient, barcode: str, values: Mapping[str, str]) -> bytes:
+    return _records(at, patient if patient.name else None, barcode, values)
 
 
 def _control_days(analyser: str, morning: datetime) -> Iterator[tuple[datetime, dict[str, float]]]:

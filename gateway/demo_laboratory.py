@@ -37,7 +37,8 @@ ANALYSERS = [
     ("DEMO_BC", "五分类血球仪", BLOOD_COUNTER, "mindray-bc-hl7"),
     ("DEMO_BS", "全自动生化仪", CHEMISTRY, "mindray-bs-astm"),
 ]
-BLOOD, SERUM = "CBC5", "CHEM"  # panels of the dictionary
+BLOOD = "CBC5"  # panel of the dictionary
+COLLECTED_BEFORE = timedelta(hours=2)  # the county looks
 SEXES = {"男": "M", "女": "F"}
 
 
@@ -66,8 +67,10 @@ def order_specimens(session: Session, township_code: str, now: datetime) -> None
     township = session.scalars(select(Institution).where(Institution.code == township_code)).one()
     for patient, _, serum in PATIENTS:
         if patient.name:
-            _order(session, township, patient, patient.barcode, BLOOD, (), now)
-            _order(session, township, patient, f"{patient.barcode}S", "", tuple(serum), now)
+            order_specimen(session, township, patient, patient.barcode, (), now - COLLECTED_BEFORE)
+            order_specimen(
+                session, township, patient, f"{patient.barcode}S", tuple(serum), now - COLLECTED_BEFORE
+            )
 
 
 def run_analysers(settings: Settings, folder: Path, now: datetime) -> Iterator[str]:
@@ -103,21 +106,21 @@ def _targets(session: Session, device: Device, sender: str, today: date) -> None
     )
 
 
-def _order(
+def order_specimen(
     session: Session,
     township: Institution,
     patient: DemoPatient,
     barcode: str,
-    panel_code: str,
     items: tuple[str, ...],
-    now: datetime,
-) -> None:
+    collected_at: datetime,
+) -> bool:
+    """A tube for these items, or with none for a blood count. False where it is known already."""
     known = select(LabSpecimen.id).where(
         LabSpecimen.institution_id == township.id, LabSpecimen.barcode == barcode
     )
     if session.scalars(known).first() is not None:
-        return
-    panel = session.get(LabPanel, panel_code) if panel_code else None
+        return False
+    panel = None if items else session.get(LabPanel, BLOOD)
     wanted = list(panel.items) if panel else list(items)
     first = session.get(LabItem, wanted[0]) if wanted else None
     identity = PatientIdentity(
@@ -142,8 +145,9 @@ def _order(
             requester="刘全科",
             department="门诊",
             clinical_information="体检" if patient.birth_date < "1970" else "发热待查",
-            collected_at=now - timedelta(hours=2),
-            registered_at=now - timedelta(hours=2),
+            collected_at=collected_at,
+            registered_at=collected_at,
         )
     )
     session.flush()
+    return True
