@@ -104,7 +104,7 @@ class _Message(ReportMessage):
         fields = [""] * 24  # OBX-n
         fields[1:6] = [str(self._observations), kind, _coded(line.code, line.name, line.loinc), "", value]
         fields[6] = joined(line.unit)
-        fields[7] = escaped(line.range)
+        fields[7] = escaped(_range(line))
         fields[8] = _flag(line)
         fields[11] = status
         fields[14] = self._time(line.observed_at)
@@ -135,6 +135,13 @@ def _value(line: LabLine) -> tuple[str, str]:
     if line.comparator in _COMPARATORS:
         return "SN", joined(line.comparator, line.value.removeprefix(line.comparator))
     return "NM", line.value
+
+
+def _range(line: LabLine) -> str:
+    """OBX-7 in the forms of HL7 v2.5 §7.4.2.7: 3.5-4.5, >10 without an upper limit, <15 without a lower one; or words."""
+    if line.range_text or (line.low is not None and line.high is not None):
+        return line.range
+    return line.range.replace("≤", "<").replace("≥", ">")
 
 
 def _flag(line: LabLine) -> str:

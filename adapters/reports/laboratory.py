@@ -42,7 +42,7 @@ class LabLine:
 
     @property
     def range(self) -> str:
-        """As it is printed and sent: 3.5-9.5, ≤6.1, or words."""
+        """As it is printed: 3.5-9.5, ≤6.1, or words."""
         if self.range_text or (self.low is None and self.high is None):
             return self.range_text
         if self.low is None:

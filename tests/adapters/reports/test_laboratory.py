@@ -213,6 +213,18 @@ def test_the_patient_and_the_specimen_are_named() -> None:
     assert segments(LAB, "OBR")[0][2] == "O\\S\\77"
 
 
+def test_ranges_are_sent_in_the_forms_of_the_standard() -> None:
+    low_only = replace(BLOOD.lines[0], name="肾小球滤过率", low=90, high=None, abnormal="")
+    table = replace(TABLE, groups=(replace(BLOOD, lines=(*BLOOD.lines, low_only)), OTHERS))
+    text = write_lab_oru(replace(LAB, laboratory=table), BEARER).decode()
+    observations = [one.split("|") for one in text.split("\r") if one.startswith("OBX|")]
+    ranges = {one[3].split("^")[1]: one[7] for one in observations if len(one) > 7}
+
+    names = ("肾小球滤过率", "C反应蛋白", "乙肝表面抗原")
+    assert [text for name, text in ranges.items() if name in names] == [">90", "<6", "阴性"]
+    assert "3.5-9.5" in ranges.values()
+
+
 def test_our_own_reader_finds_in_it_what_was_written() -> None:
     said = read_message(write_lab_oru(LAB, BEARER))
 
