@@ -1,5 +1,6 @@
 """Steps 1 to 4 of the main path in a real Chromium: township, worklist, reading room with pixels, returns, IT page."""
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -50,11 +51,13 @@ def sign_in(browser: Browser, gateway: Gateway) -> Iterator[SignIn]:
 
 @pytest.fixture(scope="module", autouse=True)
 def _sent(gateway: Gateway, tmp_path_factory: pytest.TempPathFactory) -> None:
-    folder: Path = tmp_path_factory.mktemp("study")
+    _send(gateway, tmp_path_factory.mktemp("study"), "LX20260888", "Qiu^Dehai=仇^德海")
+
+
+def _send(gateway: Gateway, folder: Path, patient_id: str, name: str) -> None:
     files = write_study(
-        folder, 2, modality="DX", size=256, patient_id="LX20260888", name="Qiu^Dehai=仇^德海",
-        StudyDescription="胸部正位",
-    )  # fmt: skip
+        folder, 2, modality="DX", size=256, patient_id=patient_id, name=name, StudyDescription="胸部正位"
+    )
     done = run_dcmtk("storescu", gateway.dicom_port, *files, calling="DEMO_DR")
     assert done.returncode == 0, done.stdout
     gateway.wait_until_drained()
@@ -120,6 +123,90 @@ def test_the_it_person_sees_listeners_and_devices_and_no_names(sign_in: SignIn) 
     expect(page.get_by_text("柳溪镇卫生院").first).to_be_visible(timeout=SLOW_MS)
     expect(page.get_by_text("DICOM").first).to_be_visible(timeout=SLOW_MS)
     assert PATIENT not in page.content()
+
+
+def test_a_reviewer_puts_a_reader_on_the_roster_and_lets_rules_push(sign_in: SignIn) -> None:
+    page = sign_in("reviewer")
+    page.goto("/app/roster")
+    expect(page.get_by_text("现在没有人在岗")).to_be_visible()
+    shifts = page.locator("section.card", has=page.get_by_role("heading", name="班次"))
+    shifts.get_by_role("button", name="添加一行").click()
+    shifts.get_by_label("医师").select_option(label="陈立")
+    page.get_by_role("button", name="保存排班").click()
+    expect(page.get_by_role("status").filter(has_text="排班已保存")).to_be_visible()
+    expect(page.locator("p.card", has_text="现在在岗")).to_contain_text("陈立")
+    expect(page.locator("table.week")).to_contain_text("全天")
+
+    page.get_by_role("link", name="分配规则").click()
+    page.get_by_role("button", name="新建草稿").click()
+    page.get_by_label("派单").check()
+    page.get_by_label("说明（为什么改）").fill("按排班派单")
+    expect(page.locator("section.change")).to_contain_text("派单")
+    page.get_by_role("button", name="保存草稿").click()
+    page.get_by_role("button", name="试运行").click()
+    expect(page.locator("section.run")).to_contain_text("近 30 天的 1 份检查")
+    page.get_by_role("button", name="启用", exact=True).click()
+    page.get_by_role("button", name="确认启用").click()
+    expect(page.get_by_role("status").filter(has_text="第 1 版已启用")).to_be_visible()
+
+
+def test_what_comes_now_is_the_readers_and_a_colleague_takes_it_over_with_a_reason(
+    gateway: Gateway, sign_in: SignIn, tmp_path: Path
+) -> None:
+    reader, reviewer = sign_in("reader"), sign_in("reviewer")
+    reader.goto("/app/worklist")
+    _send(gateway, tmp_path, "LX20260889", "Ou^Wenbin=欧^文斌")
+    row = reader.locator("tbody tr", has_text="欧文斌")
+    expect(row).to_contain_text("分给我")
+    expect(row.locator(".for")).to_have_attribute("title", re.compile("在岗.*在手最少"))
+    row.get_by_role("button", name="领取").click()
+    reader.wait_for_url("**/app/read/*")
+    reader.get_by_role("button", name="暂停计时").click()
+    reader.get_by_role("button", name="等待既往影像").click()
+    reader.locator("form.box").get_by_role("button", name="暂停计时").click()
+    expect(reader.locator(".alerts")).to_contain_text("等待既往影像")
+    reader.get_by_role("button", name="恢复计时").click()
+    expect(reader.locator(".alerts")).not_to_contain_text("等待既往影像")
+    reader.fill("#findings", "右下肺斑片影。")
+    expect(reader.get_by_text("已保存")).to_be_visible()
+
+    reviewer.goto("/app/worklist")
+    reviewer.locator("tbody tr", has_text="欧文斌").get_by_role("button").click()
+    reviewer.wait_for_url("**/app/read/*")
+    reviewer.get_by_role("button", name="接手").click()
+    reviewer.locator("form.box textarea").fill("对方已下班")
+    reviewer.locator("form.box").get_by_role("button", name="接手").click()
+    expect(reviewer.locator("#findings")).to_have_value("右下肺斑片影。")
+    expect(reader.get_by_role("alert").filter(has_text="王秀兰 已接手")).to_be_visible()
+    expect(reader.locator("#findings")).to_have_value("右下肺斑片影。")  # no word is lost
+
+
+def test_it_is_handed_back_with_a_note_submitted_and_signed_by_the_colleague(sign_in: SignIn) -> None:
+    reader, reviewer = sign_in("reader"), sign_in("reviewer")
+    reviewer.get_by_role("button", name="转交").click()
+    reviewer.locator("select[name=colleague]").select_option(label="陈立 · 在岗")
+    reviewer.locator("textarea[name=note]").fill("请您继续")
+    reviewer.locator("form.box").get_by_role("button", name="转交").click()
+    reviewer.wait_for_url("**/app/worklist")
+    other = reviewer.locator("tbody tr", has_text="欧文斌")
+    expect(other).to_contain_text("分给陈立")
+    expect(other.get_by_role("button")).to_have_text("接手")
+
+    reader.goto("/app/worklist")
+    row = reader.locator("tbody tr").first  # what is mine stands on top
+    expect(row).to_contain_text("王秀兰 转来")
+    row.get_by_role("button", name="领取").click()
+    reader.wait_for_url("**/app/read/*")
+    expect(reader.locator(".alerts")).to_contain_text("请您继续")
+    reader.fill("#impression", "右下肺炎。")
+    expect(reader.get_by_text("已保存")).to_be_visible()
+    reader.get_by_role("button", name="提交审核").click()
+    reader.wait_for_url("**/app/worklist")
+    other.get_by_role("button", name="审核").click()
+    reviewer.wait_for_url("**/app/read/*")
+    expect(reviewer.locator("#impression")).to_have_value("右下肺炎。")
+    reviewer.get_by_role("button", name="签发").click()
+    expect(reviewer.get_by_role("status").filter(has_text="已签发 欧文斌")).to_be_visible()
 
 
 def is_document(answer: Response) -> bool:
