@@ -101,7 +101,7 @@ export const assignmentRules = {
   field: {
     kind: 'Kind', modalities: 'Modalities', bodyParts: 'Body parts', institutions: 'From', centre: 'To centre', subspecialty: 'Sub-specialty',
     from: 'From', to: 'To', waiting: 'More waiting than', oldest: 'Oldest waits over (min)', nobody: 'Nobody on duty',
-    priority: 'Priority', modality: 'Modality (empty: all others)', minutes: 'Minutes', words: 'Description or clinical words contain',
+    priority: 'Priority', modality: 'Modality', minutes: 'Minutes', words: 'Description or clinical words contain',
     mode: 'How it finds its reader', points: 'Points of one', per100: 'Points per 100 images', mostOpen: 'Most points in one hand', continuity: 'Prefer who wrote the patient’s last report', kept: 'Goes to the next when not begun for (min)', pauseReasons: 'Reasons to pause (one a line)',
   },
   lead: 'Lead hospital’s centre of the kind',

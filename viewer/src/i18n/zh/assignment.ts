@@ -102,7 +102,7 @@ export const assignmentRules = {
   field: {
     kind: '类别', modalities: '设备类型', bodyParts: '部位', institutions: '来源机构', centre: '去往中心', subspecialty: '亚专业',
     from: '由', to: '分到', waiting: '等待超过（份）', oldest: '最久超过（分钟）', nobody: '无人在岗',
-    priority: '优先级', modality: '设备类型（空：其余全部）', minutes: '分钟', words: '描述或临床信息含有',
+    priority: '优先级', modality: '设备类型', minutes: '分钟', words: '描述或临床信息含有',
     mode: '分配方式', points: '每份分值', per100: '每 100 幅加分', mostOpen: '每人在手上限（分）', continuity: '优先给写过该患者上次报告的人', kept: '分配后几分钟未开始改派', pauseReasons: '暂停原因（每行一个）',
   },
   lead: '牵头医院同类中心',
