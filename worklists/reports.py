@@ -10,7 +10,17 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, ForeignKey, Index, UniqueConstraint, event, inspect, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    ForeignKey,
+    Index,
+    UniqueConstraint,
+    and_,
+    event,
+    inspect,
+    select,
+)
 from sqlalchemy.orm import Mapped, Mapper, Session, mapped_column, relationship
 
 from worklists.base import Base, local_date, new_id
@@ -216,6 +226,15 @@ def deliver(session: Session, report: Report, *, pdf_sha256: str, now: datetime)
     report.pdf_sha256 = pdf_sha256
     for row in report.returns:
         row.deliver(now)
+
+
+def unread_since(before: datetime) -> ColumnElement[bool]:
+    """A predicate over `ReportReturn` and its `Report`: delivered before then, not opened yet, and it still counts."""
+    return and_(
+        ReportReturn.state == ReturnState.DELIVERED,
+        ReportReturn.delivered_at <= before,
+        Report.state == ReportState.SIGNED,
+    )
 
 
 def address_anew(session: Session, examination: Examination, now: datetime) -> Sequence[Report]:

@@ -73,7 +73,7 @@ def begin(
     made.file_meta.ImplementationClassUID = UID(IMPLEMENTATION_CLASS_UID)
     made.file_meta.ImplementationVersionName = IMPLEMENTATION_VERSION_NAME
     made.SpecificCharacterSet = filed.character_set
-    made.SOPClassUID, made.SOPInstanceUID = sop_class_uid, uid
+    made.SOPClassUID, made.SOPInstanceUID = UID(sop_class_uid), uid
     _add_patient(made, document, bearer)
     _add_study(made, document, filed)
     made.Modality, made.SeriesInstanceUID = modality, derived_uid(filed.examination_id, f"{modality} series")

@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
@@ -21,7 +21,7 @@ from worklists.directory import Kind
 from worklists.errors import NotAllowed
 from worklists.examinations import Examination
 from worklists.patients import Patient
-from worklists.reports import Report, ReportReturn, ReturnState
+from worklists.reports import Report, ReportReturn, ReturnState, unread_since
 
 router = APIRouter(prefix="/api/v1/returns", tags=["returns"])
 
@@ -40,6 +40,7 @@ def get_recipient(caller: CallerDep) -> Caller:
     return caller
 
 
+HoursDep = Annotated[float | None, Query(ge=0, le=24 * 366)]
 RecipientDep = Annotated[Caller, Depends(get_recipient)]
 
 
@@ -51,10 +52,14 @@ def list_returns(
     q: Annotated[str, Query(max_length=100)] = "",
     kind: Kind | None = None,
     critical: bool | None = None,
+    unread_hours: HoursDep = None,
     limit: LimitDep = 50,
     cursor: CursorDep = None,
 ) -> Page[ReturnItem]:
+    """`unread_hours`: only what came so long ago and nobody has opened."""
     asked = _returns(caller, q)
+    if unread_hours is not None:
+        asked = asked.where(unread_since(runtime.now() - timedelta(hours=unread_hours)))
     if kind is not None:
         asked = asked.where(Examination.kind == kind)
     if critical is not None:

@@ -77,6 +77,7 @@ export const system: Same<typeof zh> = {
   task: {
     settle_examination: 'Decide whether an examination is whole',
     render_report: 'Make the report PDF',
+    deliver_reports: 'Deliver reports',
     seal_audit: 'Seal the audit',
     release_expired_claims: 'Release expired claims',
     route_waiting: 'Find a centre for what has none',

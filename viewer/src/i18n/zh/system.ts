@@ -75,6 +75,7 @@ export const system = {
   task: {
     settle_examination: '判断检查是否传完',
     render_report: '生成报告 PDF',
+    deliver_reports: '回传报告',
     seal_audit: '封存审计记录',
     release_expired_claims: '释放过期的领取',
     route_waiting: '为待分配的检查找诊断中心',
