@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, case, func, select
 from sqlalchemy.orm import joinedload
 
 from gateway.finding import Order
@@ -24,9 +24,10 @@ ReadsDep = Annotated[Caller, Depends(require(Role.READER, Role.REVIEWER))]
 UNREAD_HOURS = 24.0
 
 # What cannot wait first, then what has waited longest.
+_RANK: Any = case((Report.critical, 0), else_=1)
 LONGEST_FIRST = Order(
-    keys=[(Report.critical, True), (ReportReturn.delivered_at, False), (ReportReturn.id, False)],
-    readers=(lambda text: text == "True", datetime.fromisoformat, uuid.UUID),
+    keys=[(_RANK, False), (ReportReturn.delivered_at, False), (ReportReturn.id, False)],
+    readers=(int, datetime.fromisoformat, uuid.UUID),
 )
 
 
@@ -117,4 +118,4 @@ def _show(row: ReportReturn) -> UnreadItem:
 
 
 def _cursor_of(row: ReportReturn) -> str:
-    return write_cursor(LONGEST_FIRST.key_of((row.report.critical, row.delivered_at, row.id)))
+    return write_cursor(LONGEST_FIRST.key_of((0 if row.report.critical else 1, row.delivered_at, row.id)))
