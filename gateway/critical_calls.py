@@ -35,7 +35,7 @@ def watch_critical(runtime: Runtime, _leased: Leased) -> None:
             .limit(200)
         ).all()
         for event in waiting:
-            if any(step.action is critical.CriticalAction.EXHAUSTED for step in event.steps):
+            if event.is_exhausted:
                 continue
             event.due_at = _since(event) + _timers(session, event).of(event.state)
             work.schedule(session, ESCALATE, event.id, due_at=event.due_at)

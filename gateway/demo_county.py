@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from gateway import accounts
 from gateway.demo_laboratory import make_bench
 from worklists.base import new_id
+from worklists.critical import CriticalContact
 from worklists.directory import (
     Agreement,
     Centre,
@@ -91,10 +92,20 @@ PEOPLE: list[tuple[str, str, str, list[tuple[Role, Kind | None]]]] = [
     ("ecg", "何建国", "MH-H01", [(Role.READER, Kind.ECG), (Role.REVIEWER, Kind.ECG)]),
     ("lab", "林晓燕", "MH-H01", [(Role.READER, Kind.LABORATORY), (Role.REVIEWER, Kind.LABORATORY)]),
     ("pathology", "郑文", "MH-H01", [(Role.READER, Kind.PATHOLOGY), (Role.REVIEWER, Kind.PATHOLOGY)]),
+    ("leader", "赵国强", FIRST_TOWNSHIP, []),
+    ("duty", "吴海燕", "MH-H01", []),
     ("it", "孙磊", "MH-H01", [(Role.IT, None)]),
     ("admin", "管理员", "MH-H01", [(Role.ADMIN, None)]),
     ("auditor", "审计员", "MH-H01", [(Role.AUDITOR, None)]),
 ]
+
+# institution, place in its chain, function, username, telephone: who is called when a critical value is not answered
+CRITICAL_CONTACTS = [
+    (FIRST_TOWNSHIP, 1, "门诊值班电话", None, "内线 8120"),
+    (FIRST_TOWNSHIP, 2, "卫生院值班领导", "leader", "内线 8101"),
+    ("MH-H01", 1, "县医院总值班", "duty", "内线 6000"),
+]
+MINUTES_OF_SILENCE = 5
 
 # code, name, kind, on the negative list, valid days; those of the laboratory come with its dictionary
 ITEMS = [
@@ -190,6 +201,7 @@ def make_county(session: Session, *, password: accounts.HashedPassword, now: dat
         _device(session, title, institutions[code], name, modality, character_set)
     for username, name, code, roles in PEOPLE:
         _person(session, county, username, name, code, roles, password=password, now=now)
+    _critical_contacts(session, institutions)
     _agreements(session, institutions, now.date())
     _recognition(session, institutions, now.date())
     seed_phrases(session)
@@ -264,6 +276,25 @@ def _person(
     session.add(person)
     session.flush()
     accounts.set_password(session, person.id, password, now=now)
+
+
+def _critical_contacts(session: Session, institutions: dict[str, Institution]) -> None:
+    for code, position, title, username, phone in CRITICAL_CONTACTS:
+        institution_id = institutions[code].id
+        known = select(CriticalContact).where(
+            CriticalContact.institution_id == institution_id, CriticalContact.position == position
+        )
+        if session.scalars(known).first() is not None:
+            continue
+        person = (
+            session.scalars(select(Person).where(Person.username == username)).one() if username else None
+        )
+        session.add(
+            CriticalContact(
+                id=new_id(), institution_id=institution_id, position=position, title=title, phone=phone,
+                person_id=person.id if person else None, minutes=MINUTES_OF_SILENCE,
+            )
+        )  # fmt: skip
 
 
 def _agreements(session: Session, institutions: dict[str, Institution], today: date) -> None:

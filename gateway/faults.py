@@ -14,6 +14,7 @@ from gateway.figures import (
     SilentSite,
     StoreFigures,
     SweepFigures,
+    UnansweredFigures,
     UntakenFigures,
 )
 from gateway.filing import FREE_BYTES
@@ -60,6 +61,7 @@ class Findings:
     disk_low_bytes: int
     certificates: Sequence[CertificateFigures]
     untaken: UntakenFigures | None
+    unanswered: UnansweredFigures | None
     backup: BackupFigures | None
     backup_max_age: timedelta
     oldest_record_at: datetime | None
@@ -70,8 +72,8 @@ class Findings:
 def find_faults(found: Findings) -> list[Fault]:
     """What is wrong now, the worst first."""
     parts = (
-        _chest_pain, _away, _listeners, _journal, _node, _disk, _drain, _filing, _work, _returns, _certificates, _tls,
-        _exceptions, _records, _backup, _silent, _lab,
+        _chest_pain, _critical, _away, _listeners, _journal, _node, _disk, _drain, _filing, _work, _returns,
+        _certificates, _tls, _exceptions, _records, _backup, _silent, _lab,
     )  # fmt: skip
     faults = [fault for part in parts for fault in part(found)]
     return sorted(faults, key=lambda fault: fault.severity, reverse=True)
@@ -81,6 +83,12 @@ def _chest_pain(found: Findings) -> Iterator[Fault]:
     if found.untaken is not None:
         where = "、".join(found.untaken.centres)
         yield Fault(code="chest_pain_untaken", where=where, severity="red", since=found.untaken.since)
+
+
+def _critical(found: Findings) -> Iterator[Fault]:
+    if found.unanswered is not None:
+        where = "、".join(found.unanswered.institutions)
+        yield Fault(code="critical_unanswered", where=where, severity="red", since=found.unanswered.since)
 
 
 def _away(found: Findings) -> Iterator[Fault]:

@@ -96,6 +96,14 @@ class UntakenFigures:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UnansweredFigures:
+    """Critical values about which nobody is left to be called."""
+
+    institutions: tuple[str, ...]
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SiteHeard:
     """When an institution with devices was last heard, and whether that is too long ago."""
 
@@ -147,6 +155,7 @@ class Rows:
     lab: LabFigures | None = None
     nodes: tuple[NodeFigures, ...] = ()
     untaken: UntakenFigures | None = None
+    unanswered: UnansweredFigures | None = None
     backup: BackupFigures | None = None
     authority: CertificateFigures | None = None
     tasks: dict[str, int] = field(default_factory=dict)

@@ -32,6 +32,7 @@ from gateway.figures import (
     SiteHeard,
     StoreFigures,
     SweepFigures,
+    UnansweredFigures,
     Unindexed,
     UntakenFigures,
 )
@@ -47,6 +48,7 @@ from gateway.pulse import PulseReading, read_pulse
 from gateway.runtime import Runtime
 from gateway.snapshot import read_exceptions
 from gateway.work import Work
+from worklists.critical import exhausted_events
 from worklists.duty import untaken_since
 from worklists.reading import ReadingTask
 from worklists.reports import Report, ReportReturn, ReturnState
@@ -140,6 +142,7 @@ class Overseer:
             disk_low_bytes=runtime.settings.disk_low_bytes,
             certificates=certificates,
             untaken=rows.untaken if rows else None,
+            unanswered=rows.unanswered if rows else None,
             backup=rows.backup if rows else None,
             backup_max_age=timedelta(hours=runtime.settings.backup_max_age_h),
             oldest_record_at=rows.oldest_record_at if rows else None,
@@ -208,6 +211,7 @@ class Overseer:
             lab=sites.look_at_laboratory(session, now, rule),
             nodes=_read_nodes(session),
             untaken=_read_untaken(session),
+            unanswered=_read_unanswered(session),
             backup=_read_backup(session),
             authority=authority_of(session),
             tasks=totals.tasks,
@@ -351,6 +355,14 @@ def _read_untaken(session: Session) -> UntakenFigures | None:
         return None
     names = dict.fromkeys(task.centre.name for task, _ in untaken if task.centre)
     return UntakenFigures(centres=tuple(names), since=min(since for _, since in untaken))
+
+
+def _read_unanswered(session: Session) -> UnansweredFigures | None:
+    events = exhausted_events(session)
+    if not events:
+        return None
+    names = dict.fromkeys(event.examination.institution.name for event in events)
+    return UnansweredFigures(institutions=tuple(names), since=events[0].found_at)
 
 
 def _read_backup(session: Session) -> BackupFigures | None:

@@ -151,6 +151,16 @@ class CriticalEvent(Base):
     def is_open(self) -> bool:
         return self.state in OPEN
 
+    @property
+    def is_exhausted(self) -> bool:
+        """Nobody is left to be called for the present state."""
+        for step in reversed(self.steps):
+            if step.action is CriticalAction.EXHAUSTED:
+                return True
+            if step.action.value == self.state.value:
+                return False
+        return False
+
     def review(self, person: Person, note: str, now: datetime) -> None:
         """复核: a second look says that it stands."""
         self._require(CriticalState.FOUND)
@@ -218,7 +228,7 @@ class CriticalEvent(Base):
         if not self.is_open:
             raise CriticalStateForbids(self.state)
         if self.level >= len(chain):
-            if not any(step.action is CriticalAction.EXHAUSTED for step in self.steps):
+            if not self.is_exhausted:
                 self._step(CriticalAction.EXHAUSTED, now)
             self.due_at = None
             return None
@@ -327,6 +337,17 @@ def withdraw(session: Session, source_ids: Collection[uuid.UUID], *, now: dateti
     for found in session.scalars(select(CriticalEvent).where(CriticalEvent.source_id.in_(source_ids))):
         if found.is_open:
             found.withdraw(None, "corrected", now)
+
+
+def exhausted_events(session: Session) -> list[CriticalEvent]:
+    """Those that are open and that nobody is left to be called about, the longest waiting first."""
+    found = (
+        select(CriticalEvent)
+        .where(CriticalEvent.state.in_(OPEN), CriticalEvent.due_at.is_(None))
+        .where(CriticalEvent.steps.any(CriticalStep.action == CriticalAction.EXHAUSTED))
+        .order_by(CriticalEvent.found_at)
+    )
+    return [event for event in session.scalars(found) if event.is_exhausted]
 
 
 def chain_of(session: Session, institution: Institution) -> list[CriticalContact]:

@@ -1,17 +1,17 @@
 """Critical values: `/api/v1/critical`, and saying that a task shows one."""
 
 import uuid
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from pydantic import BaseModel, StringConstraints
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session, joinedload
 
 from gateway import critical as use_cases
-from gateway.finding import Order
+from gateway.finding import Order, on_days, typed
 from gateway.reading import Who
 from gateway.runtime import Runtime
 from gateway.web.deps import Caller, CallerDep, RuntimeDep
@@ -20,10 +20,11 @@ from gateway.web.shapes import PatientShape, PersonShape, ReasonBody, SiteShape
 from gateway.web.showing import made_on, show_patient, show_person, show_site
 from gateway.web.tasks import who_is
 from gateway.web.worklist import ReaderDep
-from worklists.access import critical_visible_to
-from worklists.critical import OPEN, Channel, CriticalAction, CriticalEvent, CriticalState
+from worklists.access import Subject, critical_visible_to
+from worklists.critical import OPEN, Channel, CriticalAction, CriticalEvent, CriticalState, CriticalStep
 from worklists.directory import Kind
 from worklists.examinations import Examination
+from worklists.reports import Report, ReportState
 
 router = APIRouter(prefix="/api/v1", tags=["critical values"])
 
@@ -66,6 +67,8 @@ class EventShape(BaseModel):
     must_act: bool
     of_centre: bool
     may_answer: bool
+    called_me: int  # how often the chain came to the caller
+    report_id: uuid.UUID | None  # None: nothing is signed yet, so that this is a preliminary notice
     steps: list[StepShape]
 
 
@@ -101,19 +104,24 @@ def list_critical(
     caller: CallerDep,
     runtime: RuntimeDep,
     state: Asked = Asked.OPEN,
+    kind: Kind | None = None,
+    examination: uuid.UUID | None = None,
+    q: Annotated[str, Query(max_length=100)] = "",
+    first: Annotated[date | None, Query(alias="from")] = None,
+    last: Annotated[date | None, Query(alias="to")] = None,
     limit: LimitDep = 50,
     cursor: CursorDep = None,
 ) -> EventsPage:
     """Newest first, with every step: `must_act` says that the next one is the caller's."""
-    query = (
-        select(CriticalEvent)
-        .join(Examination, Examination.id == CriticalEvent.examination_id)
-        .where(critical_visible_to(caller.subject))
-        .options(joinedload(CriticalEvent.examination).joinedload(Examination.institution))
-    )
+    query = _visible(caller.subject).where(*on_days(CriticalEvent.found_at, first, last))
     if state is not Asked.ALL:
         is_open = CriticalEvent.state.in_(OPEN)
         query = query.where(is_open if state is Asked.OPEN else ~is_open)
+    if kind is not None:
+        query = query.where(CriticalEvent.kind == kind)
+    if examination is not None:
+        query = query.where(CriticalEvent.examination_id == examination)
+    query = query.where(*typed(q, caller.subject))
     with runtime.reading() as session:
         rows = session.scalars(NEWEST_FIRST.apply(query, read_cursor(cursor), limit)).unique().all()
         shown = rows[:limit]
@@ -123,6 +131,16 @@ def list_critical(
             else None
         )
         return EventsPage(items=[_show(session, who_is(caller), row) for row in shown], next_cursor=more)
+
+
+@router.get("/critical/mine")
+def list_mine(caller: CallerDep, runtime: RuntimeDep) -> list[EventShape]:
+    """Whose next step is the caller's, the longest waiting first: what stands across every page of theirs."""
+    who = who_is(caller)
+    query = _visible(caller.subject).where(CriticalEvent.state.in_(OPEN)).order_by(CriticalEvent.found_at)
+    with runtime.reading() as session:
+        waiting = session.scalars(query).unique()
+        return [_show(session, who, row) for row in waiting if use_cases.must_act(session, who, row)]
 
 
 @router.get("/critical/{event_id}")
@@ -178,6 +196,15 @@ def close(event_id: uuid.UUID, body: NoteBody, caller: CallerDep, runtime: Runti
     return _read(runtime, caller, event_id)
 
 
+def _visible(subject: Subject) -> Select[CriticalEvent]:
+    return (
+        select(CriticalEvent)
+        .join(Examination, Examination.id == CriticalEvent.examination_id)
+        .where(critical_visible_to(subject))
+        .options(joinedload(CriticalEvent.examination).joinedload(Examination.institution))
+    )
+
+
 def _read(runtime: Runtime, caller: Caller, event_id: uuid.UUID) -> EventShape:
     with runtime.reading() as session:
         return _show(session, who_is(caller), use_cases.get_event(session, who_is(caller), event_id))
@@ -201,16 +228,26 @@ def _show(session: Session, who: Who, event: CriticalEvent) -> EventShape:
         must_act=use_cases.must_act(session, who, event),
         of_centre=use_cases.is_of_centre(session, who, event),
         may_answer=use_cases.is_answerer(session, who, event),
-        steps=[
-            StepShape(
-                id=step.id,
-                action=step.action,
-                at=step.at,
-                person=show_person(step.person),
-                channel=step.channel,
-                recipient=step.recipient,
-                detail=step.detail,
-            )
+        called_me=sum(
+            step.recipient_person_id is not None and step.recipient_person_id == who.subject.person_id
             for step in event.steps
-        ],
+        ),
+        report_id=session.scalars(
+            select(Report.id).where(
+                Report.examination_id == examination.id, Report.state == ReportState.SIGNED
+            )
+        ).first(),
+        steps=[_show_step(step) for step in event.steps],
+    )
+
+
+def _show_step(step: CriticalStep) -> StepShape:
+    return StepShape(
+        id=step.id,
+        action=step.action,
+        at=step.at,
+        person=show_person(step.person),
+        channel=step.channel,
+        recipient=step.recipient,
+        detail=step.detail,
     )

@@ -296,6 +296,10 @@ FAULTS: Mapping[str, tuple[str, str]] = {
         "胸痛检查无人领取，值班人员都已呼叫（{where}）：请立即联系诊断中心。",
         "Chest pain that nobody has taken, with everybody on duty called ({where}): ring the centre now.",
     ),
+    "critical_unanswered": (
+        "危急值无人应答，联系人都已呼叫（{where}）：请立即电话联系送检单位和总值班。",
+        "A critical value that nobody answers, with every contact called ({where}): ring the sender and the duty desk now.",
+    ),
     "journal_full": ("接收日志已满，设备将收到“资源不足”。", "The journal is full; devices are told A700."),
     "journal_filling": ("接收日志将满。", "The journal is filling up."),
     "drain_behind": ("入库落后于接收。", "Indexing is behind what arrives."),

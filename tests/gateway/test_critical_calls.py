@@ -7,8 +7,10 @@ import pytest
 from sqlalchemy import select
 
 from gateway.critical_calls import ESCALATE, WATCH
+from gateway.probes import Probes
 from gateway.runtime import Runtime
 from gateway.sweep import sweep_once
+from gateway.system import Overseer
 from gateway.tasks import TASKS, schedule_standing
 from tests.builders import NOW, County, arrive, build_county
 from tests.conftest import Clock
@@ -94,3 +96,23 @@ def test_two_sweeps_at_once_call_one_person(runtime: Runtime, county: County, cl
     with runtime.reading() as session:
         event = session.scalars(select(CriticalEvent)).one()
         assert [step.action.value for step in event.steps[3:]] == ["escalated"]
+
+
+def test_it_hears_that_nobody_is_left_until_somebody_answers_and_the_next_clock_runs(
+    runtime: Runtime, county: County, wait: Callable[[int], list[str]]
+) -> None:
+    def faults() -> dict[str, str]:
+        found = Overseer(runtime, Probes(runtime)).look().faults
+        return {fault.code: fault.where for fault in found if fault.severity == "red"}
+
+    wait(18)
+    assert "critical_unanswered" not in faults()
+    assert wait(5)[-1] == "exhausted"
+    assert faults()["critical_unanswered"] == "城东镇卫生院"
+
+    with runtime.sessions.begin() as session:
+        event = session.scalars(select(CriticalEvent)).one()
+        person = session.get_one(Person, county.radiographer.id)
+        event.receive(person, "2.6", runtime.now(), channel=Channel.PAGE)
+    assert "critical_unanswered" not in faults()
+    assert wait(32)[-1] == "值班领导 赵放射"

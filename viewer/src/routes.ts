@@ -10,6 +10,8 @@ declare module 'vue-router' {
     centre?: Kind
     /** Message key; present: the page stands in the navigation. */
     nav?: string
+    /** Who sees it there, where not everybody who may open it. */
+    navFor?: RoleName[]
     /** Opens without signing in. */
     open?: boolean
     /** Fills the window, without our bar. */
@@ -30,6 +32,9 @@ export const routes: RouteRecordRaw[] = [
   { path: '/sent', component: () => import('@/pages/SentPage.vue'), meta: { roles: ['radiographer'], nav: 'shell.nav.sent' } },
   { path: '/refused', component: () => import('@/pages/RefusedPage.vue'), meta: { roles: ['radiographer'] } },
   { path: '/returns', component: () => import('@/pages/ReturnsPage.vue'), meta: { roles: ['radiographer'], nav: 'shell.nav.returns' } },
+  { path: '/critical', component: () => import('@/pages/CriticalPage.vue'), meta: { nav: 'critical.nav', navFor: ['reader', 'reviewer', 'radiographer'] } },
+  { path: '/critical/timers', component: () => import('@/pages/CriticalTimers.vue'), meta: { roles: ['reader', 'reviewer', 'admin'] } },
+  { path: '/critical/:id', component: () => import('@/pages/CriticalDetail.vue') },
   { path: '/upload', component: () => import('@/pages/UploadPage.vue'), meta: { roles: ['radiographer'], nav: 'shell.nav.upload' } },
   { path: '/lab/specimens', component: () => import('@/pages/SpecimensPage.vue'), meta: { roles: ['radiographer'], nav: 'specimens.nav.specimens' } },
   { path: '/lab/specimens/register', component: () => import('@/pages/SpecimenRegister.vue'), meta: { roles: ['radiographer'] } },

@@ -18,7 +18,7 @@ function tell(topics: Topic[]): void {
 }
 
 function everything(): void {
-  if (!document.hidden) tell(['worklist', 'returns', 'system', 'held', 'patients', 'duty', 'lab'])
+  if (!document.hidden) tell(['worklist', 'returns', 'system', 'held', 'patients', 'duty', 'lab', 'critical'])
 }
 
 function pollInstead(on: boolean): void {

@@ -369,4 +369,4 @@ export interface DutyCall {
   task: WorklistItem
 }
 
-export type Topic = 'worklist' | 'returns' | 'system' | 'held' | 'patients' | 'duty' | 'lab'
+export type Topic = 'worklist' | 'returns' | 'system' | 'held' | 'patients' | 'duty' | 'lab' | 'critical'

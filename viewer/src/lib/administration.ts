@@ -3,7 +3,7 @@ import { t } from '@/i18n'
 import type { RoleAt, Row, Value } from '@/api/operations'
 import { clockTime } from './time'
 
-export type EntityName = 'institution' | 'centre' | 'device' | 'person' | 'agreement' | 'recognition_item' | 'qualification' | 'mapping' | 'recognition_scope' | 'recognition_reason' | 'recognition_price' | 'recognition_own_source' | 'ecg_statement' | 'duty' | 'analyser_profile'
+export type EntityName = 'institution' | 'centre' | 'device' | 'person' | 'agreement' | 'recognition_item' | 'qualification' | 'mapping' | 'recognition_scope' | 'recognition_reason' | 'recognition_price' | 'recognition_own_source' | 'ecg_statement' | 'duty' | 'critical_contact' | 'analyser_profile'
 export type ColumnType = 'text' | 'number' | 'date' | 'flag' | 'choice' | 'reference' | 'roles' | 'list' | 'time'
 
 export interface Column {
@@ -223,6 +223,17 @@ export const TABLES: readonly Table[] = [
       { name: 'weekdays', type: 'text', start: () => '', mono: true, width: 150 },
       { name: 'begins', type: 'text', start: () => '', mono: true, width: 90 },
       { name: 'ends', type: 'text', start: () => '', mono: true, width: 90 },
+    ],
+  },
+  {
+    entity: 'critical_contact', path: '/critical-contacts', key: 'id', natural: 'id', order: ['institution_id', 'position'],
+    columns: [
+      institution,
+      { name: 'position', type: 'number', required: true, start: () => 1, width: 80 },
+      { name: 'title', type: 'text', title: 'admin.field.contact_title', required: true, width: 160 },
+      { name: 'person_id', type: 'reference', of: 'person', empty: 'admin.none', width: 140 },
+      { name: 'phone', type: 'text', start: () => '', mono: true, width: 130 },
+      { name: 'minutes', type: 'number', title: 'admin.field.contact_minutes', required: true, start: () => 5, width: 110 },
     ],
   },
 ]

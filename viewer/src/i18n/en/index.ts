@@ -3,6 +3,7 @@ import type { zh } from '../zh'
 import { admin, audit } from './admin'
 import { assignment, assignmentRules, roster } from './assignment'
 import { common } from './common'
+import { critical } from './critical'
 import { deliveries, unread } from './deliveries'
 import { duty } from './duty'
 import { ecg } from './ecg'
@@ -22,4 +23,4 @@ import { township } from './township'
 import { upload } from './upload'
 import { worklist } from './worklist'
 
-export const en: Same<typeof zh> = { ...common, shell, worklist, reading, township, upload, system, refusal, held, duty, ecg, ecgReport, labDesk, labFile, labHeld, labMessages, labControl, labRules, specimens, patients, assignment, assignmentRules, roster, deliveries, unread, admin, audit }
+export const en: Same<typeof zh> = { ...common, shell, worklist, reading, township, upload, system, refusal, held, critical, duty, ecg, ecgReport, labDesk, labFile, labHeld, labMessages, labControl, labRules, specimens, patients, assignment, assignmentRules, roster, deliveries, unread, admin, audit }

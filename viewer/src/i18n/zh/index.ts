@@ -1,6 +1,7 @@
 import { admin, audit } from './admin'
 import { assignment, assignmentRules, roster } from './assignment'
 import { common } from './common'
+import { critical } from './critical'
 import { deliveries, unread } from './deliveries'
 import { duty } from './duty'
 import { ecg } from './ecg'
@@ -20,4 +21,4 @@ import { township } from './township'
 import { upload } from './upload'
 import { worklist } from './worklist'
 
-export const zh = { ...common, shell, worklist, reading, township, upload, system, refusal, held, duty, ecg, ecgReport, labDesk, labFile, labHeld, labMessages, labControl, labRules, specimens, patients, assignment, assignmentRules, roster, deliveries, unread, admin, audit }
+export const zh = { ...common, shell, worklist, reading, township, upload, system, refusal, held, critical, duty, ecg, ecgReport, labDesk, labFile, labHeld, labMessages, labControl, labRules, specimens, patients, assignment, assignmentRules, roster, deliveries, unread, admin, audit }
