@@ -44,6 +44,15 @@ class AskedAnewShape(BaseModel):
     asked_by: str
 
 
+class RerunShape(BaseModel):
+    """The county asks the bench to test an item again, from the same tube."""
+
+    item: CodeShape
+    reason: str
+    asked_at: datetime
+    asked_by: str
+
+
 class SpecimenReport(BaseModel):
     report_id: uuid.UUID
     state: str | None  # of its return to the caller's institution
@@ -86,6 +95,7 @@ class SpecimenShape(BaseModel):
     reason: str
     replaced: bool
     asked_anew: AskedAnewShape | None
+    reruns: list[RerunShape]
     examination_id: uuid.UUID | None
     resulted: int
     reading: TaskState | None
@@ -124,7 +134,12 @@ class Shown:
         self._now, self._today = now, local_date(now)
         ids = [one.examination_id for one in specimens if one.examination_id is not None]
         self._panels = _by_code(session, LabPanel, (code for one in specimens for code in one.panels))
-        self._items = _by_code(session, LabItem, (code for one in specimens for code in self._extra(one)))
+        self._open = session.scalars(open_requests(ids)).all()
+        named = [
+            *(code for one in specimens for code in self._extra(one)),
+            *(one.item_code for one in self._open),
+        ]
+        self._items = _by_code(session, LabItem, named)
         self._replaced = set(
             session.scalars(
                 select(LabSpecimen.replaces_id).where(
@@ -132,7 +147,7 @@ class Shown:
                 )
             )
         )
-        self._anew = {one.examination_id: one for one in session.scalars(asked_anew(ids))}
+        self._anew = {one.examination_id: one for one in self._open if one.new_specimen}
         tasks = select(ReadingTask).where(ReadingTask.examination_id.in_(ids), newest_read_task())
         self._tasks = {task.examination_id: task for task in session.scalars(tasks)} if ids else {}
         township = Role.RADIOGRAPHER in subject.roles
@@ -172,6 +187,7 @@ class Shown:
             "reason": one.reason,
             "replaced": one.id in self._replaced,
             "asked_anew": self._asked_anew(one),
+            "reruns": self._reruns(one),
             "examination_id": one.examination_id,
             "resulted": task.examination.instances if task else 0,
             "reading": task.state if task else None,
@@ -207,6 +223,18 @@ class Shown:
             return None
         return AskedAnewShape(reason=asked.reason, asked_at=asked.asked_at, asked_by=asked.asked_by.name)
 
+    def _reruns(self, one: LabSpecimen) -> list[RerunShape]:
+        return [
+            RerunShape(
+                item=self._named(self._items, asked.item_code),
+                reason=asked.reason,
+                asked_at=asked.asked_at,
+                asked_by=asked.asked_by.name,
+            )
+            for asked in self._open
+            if asked.examination_id == one.examination_id and not asked.new_specimen
+        ]
+
     def _report(self, one: LabSpecimen) -> SpecimenReport | None:
         if self._around is None or one.examination_id is None:
             return None
@@ -238,12 +266,13 @@ def find_in_order(session: Session, subject: Subject, ids: Sequence[uuid.UUID]) 
     return [by_id[one] for one in dict.fromkeys(ids)]
 
 
-def asked_anew(examination_ids: Iterable[uuid.UUID]) -> Any:
-    """Requests for another specimen that nobody answered yet."""
-    return select(RerunRequest).where(
-        RerunRequest.examination_id.in_(list(examination_ids)),
-        RerunRequest.new_specimen,
-        RerunRequest.done_at.is_(None),
+def open_requests(examination_ids: Iterable[uuid.UUID]) -> Select[Any]:
+    """Items that the county wants tested again, and nobody did yet."""
+    return (
+        select(RerunRequest)
+        .where(RerunRequest.examination_id.in_(list(examination_ids)), RerunRequest.done_at.is_(None))
+        .options(joinedload(RerunRequest.asked_by))
+        .order_by(RerunRequest.id)
     )
 
 

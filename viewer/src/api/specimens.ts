@@ -42,6 +42,8 @@ export interface Specimen {
   reason: string
   replaced: boolean
   asked_anew: { reason: string; asked_at: Time; asked_by: string } | null
+  /** To be tested again, from the same tube. */
+  reruns: { item: Named; reason: string; asked_at: Time; asked_by: string }[]
   examination_id: string | null
   resulted: number
   reading: State | null

@@ -291,6 +291,29 @@ def test_a_rerun_that_needs_another_specimen_asks_the_township_too(
     assert (item["asked_anew"]["reason"], item["asked_anew"]["asked_by"]) == ("量不足", "郑检验")
 
 
+def test_the_township_sees_what_its_bench_shall_test_again_until_that_is_done(
+    runtime: Runtime, laboratory: Laboratory, township: TestClient, bench: TestClient
+) -> None:
+    specimen = _registered(township)
+    received = bench.post(f"{URL}/receive", json={"barcode": specimen["barcode"]}).json()["specimen"]
+    with runtime.sessions.begin() as session:
+        asked = RerunRequest(
+            id=new_id(), examination_id=uuid.UUID(received["examination_id"]), item_code="WBC",
+            reason="与临床不符", asked_at=runtime.now(), asked_by_id=laboratory.reader.id,
+        )  # fmt: skip
+        session.add(asked)
+
+    [item] = township.get(f"{URL}/specimens").json()["items"]
+    assert item["asked_anew"] is None
+    assert [(one["item"]["name"], one["reason"], one["asked_by"]) for one in item["reruns"]] == [
+        ("白细胞计数", "与临床不符", "郑检验")
+    ]
+
+    with runtime.sessions.begin() as session:
+        session.get_one(RerunRequest, asked.id).done_at = runtime.now()
+    assert township.get(f"{URL}/specimens").json()["items"][0]["reruns"] == []
+
+
 def test_who_takes_and_who_tests_may_each_do_their_part_and_nobody_else_sees_it(
     runtime: Runtime, township: TestClient, bench: TestClient, client: Client
 ) -> None:

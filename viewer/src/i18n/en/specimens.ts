@@ -63,6 +63,7 @@ export const specimens = {
     tests: 'Tests',
     state: 'State',
     when: 'Registered',
+    rerun: 'Test {item} again: {reason} ({name})',
     progress: 'Results',
     resulted: '{n}/{all}',
     report: 'Report',

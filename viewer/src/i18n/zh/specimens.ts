@@ -63,6 +63,7 @@ export const specimens = {
     tests: '项目',
     state: '状态',
     when: '登记',
+    rerun: '请重测 {item}：{reason}（{name}）',
     progress: '结果',
     resulted: '{n}/{all}',
     report: '查看报告',
