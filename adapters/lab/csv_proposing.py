@@ -8,6 +8,7 @@ from adapters.lab.csv_reading import read_table
 
 _SHOWN_ROWS = 20
 _HEADED_WITHIN = 10  # rows, of which one may be the headings
+_DIGITS_OF_A_NAME = 8
 _NUMBER = re.compile(r"[<>≤≥]?\s*[-+]?\d[\d.,]*\s*[↑↓HL*]*")
 
 # What headings are called, in lower case without blanks, points and underlines.
@@ -18,7 +19,7 @@ _WORDS: dict[str, tuple[str, ...]] = {
     "name": ("姓名", "患者姓名", "病人姓名", "patientname", "patient", "name"),
     "sex": ("性别", "sex", "gender"),
     "birth_date": ("出生日期", "生日", "dob", "birthdate", "dateofbirth", "birthday"),
-    "department": ("科室", "送检科室", "department", "ward", "dept"),
+    "department": ("科室", "送检科室", "送检单位", "申请单位", "department", "ward", "dept"),
     "bed": ("床号", "床位", "bed"),
     "kind": ("样本类型", "标本类型", "标本种类", "sampletype", "specimentype"),
     "test": ("项目代码", "项目编码", "项目", "检验项目", "测试", "英文名称", "test", "testcode", "assay", "analyte", "item",
@@ -40,6 +41,13 @@ _WORDS: dict[str, tuple[str, ...]] = {
     "dilution": ("稀释", "稀释倍数", "dilution"),
     "comment": ("备注", "说明", "comment", "comments", "remark", "remarks", "note"),
 }  # fmt: skip
+# What is left once the whole heading is none of them: longer parts first.
+_PARTS = (
+    ("条码", "barcode"), ("条形码", "barcode"), ("样本号", "barcode"), ("标本号", "barcode"), ("姓名", "name"),
+    ("受检者", "name"), ("代号", "test"), ("项目代码", "test"), ("项目编码", "test"), ("项目名称", "test_name"),
+    ("检测名称", "test_name"), ("检验名称", "test_name"), ("测定值", "value"), ("检测值", "value"), ("检测结果", "value"),
+    ("计量", "unit"), ("单位", "unit"), ("参考区间", "reference_range"), ("参考范围", "reference_range"),
+)  # fmt: skip
 _MEANING = {word: meaning for meaning, words in _WORDS.items() for word in words}
 
 
@@ -67,7 +75,7 @@ def sniff(raw: bytes, *, encoding: str = "", delimiter: str = "", heading_row: i
     headings = rows[at][1] if headed else ()
     below = tuple(cells for _, cells in (rows[at + 1 :] if headed else rows)[:_SHOWN_ROWS])
     columns = _columns(headings)
-    long = "value" in columns and bool({"test", "test_name"} & set(columns))
+    long = "value" in columns
     return Proposal(
         mapping=CsvMapping(
             layout=Layout.LONG if long or not headed else Layout.WIDE,
@@ -86,17 +94,25 @@ def sniff(raw: bytes, *, encoding: str = "", delimiter: str = "", heading_row: i
 
 def _likeness(cells: tuple[str, ...]) -> int:
     """How much a row looks like headings: words that we know, and no numbers."""
-    known = sum(_squeeze(cell) in _MEANING for cell in cells)
+    known = sum(_meaning_of(cell) is not None for cell in cells)
     return known - sum(bool(_NUMBER.fullmatch(cell)) for cell in cells)
 
 
 def _columns(headings: tuple[str, ...]) -> dict[str, str | int]:
     found: dict[str, str | int] = {}
     for number, heading in enumerate(headings, 1):
-        meaning = _MEANING.get(_squeeze(heading))
+        meaning = _meaning_of(heading)
         if meaning is not None and meaning not in found:
             found[meaning] = heading if headings.count(heading) == 1 else number
     return found
+
+
+def _meaning_of(heading: str) -> str | None:
+    """By the whole heading, else by how Chinese headings begin or end."""
+    squeezed = _squeeze(heading)
+    return _MEANING.get(squeezed) or next(
+        (meaning for part, meaning in _PARTS if squeezed.startswith(part) or squeezed.endswith(part)), None
+    )
 
 
 def _tests(
@@ -109,12 +125,17 @@ def _tests(
         values = [row[number - 1] for row in rows if len(row) >= number and row[number - 1]]
         if heading in taken or number in taken or not heading or not values:
             continue
-        if 2 * sum(bool(_NUMBER.fullmatch(value)) for value in values) < len(values):
+        if 2 * sum(_is_result(value) for value in values) < len(values):
             continue
         code, unit = _code_and_unit(heading)
         column: str | int = heading if headings.count(heading) == 1 else number
         found.append(WideTest(column=column, code=code, unit=unit))
     return tuple(found)
+
+
+def _is_result(value: str) -> bool:
+    """A number, and none that is a name: a barcode or a telephone number has eight digits or more."""
+    return bool(_NUMBER.fullmatch(value)) and not (value.isdigit() and len(value) >= _DIGITS_OF_A_NAME)
 
 
 def _code_and_unit(heading: str) -> tuple[str, str]:

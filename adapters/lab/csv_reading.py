@@ -29,6 +29,7 @@ from adapters.lab.said import (
 )
 from adapters.lab.stated import COUNTY_TIME, read_date, read_sex, read_time, write_name
 from adapters.lab.text import Text, read_text
+from adapters.lab.unfit import Unfit
 from adapters.xlsx import MARK, read_workbook
 
 FILE_LIMIT_BYTES = 32 << 20
@@ -59,7 +60,7 @@ def read_csv(raw: bytes, mapping: CsvMapping) -> Message:
         reading.take(number, cells)
     specimens = reading.specimens()
     if not specimens:
-        raise Malformed("there is no row with a result in the file")
+        raise Unfit("no_results", "there is no row with a result in the file")
     return Message(
         wire=Wire.FILE,
         kind=MessageKind.RESULTS,
@@ -74,7 +75,9 @@ def read_csv(raw: bytes, mapping: CsvMapping) -> Message:
 def read_table(raw: bytes, *, encoding: str = "", delimiter: str = "") -> Table:
     """Raises Malformed."""
     if len(raw) > FILE_LIMIT_BYTES:
-        raise Malformed(f"the file is larger than {FILE_LIMIT_BYTES} bytes")
+        raise Unfit(
+            "too_large", f"the file is larger than {FILE_LIMIT_BYTES} bytes", most=FILE_LIMIT_BYTES >> 20
+        )
     if raw.startswith(MARK):
         return Table(rows=_first_sheet(raw), delimiter="", text=Text(text="", codec="utf-8"))
     text = _decode(raw, encoding)
@@ -84,18 +87,22 @@ def read_table(raw: bytes, *, encoding: str = "", delimiter: str = "") -> Table:
         lines, delimiter = lines[said.end() :], delimiter or said[1]
     delimiter = delimiter or guess_delimiter(lines)
     if delimiter in '"\r\n':
-        raise Malformed("a quote or a line end is no delimiter")
+        raise Unfit("delimiter", "a quote or a line end is no delimiter")
     before: list[Sequence[str]] = [()] if said else []
     return Table(rows=_numbered([*before, *_split_rows(lines, delimiter)]), delimiter=delimiter, text=text)
 
 
 def _first_sheet(raw: bytes) -> tuple[tuple[int, tuple[str, ...]], ...]:
     """Of the first one that holds anything."""
-    for rows in read_workbook(raw).values():
+    try:
+        sheets = read_workbook(raw)
+    except Malformed as error:
+        raise Unfit("workbook", str(error)) from error
+    for rows in sheets.values():
         numbered = _numbered(rows)
         if numbered:
             return numbered
-    raise Malformed("the workbook is empty")
+    raise Unfit("empty", "the workbook is empty")
 
 
 def _split_rows(lines: str, delimiter: str) -> Iterator[Sequence[str]]:
@@ -103,7 +110,7 @@ def _split_rows(lines: str, delimiter: str) -> Iterator[Sequence[str]]:
     try:
         yield from reader
     except csv.Error as error:
-        raise Malformed(f"line {reader.line_num} is no row: {error}") from error
+        raise Unfit("row", f"line {reader.line_num} is no row: {error}", line=reader.line_num) from error
 
 
 def _numbered(rows: Iterable[Sequence[str]]) -> tuple[tuple[int, tuple[str, ...]], ...]:
@@ -111,7 +118,12 @@ def _numbered(rows: Iterable[Sequence[str]]) -> tuple[tuple[int, tuple[str, ...]
     for number, cells in enumerate(rows, 1):
         plain = tuple(map(_plain, cells))
         if number > _ROWS or len(plain) > _COLUMNS:
-            raise Malformed(f"the file has more than {_ROWS} rows or {_COLUMNS} columns")
+            raise Unfit(
+                "too_many",
+                f"the file has more than {_ROWS} rows or {_COLUMNS} columns",
+                rows=_ROWS,
+                columns=_COLUMNS,
+            )
         if any(plain):
             found.append((number, plain))
     return tuple(found)
@@ -147,7 +159,7 @@ def _split(table: Table, heading_row: int) -> tuple[tuple[str, ...], Sequence[tu
         return (), table.rows
     at = next((at for at, (number, _) in enumerate(table.rows) if number == heading_row), None)
     if at is None:
-        raise Malformed(f"the file has no row {heading_row} with headings")
+        raise Unfit("no_heading_row", f"the file has no row {heading_row} with headings", row=heading_row)
     return table.rows[at][1], table.rows[at + 1 :]
 
 
@@ -177,9 +189,18 @@ class _Reading:
         wanted = column.strip().casefold()
         places = [at for at, heading in enumerate(self._headings) if heading.strip().casefold() == wanted]
         if not places:
-            raise Malformed(f"the file has no column {column!r}; it has {', '.join(self._headings)}")
+            raise Unfit(
+                "no_column",
+                f"the file has no column {column!r}; it has {', '.join(self._headings)}",
+                column=column,
+            )
         if len(places) > 1:
-            raise Malformed(f"the file has {len(places)} columns {column!r}: say which by number")
+            raise Unfit(
+                "several_columns",
+                f"the file has {len(places)} columns {column!r}: say which by number",
+                column=column,
+                count=len(places),
+            )
         return places[0]
 
     def take(self, number: int, cells: tuple[str, ...]) -> None:

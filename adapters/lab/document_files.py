@@ -7,6 +7,7 @@ import re
 
 from adapters.errors import Malformed
 from adapters.lab.said import Attachment, Coded, Message, MessageKind, Specimen, Wire
+from adapters.lab.unfit import Unfit
 
 PDF = "application/pdf"
 _NAMES = ("barcode", "test")
@@ -23,7 +24,7 @@ def read_document(raw: bytes, *, file_name: str, pattern: str) -> Message:
     """One file. Raises Malformed; a name that does not fit is one: nothing would say whose it is."""
     found = _compile(pattern).fullmatch(file_name[:_LONGEST_NAME])
     if found is None:
-        raise Malformed(f"the file's name does not fit the pattern {pattern}")
+        raise Unfit("name", f"the file's name does not fit the pattern {pattern}", pattern=pattern)
     check_pdf(raw)
     said = found.groupdict()
     attachment = Attachment(
@@ -54,6 +55,6 @@ def _compile(pattern: str) -> re.Pattern[str]:
 def check_pdf(raw: bytes) -> None:
     """That it is whole, as far as its ends tell. Raises Malformed."""
     if b"%PDF-" not in raw[:1024]:
-        raise Malformed("the file is no PDF")
+        raise Unfit("no_pdf", "the file is no PDF")
     if b"%%EOF" not in raw[-2048:]:
-        raise Malformed("the PDF ends before its end: it was cut on its way")
+        raise Unfit("pdf_cut", "the PDF ends before its end: it was cut on its way")

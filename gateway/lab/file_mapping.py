@@ -64,7 +64,7 @@ class Preview:
     """Counts over the whole file, its first specimens one by one. `problem`: why it cannot be read so."""
 
     named: bool
-    problem: str = ""
+    problem: Malformed | None = None
     specimens: int = 0
     results: int = 0
     filed: int = 0
@@ -124,7 +124,7 @@ def preview_file(runtime: Runtime, who: Who, message_id: uuid.UUID, content: Map
     try:
         said = read_again(runtime, message_id, content=content)
     except Malformed as error:
-        return Preview(named=named, problem=str(error))
+        return Preview(named=named, problem=error)
     with runtime.reading() as session:
         return _preview(session, session.get_one(LabMessage, message_id), said, content, named=named)
 

@@ -7,7 +7,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
+from adapters.errors import Malformed
 from adapters.lab.csv_mapping import write_mapping
+from adapters.lab.unfit import Unfit
 from gateway.lab import file_mapping as use_cases
 from gateway.lab.rows import LabHeldReason, LabMessage, MessageState
 from gateway.runtime import Runtime
@@ -19,6 +21,30 @@ from gateway.web.showing import show_device
 from gateway.web.tasks import who_is
 
 router = APIRouter(prefix="/api/v1/lab/files", tags=["laboratory"])
+
+# Why a file cannot be read as its mapping says: Chinese, English.
+PROBLEMS = {
+    "no_results": ("没有一行有结果。", "No row has a result."),
+    "too_large": ("文件超过 {most} MB。", "The file is larger than {most} MB."),
+    "delimiter": ("引号和换行不能作分隔符。", "A quote or a line end is no delimiter."),
+    "row": (
+        "第 {line} 行不是完整的一行（引号没有成对？）。",
+        "Line {line} is no whole row: is a quote left open?",
+    ),
+    "too_many": ("文件超过 {rows} 行或 {columns} 列。", "More than {rows} rows or {columns} columns."),
+    "no_heading_row": ("没有第 {row} 行，表头不在那里。", "There is no row {row} to hold the headings."),
+    "empty": ("工作簿是空的。", "The workbook is empty."),
+    "workbook": ("Excel 工作簿已损坏或不是 xlsx，打不开。", "The workbook is damaged or no xlsx."),
+    "no_column": ("这份文件没有“{column}”这一列。", "The file has no column “{column}”."),
+    "several_columns": (
+        "有 {count} 列都叫“{column}”，请按列号指定。",
+        "{count} columns are called “{column}”: say which by number.",
+    ),
+    "name": ("文件名不符合规则 {pattern}。", "The file's name does not fit {pattern}."),
+    "no_pdf": ("这份文件不是 PDF。", "The file is no PDF."),
+    "pdf_cut": ("PDF 没有传完，结尾缺失。", "The PDF was cut on its way: its end is missing."),
+}
+_UNREADABLE = ("文件内容读不出。", "The file cannot be read: {text}")
 
 Word = Annotated[str, Query(max_length=40)]
 
@@ -123,7 +149,7 @@ def preview_file(
     language = caller.language
     return FilePreviewShape(
         names=found.named,
-        problem=found.problem,
+        problem=_say_problem(found.problem, language) if found.problem else "",
         specimens=found.specimens,
         results=found.results,
         filed=found.filed,
@@ -180,6 +206,12 @@ def _filled(one: use_cases.Filled, language: str) -> FilledShape:
         held_text=_say(one.held, language) if one.held else "",
         outcomes=[show_outcome(each, language, named=True) for each in one.outcomes],
     )
+
+
+def _say_problem(problem: Malformed, language: str) -> str:
+    if not isinstance(problem, Unfit):
+        return _UNREADABLE[1 if language == "en" else 0].format(text=problem)
+    return PROBLEMS[problem.code][1 if language == "en" else 0].format_map(problem.facts)
 
 
 def _say(reason: LabHeldReason, language: str) -> str:

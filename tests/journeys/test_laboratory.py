@@ -95,8 +95,9 @@ def test_results_are_released_by_rule_or_wait_with_the_rule_named(
     assert "critical" in {stop["rule"] for stop in platelets["stops"]}
     glucose = _sheet(reader, _of(morning, f"{NORMAL}S"))["GLU"]
     assert (glucose["control_state"], glucose["verification"]) == ("out_of_control", "waiting")
-    left_shift = _sheet(reader, _of(morning, "260000000039"))["WBC"]
-    assert left_shift["instrument_flags"] == ["Left Shift?"]
+    left_shift = _sheet(reader, _of(morning, "260000000039"))
+    assert left_shift["NEUT_PCT"]["instrument_flags"] == ["Left Shift?"]
+    assert left_shift["HGB"]["instrument_flags"] == []
 
 
 def test_what_nobody_registered_waits_for_a_person_and_is_lost_to_nobody(

@@ -205,6 +205,22 @@ def test_a_long_file_is_proposed_as_it_is() -> None:
     assert read_csv(LONG_FILE.encode("gb18030"), proposal.mapping).results == 3
 
 
+def test_headings_of_other_programs_are_known_by_their_ends() -> None:
+    written = "条码编号,受检者,送检单位,检测代号,检测名称,测定值,计量单位\n261123000018,吴桂芳,东岭,G01,葡萄糖,6.8 H,mmol/L\n"
+    proposal = sniff(written.encode())
+
+    assert proposal.mapping.layout is Layout.LONG
+    assert proposal.mapping.columns == {
+        "barcode": "条码编号", "name": "受检者", "department": "送检单位", "test": "检测代号",
+        "test_name": "检测名称", "value": "测定值", "unit": "计量单位",
+    }  # fmt: skip
+
+
+def test_a_column_of_long_numbers_is_no_test() -> None:
+    proposal = sniff("姓名,流水,GLU\n吴桂芳,261123000018,5.1\n钱多,261123000019,6.1\n".encode())
+    assert [one.code for one in proposal.mapping.tests] == ["GLU"]
+
+
 def test_a_wide_file_below_a_title_is_proposed_with_its_tests() -> None:
     written = "URIT 血常规导出;;;;\n样本号;姓名;检验时间;WBC(10^9/L);HGB;Mode\nK1;张三;2026-11-22 08:05;6.2;101;CBC\n"
 

@@ -57,7 +57,7 @@ export interface Reprocessed {
 export interface Meaning {
   item?: string
   ignored?: boolean
-  flag?: boolean
+  flag?: boolean | string[] // of every item, or of these
   unit?: string
   unit_means?: Record<string, string>
 }
@@ -123,6 +123,7 @@ export interface ProfileLine extends ProfileHead {
 export interface Profile extends ProfileLine {
   content: ProfileContent
   may_change: boolean
+  behind_shipped: boolean
 }
 export interface Outcome {
   specimen_number: number

@@ -217,6 +217,7 @@ def test_a_document_s_barcode_stands_in_its_name(runtime: Runtime, lab: Laborato
     seen = head.post(f"{FILES}/{message_id}/preview", json={"content": content}).json()
     assert [(one["barcode"], one["held"], one["attachments"]) for one in seen["shown"]] == [("B001", None, 1)]
     content["file"]["document"] = "x_{barcode}.pdf"
-    assert head.post(f"{FILES}/{message_id}/preview", json={"content": content}).json()["problem"]
+    problem = head.post(f"{FILES}/{message_id}/preview", json={"content": content}).json()["problem"]
+    assert problem == "文件名不符合规则 x_{barcode}.pdf。"
     save(head, document="*_{barcode}.pdf")
     assert reprocess(head)["held"] == 0

@@ -9,7 +9,7 @@ export const labFile = {
   layout: { label: 'A row is', long: 'one result', wide: 'one specimen' },
   headingRow: 'Headings in row',
   noHeading: 'no headings',
-  row: 'row {n}',
+  row: 'row {n}: ',
   encoding: 'Character set',
   delimiter: 'Delimiter',
   asItLooks: 'as it looks',
@@ -19,7 +19,7 @@ export const labFile = {
   propose: 'Propose again',
   meaning: {
     none: 'not used', barcode: 'Barcode', test: 'Test code', test_name: 'Test name', value: 'Value', unit: 'Unit', flags: 'Flags', reference_range: 'Reference range',
-    date: 'Date (or date and time)', time: 'Time', name: 'Patient’s name', sex: 'Sex', birth_date: 'Birth date', patient_id: 'Patient number', department: 'Department', bed: 'Bed',
+    date: 'Date (or date and time)', time: 'Time', name: 'Name', sex: 'Sex', birth_date: 'Birth date', patient_id: 'Patient number', department: 'Department', bed: 'Bed',
     kind: 'Kind of specimen', rack: 'Rack', place: 'Position', status: 'Status', operator: 'Operator', instrument: 'Instrument', method: 'Method', dilution: 'Dilution', comment: 'Comment',
     _test: 'Values of a test', _flags: 'Flags of the test to its left',
   },

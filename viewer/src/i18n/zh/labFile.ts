@@ -9,7 +9,7 @@ export const labFile = {
   layout: { label: '一行是', long: '一个结果', wide: '一份标本' },
   headingRow: '表头在第几行',
   noHeading: '没有表头',
-  row: '第 {n} 行',
+  row: '第 {n} 行：',
   encoding: '字符集',
   delimiter: '分隔符',
   asItLooks: '自动',

@@ -18,3 +18,11 @@ export function findItems(items: readonly LabItem[], typed: string, most = 60): 
     .slice(0, most)
     .map(({ one }) => one)
 }
+
+/** Items that are called as an analyser calls its test, the likeliest first: proposals, for a person to take. */
+export function suggestItems(items: readonly LabItem[], names: readonly (string | undefined)[], most = 3): LabItem[] {
+  const said = names.map((one) => (one ?? '').trim().toLowerCase()).filter(Boolean)
+  const exact = (one: LabItem) => [one.code, one.abbreviation, one.name, one.name_en, one.loinc].some((word) => word && said.includes(word.toLowerCase()))
+  const partly = (one: LabItem) => said.some((name) => name.length > 1 && /[^\x00-\x7f]/.test(name) && one.name.includes(name))
+  return [...items.filter(exact), ...items.filter((one) => !exact(one) && partly(one))].slice(0, most)
+}
