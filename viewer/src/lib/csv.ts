@@ -77,9 +77,11 @@ export function decodeText(bytes: ArrayBuffer): string {
   }
 }
 
-export function saveText(name: string, text: string, type = 'text/csv;charset=utf-8'): void {
+export const saveText = (name: string, text: string, type = 'text/csv;charset=utf-8'): void => saveBlob(name, new Blob([text], { type }))
+
+export function saveBlob(name: string, content: Blob): void {
   const link = document.createElement('a')
-  link.href = URL.createObjectURL(new Blob([text], { type }))
+  link.href = URL.createObjectURL(content)
   link.download = name
   link.click()
   setTimeout(() => URL.revokeObjectURL(link.href), 10_000)

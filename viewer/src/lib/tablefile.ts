@@ -13,11 +13,14 @@ const fileColumns = (table: Table): Column[] => [
   ...table.columns.filter((column) => !column.shown),
 ]
 
-export function writeTable(table: Table, rows: readonly Row[], references: References): string {
+/** Heading and rows as text, for whichever kind of file. */
+export function tableCells(table: Table, rows: readonly Row[], references: References): string[][] {
   const columns = fileColumns(table)
   const head = columns.map((column) => column.name)
-  return writeCsv([head, ...rows.map((row) => columns.map((column) => writeValue(column, row[column.name], references)))])
+  return [head, ...rows.map((row) => columns.map((column) => writeValue(column, row[column.name], references)))]
 }
+
+export const writeTable = (table: Table, rows: readonly Row[], references: References): string => writeCsv(tableCells(table, rows, references))
 
 function writeValue(column: Column, value: Value, references: References): string {
   if (column.type === 'roles') return ((value ?? []) as RoleAt[]).map((role) => (role.centre_id ? `${role.role}@${writeReference('centre', role.centre_id, references)}` : role.role)).join('; ')
@@ -51,8 +54,10 @@ export interface Line {
 
 export class HeaderMissing extends Error {}
 
-export function readTable(table: Table, text: string, rows: readonly Row[], references: References): Line[] {
-  const [head, ...lines] = readCsv(text)
+export const readTable = (table: Table, text: string, rows: readonly Row[], references: References): Line[] => readCells(table, readCsv(text), rows, references)
+
+export function readCells(table: Table, cells: string[][], rows: readonly Row[], references: References): Line[] {
+  const [head, ...lines] = cells
   const columns = fileColumns(table)
   const found = (head ?? []).map((title) => columns.find((column) => column.name === title || columnTitle(column) === title))
   const natural = found.findIndex((column) => column?.name === table.natural)
@@ -67,12 +72,12 @@ export function readTable(table: Table, text: string, rows: readonly Row[], refe
     if (twice !== undefined) line.errors.push({ field: table.natural, message: t('admin.importTwice', { n: twice }) })
     if (name) seen.set(name, number)
     if (name && !before && table.natural === 'id') line.errors.push({ field: 'id', message: t('admin.importUnknown', { text: name }) })
-    readCells(line, table, found, cells, references)
+    readLine(line, table, found, cells, references)
     return line
   })
 }
 
-function readCells(line: Line, table: Table, found: (Column | undefined)[], cells: string[], references: References): void {
+function readLine(line: Line, table: Table, found: (Column | undefined)[], cells: string[], references: References): void {
   found.forEach((column, index) => {
     if (!column || column.name === 'id') return
     try {

@@ -16,6 +16,7 @@ import { labControl, labRules } from './labControl'
 import { labMessages } from './labMessages'
 import { patients } from './patients'
 import { reading } from './reading'
+import { recognition } from './recognition'
 import { shell } from './shell'
 import { specimens } from './specimens'
 import { refusal, system } from './system'
@@ -23,4 +24,4 @@ import { township } from './township'
 import { upload } from './upload'
 import { worklist } from './worklist'
 
-export const en: Same<typeof zh> = { ...common, shell, worklist, reading, township, upload, system, refusal, held, critical, duty, ecg, ecgReport, labDesk, labFile, labHeld, labMessages, labControl, labRules, specimens, patients, assignment, assignmentRules, roster, deliveries, unread, admin, audit }
+export const en: Same<typeof zh> = { ...common, shell, worklist, reading, township, upload, system, refusal, held, critical, duty, ecg, ecgReport, labDesk, labFile, labHeld, labMessages, labControl, labRules, specimens, patients, recognition, assignment, assignmentRules, roster, deliveries, unread, admin, audit }
