@@ -9,7 +9,7 @@ export const critical: Same<typeof zh> = {
   preliminary: 'Preliminary notice',
   preliminaryLong: 'Preliminary notice: no report is signed yet',
   details: 'Details',
-  more: 'one more critical value waits for you › | {n} more critical values wait for you ›',
+  more: '{n} more critical value waits for you › | {n} more critical values wait for you ›',
   asked: { open: 'Open', ended: 'Ended', all: 'All' },
   anyKind: 'All disciplines',
   kind: 'Discipline',
