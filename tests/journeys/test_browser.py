@@ -193,7 +193,7 @@ def test_it_is_handed_back_with_a_note_submitted_and_signed_by_the_colleague(sig
     expect(other.get_by_role("button")).to_have_text("接手")
 
     reader.goto("/app/worklist")
-    row = reader.locator("tbody tr").first  # what is mine stands on top
+    row = reader.locator("tbody tr", has_text="欧文斌")
     expect(row).to_contain_text("王秀兰 转来")
     row.get_by_role("button", name="领取").click()
     reader.wait_for_url("**/app/read/*")
@@ -201,7 +201,7 @@ def test_it_is_handed_back_with_a_note_submitted_and_signed_by_the_colleague(sig
     reader.fill("#impression", "右下肺炎。")
     expect(reader.get_by_text("已保存")).to_be_visible()
     reader.get_by_role("button", name="提交审核").click()
-    reader.wait_for_url("**/app/worklist")
+    expect(reader.get_by_role("status").filter(has_text="已提交 欧文斌")).to_be_visible()
     other.get_by_role("button", name="审核").click()
     reviewer.wait_for_url("**/app/read/*")
     expect(reviewer.locator("#impression")).to_have_value("右下肺炎。")

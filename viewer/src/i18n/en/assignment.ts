@@ -10,7 +10,7 @@ export const assignment = {
   paused: 'Clock paused',
   pausedWhy: 'Clock paused: {reason} (since {time})',
   takeOver: 'Take over',
-  takeOverReason: 'Why you take it over ({name} will see it; it is audited)',
+  takeOverReason: 'Why you take it over from {name} (audited)',
   takeOverQuick: ['Colleague is off duty or away', 'Urgently wanted by the ward', 'I know this patient'],
   because: {
     qualified: 'qualified for it',
@@ -117,6 +117,8 @@ export const assignmentRules = {
   remove: 'Remove',
   up: 'Move up',
   separated: 'separated by commas',
+  wrong: 'Places that cannot be used, marked in their rows: {n}. {where}',
+  row: '{part}, row {n}',
   any: 'any',
   places: '{n} institutions',
 }

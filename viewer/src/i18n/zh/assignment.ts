@@ -11,7 +11,7 @@ export const assignment = {
   paused: '暂停计时',
   pausedWhy: '暂停计时：{reason}（自 {time}）',
   takeOver: '接手',
-  takeOverReason: '接手理由（{name} 会看到，并写入审计）',
+  takeOverReason: '接手 {name} 的检查：理由（写入审计）',
   takeOverQuick: ['对方下班或请假', '临床催促，需尽快出报告', '本人熟悉该患者'],
   because: {
     qualified: '有此资质',
@@ -118,6 +118,8 @@ export const assignmentRules = {
   remove: '删除',
   up: '上移',
   separated: '用顿号或逗号分开',
+  wrong: '有 {n} 处不能使用，已标在所在的行里：{where}',
+  row: '{part}第 {n} 行',
   any: '不限',
   places: '{n} 家机构',
 }
