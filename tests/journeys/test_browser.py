@@ -154,8 +154,8 @@ def test_what_comes_now_is_the_readers_and_a_colleague_takes_it_over_with_a_reas
     gateway: Gateway, sign_in: SignIn, tmp_path: Path
 ) -> None:
     reader, reviewer = sign_in("reader"), sign_in("reviewer")
-    reader.goto("/app/worklist")
     _send(gateway, tmp_path, "LX20260889", "Ou^Wenbin=欧^文斌")
+    reader.goto("/app/worklist")
     row = reader.locator("tbody tr", has_text="欧文斌")
     expect(row).to_contain_text("分给我")
     expect(row.locator(".for")).to_have_attribute("title", re.compile("在岗.*在手最少"))
