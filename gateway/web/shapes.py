@@ -258,6 +258,7 @@ class SignedShape(BaseModel):
 
 class DeliveryShape(BaseModel):
     recipient: SiteShape
+    notice: ReturnNotice
     state: ReturnState
     delivered_at: datetime | None
     opened_at: datetime | None

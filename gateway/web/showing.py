@@ -363,6 +363,7 @@ def _show_prior(task: ReadingTask, report: Report | None, beside: Examination) -
 def _show_delivery(row: ReportReturn) -> DeliveryShape:
     return DeliveryShape(
         recipient=show_site(row.recipient),
+        notice=row.notice,
         state=row.state,
         delivered_at=row.delivered_at,
         opened_at=row.opened_at,

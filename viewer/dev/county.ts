@@ -78,14 +78,14 @@ function report(i: number): Report {
     findings: '胸廓对称,双肺纹理清晰。右肺上叶尖段见一实性结节,直径约 6 mm,边界清。余肺野未见异常密度影。气管及主要支气管通畅,纵隔未见肿大淋巴结。心影大小正常。',
     impression: '1. 右肺上叶尖段实性小结节(约 6 mm),建议 6 个月后 CT 复查。\n2. 余胸部 CT 平扫未见明显异常。',
     clinical_information: '咳嗽、咳痰 2 周。', content: null, writer: WANG, reviewer: LI, signed_by: LI, signed_at: ago(55 + i), preliminary: false, critical: i % 5 === 0,
-    marks: MARKS, centre: CENTRE, site: item.site, verification_url: 'http://127.0.0.1:8080/v/7GQ2-MX4K', manifest_sha256: 'a'.repeat(64), pdf_sha256: 'b'.repeat(64),
-    deliveries: [{ recipient: item.site, state: 'opened', delivered_at: ago(54 + i), opened_at: ago(40), opened_by: { id: 'p-z', name: '赵小燕' }, acknowledged_at: null, acknowledged_by: null }, { recipient: { id: 'v', code: 'V1', name: '柳树沟村卫生室' }, state: 'delivered', delivered_at: ago(54), opened_at: null, opened_by: null, acknowledged_at: null, acknowledged_by: null }],
+    marks: MARKS, centre: CENTRE, site: item.site, verification_url: 'http://127.0.0.1:8080/v/7GQ2-MX4K', manifest_sha256: 'a'.repeat(64), pdf_sha256: 'b'.repeat(64), amendment: null,
+    deliveries: [{ notice: 'report', recipient: item.site, state: 'opened', delivered_at: ago(54 + i), opened_at: ago(40), opened_by: { id: 'p-z', name: '赵小燕' }, acknowledged_at: null, acknowledged_by: null }, { notice: 'report', recipient: { id: 'v', code: 'V1', name: '柳树沟村卫生室' }, state: 'delivered', delivered_at: ago(54), opened_at: null, opened_by: null, acknowledged_at: null, acknowledged_by: null }],
   }
 }
 
 const returns: ReturnItem[] = examinations.flatMap((item, i) => (item.returned ? [{
   id: item.returned.return_id, report_id: item.returned.report_id, version: 1, examination_id: item.examination_id, kind: item.kind, modality: item.modality, body_part: item.body_part, description: item.description,
-  patient: item.patient, site: item.site, centre: CENTRE, signed_at: item.returned.signed_at, signed_by: LI, marks: MARKS, critical: i % 5 === 0, preliminary: i % 8 === 1, state: item.returned.state, delivered_at: item.returned.signed_at,
+  patient: item.patient, site: item.site, centre: CENTRE, signed_at: item.returned.signed_at, signed_by: LI, marks: MARKS, critical: i % 5 === 0, preliminary: i % 8 === 1, state: item.returned.state, notice: 'report' as const, amendment: null, delivered_at: item.returned.signed_at,
 }] : []))
 
 function counts(items: WorklistItem[], me: string): WorklistCounts {

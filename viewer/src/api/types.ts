@@ -220,6 +220,7 @@ export interface Phrase {
 
 export interface Delivery {
   recipient: Site
+  notice: 'report' | 'void'
   state: 'pending' | 'delivered' | 'opened' | 'acknowledged' | 'failed'
   delivered_at: Time | null
   opened_at: Time | null
@@ -253,6 +254,13 @@ export interface Report {
   deliveries: Delivery[]
   manifest_sha256: string | null
   pdf_sha256: string | null
+  amendment: Amendment | null
+}
+
+export interface Amendment {
+  kind: 'addendum' | 'correction'
+  reason: string
+  of_version: number
 }
 
 export interface Device {
@@ -325,6 +333,8 @@ export interface ReturnItem {
   marks: Mark[]
   critical: boolean
   preliminary: boolean
+  notice: 'report' | 'void'
+  amendment: Amendment | null
   state: ReturnState
   delivered_at: Time | null
 }

@@ -1,6 +1,7 @@
 import type { Same } from '../same'
 import type { zh } from '../zh'
 import { admin, audit } from './admin'
+import { amending } from './amending'
 import { assignment, assignmentRules, roster } from './assignment'
 import { common } from './common'
 import { critical } from './critical'
@@ -24,4 +25,4 @@ import { township } from './township'
 import { upload } from './upload'
 import { worklist } from './worklist'
 
-export const en: Same<typeof zh> = { ...common, shell, worklist, reading, township, upload, system, refusal, held, critical, duty, ecg, ecgReport, labDesk, labFile, labHeld, labMessages, labControl, labRules, specimens, patients, recognition, assignment, assignmentRules, roster, deliveries, unread, admin, audit }
+export const en: Same<typeof zh> = { ...common, amending, shell, worklist, reading, township, upload, system, refusal, held, critical, duty, ecg, ecgReport, labDesk, labFile, labHeld, labMessages, labControl, labRules, specimens, patients, recognition, assignment, assignmentRules, roster, deliveries, unread, admin, audit }

@@ -1,4 +1,5 @@
 import { admin, audit } from './admin'
+import { amending } from './amending'
 import { assignment, assignmentRules, roster } from './assignment'
 import { common } from './common'
 import { critical } from './critical'
@@ -22,4 +23,4 @@ import { township } from './township'
 import { upload } from './upload'
 import { worklist } from './worklist'
 
-export const zh = { ...common, shell, worklist, reading, township, upload, system, refusal, held, critical, duty, ecg, ecgReport, labDesk, labFile, labHeld, labMessages, labControl, labRules, specimens, patients, recognition, assignment, assignmentRules, roster, deliveries, unread, admin, audit }
+export const zh = { ...common, amending, shell, worklist, reading, township, upload, system, refusal, held, critical, duty, ecg, ecgReport, labDesk, labFile, labHeld, labMessages, labControl, labRules, specimens, patients, recognition, assignment, assignmentRules, roster, deliveries, unread, admin, audit }
