@@ -6,17 +6,18 @@ Only one sealer runs at a time; it takes rows in the order of their ids, each ha
 import hashlib
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import BigInteger, ForeignKey, Integer, select
+from sqlalchemy import BigInteger, ForeignKey, Integer, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from worklists.base import Base
 
 GENESIS = "0" * 64
+TOLD_EVERY = 500
 # Everything that is audited. The pages have a word for each.
 Action = Literal[
     "signed_in",
@@ -133,6 +134,7 @@ Action = Literal[
     "backup_made",
     "backup_restored",
     "audit_verified",
+    "audit_exported",
 ]
 
 
@@ -222,8 +224,15 @@ def seal(session: Session, *, limit: int = 1000) -> int:
     return len(rows)
 
 
-def verify(session: Session) -> Verification:
-    """Walk the chain from its beginning. A changed, removed or inserted row is named by its place."""
+def count_sealed(session: Session) -> int:
+    return session.scalar(select(func.count()).where(AuditEvent.sealed_as.is_not(None))) or 0
+
+
+def verify(session: Session, *, told: Callable[[int], None] = lambda _place: None) -> Verification:
+    """Walk the chain from its beginning. A changed, removed or inserted row is named by its place.
+
+    `told` hears now and then how far it is.
+    """
     previous, place = GENESIS, 0
     rows = session.scalars(
         select(AuditEvent)
@@ -238,6 +247,8 @@ def verify(session: Session) -> Verification:
         if row.seal != _hash(row, place, previous):
             return Verification(ok=False, checked=place - 1, first_bad=place, reason="a row was changed")
         previous = row.seal
+        if place % TOLD_EVERY == 0:
+            told(place)
     return Verification(ok=True, checked=place)
 
 

@@ -1,3 +1,6 @@
+import csv
+import io
+import json
 import re
 from datetime import timedelta
 from pathlib import Path
@@ -7,6 +10,7 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import select
 
+from adapters.xlsx import read_workbook
 from gateway import audit
 from gateway.audit import Actor, AuditEvent
 from gateway.runtime import Runtime
@@ -34,6 +38,7 @@ def seal(runtime: Runtime) -> None:
 @pytest.mark.parametrize("role", [role for role in Role if role is not Role.AUDITOR])
 def test_only_an_auditor_sees_the_audit(client: Client, role: Role):
     assert client(role.value).get("/api/v1/audit").status_code == 403
+    assert client(role.value).get("/api/v1/audit/export").status_code == 403
     assert client(role.value).post("/api/v1/audit/verify").status_code == 403
 
 
@@ -85,6 +90,42 @@ def test_the_chain_is_verified_and_a_changed_row_is_named(
     newest = auditor.get("/api/v1/audit", params={"person": "auditor"}).json()["items"][0]
     assert (newest["action"], newest["person"]["name"]) == ("audit_verified", "auditor 王")
     assert newest["institution"]["code"] == "H1"
+
+
+def test_what_is_found_is_taken_out_as_a_table_and_that_is_audited(auditor: TestClient, runtime: Runtime):
+    note(runtime, "images_opened", detail={"reason": "=SUM(1)"})
+    note(runtime, "signed")
+
+    as_csv = auditor.get("/api/v1/audit/export", params={"action": "images_opened", "as": "csv"})
+    assert as_csv.status_code == 200, as_csv.text
+    [head, row] = list(csv.reader(io.StringIO(as_csv.content.decode("utf-8-sig"))))
+    assert (head[2], row[2], row[10]) == ("action", "images_opened", "'=SUM(1)")
+    workbook = read_workbook(auditor.get("/api/v1/audit/export").content)["audit"]
+    assert [line[2] for line in workbook[1:]] == ["audit_exported", "signed", "images_opened"]
+
+    newest = auditor.get("/api/v1/audit", params={"action": "audit_exported"}).json()["items"]
+    assert [one["detail"]["as"] for one in newest] == ["xlsx", "csv"]
+    assert newest[1]["detail"] == {"rows": 1, "whole": True, "as": "csv", "action": "images_opened"}
+    assert newest[1]["basis"] == "auditor"
+
+
+def test_a_walk_along_the_chain_says_how_far_it_is(auditor: TestClient, runtime: Runtime):
+    with runtime.sessions.begin() as session:
+        for number in range(1200):
+            audit.record(session, "images_opened", actor=Actor(name=str(number)), now=runtime.now())
+    with runtime.sessions.begin() as session:
+        audit.seal(session, limit=2000)
+
+    answer = auditor.post("/api/v1/audit/verify", headers={"Accept": "application/x-ndjson"})
+
+    told = [json.loads(line) for line in answer.text.splitlines()]
+    assert told == [
+        {"done": 500, "of": 1200},
+        {"done": 1000, "of": 1200},
+        {"verification": {"ok": True, "checked": 1200, "first_bad": None}},
+    ]
+    newest = auditor.get("/api/v1/audit", params={"action": "audit_verified"}).json()["items"]
+    assert [one["detail"] for one in newest] == [{"checked": 1200}]
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])

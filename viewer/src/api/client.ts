@@ -128,6 +128,19 @@ export async function* lines<T>(path: string): AsyncGenerator<T> {
   }
 }
 
+/** A file, as the server makes it. */
+export async function fetchFile(path: string, query: object): Promise<{ data: Blob; rows: number; whole: boolean }> {
+  const url = address(path, query)
+  let answer: Response
+  try {
+    answer = await fetch(url, { headers: headers('GET'), credentials: 'same-origin' })
+  } catch (error) {
+    throw new Problem(0, 'unreachable', '', '', `GET ${url}`, { cause: String(error) })
+  }
+  if (!answer.ok) await answered(answer, `GET ${url}`)
+  return { data: await answer.blob(), rows: Number(answer.headers.get('X-Rows')), whole: answer.headers.get('X-Whole') === 'true' }
+}
+
 export const api = {
   get: <T>(path: string, query?: object, signal?: AbortSignal) => call<T>('GET', path, { query, signal }),
   post: <T>(path: string, body?: unknown, options: Call = {}) => call<T>('POST', path, { ...options, body }),

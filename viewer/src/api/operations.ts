@@ -180,6 +180,9 @@ export interface AuditRow {
   actor: string
   institution: Site | null
   examination_id: string | null
+  accession_number: string | null
+  /** The roles of that person, and the reason that was given. */
+  basis: string
   address: string
   outcome: string
   detail: Record<string, unknown>

@@ -109,3 +109,47 @@ def test_what_is_too_long_to_be_read_back_is_refused(
 
     assert answer.status_code == 422
     assert client("radiographer").get(CRITICAL).json()["items"] == []
+
+
+def test_what_is_somebodys_next_step_stands_on_their_page_and_is_preliminary_until_signed(
+    runtime: Runtime, county: County, client: Client, event: dict[str, Any]
+) -> None:
+    township, wang = client("radiographer"), client("wang")
+
+    assert wang.get(f"{CRITICAL}/mine").json() == []
+    [mine] = township.get(f"{CRITICAL}/mine").json()
+    assert (mine["id"], mine["called_me"], mine["report_id"]) == (event["id"], 0, None)
+
+    township.post(f"{CRITICAL}/{event['id']}/receive", json={"read_back": "左侧张力性气胸"})
+    township.post(f"{CRITICAL}/{event['id']}/handle", json={"treatment": "穿刺"})
+    assert township.get(f"{CRITICAL}/mine").json() == []
+    assert [one["state"] for one in wang.get(f"{CRITICAL}/mine").json()] == ["handled"]
+
+
+def test_events_are_found_by_kind_examination_day_and_what_is_typed(
+    client: Client, event: dict[str, Any]
+) -> None:
+    def found(**asked: str) -> int:
+        answer = client("radiographer").get(CRITICAL, params=asked)
+        assert answer.status_code == 200, answer.text
+        return len(answer.json()["items"])
+
+    assert [found(kind="imaging"), found(kind="ecg")] == [1, 0]
+    assert [found(examination=event["examination_id"]), found(examination=str(uuid.uuid4()))] == [1, 0]
+    assert [found(q="仇"), found(q="王")] == [1, 0]
+    assert [found(**{"from": "2026-01-01"}), found(**{"from": "2100-01-01"})] == [1, 0]
+    assert found(to="2026-01-01") == 0
+
+
+def test_an_auditor_finds_what_was_done_by_the_patients_name_or_accession_number(
+    county: County, client: Client, event: dict[str, Any]
+) -> None:
+    def found(about: str) -> set[str]:
+        answer = client("auditor").get("/api/v1/audit", params={"about": about})
+        assert answer.status_code == 200, answer.text
+        assert all(one["accession_number"] == event["accession_number"] for one in answer.json()["items"])
+        return {one["action"] for one in answer.json()["items"]}
+
+    assert "critical_reported" in found("仇明")
+    assert found("王小明") == set()
+    assert found(f"仇 {event['accession_number']}") == found("仇明")
