@@ -34,6 +34,7 @@ Action = Literal[
     "token_revoked",
     "token_enabled",
     "device_authority_made",
+    "signing_key_chosen",
     "certificate_issued",
     "certificate_revoked",
     "images_opened",

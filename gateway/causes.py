@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from sqlalchemy.exc import DBAPIError
 
 from gateway.objects import StoreFailed
+from gateway.signing_causes import SIGNING
 
 NO_ANSWER = "NoAnswer"
 
@@ -77,4 +78,5 @@ CAUSES: Mapping[str, tuple[str, str]] = {
     **dict.fromkeys(("CannotConnectNow", "AdminShutdown", "CrashShutdown"), _STARTING),
     "SQLITE_BUSY": _LOCKED,
     "TooManyConnections": _TOO_MANY,
+    **SIGNING,
 }  # fmt: skip

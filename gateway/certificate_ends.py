@@ -11,13 +11,14 @@ from sqlalchemy.orm import Session
 
 from gateway.keys import SigningKey
 from gateway.settings import Settings
+from worklists.directory import Person
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CertificateFigures:
-    """`name`: authority (of all who sign), tls (of this gateway), client_ca (of devices)."""
+    """`name`: authority (of all who sign), tls (of this gateway), client_ca (of devices), sm2 (the seal), or a person."""
 
     name: str
     ends_at: datetime
@@ -25,7 +26,8 @@ class CertificateFigures:
 
 def certificates_of(settings: Settings) -> list[CertificateFigures]:
     """Of the files that the settings name. One that cannot be read is the listener's to complain about."""
-    named = (("tls", settings.tls_certificate), ("client_ca", settings.tls_client_ca))
+    named = (("tls", settings.tls_certificate), ("client_ca", settings.tls_client_ca),
+             ("sm2", settings.sm2_certificate))  # fmt: skip
     return [one for name, path in named if path is not None and (one := _of_file(name, path)) is not None]
 
 
@@ -37,6 +39,23 @@ def authority_of(session: Session) -> CertificateFigures | None:
         return None
     return CertificateFigures(
         name="authority", ends_at=x509.load_pem_x509_certificate(pem).not_valid_after_utc
+    )
+
+
+def certificates_on_tokens(session: Session) -> tuple[CertificateFigures, ...]:
+    """Of people who sign on a token: nobody but its issuer renews them."""
+    on_tokens = select(SigningKey.person_id).where(SigningKey.token_label.is_not(None))
+    rows = session.execute(
+        select(SigningKey, Person.name)
+        .join(Person, Person.id == SigningKey.person_id)
+        .where(Person.enabled, SigningKey.person_id.in_(on_tokens))
+        .order_by(SigningKey.made_at)
+    )
+    latest = {row.person_id: (name, row) for row, name in rows}
+    return tuple(
+        CertificateFigures(name=name, ends_at=row.ends_at)
+        for name, row in latest.values()
+        if row.token_label is not None
     )
 
 

@@ -31,6 +31,11 @@ institution = typer.Typer(
 app.add_typer(institution, name="institution")
 token = typer.Typer(help="Tokens of machines: add, list, revoke.", no_args_is_help=True)
 app.add_typer(token, name="token")
+signer = typer.Typer(
+    help="Keys on a token: list, give one to a person, take it back, try whatever signs.",
+    no_args_is_help=True,
+)
+app.add_typer(signer, name="signer")
 certificate = typer.Typer(
     help="Certificates for TLS with devices: the authority, the gateway's own, a device's.",
     no_args_is_help=True,
@@ -376,6 +381,40 @@ def revoke_token(token_id: Annotated[str, typer.Argument(metavar="ID")]) -> None
     from gateway.machines import revoke_machine_token
 
     revoke_machine_token(_settings(), token_id)
+
+
+@signer.command("list")
+def list_token_keys() -> None:
+    """Every key of the token that has a certificate, and who signs with it."""
+    from gateway.signing_keys import list_token_keys as run
+
+    run(_settings(), console)
+
+
+@signer.command("token")
+def use_token(
+    username: str, label: Annotated[str, typer.Option(help="The label of the certificate on the token.")]
+) -> None:
+    """Let a person sign with a key of the token from now on; it is tried first. Again after a renewal."""
+    from gateway.signing_keys import use_token as run
+
+    run(_settings(), username, label=label, console=console)
+
+
+@signer.command("software")
+def use_software(username: str) -> None:
+    """Let a person sign with a software key of the county's own authority again."""
+    from gateway.signing_keys import use_software as run
+
+    run(_settings(), username, console)
+
+
+@signer.command("try")
+def try_signing() -> None:
+    """Try token, time stamp and seal, a refused PIN too. Ends with 1 when something does not work."""
+    from gateway.signing_keys import try_signing as run
+
+    sys.exit(0 if run(_settings(), console) else 1)
 
 
 @certificate.command("authority")

@@ -11,6 +11,7 @@ from gateway.figures import (
     DrainFigures,
     JournalFigures,
     LabFigures,
+    SigningFigures,
     SilentSite,
     StoreFigures,
     SweepFigures,
@@ -66,13 +67,14 @@ class Findings:
     backup_max_age: timedelta
     oldest_record_at: datetime | None
     oldest_undelivered_at: datetime | None
+    signing: SigningFigures | None
     now: datetime
 
 
 def find_faults(found: Findings) -> list[Fault]:
     """What is wrong now, the worst first."""
     parts = (
-        _chest_pain, _critical, _away, _listeners, _journal, _node, _disk, _drain, _filing, _work, _returns,
+        _chest_pain, _critical, _away, _listeners, _journal, _node, _disk, _drain, _filing, _work, _signing, _returns,
         _certificates, _tls, _exceptions, _records, _backup, _silent, _lab,
     )  # fmt: skip
     faults = [fault for part in parts for fault in part(found)]
@@ -158,6 +160,14 @@ def _work(found: Findings) -> Iterator[Fault]:
         yield Fault(code="sweep_late", where=sweep.kind, severity="red", since=sweep.oldest_due_at)
     if sweep.failing:
         yield Fault(code="work_failing", where=str(sweep.failing), severity="amber")
+
+
+def _signing(found: Findings) -> Iterator[Fault]:
+    """A moment without a stamp is what retries are for; a person must act where they do not help."""
+    if found.signing is not None:
+        yield Fault(
+            code="signing_waits", where=found.signing.cause, severity="red", since=found.signing.since
+        )
 
 
 def _returns(found: Findings) -> Iterator[Fault]:

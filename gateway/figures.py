@@ -71,6 +71,15 @@ class SweepFigures:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SigningFigures:
+    """Documents of signed reports that cannot be made: why the first of them waits, and since when it is signed."""
+
+    waiting: int
+    cause: str
+    since: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SilentSite:
     """A township of which nothing was heard for too long a working time."""
 
@@ -158,6 +167,8 @@ class Rows:
     unanswered: UnansweredFigures | None = None
     backup: BackupFigures | None = None
     authority: CertificateFigures | None = None
+    signing: SigningFigures | None = None
+    tokens: tuple[CertificateFigures, ...] = ()
     tasks: dict[str, int] = field(default_factory=dict)
     returns: dict[str, int] = field(default_factory=dict)
 

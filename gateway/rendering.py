@@ -1,5 +1,6 @@
 """Rendering: a signed report's rows become its document, typeset, signed, and appended to the journal."""
 
+import base64
 import uuid
 from dataclasses import replace
 from datetime import date
@@ -11,10 +12,14 @@ from sqlalchemy.orm import Session
 from adapters.reports.document import Institution, Patient, RecognitionMark, ReportDocument
 from adapters.reports.fonts import Fonts
 from adapters.reports.pdf import write_pdf
+from adapters.reports.signing.port import CannotSign, Cause
+from adapters.reports.signing.verification import Problem, verify_pdf
 from gateway import signing
 from gateway.ecg.report import draw_tracing, find_signed_ecg, key_facts_of, statements_of
 from gateway.lab.printing import table_of
 from gateway.runtime import Runtime
+from gateway.signing import trust_roots
+from gateway.signing_means import find_seal
 from worklists import routing
 from worklists.cards import masked_number, read_card
 from worklists.directory import Institution as InstitutionRow
@@ -49,6 +54,11 @@ WHY_NO_MARK = {
     NoMark.COMMUNITY_ONLY: "仅限医共体内部",
 }
 
+_WHY_NOT_VALID = {
+    Problem.UNTRUSTED: Cause.SIGNER_UNTRUSTED,
+    Problem.STAMP_UNTRUSTED: Cause.STAMP_UNTRUSTED,
+}
+
 
 def render(runtime: Runtime, report_id: uuid.UUID) -> None:
     """Make the signed document of a report and put it into the journal, like any original."""
@@ -63,7 +73,7 @@ def render(runtime: Runtime, report_id: uuid.UUID) -> None:
         ecg = find_signed_ecg(session, report) if report.examination.kind is Kind.ECG else None
     if ecg is not None:
         document = replace(document, tracing=draw_tracing(runtime, ecg))
-    signer = signing.signer_for(runtime, signer_id)
+    signer = signing.signer_for(runtime, signer_id, signed_at=signed_at)
     pdf = write_pdf(document, manifest=manifest, fonts=fonts_of(runtime))
     signed = signer.sign_pdf(pdf, reason=document.title, location=location, signed_at=signed_at)
     origin = {
@@ -71,6 +81,7 @@ def render(runtime: Runtime, report_id: uuid.UUID) -> None:
         "institution_id": str(institution_id),
         "received_at": runtime.now().isoformat(),
         "filename": f"{document.report_number}-{document.version}.pdf",
+        **_attested(runtime, signed),
     }
     runtime.journal.append("report.pdf", origin, [signed])
 
@@ -81,6 +92,27 @@ def _amendment_note(report: Report) -> str:
         kind = {"addendum": "补充报告", "correction": "更正报告"}[report.amendment["kind"]]
         return f"{kind}（第 {report.version} 版，替代第 {report.amendment['of_version']} 版）：{report.amendment['reason']}"
     return "报告修订" if report.version > 1 and report.state is ReportState.SIGNED else ""
+
+
+def _attested(runtime: Runtime, signed: bytes) -> dict[str, object]:
+    """What is kept beside the signed document: the institution's seal over it. Nothing leaves that is not valid."""
+    found = verify_pdf(signed, trust_roots=trust_roots(runtime))
+    if not found.valid:
+        raise CannotSign(
+            _WHY_NOT_VALID.get(found.problem or Problem.UNREADABLE, Cause.NOT_VALID), str(found.problem)
+        )
+    seal = find_seal(runtime.settings)
+    if seal is None:
+        return {}
+    now = runtime.now()
+    return {
+        "seal": {
+            "algorithm": seal.algorithm,
+            "signature": base64.b64encode(seal.sign(signed, signed_at=now)).decode(),
+            "certificate": seal.certificate_pem.decode(),
+            "sealed_at": now.isoformat(),
+        }
+    }
 
 
 def report_document(session: Session, report: Report, *, base_url: str) -> ReportDocument:

@@ -27,6 +27,7 @@ from gateway.working_time import WorkingTime, read_working_time
 
 MEBIBYTE = 1 << 20
 _ORIGIN = re.compile(r"https?://[^/\s,*]+")
+_HTTP = re.compile(r"https?://[^/\s]+(/\S*)?")
 _PORTS = re.compile(r"(\d{1,5})-(\d{1,5})")
 PREFIX = "GATEWAY_"
 # Of the environment alone: where the file is, and what the tests go by.
@@ -37,7 +38,7 @@ _NO_SETTINGS = frozenset(
 SECRETS = frozenset(
     {
         "database_url", "object_store", "broker_url", "demo_password", "metrics_token", "node_secret", "backup_store",
-        "backup_passphrase",
+        "backup_passphrase", "pkcs11_pin", "timestamp_url",
     }
 )  # fmt: skip
 
@@ -87,6 +88,24 @@ class Settings(BaseSettings):
     tls_key: Path | None = None
     tls_client_ca: Path | None = Field(default=None, description="who certifies devices (PEM)")
     tls_revocation_list: Path | None = Field(default=None, description="of the client CA (PEM or DER)")
+
+    pkcs11_module: Path | None = Field(
+        default=None, description="the token's library; people's keys may lie on it"
+    )
+    pkcs11_label: str | None = Field(default=None, description="the token's label")
+    pkcs11_pin: str | None = Field(default=None, description="of the token's user")
+    timestamp_url: str | None = Field(
+        default=None,
+        description="http(s)://[USER:PASSWORD@]HOST/PATH of a time-stamping authority (RFC 3161)",
+    )
+    timestamp_timeout_s: float = Field(default=10.0, gt=0)
+    signing_roots: Path | None = Field(
+        default=None, description="who certifies people on tokens, time stamps and seals (PEM)"
+    )
+    sm2_certificate: Path | None = Field(
+        default=None, description="of the seal over every report, with its chain (PEM)"
+    )
+    sm2_key: Path | None = None
 
     journal_bytes: int = Field(default=64 * 1024 * MEBIBYTE, description="unfiled bytes before A700")
     cache_bytes: int = Field(default=16 * 1024 * MEBIBYTE, description="filed segments kept for reading")
@@ -189,11 +208,22 @@ class Settings(BaseSettings):
         read_working_time(self.working_hours, self.working_days)
         return self
 
+    @field_validator("timestamp_url")
+    @classmethod
+    def _check_timestamp_url(cls, stated: str | None) -> str | None:
+        if stated and not _HTTP.fullmatch(stated):
+            raise ValueError("http(s)://[USER:PASSWORD@]HOST[:PORT]/PATH is expected")
+        return stated
+
     @model_validator(mode="after")
-    def _check_tls(self) -> Self:
+    def _check_needs(self) -> Self:
         needs = (("tls_certificate", "tls_key"), ("tls_key", "tls_certificate"),
                  ("tls_client_ca", "tls_certificate"), ("tls_revocation_list", "tls_client_ca"),
-                 ("dicom_require_tls", "tls_certificate"), ("lab_require_tls", "tls_certificate"))  # fmt: skip
+                 ("dicom_require_tls", "tls_certificate"), ("lab_require_tls", "tls_certificate"),
+                 ("pkcs11_module", "pkcs11_label"), ("pkcs11_module", "pkcs11_pin"), ("pkcs11_module", "signing_roots"),
+                 ("pkcs11_label", "pkcs11_module"), ("pkcs11_pin", "pkcs11_module"),
+                 ("timestamp_url", "signing_roots"), ("sm2_certificate", "sm2_key"), ("sm2_key", "sm2_certificate"),
+                 ("sm2_certificate", "signing_roots"))  # fmt: skip
         for name, needed in needs:
             if getattr(self, name) and getattr(self, needed) is None:
                 raise ValueError(f"{PREFIX}{name.upper()} needs {PREFIX}{needed.upper()}")

@@ -2,13 +2,14 @@
 
 Private keys lie in the database, encrypted with a passphrase that lies in the data dir alone, so that neither a
 copy of the database nor one of the folder signs anything. Keys are generated outside of every transaction.
+Of somebody who signs on a token there is the certificate alone, and software never signs in its place.
 """
 
 import contextlib
 import secrets
 import uuid
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from sqlalchemy import Select, select, text
 
 from adapters.authority import Credentials
 from adapters.reports.authority import LocalAuthority
+from adapters.reports.signing.port import CannotSign, Cause
 from gateway.keys import SigningKey
 from gateway.runtime import Runtime
 from worklists.base import new_id
@@ -23,29 +25,44 @@ from worklists.directory import Person
 
 if TYPE_CHECKING:
     from adapters.reports.signing.port import Signer
-    from adapters.reports.signing.software import SoftwareSigner
 
 AUTHORITY_NAME = "Shared-Centre Gateway local authority"
 RENEW_BEFORE = timedelta(days=30)
 
 
-def signer_for(runtime: Runtime, person_id: uuid.UUID) -> "Signer":
-    """The person's signer; their key is made now when they have none, or when its certificate is about to end."""
+def signer_for(runtime: Runtime, person_id: uuid.UUID, *, signed_at: datetime) -> "Signer":
+    """The signer of what the person signed then; a software key is made now when there is none, or it ends soon.
+
+    Raises CannotSign when their key lies on a token and none is set.
+    """
+    known = _latest(runtime, person_id)
+    if known is not None and known.starts_at > signed_at:  # a newer key came between signature and document
+        earlier = _of_that_time(runtime, person_id, signed_at)
+        if earlier is not None:
+            return _load(runtime, earlier)
+    if known is not None:
+        ends_soon = known.ends_at - signed_at <= RENEW_BEFORE
+        if known.token_label is not None or (known.starts_at <= signed_at and not ends_soon):
+            return _load(runtime, known)
+    issue = _issue(runtime, person_id, signed_at)
+    return _load(runtime, _make_unless_newer(runtime, person_id, known, issue))
+
+
+def take_back_from_token(runtime: Runtime, person_id: uuid.UUID) -> SigningKey:
+    """From now on the person signs with a software key of the county's authority again."""
+    known = _latest(runtime, person_id)
+    return _make_unless_newer(runtime, person_id, known, _issue(runtime, person_id, runtime.now()))
+
+
+def _issue(runtime: Runtime, person_id: uuid.UUID, signed_at: datetime) -> Callable[[], Credentials]:
+    """Valid from the signature on, which was there before its document."""
     passphrase = read_passphrase(runtime)
     authority = _authority(runtime, passphrase)
-    known = _latest(runtime, person_id)
-    if known is not None:
-        signer = _load(known, authority, passphrase)
-        if signer.expires_at - runtime.now() > RENEW_BEFORE:
-            return signer
     with runtime.reading() as session:
         person = session.get_one(Person, person_id)
         name, username, institution = person.name, person.username, person.institution.name
-
-    def issue() -> Credentials:
-        return authority.issue(name, username, institution, now=runtime.now(), passphrase=passphrase)
-
-    return _load(_make_unless_newer(runtime, person_id, known, issue), authority, passphrase)
+    starts_at = min(signed_at, runtime.now())
+    return lambda: authority.issue(name, username, institution, now=starts_at, passphrase=passphrase)
 
 
 def authority_certificate(runtime: Runtime) -> bytes:
@@ -53,10 +70,24 @@ def authority_certificate(runtime: Runtime) -> bytes:
     return _authority(runtime, read_passphrase(runtime)).certificate_pem
 
 
-def find_authority_certificate(runtime: Runtime) -> bytes | None:
-    """The same for readers only: None before anybody has signed. Needs no passphrase."""
-    row = _latest(runtime, None)
-    return row.certificate_pem if row else None
+def trust_roots(runtime: Runtime) -> list[bytes]:
+    """Who is believed (PEM): the county's own authority, the newest first, and those that the settings name.
+
+    Needs no passphrase; empty before anybody has signed.
+    """
+    with runtime.reading() as session:
+        roots = [row.certificate_pem for row in session.scalars(_newest_first(None))]
+    if runtime.settings.signing_roots is not None:
+        roots.append(read_file(runtime.settings.signing_roots))
+    return roots
+
+
+def read_file(path: Path) -> bytes:
+    """A file that signing needs. Raises CannotSign."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise CannotSign(Cause.FILE_UNREADABLE, f"{path}: {error.strerror}") from error
 
 
 def _authority(runtime: Runtime, passphrase: bytes) -> LocalAuthority:
@@ -64,6 +95,8 @@ def _authority(runtime: Runtime, passphrase: bytes) -> LocalAuthority:
         return LocalAuthority.create(AUTHORITY_NAME, now=runtime.now()).store(passphrase=passphrase)
 
     row = _latest(runtime, None) or _make_unless_newer(runtime, None, None, create)
+    if row.key_pem is None:
+        raise AssertionError("the authority's key is in the database")
     return LocalAuthority.load(row.certificate_pem, row.key_pem, passphrase=passphrase)
 
 
@@ -94,15 +127,42 @@ def _latest(runtime: Runtime, person_id: uuid.UUID | None) -> SigningKey | None:
         return session.scalars(_newest_first(person_id)).first()
 
 
+def _of_that_time(runtime: Runtime, person_id: uuid.UUID, at: datetime) -> SigningKey | None:
+    with runtime.reading() as session:
+        rows = session.scalars(_newest_first(person_id)).all()
+    return next((row for row in rows if row.starts_at <= at < row.ends_at), None)
+
+
 def _newest_first(person_id: uuid.UUID | None) -> Select[SigningKey]:
     return select(SigningKey).where(SigningKey.person_id == person_id).order_by(SigningKey.made_at.desc())
 
 
-def _load(row: SigningKey, authority: LocalAuthority, passphrase: bytes) -> "SoftwareSigner":
+def _load(runtime: Runtime, row: SigningKey) -> "Signer":
     from adapters.reports.signing.software import SoftwareSigner  # noqa: PLC0415 (only who signs needs it: 20 MB)
+    from gateway.signing_means import find_stamper  # noqa: PLC0415
 
+    if row.token_label is not None:
+        return _load_from_token(runtime, row, row.token_label)
+    if row.key_pem is None:
+        raise AssertionError("a software key is in the database")
+    passphrase = read_passphrase(runtime)
     return SoftwareSigner(
-        row.certificate_pem, row.key_pem, [authority.certificate_pem], passphrase=passphrase
+        row.certificate_pem,
+        row.key_pem,
+        [_authority(runtime, passphrase).certificate_pem],
+        passphrase=passphrase,
+        stamper=find_stamper(runtime.settings),
+    )
+
+
+def _load_from_token(runtime: Runtime, row: SigningKey, label: str) -> "Signer":
+    from adapters.reports.signing.token import KeyOnToken  # noqa: PLC0415
+    from gateway.signing_means import chain_of, find_stamper, get_token  # noqa: PLC0415
+
+    settings = runtime.settings
+    key = KeyOnToken(label=label, key_id=row.token_key_id or b"", certificate_pem=row.certificate_pem)
+    return get_token(settings).signer(
+        key, chain_of(settings, row.certificate_pem), stamper=find_stamper(settings)
     )
 
 

@@ -6,6 +6,7 @@ Without its database it still answers: status files, the journal's folder and pr
 import shutil
 import threading
 import time
+import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -17,7 +18,12 @@ from sqlalchemy.orm import Session
 
 from gateway import journal, sites
 from gateway.backups.rows import BackupRun
-from gateway.certificate_ends import CertificateFigures, authority_of, certificates_of
+from gateway.certificate_ends import (
+    CertificateFigures,
+    authority_of,
+    certificates_of,
+    certificates_on_tokens,
+)
 from gateway.faults import Fault, Findings, find_faults
 from gateway.figures import (
     BackupFigures,
@@ -28,6 +34,7 @@ from gateway.figures import (
     NodeFigures,
     PartFigures,
     Rows,
+    SigningFigures,
     SilentSite,
     SiteHeard,
     StoreFigures,
@@ -46,7 +53,9 @@ from gateway.presence import ProcessFigures, read_processes
 from gateway.probes import Answer, Probes
 from gateway.pulse import PulseReading, read_pulse
 from gateway.runtime import Runtime
+from gateway.signing_causes import FAILED, cause_of_failure
 from gateway.snapshot import read_exceptions
+from gateway.tasks import RENDER
 from gateway.work import Work
 from worklists.critical import exhausted_events
 from worklists.duty import untaken_since
@@ -127,7 +136,11 @@ class Overseer:
         folder = runtime.settings.data_dir / "run"
         status, pulse = read_status(folder, now=now), read_pulse(folder, now=now)
         rows, database = self._ask_database(now)
-        certificates = [*self._certificates.get(), *([rows.authority] if rows and rows.authority else [])]
+        certificates = [
+            *self._certificates.get(),
+            *([rows.authority] if rows and rows.authority else []),
+            *(rows.tokens if rows else ()),
+        ]
         found = Findings(
             status=status,
             journal=self._journal(status, rows),
@@ -147,6 +160,7 @@ class Overseer:
             backup_max_age=timedelta(hours=runtime.settings.backup_max_age_h),
             oldest_record_at=rows.oldest_record_at if rows else None,
             oldest_undelivered_at=rows.oldest_undelivered_at if rows else None,
+            signing=rows.signing if rows else None,
             now=now,
         )
         return System(
@@ -214,6 +228,8 @@ class Overseer:
             unanswered=_read_unanswered(session),
             backup=_read_backup(session),
             authority=authority_of(session),
+            signing=_read_signing(session),
+            tokens=certificates_on_tokens(session),
             tasks=totals.tasks,
             returns=totals.returns,
         )
@@ -386,6 +402,20 @@ def _read_work(session: Session, now: datetime) -> SweepFigures:
         Work.done_at.is_(None), Work.attempts >= FAILING_AFTER, Work.last_error != ""
     )
     return SweepFigures(kind="", due=count, oldest_due_at=oldest, failing=session.scalar(failing) or 0)
+
+
+def _read_signing(session: Session) -> SigningFigures | None:
+    waiting = (Work.task == RENDER, Work.done_at.is_(None), Work.last_error.startswith(FAILED))
+    count = session.scalar(select(func.count()).select_from(Work).where(*waiting)) or 0
+    first = session.scalars(select(Work).where(*waiting).order_by(Work.id).limit(1)).first()
+    if first is None:
+        return None
+    report = session.get(Report, uuid.UUID(first.subject))
+    return SigningFigures(
+        waiting=count,
+        cause=cause_of_failure(first.last_error),
+        since=report.signed_at if report is not None else None,
+    )
 
 
 def _read_totals(session: Session) -> Totals:

@@ -7,6 +7,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.web.errors import TooLarge, answer_error
 
+DOCUMENT_LIMIT_BYTES = 32 << 20  # a report with a day of ECG in it has a few
 JSON_LIMIT_BYTES = 1 << 20  # the longest report is a few kilobytes of text
 
 _STRICT = "default-src 'none'; frame-ancestors 'self'; base-uri 'none'; form-action 'none'"
@@ -107,6 +108,8 @@ class BodyLimit:
     def _limit_for(self, scope: Scope, headers: Headers) -> int:
         if scope["path"].startswith("/dicomweb/"):
             return self.store_limit_bytes
+        if scope["path"] == "/api/v1/verifications/documents":
+            return DOCUMENT_LIMIT_BYTES
         return self.upload_limit_bytes if _is_upload(scope, headers) else JSON_LIMIT_BYTES
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from gateway.causes import CAUSES
+from gateway.signing_causes import FAILED, cause_of_failure
 
 LANGUAGES = ("zh-CN", "en")
 
@@ -313,6 +314,11 @@ FAULTS: Mapping[str, tuple[str, str]] = {
         "Data received under another name ({where}) is not filed yet: GATEWAY_NODE was changed; it is filed all the same.",
     ),
     "sweep_late": ("后台任务没有按时执行（{where}）。", "Due work is not being done ({where})."),
+    "signing_waits": (
+        "已签发的报告不能生成电子签名文件（{where}）：报告已签发有效，文件在恢复后自动补做，此前不会送达。",
+        "Signed reports wait for their documents ({where}): they stand as signed, their documents are made once it works "
+        "again, and they reach no inbox before.",
+    ),
     "report_undelivered": (
         "已签发的报告未送达乡镇收件箱。",
         "A signed report has not reached its inbox.",
@@ -349,7 +355,7 @@ FAULTS: Mapping[str, tuple[str, str]] = {
     "notes_dropped": ("丢弃了 {where} 条非影像记录。", "Notes that could not be kept: {where}."),
 }
 
-_CAUSED = ("database_away", "store_away", "broker_away")  # {where} is a cause
+_CAUSED = ("database_away", "store_away", "broker_away", "signing_waits")  # {where} is a cause
 
 # what is wrong with one field
 REASONS: Mapping[str, tuple[str, str]] = {
@@ -586,6 +592,12 @@ def say_cause(cause: str, language: str) -> str:
     """Why a server that we need does not do its work; the word itself where there is no sentence."""
     pair = CAUSES.get(cause)
     return f"{_pick(pair, language)} [{cause}]" if pair else cause
+
+
+def say_failure(error: str, language: str) -> str:
+    """What due work keeps of a failure: in a sentence where we have one, with the words themselves behind it."""
+    pair = CAUSES.get(cause_of_failure(error))
+    return f"{_pick(pair, language)} [{error.removeprefix(FAILED)}]" if pair else error
 
 
 def say_reason(reason: str, language: str, facts: Mapping[str, object] | None = None) -> str:

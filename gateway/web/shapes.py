@@ -450,16 +450,3 @@ class ResolvedAlikeShape(BaseModel):
     resolved: int
     left: int
     examination_id: uuid.UUID | None
-
-
-class VerificationShape(BaseModel):
-    valid: bool
-    number: str
-    version: int
-    state: ReportState
-    signed_at: datetime
-    signed_by: str
-    centre: str
-    site: str
-    patient: str
-    pdf_sha256: str | None

@@ -14,7 +14,7 @@ from gateway.index import Record, Refusal
 from gateway.sites import RefusedPeer
 from gateway.system import Overseer
 from gateway.web.deps import ItDep, RuntimeDep
-from gateway.web.messages import say_cause, say_fault
+from gateway.web.messages import say_cause, say_failure, say_fault
 from gateway.web.onlookers import OnlookerDep
 from gateway.web.paging import LimitDep
 from gateway.web.refusals import explain
@@ -320,7 +320,7 @@ def show_work(
     caller: ItDep, runtime: RuntimeDep, state: Literal["due", "failing", "done"] = "due"
 ) -> list[WorkShape]:
     with runtime.reading() as session:
-        return [_show_work(row) for row in retrying.list_work(session, state)]
+        return [_show_work(row, caller.language) for row in retrying.list_work(session, state)]
 
 
 @router.post("/work/{work_id}/retry", status_code=204)
@@ -400,14 +400,14 @@ def _show_refusal(row: Refusal, language: str) -> ItRefusal:
     return ItRefusal(at=row.refused_at, what=row.what, reason=reason, advice=advice)
 
 
-def _show_work(row: Work) -> WorkShape:
+def _show_work(row: Work, language: str) -> WorkShape:
     return WorkShape(
         id=row.id,
         task=row.task,
         about=row.subject,
         due_at=row.due_at,
         attempts=row.attempts,
-        last_error=row.last_error,
+        last_error=say_failure(row.last_error, language),
         leased_until=row.leased_until,
     )
 

@@ -81,7 +81,7 @@ def test_signing_and_its_document_need_no_object_store(runtime: Runtime) -> None
     with runtime.sessions.begin() as session:
         report = signed_report(session, build_county(session), delivered=False)
 
-    signer = signer_for(away, report.signed_by_id)
+    signer = signer_for(away, report.signed_by_id, signed_at=NOW)
     journal, _sequence = away.journal.append("report.pdf", {"report_id": str(report.id)}, [b"%PDF-1.7"])
 
     assert signer.name

@@ -68,6 +68,6 @@ export const routes: RouteRecordRaw[] = [
   { path: '/assignment', component: () => import('@/pages/AssignmentRulesPage.vue'), meta: { roles: ['reader', 'reviewer', 'admin'], nav: 'assignmentRules.nav' } },
   { path: '/roster', component: () => import('@/pages/RosterPage.vue'), meta: { roles: ['reader', 'reviewer', 'admin'] } },
   { path: '/audit', component: () => import('@/pages/AuditPage.vue'), meta: { roles: ['auditor'], nav: 'audit.nav' } },
-  { path: '/verify/:code', component: () => import('@/pages/VerifyPage.vue'), meta: { open: true, bare: true } },
+  { path: '/verify/:code?', component: () => import('@/pages/VerifyPage.vue'), meta: { open: true, bare: true } },
   { path: '/:rest(.*)*', component: () => import('@/pages/NotFound.vue'), meta: { open: true } },
 ]

@@ -60,6 +60,7 @@ class Cause(StrEnum):
     SIGNER_UNTRUSTED = "signer_untrusted"
     NOT_VALID = "not_valid"
     SEAL_UNUSABLE = "seal_unusable"
+    FILE_UNREADABLE = "file_unreadable"
 
 
 class CannotSign(Unavailable):

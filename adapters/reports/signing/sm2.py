@@ -37,7 +37,7 @@ class Sm2Seal:
             self._private = _read_private(key_pem)
             proof = sm2_sign(self._private, self._public, b"proof")
             fits = sm2_verify(self._public, b"proof", proof)
-        except (ValueError, TypeError, IndexError, *_UNUSABLE) as error:
+        except (ValueError, TypeError, LookupError, *_UNUSABLE) as error:
             raise CannotSign(Cause.SEAL_UNUSABLE, "no SM2 key and certificate can be read") from error
         if not fits:
             raise CannotSign(Cause.SEAL_UNUSABLE, "the SM2 key does not belong to the certificate")
@@ -68,7 +68,7 @@ def verify_sm2(
         roots = [one for root in trust_roots for one in read_certificates(root)]
         trusted = _leads_to(leaf, issuers, roots, at)
         facts = facts_of(leaf)
-    except (ValueError, TypeError, KeyError, *_UNUSABLE):
+    except (ValueError, TypeError, LookupError, *_UNUSABLE):
         return SealVerification(valid=False, intact=False, trusted=False, certificate=None)
     return SealVerification(valid=intact and trusted, intact=intact, trusted=trusted, certificate=facts)
 

@@ -17,7 +17,11 @@ from pathlib import Path
 from typing import Any
 
 import pkcs11
-from asn1crypto import pem, x509  # type: ignore[import-untyped]
+from asn1crypto import algos, pem, x509  # type: ignore[import-untyped]
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.x509 import load_pem_x509_certificate
 from pkcs11 import Attribute, Mechanism, ObjectClass, TokenFlag
 from pkcs11 import exceptions as p11
 from pyhanko.sign.pkcs11 import PKCS11Signer
@@ -72,6 +76,20 @@ class Token:
         if read_certificate(found[0].certificate_pem).public_key.algorithm != "rsa":
             raise CannotSign(Cause.KEY_UNFIT, "only RSA keys sign PDF/A-3")
         return found[0]
+
+    def prove(self, key: KeyOnToken) -> None:
+        """That the key beside a certificate is the one that it certifies. Raises CannotSign."""
+        challenge = secrets.token_bytes(32)
+        public = load_pem_x509_certificate(key.certificate_pem).public_key()
+        with self.session() as session:
+            private = _find_private(session, key)
+            if private is None or not isinstance(public, rsa.RSAPublicKey):
+                raise CannotSign(Cause.KEY_UNFIT, key.label)
+            signature = private.sign(_digest_info(challenge), mechanism=Mechanism.RSA_PKCS)
+        try:
+            public.verify(signature, challenge, padding.PKCS1v15(), hashes.SHA256())
+        except InvalidSignature as error:
+            raise CannotSign(Cause.KEY_UNFIT, "the key does not belong to the certificate") from error
 
     @contextlib.contextmanager
     def session(self, *, try_pin_again: bool = False) -> Iterator[pkcs11.Session]:
@@ -209,6 +227,13 @@ def _private_query(
 
 def _find_private(session: pkcs11.Session, key: KeyOnToken) -> Any | None:
     return next(iter(session.get_objects(_private_query(session, key, by=_attributes))), None)
+
+
+def _digest_info(content: bytes) -> bytes:
+    """What RSA signs of it (RFC 8017 §9.2): every token can sign that, not all hash by themselves."""
+    algorithm = algos.DigestAlgorithm({"algorithm": "sha256"})
+    info = algos.DigestInfo({"digest_algorithm": algorithm, "digest": hashlib.sha256(content).digest()})
+    return bytes(info.dump())
 
 
 @contextlib.contextmanager

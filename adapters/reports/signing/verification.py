@@ -4,6 +4,7 @@ Certificates end long before records do: the signer's is judged at the time of t
 signer stated where there is none. Nothing is fetched, and no revocation list is asked.
 """
 
+import asyncio
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -17,7 +18,8 @@ from pyhanko.sign.validation import validate_pdf_signature
 from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature
 from pyhanko.sign.validation.settings import KeyUsageConstraints
 from pyhanko.sign.validation.status import PdfSignatureStatus, SignatureCoverageLevel
-from pyhanko_certvalidator import ValidationContext
+from pyhanko_certvalidator import CertificateValidator, ValidationContext
+from pyhanko_certvalidator.errors import InvalidCertificateError, PathBuildingError, PathValidationError
 
 from adapters.reports.manifest import manifest_of
 from adapters.reports.signing.pades import name_of, read_certificates
@@ -99,6 +101,20 @@ def verify_pdf(pdf: bytes, *, trust_roots: Sequence[bytes]) -> Verification:
     except Exception as error:  # damaged bytes make a PDF reader fail in any way there is
         log.info("signed_report_was_unreadable", error=type(error).__name__)
         return Verification(valid=False, problem=Problem.UNREADABLE)
+
+
+def is_trusted(certificate_pem: bytes, *, trust_roots: Sequence[bytes], at: datetime) -> bool:
+    """Whether a person's certificate leads to one of the roots at that time, and may sign."""
+    roots = [certificate for root in trust_roots for certificate in read_certificates(root)]
+    context = ValidationContext(trust_roots=roots, moment=at, allow_fetching=False)
+    certificate = read_certificates(certificate_pem)[0]
+    try:
+        _MAY_SIGN.validate(certificate)
+        validator = CertificateValidator(certificate, intermediate_certs=roots, validation_context=context)
+        asyncio.run(validator.async_validate_usage(set()))  # type: ignore[no-untyped-call]
+    except (PathBuildingError, PathValidationError, InvalidCertificateError):
+        return False
+    return True
 
 
 def facts_of(certificate: x509.Certificate) -> CertificateFacts:

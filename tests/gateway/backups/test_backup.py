@@ -118,7 +118,7 @@ def test_with_its_originals_a_backup_becomes_the_same_installation_elsewhere(
     wire: Wire, target: FolderStore, new_installation: Callable[[str], Runtime]
 ):
     reviewer = wire.county.reviewer.id
-    signer = signer_for(wire.runtime, reviewer)
+    signer = signer_for(wire.runtime, reviewer, signed_at=wire.runtime.now())
     back_up(wire, target, replace(WANTED, originals=True))
     wire.index()
     expected = originals(wire.runtime)
@@ -133,7 +133,7 @@ def test_with_its_originals_a_backup_becomes_the_same_installation_elsewhere(
     sound, said = check(second)
     assert sound, said
     assert authority_certificate(second) == authority_certificate(wire.runtime)
-    assert signer_for(second, reviewer).expires_at == signer.expires_at
+    assert signer_for(second, reviewer, signed_at=second.now()).expires_at == signer.expires_at
 
 
 def test_what_was_restored_is_filed_like_anything_else(

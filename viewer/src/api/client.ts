@@ -72,7 +72,7 @@ async function call<T>(method: string, path: string, options: Call = {}): Promis
   const url = address(path, options.query)
   const head = headers(method)
   let body: BodyInit | undefined
-  if (options.body instanceof FormData) body = options.body
+  if (options.body instanceof FormData || options.body instanceof Blob) body = options.body
   else if (options.body !== undefined) {
     head['Content-Type'] = 'application/json'
     body = JSON.stringify(options.body)

@@ -359,19 +359,6 @@ export interface LabOverview {
   critical: number
 }
 
-export interface Verification {
-  valid: boolean
-  number: string
-  version: number
-  state: 'signed' | 'superseded' | 'void'
-  signed_at: Time
-  signed_by: Person | string
-  centre: { id?: string; name: string } | string
-  site: { id?: string; name: string } | string
-  patient: string
-  pdf_sha256: string | null
-}
-
 /** Chest pain that this person was called to and nobody has taken. */
 export interface DutyCall {
   id: string

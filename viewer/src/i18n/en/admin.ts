@@ -262,6 +262,7 @@ export const audit: Same<typeof zhAudit> = {
     token_revoked: 'Machine token revoked',
     token_enabled: 'Machine token enabled again',
     device_authority_made: 'Device authority made',
+    signing_key_chosen: 'Signing key chosen',
     certificate_issued: 'Device certificate issued',
     certificate_revoked: 'Device certificate revoked',
     images_opened: 'Images opened',

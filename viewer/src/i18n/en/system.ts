@@ -66,7 +66,7 @@ export const system: Same<typeof zh> = {
   backupUnsound: 'The last one was {duration} ago, {bytes}, and is not known to be whole.',
   certificates: 'Certificates',
   certificateLine: '{name}: until {day}',
-  certificate: { authority: 'Authority of signatures', tls: 'TLS of this gateway', client_ca: 'Authority of devices' },
+  certificate: { authority: 'Authority of signatures', tls: 'TLS of this gateway', client_ca: 'Authority of devices', sm2: 'SM2 seal' },
   processesAlive: '{roles}: all running.',
   role: { lab: 'Analysers', web: 'web', ingest: 'ingest', carts: 'ECG files', drain: 'drain', worker: 'worker', beat: 'beat' },
   processes: 'Processes',

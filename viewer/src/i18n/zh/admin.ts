@@ -260,6 +260,7 @@ export const audit = {
     token_revoked: '停用机器令牌',
     token_enabled: '启用机器令牌',
     device_authority_made: '建立设备证书机构',
+    signing_key_chosen: '指定签名密钥',
     certificate_issued: '签发设备证书',
     certificate_revoked: '吊销设备证书',
     images_opened: '打开图像',

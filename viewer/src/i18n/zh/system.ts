@@ -64,7 +64,7 @@ export const system = {
   backupUnsound: '最近一次在 {duration}前，{bytes}，未确认完整。',
   certificates: '证书',
   certificateLine: '{name}：有效至 {day}',
-  certificate: { authority: '签名根证书', tls: '本网关 TLS 证书', client_ca: '设备证书颁发机构' },
+  certificate: { authority: '签名根证书', tls: '本网关 TLS 证书', client_ca: '设备证书颁发机构', sm2: 'SM2 签章证书' },
   processes: '进程',
   processesAlive: '{roles}：都在运行。',
   role: { lab: '检验设备', web: '网页', ingest: '接收', carts: '心电文件', drain: '索引归档', worker: '任务', beat: '定时' },
