@@ -16,6 +16,7 @@ from adapters.reports.authority import LocalAuthority
 from adapters.reports.signing.sm2 import verify_sm2
 from adapters.reports.signing.verification import verify_pdf
 from gateway import signing_keys, work
+from gateway.certificate_ends import certificates_on_tokens
 from gateway.index import Record
 from gateway.intake import Drain
 from gateway.judging import check_document
@@ -26,9 +27,11 @@ from gateway.settings import Settings
 from gateway.signing import signer_for, trust_roots
 from gateway.sweep import sweep_once
 from gateway.tasks import RENDER, TASKS
+from gateway.web.messages import say_failure, say_fault
 from gateway.work import Work
 from tests.builders import NOW, build_county, signed_report
 from tests.fonts import fonts_dir
+from tests.gateway.web.installation import faults_of
 from tests.signing import (
     PIN,
     Sm2Authority,
@@ -163,12 +166,20 @@ def test_while_the_stamp_is_away_the_report_stands_and_its_document_waits_with_t
         assert session.get_one(Report, report.id).pdf_sha256 is None
         assert {row.state for row in session.scalars(select(ReportReturn))} == {ReturnState.PENDING}
     assert check_document(county, report.verification_code) is None
+    assert "signing_waits" in faults_of(county)
+    assert say_fault("signing_waits", "zh-CN", "stamp_away").startswith(
+        "已签发的报告不能生成电子签名文件（时间戳服务连不上"
+    )
+    assert say_failure("CannotSign: stamp_away: HTTP 503", "en") == (
+        "the time-stamping authority does not answer [stamp_away: HTTP 503]"
+    )
 
     means.stamps.away = False
     later = replace(county, now=lambda: NOW + timedelta(minutes=1))
     assert make(later) == ""
     with county.reading() as session:
         assert {row.state for row in session.scalars(select(ReportReturn))} == {ReturnState.DELIVERED}
+    assert "signing_waits" not in faults_of(later)
 
 
 def test_whoever_signs_on_a_token_is_never_replaced_by_software(county: Runtime) -> None:
@@ -207,6 +218,8 @@ def test_the_token_is_given_and_taken_back_at_the_command_line(
     use_token(county)
     signing_keys.list_token_keys(county.settings, console)
     assert "reviewer" in capsys.readouterr().out
+    with county.reading() as session:
+        assert [one.name for one in certificates_on_tokens(session)] == ["周主任"]
     with pytest.raises(SystemExit, match="reviewer signs with the key zhou already"):
         signing_keys.use_token(county.settings, "wang", label="zhou", console=console)
     with pytest.raises(SystemExit, match="key_missing"):
