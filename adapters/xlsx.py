@@ -13,8 +13,6 @@ from datetime import date, datetime, time
 from typing import Any
 from xml.sax.saxutils import escape
 
-import openpyxl
-
 from adapters.errors import Malformed
 
 MEDIA_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -74,6 +72,8 @@ def _check(package: zipfile.ZipFile) -> None:
 
 
 def _read(data: bytes) -> dict[str, Rows]:
+    import openpyxl  # noqa: PLC0415 (10 MB of a process that rarely sees a workbook)
+
     book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True)
     try:
         return {sheet.title: _rows(sheet) for sheet in book.worksheets}

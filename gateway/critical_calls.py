@@ -31,7 +31,7 @@ def watch_critical(runtime: Runtime, _leased: Leased) -> None:
         waiting = session.scalars(
             select(CriticalEvent)
             .where(CriticalEvent.state.in_(_TIMED), CriticalEvent.due_at.is_(None))
-            .order_by(CriticalEvent.found_at)
+            .order_by(CriticalEvent.found_at.desc())  # those of which nobody is left must not hide new ones
             .limit(200)
         ).all()
         for event in waiting:

@@ -15,7 +15,7 @@ from adapters.reports.hl7_parts import Bearer
 from gateway.deliveries.rows import Delivery, DeliveryEvent
 from gateway.index import Instance, Series, Study
 from gateway.originals import original_of, read_original
-from gateway.rendering import report_document
+from gateway.report_documents import report_document
 from gateway.runtime import Runtime
 from gateway.township import find_document
 from worklists.reports import Report

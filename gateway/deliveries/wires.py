@@ -14,7 +14,6 @@ from typing import Any
 from pydantic import ValidationError
 
 from adapters import mail, webhook
-from adapters.dicom import scu
 from adapters.hl7.sending import send_one
 from adapters.outward import connection
 from adapters.reports.dicom_parts import Filed
@@ -111,6 +110,8 @@ def _probe_socket(to: SocketSettings, _secret: str) -> str:
 
 
 def _probe_dicom(to: DicomSettings, _secret: str) -> str:
+    from adapters.dicom import scu  # noqa: PLC0415 (pynetdicom, for who sends by DICOM)
+
     peer = to.peer(PROBE_S)
     scu.echo(
         peer.host,
@@ -161,6 +162,8 @@ def _filed(what: Outgoing, to: DicomSettings) -> Filed:
 
 
 def _store(made: Any, to: DicomSettings) -> str:
+    from adapters.dicom import scu  # noqa: PLC0415 (see above)
+
     peer = to.peer()
     return scu.store_object(
         made,

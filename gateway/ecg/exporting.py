@@ -146,7 +146,7 @@ def export_pdf(
     """The tracing on paper. An ECG that came as a PDF has no other paper than that."""
     # What typesets is loaded by those who ask for a page: 40 MB in each process otherwise.
     from adapters.ecg.pdf import write_pdf  # noqa: PLC0415
-    from gateway.rendering import fonts_of  # noqa: PLC0415
+    from gateway.fonts import fonts_of  # noqa: PLC0415
 
     recording = recordings.open(found)
     document = recording.document

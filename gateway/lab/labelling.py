@@ -7,7 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from adapters.lab.label import Label, write_labels
-from gateway.rendering import fonts_of
+from gateway.fonts import fonts_of
 from gateway.runtime import Runtime
 from worklists.base import COUNTY_TIME, local_date
 from worklists.examinations import Priority, age_text

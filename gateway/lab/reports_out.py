@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 
 from adapters.reports.hl7_lab import AS_ASKED, write_lab_oru
 from gateway.deliveries.contents import bearer_of, first_number_of
-from gateway.rendering import report_document
+from gateway.report_documents import report_document
 from worklists.directory import Kind
 from worklists.errors import NotFound
 from worklists.reports import Report

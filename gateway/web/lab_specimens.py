@@ -11,7 +11,6 @@ from sqlalchemy.orm import Session
 
 from gateway.finding import Order, count_up_to_limit, on_days
 from gateway.lab import collecting, receiving
-from gateway.lab.labelling import print_labels
 from gateway.web.deps import Caller, RuntimeDep, require
 from gateway.web.lab_overview import wanted_anew
 from gateway.web.lab_specimen_shapes import (
@@ -278,6 +277,8 @@ def _detail(runtime: RuntimeDep, caller: Caller, specimen_id: uuid.UUID) -> Spec
 def _labels(runtime: RuntimeDep, caller: Caller, ids: list[uuid.UUID], language: str | None) -> Response:
     with runtime.reading() as session:
         specimens = find_in_order(session, caller.subject, ids)
+        from gateway.lab.labelling import print_labels  # noqa: PLC0415 (typesetting: 25 MB for who prints)
+
         pdf = print_labels(runtime, session, specimens, language or caller.language)
     collecting.note_labels(runtime, who_is(caller), ids)
     return Response(

@@ -14,7 +14,7 @@ from gateway.intake import Drain
 from gateway.keys import SigningKey
 from gateway.objects import open_object_store
 from gateway.originals import open_original
-from gateway.rendering import report_document
+from gateway.report_documents import report_document
 from gateway.runtime import Runtime
 from gateway.signing import authority_certificate, signer_for
 from tests.builders import NOW, build_county, identity, signed_report

@@ -19,9 +19,11 @@ from adapters.reports.signing.verification import verify_pdf
 from gateway import rendering, signing
 from gateway.ecg.recordings import recordings_of
 from gateway.ecg.report import draw_tracing, find_signed_ecg, key_facts_of, statements_of
+from gateway.fonts import fonts_of
 from gateway.index import Record
 from gateway.intake import Drain
 from gateway.originals import read_original
+from gateway.report_documents import report_document
 from gateway.runtime import Runtime
 from tests.adapters.ecg.papers import rendered
 from tests.adapters.reports.conftest import MANIFEST, REPORT
@@ -110,10 +112,10 @@ def printed(runtime: Runtime, report_id: uuid.UUID) -> bytes:
     """The document of a report before it is signed; keys take seconds to make."""
     with runtime.sessions() as session:
         report = session.get_one(Report, report_id)
-        document = rendering.report_document(session, report, base_url="http://127.0.0.1")
+        document = report_document(session, report, base_url="http://127.0.0.1")
         ecg = find_signed_ecg(session, report)
     tracing = draw_tracing(runtime, ecg)
-    fonts = rendering.fonts_of(runtime)
+    fonts = fonts_of(runtime)
     return write_pdf(replace(document, tracing=tracing), manifest=MANIFEST, fonts=fonts)
 
 
@@ -235,7 +237,7 @@ def test_a_recording_that_came_after_the_signature_is_not_on_it(runtime: Runtime
 def test_an_ecg_that_came_as_a_page_has_no_tracing_and_says_so(
     runtime: Runtime, county: County, tmp_path: Path
 ) -> None:
-    page = write_pdf(REPORT, manifest=MANIFEST, fonts=rendering.fonts_of(runtime))
+    page = write_pdf(REPORT, manifest=MANIFEST, fonts=fonts_of(runtime))
     a_page(runtime, county, page, tmp_path)
 
     pdf = printed(runtime, sign(runtime, county))

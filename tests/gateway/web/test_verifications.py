@@ -13,10 +13,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from adapters.reports.pdf import write_pdf
+from gateway.fonts import _fonts
 from gateway.index import Record
 from gateway.intake import Drain
 from gateway.originals import open_original
-from gateway.rendering import _fonts, render, report_document
+from gateway.rendering import render
+from gateway.report_documents import report_document
 from gateway.runtime import Runtime
 from gateway.signing import authority_certificate, signer_for, trust_roots
 from gateway.web.app import create_app
