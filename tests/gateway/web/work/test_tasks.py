@@ -216,8 +216,8 @@ def test_the_detail_says_what_one_may_do(client: Client, task: str) -> None:
 
     assert permissions("wang") == {"claim"}
     client("wang").post(f"{task}/claim")
-    assert permissions("wang") == {"release", "edit", "submit", "send_back"}
-    assert permissions("li") == set()
+    assert permissions("wang") == {"release", "edit", "submit", "send_back", "hand_over", "pause"}
+    assert permissions("li") == {"take_over"}
     client("wang").put(f"{task}/report", json=TEXT)
     client("wang").post(f"{task}/submit")
     assert permissions("wang") == set()
