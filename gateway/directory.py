@@ -12,7 +12,8 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from gateway import accounts, audit, live, text_doubts
-from gateway.entities import ENTITIES, Entity, roles_of
+from gateway.entities import ENTITIES, roles_of
+from gateway.entity import Entity
 from gateway.runtime import Runtime
 from gateway.snapshot import refresh_snapshot
 from worklists import routing

@@ -6,20 +6,13 @@ A check answers field → reason (a key of `gateway.web.messages.REASONS`); it l
 import ipaddress
 import re
 import uuid
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import date, datetime
-from decimal import Decimal
 from typing import Annotated, Any, Self
 
 from pydantic import (
-    AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     StringConstraints,
-    create_model,
     model_validator,
 )
 from sqlalchemy import ColumnElement, func, inspect, select
@@ -27,11 +20,21 @@ from sqlalchemy.orm import Session
 
 from adapters.dicom.charset import REWRITTEN
 from gateway.connecting import read_certificate_name
+from gateway.duty_entities import DUTY
+from gateway.entity import (
+    CODE,
+    Entity,
+    Fields,
+    Name,
+    OptionalText,
+    Reasons,
+    Text,
+    check_dates,
+    check_exists,
+)
 from gateway.lab.admission import tidy
 from gateway.lab.analysers import MODALITY as LABORATORY
-from worklists.assignment.qualifications import ReaderQualification
-from worklists.base import Base
-from worklists.critical import CriticalContact
+from gateway.recognition_entities import RECOGNITION
 from worklists.directory import (
     Agreement,
     Centre,
@@ -44,27 +47,15 @@ from worklists.directory import (
     Role,
     TlsException,
 )
-from worklists.duty import TIME_OF_DAY, WEEKDAYS, Absence, Duty, is_callable
 from worklists.ecg_content import MEASURES
 from worklists.ecg_statements import EcgGroup, EcgStatement, settle_initials
 from worklists.laboratory.profiles import AnalyserProfile
-from worklists.recognising.rows import OwnSource, RecognitionPrice, RecognitionReason, RecognitionScope
-from worklists.recognition import (
-    ItemMapping,
-    Qualification,
-    QualificationResult,
-    RecognitionItem,
-    ScopeLevel,
-)
-
-Reasons = dict[str, str]
 
 # PS3.5 §6.2, AE: at most 16 characters of the default repertoire, no backslash, no control character;
 # leading and trailing blanks mean nothing, so a title has none.
 _AE_TITLE = re.compile(r"[\x21-\x5B\x5D-\x7E](?:[\x20-\x5B\x5D-\x7E]{0,14}[\x21-\x5B\x5D-\x7E])?")
 _NO_TITLE = re.compile(r"[^\x21-\x5B\x5D-\x7E]")
 _ACCOUNT = re.compile(r"[a-z0-9_-]{1,32}")  # a folder's and an FTP user's name, on every system
-_CODE = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _USERNAME = re.compile(r"[^\s/\\\x00-\x1f]{1,64}")
 # PS3.3 §C.12.1.1.2, Tables C.12-2 to C.12-5; GBK is widely sent where GB18030 is meant.
 _CHARACTER_SETS = frozenset(
@@ -77,10 +68,6 @@ _CHARACTER_SETS = frozenset(
 )
 
 
-def _none_if_blank(value: object) -> object:
-    return None if isinstance(value, str) and not value.strip() else value
-
-
 def _tidy_certificate_name(value: object) -> object:
     try:
         return read_certificate_name(value) if isinstance(value, str) else value
@@ -88,25 +75,11 @@ def _tidy_certificate_name(value: object) -> object:
         return value
 
 
-Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200)]
-Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
-OptionalText = Annotated[Text | None, BeforeValidator(_none_if_blank)]
 Limit = Annotated[float, Field(ge=-10_000, le=10_000, allow_inf_nan=False)]
-Yuan = Annotated[
-    Decimal,
-    Field(ge=0, le=1_000_000, max_digits=9, decimal_places=2),
-    AfterValidator(lambda amount: amount.quantize(Decimal("0.01"))),
-]
 # Whether it names a certificate is checked with the row, so that the answer is about the field.
 CertificateName = Annotated[
     str, StringConstraints(strip_whitespace=True, max_length=1000), BeforeValidator(_tidy_certificate_name)
 ]
-
-
-class Fields(BaseModel):
-    """What of an entity can be written."""
-
-    model_config = ConfigDict(extra="forbid", from_attributes=True)
 
 
 class InstitutionFields(Fields):
@@ -176,71 +149,6 @@ class AgreementFields(Fields):
     valid_to: date | None = None
 
 
-class RecognitionItemFields(Fields):
-    code: Name
-    name: Name
-    kind: Kind
-    negative_list: bool = False
-    valid_days: Annotated[int, Field(ge=1, le=3650)] | None = None
-    source: Annotated[str, StringConstraints(strip_whitespace=True, max_length=1000)] = ""
-    unconfirmed: bool = True
-    effective_from: date
-    effective_to: date | None = None
-
-
-class QualificationFields(Fields):
-    institution_id: uuid.UUID
-    item_code: Name
-    scope_level: ScopeLevel
-    scope_label: Name
-    result: QualificationResult
-    valid_from: date
-    valid_to: date
-    programme: Text = ""
-    unconfirmed: bool = False
-
-
-class MappingFields(Fields):
-    kind: Kind
-    modality: Text = ""
-    body_part: Annotated[str, StringConstraints(strip_whitespace=True, to_upper=True, max_length=64)] = ""
-    procedure_code: Text = ""
-    item_code: Name
-    priority: Annotated[int, Field(ge=-1000, le=1000)] = 0
-
-
-class RecognitionReasonFields(Fields):
-    code: Name
-    name: Name
-    name_en: Text = ""
-    counts_as_refusal: bool = True
-    note_required: bool = False
-    position: Annotated[int, Field(ge=0, le=100_000)] = 0
-    enabled: bool = True
-    unconfirmed: bool = True
-
-
-class RecognitionPriceFields(Fields):
-    institution_id: uuid.UUID
-    item_code: Name
-    amount: Yuan
-    valid_from: date
-    valid_to: date | None = None
-
-
-class RecognitionScopeFields(Fields):
-    level: ScopeLevel
-    label: Name
-    region: Name
-    unconfirmed: bool = True
-
-
-class OwnSourceFields(Fields):
-    institution_id: uuid.UUID
-    enabled: bool = False
-    minimum_hours: Annotated[int, Field(ge=0, le=24 * 366)] = 24
-
-
 class StatementFields(Fields):
     code: Name
     group: EcgGroup
@@ -256,104 +164,9 @@ class StatementFields(Fields):
     below: Limit | None = None
 
 
-class DutyFields(Fields):
-    centre_id: uuid.UUID
-    position: Annotated[int, Field(ge=1, le=1000)] = 1
-    person_id: uuid.UUID
-    weekdays: Text = ""
-    begins: Text = ""
-    ends: Text = ""
-    first_day: date | None = None
-    last_day: date | None = None
-
-
-class AbsenceFields(Fields):
-    centre_id: uuid.UUID
-    person_id: uuid.UUID
-    first_day: date
-    last_day: date
-    cover_id: uuid.UUID | None = None
-    note: Text = ""
-
-
-class ReaderQualificationFields(Fields):
-    centre_id: uuid.UUID
-    person_id: uuid.UUID
-    modalities: list[Text] = []
-    subspecialties: list[Text] = []
-    valid_from: date | None = None
-    valid_to: date | None = None
-
-
-class CriticalContactFields(Fields):
-    institution_id: uuid.UUID
-    position: Annotated[int, Field(ge=1, le=1000)] = 1
-    title: Name
-    phone: Text = ""
-    person_id: uuid.UUID | None = None
-    minutes: Annotated[int, Field(ge=1, le=24 * 60)] = 5
-
-
-Check = Callable[[Session, Any], Reasons]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entity:
-    """One kind of thing that is edited. `fixed` fields cannot change once it exists; `shown` are only read."""
-
-    name: str
-    path: str
-    row: type[Base]
-    fields: type[Fields]
-    check: Check
-    key: str = "id"
-    fixed: frozenset[str] = frozenset()
-    shown: Mapping[str, Any] = field(default_factory=dict)
-    secrets: Mapping[str, Any] = field(default_factory=dict)
-    routes_work: bool = False  # whether open work that no centre has may now find one
-
-    @property
-    def title(self) -> str:
-        return "".join(part.capitalize() for part in self.name.split("_"))
-
-    def new_model(self) -> type[BaseModel]:
-        """The body of a POST."""
-        return create_model(f"New{self.title}", __base__=self.fields, **self._optional(self.secrets))
-
-    def patch_model(self) -> type[BaseModel]:
-        """The body of a PATCH: any of the fields; what is not named stays."""
-        kept = {name: (_annotation(info), None) for name, info in self.fields.model_fields.items()}
-        fields: dict[str, Any] = {**kept, **self._optional(self.secrets)}
-        return create_model(f"{self.title}Changes", __base__=Fields, **fields)
-
-    def shape_model(self) -> type[BaseModel]:
-        """What is answered."""
-        fields: dict[str, Any] = {name: (kind, ...) for name, kind in self.shown.items()}
-        if self.key == "id":
-            fields["id"] = (uuid.UUID, ...)
-        return create_model(self.title, __base__=self.fields, **fields)
-
-    def parse_key(self, text: str) -> Any:
-        """A key as its column has it; None when it cannot be one."""
-        if self.key != "id":
-            return text
-        try:
-            return uuid.UUID(text)
-        except ValueError:
-            return None
-
-    @staticmethod
-    def _optional(fields: Mapping[str, Any]) -> dict[str, Any]:
-        return {name: (kind | None, None) for name, kind in fields.items()}
-
-
-def _annotation(info: Any) -> Any:
-    return Annotated[info.annotation, *info.metadata] if info.metadata else info.annotation
-
-
 def _check_institution(session: Session, row: Institution) -> Reasons:
     reasons: Reasons = {}
-    if not _CODE.fullmatch(row.code):
+    if not CODE.fullmatch(row.code):
         reasons["code"] = "code"
     elif _is_taken(session, row, Institution.code == row.code):
         reasons["code"] = "taken"
@@ -372,7 +185,7 @@ def _check_centre(session: Session, row: Centre) -> Reasons:
 
 
 def _check_device(session: Session, row: Device) -> Reasons:
-    reasons = _check_exists(session, Institution, row.institution_id, "institution_id")
+    reasons = check_exists(session, Institution, row.institution_id, "institution_id")
     if not _AE_TITLE.fullmatch(row.ae_title):
         reasons["ae_title"] = "ae_title"
     elif _is_taken(session, row, Device.ae_title == row.ae_title):
@@ -385,7 +198,7 @@ def _check_device(session: Session, row: Device) -> Reasons:
     if row.address is not None and not _is_address(row.address):
         reasons["address"] = "address"
     if row.profile_code is not None:
-        reasons |= _check_exists(session, AnalyserProfile, row.profile_code, "profile_code")
+        reasons |= check_exists(session, AnalyserProfile, row.profile_code, "profile_code")
     reasons |= _check_sender(session, row)
     if row.character_set is not None and not set(row.character_set.split("\\")) <= _CHARACTER_SETS:
         reasons["character_set"] = "character_set"
@@ -417,7 +230,7 @@ def _check_sender(session: Session, row: Device) -> Reasons:
 
 
 def _check_person(session: Session, row: Person) -> Reasons:
-    reasons = _check_exists(session, Institution, row.institution_id, "institution_id")
+    reasons = check_exists(session, Institution, row.institution_id, "institution_id")
     if not _USERNAME.fullmatch(row.username):
         reasons["username"] = "username"
     elif _is_taken(session, row, func.lower(Person.username) == row.username.lower()):
@@ -436,71 +249,12 @@ def _check_person(session: Session, row: Person) -> Reasons:
 
 
 def _check_agreement(session: Session, row: Agreement) -> Reasons:
-    reasons = _check_dates(row.valid_from, row.valid_to, "valid_to")
+    reasons = check_dates(row.valid_from, row.valid_to, "valid_to")
     if not _is_lead_hospital(session, row.lead_id):
         reasons["lead_id"] = "lead_kind"
     if row.member_id == row.lead_id:
         reasons["member_id"] = "member_kind"
-    return {**reasons, **_check_exists(session, Institution, row.member_id, "member_id")}
-
-
-def _check_item(session: Session, row: RecognitionItem) -> Reasons:
-    reasons = _check_dates(row.effective_from, row.effective_to, "effective_to")
-    return reasons if _CODE.fullmatch(row.code) else {**reasons, "code": "code"}
-
-
-def _check_qualification(session: Session, row: Qualification) -> Reasons:
-    return {
-        **_check_dates(row.valid_from, row.valid_to, "valid_to"),
-        **_check_exists(session, Institution, row.institution_id, "institution_id"),
-        **_check_exists(session, RecognitionItem, row.item_code, "item_code"),
-    }
-
-
-def _check_mapping(session: Session, row: ItemMapping) -> Reasons:
-    return _check_exists(session, RecognitionItem, row.item_code, "item_code")
-
-
-def _check_reason(session: Session, row: RecognitionReason) -> Reasons:
-    return {} if _CODE.fullmatch(row.code) else {"code": "code"}
-
-
-def _check_price(session: Session, row: RecognitionPrice) -> Reasons:
-    """Two prices at once would leave open which one was saved."""
-    reasons = {
-        **_check_dates(row.valid_from, row.valid_to, "valid_to"),
-        **_check_exists(session, Institution, row.institution_id, "institution_id"),
-        **_check_exists(session, RecognitionItem, row.item_code, "item_code"),
-    }
-    others = session.scalars(
-        select(RecognitionPrice).where(
-            RecognitionPrice.institution_id == row.institution_id,
-            RecognitionPrice.item_code == row.item_code,
-            RecognitionPrice.id != row.id,
-        )
-    )
-    ends = row.valid_to or date.max
-    if any(one.valid_from <= ends and row.valid_from <= (one.valid_to or date.max) for one in others):
-        reasons["valid_from"] = "overlaps"
-    return reasons
-
-
-def _check_scope(session: Session, row: RecognitionScope) -> Reasons:
-    if row.level in {ScopeLevel.NATIONAL, ScopeLevel.COMMUNITY}:
-        return {"level": "scope_is_known"}
-    same = select(RecognitionScope.id).where(
-        RecognitionScope.level == row.level,
-        RecognitionScope.label == row.label,
-        RecognitionScope.region == row.region,
-        RecognitionScope.id != row.id,
-    )
-    return {"region": "taken"} if session.scalars(same).first() is not None else {}
-
-
-def _check_own_source(session: Session, row: OwnSource) -> Reasons:
-    same = select(OwnSource.id).where(OwnSource.institution_id == row.institution_id, OwnSource.id != row.id)
-    taken = {"institution_id": "taken"} if session.scalars(same).first() is not None else {}
-    return {**taken, **_check_exists(session, Institution, row.institution_id, "institution_id")}
+    return {**reasons, **check_exists(session, Institution, row.member_id, "member_id")}
 
 
 def _check_statement(session: Session, row: EcgStatement) -> Reasons:
@@ -508,7 +262,7 @@ def _check_statement(session: Session, row: EcgStatement) -> Reasons:
     was = inspect(row).attrs.text.history.deleted
     settle_initials(row, text_before=was[0] if was else None)
     reasons: Reasons = {}
-    if not _CODE.fullmatch(row.code):
+    if not CODE.fullmatch(row.code):
         reasons["code"] = "code"
     if row.measure and row.measure not in MEASURES:
         reasons["measure"] = "unknown"
@@ -518,76 +272,6 @@ def _check_statement(session: Session, row: EcgStatement) -> Reasons:
         reasons["below"] = "limits"
     if row.critical and row.normal:
         reasons["normal"] = "critical_normal"
-    return reasons
-
-
-def _check_duty(session: Session, row: Duty) -> Reasons:
-    reasons = {
-        **_check_exists(session, Centre, row.centre_id, "centre_id"),
-        **_check_exists(session, Person, row.person_id, "person_id"),
-    }
-    person = session.get(Person, row.person_id)
-    if person is not None and not is_callable(person, row.centre_id):
-        reasons["person_id"] = "not_reader_there"
-    if not WEEKDAYS.fullmatch(row.weekdays):
-        reasons["weekdays"] = "weekdays"
-    reasons |= {
-        name: "time_of_day"
-        for name in ("begins", "ends")
-        if getattr(row, name) and not TIME_OF_DAY.fullmatch(getattr(row, name))
-    }
-    if bool(row.begins) != bool(row.ends):
-        reasons["ends" if row.begins else "begins"] = "required"
-    elif row.begins and row.begins == row.ends:
-        reasons["ends"] = "time_of_day"
-    if row.first_day is not None:
-        reasons |= _check_dates(row.first_day, row.last_day, "last_day")
-    return reasons
-
-
-def _check_reader_of(session: Session, centre_id: uuid.UUID, person_id: uuid.UUID, name: str) -> Reasons:
-    person = session.get(Person, person_id)
-    if person is None:
-        return {name: "unknown"}
-    return {} if is_callable(person, centre_id) else {name: "not_reader_there"}
-
-
-def _check_absence(session: Session, row: Absence) -> Reasons:
-    reasons = {
-        **_check_exists(session, Centre, row.centre_id, "centre_id"),
-        **_check_exists(session, Person, row.person_id, "person_id"),
-        **_check_dates(row.first_day, row.last_day, "last_day"),
-    }
-    if row.cover_id is None:
-        return reasons
-    if row.cover_id == row.person_id:
-        return {**reasons, "cover_id": "unusable"}
-    return {**reasons, **_check_reader_of(session, row.centre_id, row.cover_id, "cover_id")}
-
-
-def _check_qualification_to_read(session: Session, row: ReaderQualification) -> Reasons:
-    reasons = {
-        **_check_exists(session, Centre, row.centre_id, "centre_id"),
-        **_check_reader_of(session, row.centre_id, row.person_id, "person_id"),
-    }
-    if row.valid_from is not None:
-        reasons |= _check_dates(row.valid_from, row.valid_to, "valid_to")
-    same = select(ReaderQualification.id).where(
-        ReaderQualification.centre_id == row.centre_id,
-        ReaderQualification.person_id == row.person_id,
-        ReaderQualification.id != row.id,
-    )
-    if session.scalars(same).first() is not None:
-        reasons["person_id"] = "taken"
-    return reasons
-
-
-def _check_critical_contact(session: Session, row: CriticalContact) -> Reasons:
-    reasons = _check_exists(session, Institution, row.institution_id, "institution_id")
-    if row.person_id is not None:
-        reasons |= _check_exists(session, Person, row.person_id, "person_id")
-    elif not row.phone.strip():
-        reasons["phone"] = "required"
     return reasons
 
 
@@ -636,59 +320,6 @@ ENTITIES: tuple[Entity, ...] = (
         routes_work=True,
     ),
     Entity(
-        name="recognition_item",
-        path="recognition/items",
-        row=RecognitionItem,
-        fields=RecognitionItemFields,
-        check=_check_item,
-        key="code",
-        fixed=frozenset({"code"}),
-    ),
-    Entity(
-        name="qualification",
-        path="recognition/qualifications",
-        row=Qualification,
-        fields=QualificationFields,
-        check=_check_qualification,
-    ),
-    Entity(
-        name="mapping",
-        path="recognition/mappings",
-        row=ItemMapping,
-        fields=MappingFields,
-        check=_check_mapping,
-    ),
-    Entity(
-        name="recognition_reason",
-        path="recognition/reasons",
-        row=RecognitionReason,
-        fields=RecognitionReasonFields,
-        check=_check_reason,
-        key="code",
-        fixed=frozenset({"code"}),
-    ),
-    Entity(
-        name="recognition_price",
-        path="recognition/prices",
-        row=RecognitionPrice,
-        fields=RecognitionPriceFields,
-        check=_check_price,
-    ),
-    Entity(
-        name="recognition_scope",
-        path="recognition/scopes",
-        row=RecognitionScope,
-        fields=RecognitionScopeFields,
-        check=_check_scope,
-    ),
-    Entity(
-        name="recognition_own_source",
-        path="recognition/own-source",
-        row=OwnSource,
-        fields=OwnSourceFields,
-        check=_check_own_source,
-    ),
-    Entity(
         name="ecg_statement",
         path="ecg/catalogue",
         row=EcgStatement,
@@ -697,22 +328,8 @@ ENTITIES: tuple[Entity, ...] = (
         key="code",
         fixed=frozenset({"code"}),
     ),
-    Entity(name="duty", path="duty", row=Duty, fields=DutyFields, check=_check_duty),
-    Entity(name="absence", path="absences", row=Absence, fields=AbsenceFields, check=_check_absence),
-    Entity(
-        name="reader_qualification",
-        path="reader-qualifications",
-        row=ReaderQualification,
-        fields=ReaderQualificationFields,
-        check=_check_qualification_to_read,
-    ),
-    Entity(
-        name="critical_contact",
-        path="critical-contacts",
-        row=CriticalContact,
-        fields=CriticalContactFields,
-        check=_check_critical_contact,
-    ),
+    *RECOGNITION,
+    *DUTY,
 )
 
 
@@ -723,14 +340,6 @@ def roles_of(wanted: list[dict[str, Any]]) -> list[PersonRole]:
         PersonRole(role=role, centre_id=uuid.UUID(str(centre_id)) if centre_id else None)
         for role, centre_id in pairs
     ]
-
-
-def _check_dates(begin: date, end: date | None, name: str) -> Reasons:
-    return {name: "dates"} if end is not None and end < begin else {}
-
-
-def _check_exists(session: Session, row: type[Base], key: Any, name: str) -> Reasons:
-    return {} if session.get(row, key) is not None else {name: "unknown"}
 
 
 def _is_taken(session: Session, row: Institution | Device | Person, same: ColumnElement[bool]) -> bool:

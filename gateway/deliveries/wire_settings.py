@@ -6,6 +6,7 @@ Hosts are those that are entered, each a single machine; of whom TLS is asked, c
 import ipaddress
 import re
 import ssl
+from abc import ABC, abstractmethod
 from email.utils import parseaddr
 from typing import Annotated, Literal, Self
 
@@ -54,7 +55,7 @@ Seconds = Annotated[float, Field(ge=1, le=45)]  # two conversations end before a
 Named = Annotated[str, StringConstraints(strip_whitespace=True, max_length=180, pattern=r"^[^\x00-\x1f]*$")]
 
 
-class WireSettings(BaseModel):
+class WireSettings(BaseModel, ABC):
     """What an administrator enters besides the secret."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -62,9 +63,9 @@ class WireSettings(BaseModel):
     within_s: Seconds = 30
 
     @property
+    @abstractmethod
     def where(self) -> str:
         """The address, for people."""
-        raise NotImplementedError
 
 
 class SocketSettings(WireSettings):

@@ -8,7 +8,8 @@ from fastapi import APIRouter
 from pydantic import BaseModel, create_model
 
 from gateway import directory
-from gateway.entities import ENTITIES, Entity
+from gateway.entities import ENTITIES
+from gateway.entity import Entity
 from gateway.runtime import Runtime
 from gateway.web.deps import AdminDep, RuntimeDep
 from gateway.web.paging import CursorDep, LimitDep, read_cursor, read_id_cursor, write_cursor

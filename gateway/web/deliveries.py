@@ -17,7 +17,7 @@ from gateway.deliveries.rows import (
     EndpointWire,
 )
 from gateway.deliveries.wires import read_settings
-from gateway.entities import Name
+from gateway.entity import Name
 from gateway.runtime import Runtime
 from gateway.web.deps import AdminDep, Caller, ItDep, RuntimeDep, require
 from gateway.web.paging import CursorDep, LimitDep, read_id_cursor, write_cursor

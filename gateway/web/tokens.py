@@ -8,7 +8,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from gateway import tokens
 from gateway.accounts import MachineToken
-from gateway.entities import Name
+from gateway.entity import Name
 from gateway.runtime import Runtime
 from gateway.web.deps import AdminDep, RuntimeDep
 from gateway.web.paging import CursorDep, LimitDep, read_id_cursor, write_cursor
