@@ -26,4 +26,36 @@ import { upload } from './upload'
 import { verify } from './verify'
 import { worklist } from './worklist'
 
-export const en: Same<typeof zh> = { ...common, amending, shell, worklist, reading, township, upload, verify, system, refusal, held, critical, duty, ecg, ecgReport, labDesk, labFile, labHeld, labMessages, labControl, labRules, specimens, patients, recognition, assignment, assignmentRules, roster, deliveries, unread, admin, audit }
+export const en: Same<typeof zh> = {
+  ...common,
+  amending,
+  shell,
+  worklist,
+  reading,
+  township,
+  upload,
+  verify,
+  system,
+  refusal,
+  held,
+  critical,
+  duty,
+  ecg,
+  ecgReport,
+  labDesk,
+  labFile,
+  labHeld,
+  labMessages,
+  labControl,
+  labRules,
+  specimens,
+  patients,
+  recognition,
+  assignment,
+  assignmentRules,
+  roster,
+  deliveries,
+  unread,
+  admin,
+  audit,
+}

@@ -24,4 +24,36 @@ import { upload } from './upload'
 import { verify } from './verify'
 import { worklist } from './worklist'
 
-export const zh = { ...common, amending, shell, worklist, reading, township, upload, verify, system, refusal, held, critical, duty, ecg, ecgReport, labDesk, labFile, labHeld, labMessages, labControl, labRules, specimens, patients, recognition, assignment, assignmentRules, roster, deliveries, unread, admin, audit }
+export const zh = {
+  ...common,
+  amending,
+  shell,
+  worklist,
+  reading,
+  township,
+  upload,
+  verify,
+  system,
+  refusal,
+  held,
+  critical,
+  duty,
+  ecg,
+  ecgReport,
+  labDesk,
+  labFile,
+  labHeld,
+  labMessages,
+  labControl,
+  labRules,
+  specimens,
+  patients,
+  recognition,
+  assignment,
+  assignmentRules,
+  roster,
+  deliveries,
+  unread,
+  admin,
+  audit,
+}
