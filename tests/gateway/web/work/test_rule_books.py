@@ -10,6 +10,8 @@ from sqlalchemy import select
 from gateway.runtime import Runtime
 from tests.builders import County, arrive, waiting_task
 from tests.gateway.web.work.conftest import Client
+from worklists.base import new_id
+from worklists.directory import Person, PersonRole, Role
 from worklists.reading import ReadingTask
 
 BOOK = "/api/v1/rules/assignment"
@@ -97,6 +99,21 @@ def test_a_reviewer_edits_neither_another_centres_book_nor_the_countys(
     assert head.post("/api/v1/rules/routing", json={}).status_code == 403
     assert head.get("/api/v1/rules/nothing").status_code == 404
     assert client("admin").post("/api/v1/rules/routing", json={}).status_code == 201
+
+
+def test_who_reviews_at_one_centre_and_reads_at_another_sets_the_rules_of_the_first_alone(
+    runtime: Runtime, county: County, client: Client
+) -> None:
+    with runtime.sessions.begin() as session:
+        person = session.scalars(select(Person).where(Person.username == "reviewer")).one()
+        role = PersonRole(id=new_id(), person_id=person.id, role=Role.READER, centre_id=county.ecg.id)
+        session.add(role)
+    head = client("reviewer")
+
+    read = head.get(BOOK, params={"centre": str(county.ecg.id)})
+    assert (read.status_code, read.json()["may_set"]) == (200, False)
+    assert head.post(BOOK, params={"centre": str(county.ecg.id)}, json={}).status_code == 403
+    assert head.get(BOOK, params={"centre": str(county.imaging.id)}).json()["may_set"] is True
 
 
 def test_a_route_to_a_centre_of_another_kind_is_refused(county: County, client: Client) -> None:
