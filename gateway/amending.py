@@ -12,6 +12,7 @@ from gateway.runtime import Runtime
 from gateway.township import get_report
 from worklists import amending, routing
 from worklists.amending import AfterVoid, AmendmentKind
+from worklists.directory import Person
 from worklists.errors import NotFound
 from worklists.reading import Purpose, ReadingTask, TaskState
 from worklists.reports import Report
@@ -49,7 +50,7 @@ def make_void(runtime: Runtime, who: Who, report_id: uuid.UUID, reason: str, aft
     def deed(session: Session) -> None:
         now, report = runtime.now(), _readable(session, who, report_id)
         amending.make_void(session, report, get_person(session, who), reason=reason, after=after, now=now)
-        _go_on(session, report, after, reason, now)
+        _go_on(session, report, get_person(session, who), after, reason, now)
         queue_void(session, report, now)
         _record(session, who, "report_voided", report, now, reason=reason.strip(), after=after.value)
         live.bump(session, "returns")
@@ -57,7 +58,9 @@ def make_void(runtime: Runtime, who: Who, report_id: uuid.UUID, reason: str, aft
     in_one(runtime, deed)
 
 
-def _go_on(session: Session, report: Report, after: AfterVoid, reason: str, now: datetime) -> None:
+def _go_on(
+    session: Session, report: Report, person: Person, after: AfterVoid, reason: str, now: datetime
+) -> None:
     if after is AfterVoid.NOTHING:
         return
     examination = report.examination
@@ -75,6 +78,7 @@ def _go_on(session: Session, report: Report, after: AfterVoid, reason: str, now:
     routing.assign_centre(session, task, now)
     if after is AfterVoid.SENT_BACK:
         task.state, task.sent_back_reason = TaskState.SENT_BACK, reason.strip()
+        task.note_sent_back(person, reason.strip(), now)
 
 
 def _readable(session: Session, who: Who, report_id: uuid.UUID) -> Report:

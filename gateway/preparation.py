@@ -21,6 +21,7 @@ from gateway.runtime import open_runtime
 from gateway.settings import Settings
 from gateway.snapshot import write_snapshot
 from worklists.ecg_statements import seed_statements
+from worklists.grading import seed_grade_reasons
 from worklists.laboratory.defaults import seed_dictionary, seed_profiles
 from worklists.laboratory.rule_defaults import seed_rules
 from worklists.recognising.rows import seed_reasons
@@ -42,6 +43,7 @@ def prepare(settings: Settings, fill: Fill = lambda _session: None) -> None:
             seed_statements(session)
             seed_dictionary(session)
             seed_reasons(session)
+            seed_grade_reasons(session)
             seed_profiles(session, runtime.now())
             seed_rules(session, runtime.now())
             fill(session)

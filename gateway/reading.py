@@ -75,6 +75,7 @@ class DraftText:
     impression: str
     critical: bool = False
     preliminary: bool = False
+    positive: bool | None = None  # not said: the words decide
     content: Mapping[str, Any] | EllipsisType | None = ...  # not stated: stays as it is
 
 
@@ -161,7 +162,7 @@ def resume(runtime: Runtime, who: Who, task_id: uuid.UUID) -> None:
 def send_back(runtime: Runtime, who: Who, task_id: uuid.UUID, reason: str) -> None:
     _change(
         runtime, who, task_id, "examination_sent_back",
-        lambda task, person, _: task.send_back(person, reason), {"reason": reason},
+        lambda task, person, now: task.send_back(person, reason, now), {"reason": reason},
     )  # fmt: skip
 
 
@@ -211,7 +212,8 @@ def save(runtime: Runtime, who: Who, task_id: uuid.UUID, text: DraftText, *, rev
         begun = task.draft is None or (task.claimed_at is not None and task.draft.saved_at < task.claimed_at)
         reading.save_draft(
             session, task, writer=person, findings=text.findings, impression=text.impression,
-            critical=text.critical, preliminary=text.preliminary, content=text.content, revision=revision, now=now,
+            critical=text.critical, preliminary=text.preliminary, positive=text.positive, content=text.content,
+            revision=revision, now=now,
         )  # fmt: skip
         if begun:
             _record(session, who, "draft_begun", task, now)

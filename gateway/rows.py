@@ -11,6 +11,7 @@ from worklists import (
     duty,
     ecg_statements,
     examinations,
+    grading,
     name_words,
     patient_index,
     patients,
@@ -19,6 +20,7 @@ from worklists import (
     recognition,
     reports,
     rule_books,
+    sent_back,
 )
 from worklists import directory as community
 from worklists.assignment import qualifications
@@ -41,6 +43,7 @@ MODULES = (
     ecg,
     ecg_statements,
     examinations,
+    grading,
     index,
     keys,
     lab,
@@ -58,6 +61,7 @@ MODULES = (
     reports,
     results,
     rule_books,
+    sent_back,
     specimens,
     verification,
     work,

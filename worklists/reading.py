@@ -16,6 +16,7 @@ from worklists.ecg_content import ContentRefused
 from worklists.ecg_statements import check_content, critical_statements
 from worklists.errors import Conflict, Invalid, NotAllowed, NotFound
 from worklists.examinations import Examination, Priority
+from worklists.sent_back import SentBack
 
 CLAIM_LEASE = timedelta(
     minutes=15
@@ -134,6 +135,7 @@ class ReadingTask(Base):
     handed_over_by: Mapped[Person | None] = relationship(foreign_keys=[handed_over_by_id])
     draft: Mapped["Draft | None"] = relationship(back_populates="task", lazy="selectin")
     pauses: Mapped[list["Pause"]] = relationship(order_by="Pause.began_at")
+    sent_back: Mapped[list[SentBack]] = relationship(order_by=SentBack.at)
 
     # Two readers who claim at once both read the same version; only one update finds it still there.
     __mapper_args__ = {"version_id_col": version}  # noqa: RUF012 (SQLAlchemy reads it from the class)
@@ -253,23 +255,34 @@ class ReadingTask(Base):
             return True
         return False
 
-    def send_back(self, reader: Person, reason: str) -> None:
+    def send_back(self, reader: Person, reason: str, now: datetime) -> None:
         """Return the examination to the township: it must be made again, and why."""
         self._require_reading(reader)
         if not reason.strip():
             raise Invalid("reason")
+        self.note_sent_back(reader, reason.strip(), now)
         self._free()
         self.state, self.sent_back_reason, self.late_instances = TaskState.SENT_BACK, reason.strip(), 0
         self._unassign()
         self.paused_at, self.pause_reason = None, ""
 
-    def return_unread(self, person: Person, reason: str) -> None:
+    def return_unread(self, person: Person, reason: str, now: datetime) -> None:
         """What was to be read cannot be tested: back to the township, unless somebody else is at it already."""
         if self.state is TaskState.CLAIMED and self.claimed_by_id != person.id:
             raise TaskAlreadyClaimed(self.id, self.claimed_by.name if self.claimed_by else "")
         self._require(TaskState.ARRIVING, TaskState.WAITING, TaskState.CLAIMED)
+        self.note_sent_back(person, reason, now)
         self._free()
         self.state, self.sent_back_reason, self.late_instances = TaskState.SENT_BACK, reason, 0
+
+    def note_sent_back(self, person: Person, reason: str, now: datetime) -> None:
+        """Another row of the times that it went back."""
+        self.sent_back.append(
+            SentBack(
+                id=new_id(), centre_id=self.centre_id, institution_id=self.examination.institution_id,
+                modality=self.examination.modality, at=now, by_id=person.id, reason=reason,
+            )
+        )  # fmt: skip
 
     def cancel(self, reader: Person) -> None:
         """What was begun is not to be done."""
@@ -333,6 +346,19 @@ class ReadingTask(Base):
             self.state = TaskState.ARRIVING
         if self.state is TaskState.SENT_BACK:
             self.state, self.sent_back_reason, self.waiting_since = TaskState.ARRIVING, "", now
+            for one in self.sent_back[-1:]:
+                one.remade_at = one.remade_at or now
+
+    @property
+    def began_at(self) -> datetime:
+        """When there was something to read: what was sent back counts from the next attempt on."""
+        remade = [one.remade_at for one in self.sent_back if one.remade_at is not None]
+        return max([self.examination.received_at, *remade])
+
+    def taken(self, now: datetime) -> timedelta:
+        """How long it took until now, without what its clock stood still."""
+        stood_still = sum((one.ended_at - one.began_at for one in self.pauses), timedelta())
+        return max(now - self.began_at - stood_still, timedelta())
 
     def set_priority(self, priority: Priority) -> None:
         self.rank = priority.rank
@@ -468,6 +494,7 @@ class Draft(Base):
     impression: Mapped[str] = mapped_column(default="")
     critical: Mapped[bool] = mapped_column(default=False)
     preliminary: Mapped[bool] = mapped_column(default=False)
+    positive: Mapped[bool | None]  # not said: the words decide at the signature
     content: Mapped[dict[str, Any] | None]  # of an ECG: measurements and statements
     state: Mapped[DraftState] = mapped_column(default=DraftState.DRAFT)
     writer_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("person.id"))
@@ -503,6 +530,7 @@ def save_draft(
     impression: str,
     critical: bool,
     preliminary: bool,
+    positive: bool | None = None,
     content: Mapping[str, Any] | EllipsisType | None = ...,
     revision: int | None,
     now: datetime,
@@ -522,7 +550,7 @@ def save_draft(
     if not isinstance(content, EllipsisType):
         draft.content = _checked(session, task, content)
     draft.critical = critical or bool(critical_statements(session, draft.content))
-    draft.preliminary = preliminary
+    draft.preliminary, draft.positive = preliminary, positive
     draft.note_writer(writer)
     draft.saved_at = now
     session.flush()

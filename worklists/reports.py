@@ -28,7 +28,8 @@ from worklists.directory import Centre, Institution, Kind, Person
 from worklists.ecg_statements import critical_statements, with_wording
 from worklists.errors import NotFound
 from worklists.examinations import Examination, IdentityChange
-from worklists.reading import ReadingTask
+from worklists.positive import is_positive
+from worklists.reading import Draft, ReadingTask
 from worklists.recognition import Mark
 
 
@@ -61,11 +62,22 @@ class Original:
     size_bytes: int
 
 
+_COUNTED = (
+    "modality", "taken_min", "in_time", "positive", "weight", "rank", "reviewed", "preliminary", "state",
+)  # fmt: skip
+
+
 class Report(Base):
     """One signed version. Text, marks and manifest are as they were at the signature; only `state` moves on."""
 
     __tablename__ = "report"
-    __table_args__ = (UniqueConstraint("examination_id", "version"),)
+    # What figures read of a report lies in each of three orders, so that none of them looks at a report itself.
+    __table_args__ = (
+        UniqueConstraint("examination_id", "version"),
+        Index("ix_report_of_centre", "centre_id", "signed_at", "institution_id", *_COUNTED),
+        Index("ix_report_of_institution", "institution_id", "signed_at", "centre_id", *_COUNTED),
+        Index("ix_report_of_signer", "signed_by_id", "signed_at", "centre_id", *_COUNTED),
+    )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
     examination_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("examination.id"), index=True)
@@ -92,6 +104,15 @@ class Report(Base):
     verification_code: Mapped[str] = mapped_column(unique=True)
     pdf_sha256: Mapped[str | None]
     amendment: Mapped[dict[str, Any] | None]  # kind, reason and version of what it amends
+    # What was read, for whom, and how long it took, as of the signature: an examination and its task move on.
+    institution_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("institution.id"))
+    modality: Mapped[str]
+    rank: Mapped[int]
+    weight: Mapped[float]
+    reviewed: Mapped[bool]  # somebody else wrote it
+    taken_min: Mapped[int | None]  # of the first version: whole minutes in which there was something to read
+    in_time: Mapped[bool | None]  # of the first version, where it was due by some time
+    positive: Mapped[bool | None]  # something was found; not known of what was signed before this was kept
 
     examination: Mapped[Examination] = relationship()
     centre: Mapped[Centre] = relationship()
@@ -214,11 +235,38 @@ def sign_report(
         amendment=_amendment(task, version - 1),
         manifest=_manifest(examination, originals),
         verification_code=secrets.token_urlsafe(12),
+        **_of_its_making(session, task, draft, signer, version, results, now),
     )
     session.add(report)
     session.flush()
     _address(session, report, examination)
     return report
+
+
+def _of_its_making(
+    session: Session,
+    task: ReadingTask,
+    draft: Draft,
+    signer: Person,
+    version: int,
+    results: Mapping[str, Any] | None,
+    now: datetime,
+) -> dict[str, Any]:
+    """What the figures ask of it. A later version answers nothing that somebody waited for since the examination."""
+    examination, first = task.examination, version == 1
+    return {
+        "institution_id": examination.institution_id,
+        "modality": examination.modality,
+        "rank": task.rank,
+        "weight": task.weight,
+        "reviewed": signer.id != draft.writer_id,
+        "taken_min": int(task.taken(now).total_seconds() // 60) if first else None,
+        "in_time": now <= task.due_at if first and task.due_at is not None else None,
+        "positive": is_positive(
+            session, examination.kind, said=draft.positive, impression=draft.impression,
+            content=results if results is not None else draft.content,
+        ),
+    }  # fmt: skip
 
 
 def deliver(session: Session, report: Report, *, pdf_sha256: str, now: datetime) -> None:

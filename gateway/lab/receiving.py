@@ -110,7 +110,7 @@ def reject(runtime: Runtime, who: Who, specimen_id: uuid.UUID, reason: str, vers
         specimen = get_specimen(session, who, specimen_id)
         require_version(specimen, version)
         specimen.reject(person, reason, now)
-        return_to_township(session, specimen, person)
+        return_to_township(session, specimen, person, now)
         note(session, who, "specimen_rejected", specimen, now, reason=specimen.reason)
         live.bump(session, "lab", "worklist")
 

@@ -178,6 +178,8 @@ class DraftShape(BaseModel):
     critical: bool
     critical_because: list[str]  # statements by which it must be critical
     preliminary: bool
+    positive: bool | None  # as the writer said; None: the words decide
+    positive_by_words: bool
     content: dict[str, Any] | None
     revision: int
     saved_at: datetime
@@ -248,6 +250,7 @@ class DraftBody(BaseModel):
     impression: str = Field(default="", max_length=TEXT_LIMIT)
     critical: bool = False
     preliminary: bool = False
+    positive: bool | None = None  # whether something was found; not said: the words decide
     content: dict[str, Any] | None = None  # of an ECG; what is not sent stays as it is
 
 
@@ -285,6 +288,7 @@ class ReportShape(BaseModel):
     signed_at: datetime
     preliminary: bool
     critical: bool
+    positive: bool | None  # whether something was found; None: it was signed before that was kept
     marks: list[MarkShape]
     centre: NamedShape
     site: SiteShape

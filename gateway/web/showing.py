@@ -45,6 +45,7 @@ from worklists.ecg_statements import critical_statements
 from worklists.examinations import Examination, IdentityChange, age_text
 from worklists.names import display_name
 from worklists.patients import Patient
+from worklists.positive import is_positive
 from worklists.reading import Draft, ReadingTask
 from worklists.reports import Report, ReportReturn, ReportState, ReturnState
 
@@ -173,6 +174,14 @@ def show_draft(session: Session, draft: Draft) -> DraftShape:
         critical=draft.critical,
         critical_because=[row.code for row in critical_statements(session, draft.content)],
         preliminary=draft.preliminary,
+        positive=draft.positive,
+        positive_by_words=is_positive(
+            session,
+            draft.task.examination.kind,
+            said=None,
+            impression=draft.impression,
+            content=draft.content,
+        ),
         content=draft.content,
         revision=draft.revision,
         saved_at=draft.saved_at,
@@ -236,6 +245,7 @@ def show_report(
         signed_at=report.signed_at,
         preliminary=report.preliminary,
         critical=report.critical,
+        positive=report.positive,
         marks=[show_mark(mark) for mark in report.marks],
         centre=show_named(report.centre),
         site=show_site(examination.institution),

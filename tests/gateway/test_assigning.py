@@ -113,7 +113,7 @@ def test_what_nobody_could_take_is_tried_again_once_somebody_has_room(
     with runtime.sessions.begin() as session:
         first = session.scalars(select(ReadingTask).order_by(ReadingTask.id).limit(1)).one()
         first.claim(session.merge(county.wang), runtime.now())
-        first.send_back(session.merge(county.wang), "运动伪影")
+        first.send_back(session.merge(county.wang), "运动伪影", NOW)
 
     clock.advance(seconds=25)
     sweep_once(runtime, MINE)

@@ -113,7 +113,7 @@ def test_additional_images_have_no_report_and_cannot_be_sent_back(session: Sessi
     with pytest.raises(NotAllowed):
         write_draft(session, extra, county.reviewer)
     with pytest.raises(NotAllowed):
-        extra.send_back(county.reviewer, "重拍")
+        extra.send_back(county.reviewer, "重拍", NOW)
     assert not any(
         extra.may(action, county.reviewer, NOW) for action in ("edit", "submit", "sign", "send_back")
     )
@@ -132,7 +132,7 @@ def test_what_was_sent_back_arrives_anew_with_a_new_clock(
     session: Session, county: County, task: ReadingTask
 ) -> None:
     task.claim(county.wang, NOW)
-    task.send_back(county.wang, "移动伪影")
+    task.send_back(county.wang, "移动伪影", NOW)
     later = NOW + timedelta(hours=5)
     again = routing.route_arrival(session, task.examination, instances=1, now=later)
 
@@ -293,7 +293,7 @@ def test_the_priority_of_what_was_sent_back_holds_when_it_comes_again(
     session: Session, county: County, task: ReadingTask
 ) -> None:
     task.claim(county.wang, NOW)
-    task.send_back(county.wang, "移动伪影")
+    task.send_back(county.wang, "移动伪影", NOW)
     routing.set_priority(session, task.examination, Priority.URGENT)
     late(session, county, task.examination)
 

@@ -128,7 +128,7 @@ def test_only_the_holder_releases_renews_submits_and_sends_back(task: ReadingTas
         lambda: task.release(county.li, NOW),
         lambda: task.renew(county.li, NOW),
         lambda: task.submit(county.li, NOW),
-        lambda: task.send_back(county.li, "移动伪影"),
+        lambda: task.send_back(county.li, "移动伪影", NOW),
         lambda: task.confirm_late_instances(county.li),
     ):
         with pytest.raises(TaskAlreadyClaimed):
@@ -139,13 +139,13 @@ def test_sending_back_needs_a_reason(task: ReadingTask, county: County) -> None:
     task.claim(county.wang, NOW)
 
     with pytest.raises(Invalid):
-        task.send_back(county.wang, "  ")
+        task.send_back(county.wang, "  ", NOW)
     assert task.state is TaskState.CLAIMED
 
 
 def test_sent_back_says_why_and_is_nobodys(task: ReadingTask, county: County) -> None:
     task.claim(county.wang, NOW)
-    task.send_back(county.wang, " 移动伪影，请重拍 ")
+    task.send_back(county.wang, " 移动伪影，请重拍 ", NOW)
 
     assert (task.state, task.sent_back_reason) == (TaskState.SENT_BACK, "移动伪影，请重拍")
     assert task.claimed_by is None

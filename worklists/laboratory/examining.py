@@ -135,13 +135,13 @@ def route_results(session: Session, added: Mapping[Examination, int], *, now: da
         routing.note_complete(session, whole, now)
 
 
-def return_to_township(session: Session, specimen: LabSpecimen, person: Person) -> None:
+def return_to_township(session: Session, specimen: LabSpecimen, person: Person, now: datetime) -> None:
     """The specimen was rejected: nobody reads it any more, and whoever took it sees why."""
     if specimen.examination_id is None:
         return
     for task in session.scalars(tasks_of(specimen.examination_id)):
         if task.state not in {TaskState.SENT_BACK, TaskState.CANCELLED}:
-            task.return_unread(person, specimen.reason)
+            task.return_unread(person, specimen.reason, now)
 
 
 def close_returned(session: Session, specimen: LabSpecimen) -> None:

@@ -73,8 +73,8 @@ def test_a_rejected_specimen_goes_back_unless_somebody_else_reads_it(session: Se
     specimen.reject(laboratory.reviewer, "凝块", NOW)
 
     with pytest.raises(TaskAlreadyClaimed):
-        return_to_township(session, specimen, laboratory.reviewer)
-    return_to_township(session, specimen, laboratory.reader)
+        return_to_township(session, specimen, laboratory.reviewer, NOW)
+    return_to_township(session, specimen, laboratory.reader, NOW)
 
     assert (task.state, task.sent_back_reason) == (TaskState.SENT_BACK, "凝块")
 
