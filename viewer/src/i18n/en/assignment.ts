@@ -4,7 +4,7 @@ export const assignment = {
   toMe: 'for me',
   to: 'for {name}',
   filter: 'Filter by assignment',
-  all: 'Any assignment',
+  all: 'Anyone',
   handedBy: 'from {name}',
   handedWhy: 'Handed over by {name}: {note}',
   paused: 'Clock paused',

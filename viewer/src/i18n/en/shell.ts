@@ -3,6 +3,7 @@ import type { shell as zh } from '../zh/shell'
 
 export const shell: Same<typeof zh> = {
   product: 'Shared-Centre Gateway',
+  more: 'More',
   slogan: 'Examined in the township · read in the county · recognised everywhere',
   signIn: 'Sign in',
   signOut: 'Sign out',

@@ -1,6 +1,7 @@
 /** Sign-in, navigation, help. */
 export const shell = {
   product: '共享诊断中心',
+  more: '更多',
   slogan: '乡镇检查 · 县级诊断 · 结果互认',
   signIn: '登录',
   signOut: '退出登录',
