@@ -136,7 +136,8 @@ def _panel() -> LabPanel:
 
 
 def _profile() -> AnalyserProfile:
-    tests = {code: {"item": code} for code in ("WBC", "HGB", "PLT", "K", "GLU", "HBSAG")}
+    units = {one.code: one.unit for one in _items()}
+    tests = {code: {"item": code, "unit": unit} for code, unit in units.items()}
     content = {
         "tests": {**tests, "Mode": {"ignored": True}, "Left Shift?": {"flag": True}},
         "values": {"NEG": "阴性", "POS": "阳性"},

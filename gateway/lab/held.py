@@ -39,6 +39,7 @@ MENDABLE = (
     LabHeldReason.FILE_UNMAPPED,
     LabHeldReason.UNKNOWN_TEST,
     LabHeldReason.UNKNOWN_UNIT,
+    LabHeldReason.UNIT_MISSING,
     LabHeldReason.UNREADABLE_VALUE,
 )
 # In a result file the barcode and the patient too are what the mapping of its columns says they are.

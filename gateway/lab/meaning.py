@@ -7,7 +7,14 @@ from adapters.lab.said import StatedResult
 from gateway.lab.mapping import Profile
 from gateway.lab.rows import LabHeldReason
 from worklists.laboratory.dictionary import LabItem
-from worklists.laboratory.interpretation import Bearer, Interpreted, UnknownUnit, UnreadableValue, interpret
+from worklists.laboratory.interpretation import (
+    Bearer,
+    Interpreted,
+    UnitMissing,
+    UnknownUnit,
+    UnreadableValue,
+    interpret,
+)
 from worklists.laboratory.recording import NO_RESULT_YET, STATUSES
 from worklists.laboratory.results import ResultStatus
 
@@ -49,5 +56,7 @@ def find_meaning(
         return Meaning(item=item, interpreted=interpret(item, value=value, unit=unit, bearer=bearer))
     except UnknownUnit:
         return NoMeaning(reason=LabHeldReason.UNKNOWN_UNIT, detail={"expected": item.unit})
+    except UnitMissing:
+        return NoMeaning(reason=LabHeldReason.UNIT_MISSING, detail={"expected": item.unit})
     except UnreadableValue:
         return NoMeaning(reason=LabHeldReason.UNREADABLE_VALUE)

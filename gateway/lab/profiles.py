@@ -43,6 +43,7 @@ class Outcome:
     held: LabHeldReason | None = None
     detail: Mapping[str, str] | None = None
     left_out: str = ""  # "ignored", "flag", "empty"
+    taken_unit: str = ""  # what the profile says a value without a unit is in
 
 
 def find_profiles(session: Session) -> Sequence[AnalyserProfile]:
@@ -151,8 +152,9 @@ def outcomes_of(said: Message, profile: Profile, items: Mapping[str, LabItem], o
             meaning = find_meaning(profile, items.get, result, bearer)
             if isinstance(meaning, Meaning):
                 one = Outcome(
-                    specimen_number=number, result=result, item=meaning.item, interpreted=meaning.interpreted
-                )
+                    specimen_number=number, result=result, item=meaning.item, interpreted=meaning.interpreted,
+                    taken_unit="" if result.unit.strip() else profile.unit(result),
+                )  # fmt: skip
             elif isinstance(meaning, NoMeaning):
                 one = Outcome(
                     specimen_number=number, result=result, held=meaning.reason, detail=meaning.detail

@@ -78,6 +78,7 @@ class LabHeldReason(StrEnum):
     SPECIMEN_REJECTED = "specimen_rejected"
     UNKNOWN_TEST = "unknown_test"
     UNKNOWN_UNIT = "unknown_unit"
+    UNIT_MISSING = "unit_missing"  # neither the message nor the profile says what a number is in
     UNREADABLE_VALUE = "unreadable_value"
     OLDER_THAN_CURRENT = "older_than_current"  # a preliminary result behind its final one
     NOTHING_TO_CORRECT = "nothing_to_correct"  # a correction or withdrawal of what never came

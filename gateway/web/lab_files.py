@@ -16,6 +16,7 @@ from gateway.runtime import Runtime
 from gateway.web.deps import RuntimeDep
 from gateway.web.lab_held import REASONS
 from gateway.web.lab_profiles import OutcomeShape, SeesDep, show_outcome
+from gateway.web.lab_remarks import say_remarks
 from gateway.web.shapes import DeviceShape
 from gateway.web.showing import show_device
 from gateway.web.tasks import who_is
@@ -160,7 +161,7 @@ def preview_file(
         ],
         unmapped=list(found.unmapped),
         shown=[_filled(one, language) for one in found.shown],
-        warnings=list(found.warnings),
+        warnings=say_remarks(found.warnings, language),
     )
 
 

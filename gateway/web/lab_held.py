@@ -56,6 +56,10 @@ REASONS: dict[LabHeldReason, tuple[str, str]] = {
     LabHeldReason.SPECIMEN_REJECTED: ("标本已拒收或取消", "The specimen was rejected or cancelled"),
     LabHeldReason.UNKNOWN_TEST: ("项目代码未对照", "The test is not mapped"),
     LabHeldReason.UNKNOWN_UNIT: ("单位无法换算", "The unit cannot be converted"),
+    LabHeldReason.UNIT_MISSING: (
+        "没有单位，对照方案也没有说明",
+        "No unit was sent, and the mapping states none",
+    ),
     LabHeldReason.UNREADABLE_VALUE: ("结果值或状态无法识别", "The value or its status cannot be read"),
     LabHeldReason.OLDER_THAN_CURRENT: ("晚到的旧结果", "Older than the result that is there"),
     LabHeldReason.NOTHING_TO_CORRECT: ("更正的原结果不存在", "A correction of a result that never came"),

@@ -17,6 +17,7 @@ from gateway.lab.looking import Looked, Outcomes
 from gateway.lab.rows import LabHeld, LabHeldReason, LabMessage, MessageState
 from gateway.web.deps import Caller, CallerDep, RuntimeDep, require
 from gateway.web.ecg_files import disposition
+from gateway.web.lab_remarks import say_remarks
 from gateway.web.paging import CursorDep, LimitDep, read_cursor, write_cursor
 from gateway.web.shapes import DeviceShape, Page, SiteShape
 from gateway.web.showing import show_device, show_site
@@ -154,7 +155,7 @@ def list_messages(
         shown = rows[:limit]
         held = _held_of(session, shown)
         return Page(
-            items=[MessageItem(**_item(row, held.get(row.id, 0))) for row in shown],
+            items=[MessageItem(**_item(row, held.get(row.id, 0), caller.language)) for row in shown],
             next_cursor=_cursor_of(shown[-1]) if len(rows) > limit else None,
         )
 
@@ -164,7 +165,7 @@ def read_message(message_id: uuid.UUID, caller: SeesDep, runtime: RuntimeDep) ->
     found = looking.look(runtime, caller.subject, caller.actor(), message_id)
     row, outcomes = found.row, found.outcomes
     return MessageDetail(
-        **_item(row, len(outcomes.held)),
+        **_item(row, len(outcomes.held), caller.language),
         peer_address=str(row.record.origin.get("peer_address", "")),
         tls=bool(row.record.origin.get("tls", False)),
         names=looking.sees_names(caller.subject),
@@ -214,7 +215,7 @@ def _held_of(session: Session, rows: Any) -> dict[uuid.UUID, int]:
     return {message_id: count for message_id, count in counted}  # noqa: C416 (a row is no pair to mypy)
 
 
-def _item(row: LabMessage, held: int) -> dict[str, Any]:
+def _item(row: LabMessage, held: int, language: str) -> dict[str, Any]:
     return {
         "id": row.id,
         "received_at": row.received_at,
@@ -228,7 +229,7 @@ def _item(row: LabMessage, held: int) -> dict[str, Any]:
         "controls": row.controls,
         "held": held,
         "text_in_doubt": row.text_in_doubt,
-        "warnings": row.warnings,
+        "warnings": say_remarks(row.warnings, language),
         "device": show_device(row.device),
         "site": show_site(row.institution) if row.institution else None,
         "size_bytes": row.record.size_bytes,

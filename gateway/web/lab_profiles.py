@@ -83,7 +83,10 @@ class PreviewBody(BaseModel):
 
 
 class OutcomeShape(BaseModel):
-    """`held` None and `item` None: left out, for the reason in `left_out`."""
+    """`held` None and `item` None: left out, for the reason in `left_out`.
+
+    `taken_unit`: the message says none, and the profile says that it is this one.
+    """
 
     specimen_number: int
     position: int
@@ -105,6 +108,7 @@ class OutcomeShape(BaseModel):
     held: LabHeldReason | None
     held_text: str
     left_out: str
+    taken_unit: str
 
 
 @router.get("")
@@ -215,4 +219,5 @@ def show_outcome(one: use_cases.Outcome, language: str, *, named: bool) -> Outco
         held=one.held,
         held_text=REASONS[one.held][1 if language == "en" else 0] if one.held else "",
         left_out=one.left_out,
+        taken_unit=one.taken_unit,
     )

@@ -276,12 +276,12 @@ def _fill(runtime: Runtime) -> tuple[tuple[str, str], ...]:
         )  # fmt: skip
         session.add(centre)
         add_agreement(session, county.lead, county.east, kind=Kind.LABORATORY)
-        rows = session.scalars(
-            select(LabItem).where(LabItem.scale == Scale.QUANTITATIVE).order_by(LabItem.code)
-        )
+        wanted = select(LabItem).where(LabItem.scale == Scale.QUANTITATIVE).order_by(LabItem.code)
+        rows = session.scalars(wanted).all()
+        units = {one.code: one.unit for one in rows}
         usual = [(one.code, _usual(one)) for one in rows]
         items = tuple((code, value) for code, value in usual if value is not None)[:RESULTS]
-        content = {"tests": {code: {"item": code} for code, _ in items}}
+        content = {"tests": {code: {"item": code, "unit": units[code]} for code, _ in items}}
         session.add(
             AnalyserProfile(
                 code="bench", name="bench", wire="hl7", version=1, content=content, changed_at=runtime.now()

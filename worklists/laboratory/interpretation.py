@@ -1,7 +1,7 @@
 """What a reported value means for one patient: its number in the county's unit, its range, its flag.
 
-Pure: an item, what an analyser wrote, who the patient is. Nothing is guessed: a unit that is not known and a value
-that cannot be read are said so, and the result waits for a person.
+Pure: an item, what an analyser wrote, who the patient is. Nothing is guessed: a unit that is not known or not there,
+and a value that cannot be read, are said so, and the result waits for a person.
 """
 
 import re
@@ -28,6 +28,10 @@ _POWER = re.compile(r"(?:10|x10|\*10)(?:\*\*|\*|\^|e)?([0-9]{1,2})/", re.IGNOREC
 
 class UnknownUnit(Invalid):
     """The item's dictionary entry has no way from this unit to its own."""
+
+
+class UnitMissing(Invalid):
+    """A number of an item that has a unit, and nobody said in which: not the message, nor the analyser's profile."""
 
 
 class UnreadableValue(Invalid):
@@ -66,7 +70,7 @@ class Interpreted:
 
 
 def interpret(item: LabItem, *, value: str, unit: str, bearer: Bearer) -> Interpreted:
-    """Raises UnknownUnit, UnreadableValue."""
+    """Raises UnknownUnit, UnitMissing, UnreadableValue."""
     limits = find_range(item.ranges, bearer)
     if item.scale is Scale.QUANTITATIVE:
         return _quantity(item, value, unit, limits)
@@ -118,10 +122,12 @@ def same_unit(one: str, other: str) -> bool:
 
 
 def convert(item: LabItem, number: Decimal, unit: str, aliases: Mapping[str, str] | None = None) -> Decimal:
-    """In the item's own unit. A result without a unit is taken to be in it. Raises UnknownUnit."""
+    """In the item's own unit. Only an item that has none (a ratio, pH) needs none. Raises UnknownUnit, UnitMissing."""
     said = (aliases or {}).get(unit, unit)
-    if not said.strip() or same_unit(said, item.unit):
+    if same_unit(said, item.unit):
         return number
+    if not said.strip():
+        raise UnitMissing("unit")
     for known in item.units:
         if same_unit(said, known["unit"]):
             return number * Decimal(str(known.get("factor", 1))) + Decimal(str(known.get("offset", 0)))

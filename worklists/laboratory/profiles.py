@@ -13,8 +13,9 @@ A device has one profile; `content` is read by `gateway.lab.mapping` alone and i
      "dialect": {…},  (of an ASTM wire, read by `adapters.lab.dialect`)
      "file": {"table"?: a mapping of columns, "document"?: a pattern of file names}}  (read by `gateway.lab.files`)
 
-`unit` is what a result of this test without a unit is in; `unit_means` what a reported unit is at this test alone: the
-mg/dL of one analyser's UREA are of urea, of another's nitrogen. A flag is a remark of the instrument about the whole
+`unit` is what a result of this test without a unit is in; where nobody says it, such a result is held (decision 0015).
+`unit_means` is what a reported unit is at this test alone: the mg/dL of one analyser's UREA are of urea, of another's
+nitrogen. A flag is a remark of the instrument about the whole
 specimen, sent as a result ("Left Shift?": true); with a list it stops these items alone.
 """
 

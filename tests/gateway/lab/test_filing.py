@@ -230,6 +230,43 @@ def test_after_the_fix_the_same_message_is_filed_whole(runtime: Runtime, bench: 
     assert [(one.item_code, one.value) for one in results(runtime)] == [("GLU", "5.10"), ("PLT", "210")]
 
 
+def test_a_number_without_a_unit_waits_until_the_profile_says_in_which_it_is(
+    runtime: Runtime, bench: Bench
+) -> None:
+    """The same analyser's haemoglobin is 14.2 or 142, and its potassium 4.0 either way: nobody can tell from the number."""
+    state_units(runtime, {})
+    said = message(specimen("B001", result("HGB", "14.2"), result("K", "4.1"), result("HBSAG", "阴性")))
+    message_id = file(runtime, bench[1].bench, said)
+
+    assert [one.item_code for one in results(runtime)] == ["HBSAG"]  # a word has no unit
+    assert [(one.reason, one.detail["expected"]) for one in held(runtime)] == [
+        (LabHeldReason.UNIT_MISSING, "g/L"), (LabHeldReason.UNIT_MISSING, "mmol/L"),
+    ]  # fmt: skip
+
+    state_units(runtime, {"HGB": "g/dL", "K": "mmol/L"})
+    file_again(runtime, message_id, said)
+
+    assert reasons(runtime) == []
+    found = {one.item_code: (one.value, one.unit, one.reported["unit"]) for one in results(runtime)}
+    assert found == {"HBSAG": ("阴性", "", ""), "HGB": ("142", "g/L", ""), "K": ("4.10", "mmol/L", "")}
+
+
+def test_a_control_run_without_a_unit_waits_too(runtime: Runtime, bench: Bench) -> None:
+    state_units(runtime, {})
+    file(runtime, bench[1].bench, message(specimen("QC-1", result("WBC", "6.1"))))
+
+    assert reasons(runtime) == [LabHeldReason.UNIT_MISSING]
+
+
+def state_units(runtime: Runtime, units: dict[str, str]) -> None:
+    """What a person says on the page of the mapping."""
+    with runtime.sessions.begin() as session:
+        profile = session.get_one(AnalyserProfile, "test")
+        codes = ("WBC", "HGB", "PLT", "K", "GLU", "HBSAG")
+        tests = {code: {"item": code, **({"unit": units[code]} if code in units else {})} for code in codes}
+        profile.content = {**profile.content, "tests": tests}
+
+
 @pytest.mark.parametrize(
     ("barcode", "who", "reason"),
     [

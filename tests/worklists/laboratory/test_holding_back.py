@@ -51,7 +51,7 @@ def patient(
         NewResult(
             item=item, item_code="WBC", status=ResultStatus.FINAL, reported={}, observed_at=at, received_at=at,
             device_id=lab.bench.id,
-            interpreted=interpret(item, value=value, unit="", bearer=Bearer(sex="M", age_days=20_000)),
+            interpreted=interpret(item, value=value, unit=item.unit, bearer=Bearer(sex="M", age_days=20_000)),
         )
     )  # fmt: skip
     Releaser(session=session, now=at).release(examination, sheet)

@@ -4,7 +4,13 @@ import pytest
 
 from worklists.base import new_id
 from worklists.laboratory.dictionary import LabItem, LabRange, Scale, Section
-from worklists.laboratory.interpretation import Bearer, UnknownUnit, UnreadableValue, interpret
+from worklists.laboratory.interpretation import (
+    Bearer,
+    UnitMissing,
+    UnknownUnit,
+    UnreadableValue,
+    interpret,
+)
 from worklists.laboratory.results import Abnormal
 
 ANYBODY = Bearer(sex=None, age_days=None)
@@ -23,11 +29,11 @@ def item() -> LabItem:
     [
         (" ５．５ ", "10*9/L", "5.50", Abnormal.NONE),
         ("5500", "/µL", "5.50", Abnormal.NONE),
-        ("<0.003", "", "<0.003", Abnormal.CRITICAL_LOW),  # two places would make it "<0.00"
+        ("<0.003", "10^9/L", "<0.003", Abnormal.CRITICAL_LOW),  # two places would make it "<0.00"
         ("≤3", "x10⁹/L", "<=3", Abnormal.LOW),
-        (">1000", "", ">1000", Abnormal.HIGH),
-        ("<10", "", "<10", Abnormal.NONE),
-        ("-0.001", "", "0.00", Abnormal.CRITICAL_LOW),
+        (">1000", "10^9/L", ">1000", Abnormal.HIGH),
+        ("<10", "10^9/L", "<10", Abnormal.NONE),
+        ("-0.001", "10^9/L", "0.00", Abnormal.CRITICAL_LOW),
     ],
 )
 def test_numbers_are_read(value: str, unit: str, shown: str, abnormal: Abnormal) -> None:
@@ -48,3 +54,14 @@ def test_what_is_no_number_is_not_made_one(value: str) -> None:
 def test_a_unit_that_nobody_knows_is_not_guessed(unit: str) -> None:
     with pytest.raises(UnknownUnit):
         interpret(item(), value="5", unit=unit, bearer=ANYBODY)
+
+
+def test_a_number_without_a_unit_is_not_taken_to_be_in_the_item_s() -> None:
+    with pytest.raises(UnitMissing):
+        interpret(item(), value="5", unit=" ", bearer=ANYBODY)
+
+
+def test_an_item_without_a_unit_needs_none() -> None:
+    ratio = item()
+    ratio.unit, ratio.units = "", []
+    assert interpret(ratio, value="5", unit="", bearer=ANYBODY).value == "5.00"

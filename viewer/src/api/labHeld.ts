@@ -61,6 +61,20 @@ export interface Meaning {
   unit?: string
   unit_means?: Record<string, string>
 }
+/** Of an ASTM wire; places are counted from 1, 0 is "as it looks". */
+export interface Dialect {
+  barcode_field?: number
+  barcode_component?: number
+  test_component?: number
+  query_component?: number
+  dilution_field?: boolean
+  answer_text_limit?: number
+  answer_one_record_each?: boolean
+  action_code?: string
+  report_type?: string
+  termination?: string
+  says_unknown?: boolean
+}
 export interface ProfileContent {
   tests?: Record<string, Meaning>
   units?: Record<string, string>
@@ -69,6 +83,7 @@ export interface ProfileContent {
   empty?: string[]
   barcode?: string
   controls?: { pattern: string; level: string; lot?: string }[]
+  dialect?: Dialect
   file?: { table?: FileMapping; document?: string }
 }
 export interface LabFileLine {
@@ -146,6 +161,7 @@ export interface Outcome {
   held: string | null
   held_text: string
   left_out: string
+  taken_unit: string
 }
 export interface LabRange {
   sex: string

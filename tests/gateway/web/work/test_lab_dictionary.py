@@ -128,10 +128,27 @@ def test_a_preview_shows_what_each_result_would_become_and_keeps_nothing(
     content["units"] = {"K/uL": "10^9/L"}  # type: ignore[assignment]
     shown = client("lab").post(f"{LAB}/profiles/preview", json=asked).json()
     assert (shown[0]["becomes"], shown[0]["abnormal"]) == ("22.50", "H")
+    assert [one["taken_unit"] for one in shown] == ["", "", ""]
     # An administrator sees what it is mapped to, and no values of anybody's.
     assert client("admin").post(f"{LAB}/profiles/preview", json=asked).json()[0]["becomes"] == ""
     assert client("west_radiographer").post(f"{LAB}/profiles/preview", json=asked).status_code == 404
     assert client("lab").get(f"{LAB}/profiles/test").json()["version"] == 1
+
+
+def test_a_preview_says_where_a_unit_is_the_mapping_s_word(
+    runtime: Runtime, county: County, lab: Laboratory, client: Client
+) -> None:
+    send(runtime, lab.bench, oru("B001", ("HGB", "14.2", ""), ("K", "4.1", "")))
+    with runtime.reading() as session:
+        [message] = session.scalars(select(LabMessage))
+    content = {"tests": {"HGB": {"item": "HGB", "unit": "g/dL"}, "K": {"item": "K"}}}
+    asked = {"message_id": str(message.id), "content": content}
+    shown = client("lab").post(f"{LAB}/profiles/preview", json=asked).json()
+    names = ("code", "becomes", "becomes_unit", "taken_unit", "held", "held_text")
+    assert [tuple(one[name] for name in names) for one in shown] == [
+        ("HGB", "142", "g/L", "g/dL", None, ""),
+        ("K", "", "", "", "unit_missing", "没有单位，对照方案也没有说明"),
+    ]
 
 
 def test_a_change_is_another_version_and_offers_what_waits(

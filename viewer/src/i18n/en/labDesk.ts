@@ -113,6 +113,7 @@ export const labDesk: Same<typeof zh> = {
     specimen_rejected: 'specimen was rejected',
     unknown_test: 'test not mapped',
     unknown_unit: 'unit cannot be converted',
+    unit_missing: 'no unit',
     unreadable_value: 'value unreadable',
     older_than_current: 'older than the current result',
     nothing_to_correct: 'nothing to correct',

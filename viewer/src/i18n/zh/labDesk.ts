@@ -111,6 +111,7 @@ export const labDesk = {
     specimen_rejected: '标本已拒收',
     unknown_test: '项目未对照',
     unknown_unit: '单位无法换算',
+    unit_missing: '没有单位',
     unreadable_value: '结果无法读取',
     older_than_current: '早于现有结果',
     nothing_to_correct: '没有可更正的结果',
