@@ -196,6 +196,8 @@ class Kinds:
             "critical": w.true("1 = 0"), "preliminary": w.true("1 = 0"), "writer_id": reader,
             "signed_by_id": reader, "written_at": w.at("n"), "signed_at": w.at("n"), "marks": w.json("[]"),
             "manifest": "''", "verification_code": w.hex("n", 24), "pdf_sha256": w.hex("n", 64),
+            "institution_id": self._site(self._patient_of_study), "modality": "'CT'", "rank": "3", "weight": "1",
+            "reviewed": w.true("1 = 0"), "taken_min": "60", "in_time": w.true("1 = 1"),
         }  # fmt: skip
 
     def _returned(self) -> Columns:
@@ -306,14 +308,14 @@ def write_large(engine: Engine, county: County, size: Size) -> Iterator[tuple[st
     words = Words(engine.dialect.name, size)
     tables = [(row.__table__, count, of) for row, count, of in Kinds(words, county, size).all()]
     with engine.connect() as connection:
-        _let_go(connection)
+        let_go(connection)
         for table, _, _ in tables:
             for index in table.indexes:
                 index.drop(connection)
         connection.commit()
         for table, count, columns in tables:
             for first in range(0, count, STEP):
-                _insert(connection, words, table, columns, first, min(first + STEP, count) - 1)
+                insert_rows(connection, words, table, columns, first, min(first + STEP, count) - 1)
             yield table.name, count
         for table, _, _ in tables:
             for index in table.indexes:
@@ -324,7 +326,7 @@ def write_large(engine: Engine, county: County, size: Size) -> Iterator[tuple[st
         connection.execute(text("ANALYZE" if words.lite else "VACUUM ANALYZE"))
 
 
-def _insert(
+def insert_rows(
     connection: Connection, words: Words, table: Table, columns: Mapping[str, str], first: int, last: int
 ) -> None:
     names, values = ", ".join(f'"{name}"' for name in columns), ", ".join(columns.values())
@@ -333,7 +335,7 @@ def _insert(
     connection.commit()
 
 
-def _let_go(connection: Connection) -> None:
+def let_go(connection: Connection) -> None:
     """No foreign keys are looked up for rows that are right by construction; nothing is worth a sync."""
     if connection.dialect.name == "sqlite":
         for pragma in ("foreign_keys=OFF", "synchronous=OFF", "cache_size=-1000000"):
