@@ -3,6 +3,9 @@
 Original mode answers AA, AE or AR. Enhanced mode (one of table 0155 in MSH-15 or MSH-16) answers CA, CE or CR where
 MSH-15 asks for it; an application acknowledgement is sent only where no accept acknowledgement was, since ours says
 no more: the message is kept. What it leads to is decided later and seen on the pages.
+
+An application acknowledgement of an order is the order's response message (§4.4; ORL^O22 to OML^O21), without its
+optional RESPONSE group: whether each test can be done is not known when the message is taken.
 """
 
 from dataclasses import dataclass
@@ -38,6 +41,16 @@ _CONDITIONS: dict[Condition, tuple[Verdict, str]] = {
     Condition.DUPLICATE_KEY: (Verdict.ERROR, "Duplicate key identifier"),
     Condition.RECORD_LOCKED: (Verdict.REJECT, "Application record locked"),
     Condition.INTERNAL: (Verdict.REJECT, "Application internal error"),
+}
+# The response to each order message (HL7 v2.5.1 §4.4.2, §4.4.4, §4.4.6, §4.4.8; O39 from v2.7 on).
+_RESPONSES = {
+    "ORM^O01": ("ORR", "O02"),
+    "ORM": ("ORR", "O02"),  # the only event that it has
+    "OMG^O19": ("ORG", "O20"),
+    "OML^O21": ("ORL", "O22"),
+    "OML^O33": ("ORL", "O34"),
+    "OML^O35": ("ORL", "O36"),
+    "OML^O39": ("ORL", "O40"),
 }
 _LONGEST_ACKNOWLEDGEMENT = 65_536
 _TRY_LATER = "cannot take it now, try again later"
@@ -110,16 +123,23 @@ def accept_code(header: Header) -> str:
 def write_acknowledgement(
     header: Header | None, code: str, now: datetime, *, refusal: Refusal | None = None
 ) -> bytes:
-    """An ACK; to a sender whose MSH could not be read with standard delimiters and an empty MSA-2."""
+    """An ACK, or the response to an order; to a sender whose MSH could not be read with standard delimiters and an
+    empty MSA-2."""
     header = header or _NOBODY
     writer = Writer(header)
-    writer.header(acknowledgement_type(header, writer), now, echo=True)
+    writer.header(acknowledgement_type(header, writer, code), now, echo=True)
     write_msa(writer, header, code, refusal)
     return writer.bytes()
 
 
-def acknowledgement_type(header: Header, writer: Writer) -> str:
-    """MSH-9: the trigger of what is acknowledged, and the structure from v2.4 on (HL7 v2.5.1 §2.14.1)."""
+def acknowledgement_type(header: Header, writer: Writer, code: str) -> str:
+    """MSH-9: the trigger of what is acknowledged, and the structure from v2.4 on (HL7 v2.5.1 §2.14.1).
+
+    An accept acknowledgement (CA, CE, CR) is always the general one (§2.9.3.1).
+    """
+    response = _RESPONSES.get(header.type) if code.startswith("A") else None
+    if response is not None:
+        return "^".join([*response, *(["_".join(response)] if writer.version >= (2, 4) else [])])
     parts = ["ACK", *([header.event] if header.event else [])]
     return "^".join([*parts, "ACK"] if len(parts) > 1 and writer.version >= (2, 4) else parts)
 

@@ -108,6 +108,56 @@ def test_the_trigger_is_that_of_the_message(peer: Peer, version: str, kind: str,
     assert (fields(answer, "MSH")[9], msa(answer)) == (expected, ["AA", version])
 
 
+@pytest.mark.parametrize(
+    ("version", "kind", "expected"),
+    [
+        ("2.3.1", "ORM^O01", "ORR^O02"),
+        ("2.4", "ORM^O01^ORM_O01", "ORR^O02^ORR_O02"),
+        ("2.3", "ORM", "ORR^O02"),
+        ("2.4", "OML^O21", "ORL^O22^ORL_O22"),
+        ("2.5.1", "OML^O33^OML_O33", "ORL^O34^ORL_O34"),
+        ("2.5", "OML^O35", "ORL^O36^ORL_O36"),
+        ("2.7", "OML^O39^OML_O39", "ORL^O40^ORL_O40"),
+        ("2.5.1", "OMG^O19^OMG_O19", "ORG^O20^ORG_O20"),
+        ("2.5.1", "OML^O21^^EXTRA", "ORL^O22^ORL_O22"),
+        ("2.5.1", "OML", "ACK"),  # which of four orders it is, it does not say
+    ],
+)
+def test_an_order_is_answered_with_its_response(peer: Peer, version: str, kind: str, expected: str) -> None:
+    answer = peer.ask(order(kind, version))
+    assert (fields(answer, "MSH")[9], msa(answer)) == (expected, ["AA", "7"])
+    assert not has(answer, "ORC")  # what becomes of each test is not known yet
+
+
+def test_an_order_that_is_refused_hears_why_in_its_response(peer: Peer) -> None:
+    peer.ask(order("OML^O21", "2.5.1"))
+    again = peer.ask(order("OML^O21", "2.5.1", barcode="ANOTHER"))
+    assert (fields(again, "MSH")[9], msa(again)) == ("ORL^O22^ORL_O22", ["AE", "7"])
+    assert fields(again, "ERR")[3].startswith("205^")
+    lacking = peer.ask(join("MSH|^~\\&|HIS|T|||2026||ORM^O01|8|P|2.3.1", "PID|1"))
+    assert (fields(lacking, "MSH")[9], msa(lacking)) == ("ORR^O02", ["AE", "8"])
+    assert "100&Segment sequence error" in fields(lacking, "ERR")[1]
+
+
+@pytest.mark.parametrize(
+    ("accept", "application", "expected"),
+    [("AL", "NE", "ACK^O33^ACK"), ("AL", "AL", "ACK^O33^ACK"), ("NE", "AL", "ORL^O34^ORL_O34")],
+)
+def test_an_accept_acknowledgement_of_an_order_is_the_general_one(
+    peer: Peer, accept: str, application: str, expected: str
+) -> None:
+    answer = peer.ask(order("OML^O33^OML_O33", "2.5.1", ending=f"|||{accept}|{application}"))
+    assert fields(answer, "MSH")[9] == expected
+    assert msa(answer)[0] == ("AA" if expected.startswith("ORL") else "CA")
+
+
+def order(kind: str, version: str, *, barcode: str = "B7", ending: str = "") -> bytes:
+    return join(
+        f"MSH|^~\\&|HIS|T|||20260105||{kind}|7|P|{version}{ending}", "PID|1||P1^^^^MR||Wang^Li", f"ORC|NW|{barcode}",
+        f"OBR|1|{barcode}||GLU^Glucose",
+    )  # fmt: skip
+
+
 def test_mindray_hears_what_its_manual_shows(peer: Peer) -> None:
     answer = peer.ask(MINDRAY_CHEMISTRY)
     msh = fields(answer, "MSH")

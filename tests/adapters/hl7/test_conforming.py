@@ -36,6 +36,30 @@ def test_acknowledgements(version: str) -> None:
         assert validate(write_acknowledgement(to, f"A{refusal.verdict}", NOW, refusal=refusal)) == "ACK"
 
 
+@pytest.mark.parametrize(
+    ("version", "kind", "structure"),
+    [
+        ("2.4", "ORM^O01^ORM_O01", "ORR_O02"),
+        ("2.5.1", "ORM^O01^ORM_O01", "ORR_O02"),
+        ("2.4", "OML^O21^OML_O21", "ORL_O22"),
+        ("2.5.1", "OML^O21^OML_O21", "ORL_O22"),
+        ("2.7", "OML^O21^OML_O21", "ORL_O22"),
+        ("2.5", "OML^O33^OML_O33", "ORL_O34"),
+        ("2.5.1", "OML^O33^OML_O33", "ORL_O34"),
+        ("2.6", "OML^O33^OML_O33", "ORL_O34"),
+        ("2.5.1", "OML^O35^OML_O35", "ORL_O36"),
+        ("2.7", "OML^O39^OML_O39", "ORL_O40"),
+        ("2.5.1", "OMG^O19^OMG_O19", "ORG_O20"),
+    ],
+)
+def test_responses_to_orders(version: str, kind: str, structure: str) -> None:
+    to = read_header(oru(msh=f"MSH|^~\\&|L|T|GW|C|20260101||{kind}|7|P|{version}"))
+    assert validate(write_acknowledgement(to, "AA", NOW)) == structure
+    for condition in Condition:
+        refusal = refusal_of(NotAccepted(condition, "why it is | so", "ORC^1"))
+        assert validate(write_acknowledgement(to, f"A{refusal.verdict}", NOW, refusal=refusal)) == structure
+
+
 def test_answers_to_law() -> None:
     # QPD-4 and QPD-5 are LAW's own, of which the standard's table knows nothing.
     question = messages.LAW_QUESTION.replace(b"|R7|3", b"")

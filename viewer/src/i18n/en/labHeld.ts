@@ -100,7 +100,7 @@ export const labHeld = {
     controlsHint: 'A specimen whose whole barcode fits the pattern is control material and nobody’s. Patterns are regular expressions, as QC-?1.',
     pattern: 'pattern of barcodes',
     level: 'level',
-    lot: 'lot (may be empty)',
+    lot: 'lot, if any',
     units: 'How units are written',
     unitsHint: 'Which unit of the dictionary the analyser’s unit is, for all of its tests.',
     values: 'How results are written',
