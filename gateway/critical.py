@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
-from gateway import audit, live
+from gateway import audit
 from gateway.critical_events import LONGEST_VALUE, centre_of, open_of_task, stand
 from gateway.reading import Who, get_person, get_task, in_one
 from gateway.runtime import Runtime
@@ -172,4 +172,3 @@ def _record(
         session, action, actor=who.actor, now=now, examination_id=event.examination_id,
         detail={"event_id": str(event.id), **detail},
     )  # fmt: skip
-    live.bump(session, "critical")

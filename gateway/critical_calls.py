@@ -60,7 +60,7 @@ def escalate_critical(runtime: Runtime, leased: Leased) -> None:
             examination_id=event.examination_id,
             detail={"event_id": str(event.id), "title": contact.title if contact else ""},
         )
-        live.bump(session, "critical", "system")
+        live.bump(session, "system")
         until = event.due_at
     if until is not None:
         raise NotYet(until)

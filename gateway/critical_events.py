@@ -7,7 +7,6 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from gateway import live
 from worklists import critical
 from worklists.critical import CriticalEvent, CriticalState, Finding
 from worklists.directory import Person
@@ -36,7 +35,6 @@ def note_signed(session: Session, task: ReadingTask, impression: str, person: Pe
     if known is None:
         event = open_of_task(session, task, impression[:LONGEST_VALUE], now)
         stand(session, event, person, "", now)
-        live.bump(session, "critical")
 
 
 def note_verified(session: Session, result_ids: Sequence[uuid.UUID], person: Person, now: datetime) -> None:
@@ -47,7 +45,6 @@ def note_verified(session: Session, result_ids: Sequence[uuid.UUID], person: Per
         .order_by(CriticalEvent.id)
     ):
         stand(session, event, person, "", now)
-        live.bump(session, "critical")
 
 
 def stand(session: Session, event: CriticalEvent, person: Person, note: str, now: datetime) -> None:

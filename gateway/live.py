@@ -9,13 +9,14 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
 
 import structlog
-from sqlalchemy import BigInteger, event, select
+from sqlalchemy import BigInteger, Connection, event, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy.orm import Mapped, Mapper, Session, mapped_column, object_session
 
 from gateway.runtime import Runtime
 from worklists.base import Base
+from worklists.critical import CriticalStep
 
 log = structlog.get_logger()
 
@@ -140,6 +141,14 @@ def _raise_numbers(session: Session) -> None:
                     index_elements=[ChangeCounter.topic], set_={"number": ChangeCounter.number + 1}
                 )
             )
+
+
+@event.listens_for(CriticalStep, "after_insert")
+def _ring(_mapper: Mapper[CriticalStep], _connection: Connection, step: CriticalStep) -> None:
+    """Whoever is to act on a critical value hears of it at once, also of what a drain found."""
+    session = object_session(step)
+    if session is not None:
+        bump(session, "critical")
 
 
 @event.listens_for(Session, "after_rollback")

@@ -15,12 +15,15 @@ router = APIRouter(prefix="/api/v1", tags=["live"])
 
 HEARTBEAT_S = 15.0  # proxies close what is silent for a minute; also how often the session is looked at
 
-_SEES = {
-    "worklist": {Role.RADIOGRAPHER, Role.READER, Role.REVIEWER},
-    "returns": {Role.RADIOGRAPHER, Role.VILLAGE, Role.READER, Role.REVIEWER},
-    "duty": {Role.READER, Role.REVIEWER},
-    "held": {Role.RADIOGRAPHER, Role.READER, Role.REVIEWER, Role.IT},
-    "system": {Role.IT, Role.ADMIN},
+_SEES: dict[str, frozenset[Role] | None] = {
+    "worklist": frozenset({Role.RADIOGRAPHER, Role.READER, Role.REVIEWER}),
+    "returns": frozenset({Role.RADIOGRAPHER, Role.VILLAGE, Role.READER, Role.REVIEWER}),
+    "duty": frozenset({Role.READER, Role.REVIEWER}),
+    "held": frozenset({Role.RADIOGRAPHER, Role.READER, Role.REVIEWER, Role.IT}),
+    "system": frozenset({Role.IT, Role.ADMIN}),
+    "patients": frozenset({Role.RADIOGRAPHER, Role.REVIEWER}),
+    "lab": frozenset({Role.RADIOGRAPHER, Role.READER, Role.REVIEWER, Role.IT, Role.ADMIN}),
+    "critical": None,  # anybody may be called, also who has no role: a leader, the duty desk
 }
 
 
@@ -37,7 +40,7 @@ async def follow(request: Request, caller: CallerDep) -> StreamingResponse:
 
 async def _stream(request: Request, feed: live.Feed, caller: Caller) -> AsyncIterator[str]:
     heartbeat_s: float = getattr(request.app.state, "heartbeat_s", HEARTBEAT_S)
-    sees = {topic for topic, roles in _SEES.items() if caller.subject.roles & roles}
+    sees = heard_by(caller.subject.roles)
     async with feed.subscribe() as subscription:
         yield "retry: 2000\n\n"
         while not feed.closed:
@@ -50,6 +53,11 @@ async def _stream(request: Request, feed: live.Feed, caller: Caller) -> AsyncIte
                 if not await asyncio.to_thread(_is_still_signed_in, request):
                     return
                 yield ": still here\n\n"
+
+
+def heard_by(roles: frozenset[Role]) -> frozenset[str]:
+    """The topics that somebody with these roles is told of."""
+    return frozenset(topic for topic in live.TOPICS if (who := _SEES[topic]) is None or who & roles)
 
 
 def _is_still_signed_in(request: Request) -> bool:

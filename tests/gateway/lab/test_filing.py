@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import select
 
 from adapters.lab.said import Coded, Control, Message, MessageKind, StatedOrder
+from gateway import live
 from gateway.lab.filing import CLOCK_IS_WRONG
 from gateway.lab.rows import LabHeld, LabHeldReason, LabMessage, MessageState
 from gateway.runtime import Runtime
@@ -132,6 +133,20 @@ def test_a_specimen_whose_tests_are_not_all_there_waits_for_a_reader_all_the_sam
 
     with runtime.reading() as session:
         assert session.scalars(select(ReadingTask.state)).one() is TaskState.WAITING
+
+
+def test_a_critical_value_is_told_to_open_pages_as_it_is_filed_and_no_other(
+    runtime: Runtime, bench: Bench
+) -> None:
+    def rung() -> int:
+        with runtime.reading() as session:
+            return live.read_numbers(session).get("critical", 0)
+
+    file(runtime, bench[1].bench, message(specimen("B001", result("HGB", "128"))))
+    before = rung()
+    file(runtime, bench[1].bench, message(specimen("B001", result("WBC", "32.1"))))
+
+    assert (before, rung()) == (0, 1)
 
 
 def test_a_correction_is_another_version_and_withdraws_the_critical_event(

@@ -14,8 +14,10 @@ from fastapi import FastAPI
 
 from gateway import live
 from gateway.runtime import Runtime
+from gateway.web.live import heard_by
 from tests.conftest import Clock
 from tests.gateway.web.conftest import Client
+from worklists.directory import Role
 
 
 @pytest.fixture
@@ -85,6 +87,23 @@ def test_it_people_hear_of_the_system(address: str, client: Client, runtime: Run
         change(runtime, "system")
 
         assert stream.heard() == ["system"]
+
+
+@pytest.mark.parametrize("username", ["radiographer", "reader", "village", "it", "auditor"])
+def test_everybody_hears_of_critical_values(
+    address: str, client: Client, runtime: Runtime, username: str
+) -> None:
+    with follow(address, client, username) as answer:
+        stream = Stream(answer.iter_lines())
+        stream.heartbeat()
+        change(runtime, "critical")
+
+        assert stream.heard() == ["critical"]
+
+
+def test_every_topic_is_heard_by_somebody() -> None:
+    assert heard_by(frozenset(Role)) == set(live.TOPICS)
+    assert heard_by(frozenset()) == {"critical"}  # a leader whom the chain calls has no role
 
 
 def test_the_stream_ends_with_the_session(address: str, client: Client, clock: Clock):
