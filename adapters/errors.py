@@ -20,11 +20,19 @@ class PeerRejected(Exception):
     """The peer said no; a person must look."""
 
 
-class PeerUnreachable(Exception):
+class PeerLater(Exception):
+    """Not now. `retry_after_s`: when the peer wants to be asked again, where it says so."""
+
+    def __init__(self, *said: str, retry_after_s: float | None = None):
+        super().__init__(*said)
+        self.retry_after_s = retry_after_s
+
+
+class PeerUnreachable(PeerLater):
     """The peer could not be reached, did not answer, or takes nothing from us; try again."""
 
 
-class PeerBusy(Exception):
+class PeerBusy(PeerLater):
     """The peer is there, and will not take this one now; try this one again."""
 
 

@@ -8,21 +8,15 @@ import base64
 import binascii
 import hashlib
 import hmac
-import http.client
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
 
-from adapters.errors import PeerBusy, PeerRejected, PeerUnreachable
-from adapters.outward import Peer, connection
+from adapters.http_exchange import exchange, require_success
+from adapters.outward import Peer
 
 _PREFIX = "whsec_"
-_READ_BYTES = 4096
-# Not because of this one: whatever is sent is answered so, until somebody sees to it.
-_WHOLE_PEER = frozenset({401, 403, 404, 405, 407, 502, 503, 504})
-_LATER = frozenset({408, 425, 429})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,30 +39,15 @@ def post(hook: Hook, content: Mapping[str, Any], *, message_id: str, timestamp: 
         "webhook-timestamp": str(timestamp),
         "webhook-signature": sign(hook.secret, body, message_id=message_id, timestamp=timestamp),
     }
-    status, reason = _exchange(hook, body, headers)
-    said = f"{status} {reason}".strip()
-    if 200 <= status < 300:
-        return said
-    if 300 <= status < 400:
-        raise PeerUnreachable(f"{said}: redirects are not followed")
-    if status in _WHOLE_PEER:
-        raise PeerUnreachable(said)
-    raise PeerBusy(said) if status in _LATER or status >= 500 else PeerRejected(said)
+    answer = exchange(hook.peer, hook.url, method="POST", headers=headers, body=body)
+    require_success(answer)
+    return answer.said
 
 
 def sign(secret: str, body: bytes, *, message_id: str, timestamp: int) -> str:
     """The value of webhook-signature."""
     mac = hmac.new(_key(secret), f"{message_id}.{timestamp}.".encode() + body, hashlib.sha256)
     return f"v1,{base64.b64encode(mac.digest()).decode('ascii')}"
-
-
-def target_of(url: str) -> SplitResult:
-    """The parts of an address that may be posted to. Raises ValueError."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("https", "http") or not parts.hostname or parts.username or parts.fragment:
-        raise ValueError("url")
-    _ = parts.port  # raises for one that is none
-    return parts
 
 
 def _key(secret: str) -> bytes:
@@ -78,18 +57,3 @@ def _key(secret: str) -> bytes:
         except binascii.Error:
             return secret.encode()
     return secret.encode()
-
-
-def _exchange(hook: Hook, body: bytes, headers: Mapping[str, str]) -> tuple[int, str]:
-    parts = target_of(hook.url)
-    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    with connection(hook.peer) as line:
-        client = http.client.HTTPConnection(parts.hostname or "", hook.peer.port)
-        client.sock = line  # connected and verified already: nothing else is connected to
-        try:
-            client.request("POST", path, body=body, headers=dict(headers))
-            answer = client.getresponse()
-            answer.read(_READ_BYTES)
-        except http.client.HTTPException as error:
-            raise PeerUnreachable(f"{hook.peer}: {type(error).__name__}") from error
-        return answer.status, "".join(one for one in answer.reason if one.isprintable())[:100]

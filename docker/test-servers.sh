@@ -3,6 +3,13 @@
 # Nothing is started here; the tests start what they need on loopback and stop it again.
 set -euo pipefail
 
+# The FHIR server of the tests, from npm.
+fhir="$(dirname "$0")/../tests/fhir_server"
+[ "$fhir/node_modules/.package-lock.json" -nt "$fhir/package-lock.json" ] || {
+  echo "FHIR server for the tests …"
+  (cd "$fhir" && npm ci --no-audit --no-fund --loglevel=error && touch node_modules/.package-lock.json)
+}
+
 packages=(dcmtk dicom3tools orthanc orthanc-dicomweb chromium fonts-noto-cjk poppler-utils redis-server postgresql strace openssl softhsm2)
 programs=(/usr/bin/storescu /usr/bin/dciodvfy /usr/sbin/Orthanc /usr/bin/chromium /usr/bin/pdfsig /usr/bin/redis-server /usr/bin/strace /usr/bin/openssl /usr/bin/softhsm2-util)
 

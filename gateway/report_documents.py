@@ -5,6 +5,7 @@ from datetime import date
 from sqlalchemy.orm import Session
 
 from adapters.reports.document import Institution, Patient, RecognitionMark, ReportDocument
+from adapters.reports.hl7_parts import Bearer
 from gateway.ecg.report import key_facts_of, statements_of
 from gateway.lab.printing import table_of
 from worklists import routing
@@ -86,6 +87,17 @@ def report_document(session: Session, report: Report, *, base_url: str) -> Repor
         key_facts=key_facts_of(report.content),
         laboratory=table_of(report.content),
         statements=statements_of(report.content, texts=f"{report.findings}\n{report.impression}"),
+    )
+
+
+def bearer_of(report: Report) -> Bearer:
+    """The patient as the report names them."""
+    patient = report.patient
+    return Bearer(
+        patient_id=patient["patient_id"],
+        name=patient["name"],
+        sex=patient["sex"],
+        birth_date=date.fromisoformat(patient["birth_date"]) if patient.get("birth_date") else None,
     )
 
 

@@ -52,12 +52,16 @@ class RecognitionMark:
 class KeyFact:
     """One measured value that belongs at the head of the report, such as a heart rate with its unit.
 
-    `source` says whose it is when it is not the signer's own: a cart's, a program's.
+    `source` says whose it is when it is not the signer's own: a cart's, a program's. For machines: `code`, a field of
+    `EcgMeasurements`, its number, and of a QTc the formula.
     """
 
     name: str
     value: str
     source: str = ""
+    code: str = ""
+    number: float | None = None
+    formula: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,6 +28,11 @@ _DOCUMENTS = {
 }
 
 
+def document_code(kind: str) -> tuple[str, str]:
+    """What a report of this kind is, by LOINC: code and words."""
+    return _DOCUMENTS[kind]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bearer:
     """Whose results they are, as kept: name in the form of DICOM, sex M, F or O."""
@@ -122,7 +127,7 @@ class ReportMessage:
             return
         data = base64.b64encode(self._to.pdf).decode("ascii")
         value = STANDARD.component.join(("", "application", "pdf", "Base64", data))
-        self._observe("ED", joined(*_DOCUMENTS[self._document.kind], "LN"), value)
+        self._observe("ED", joined(*document_code(self._document.kind), "LN"), value)
 
     def _notes(self, texts: Iterable[str], kind: tuple[str, str], *, after: int = 0) -> None:
         for place, text in enumerate((text for text in texts if text.strip()), start=after + 1):

@@ -25,7 +25,7 @@ _IMPRESSIONS = {
     "pathology": ("22637-3", "Pathology report final diagnosis", "LN"),
     "laboratory": ("56850-1", "Interpretation and review of laboratory results", "LN"),
 }
-_SECTIONS = {"imaging": "RAD", "ecg": "EC", "laboratory": "LAB", "pathology": "SP"}  # table 0074
+SECTIONS = {"imaging": "RAD", "ecg": "EC", "laboratory": "LAB", "pathology": "SP"}  # table 0074
 _STUDY = ("113014", "DICOM Study", "DCM")  # as IHE RAD TF-2 4.28 names the study that a report is about
 _VOID = "此报告已作废，请勿使用。"
 
@@ -62,7 +62,7 @@ class _Message(ReportMessage):
         fields[7] = self._time(document.examined_at or document.received_at)
         fields[13] = escaped(document.clinical_information)
         fields[22] = self._time(document.signed_at)
-        fields[24:26] = [_SECTIONS[document.kind], "X" if self._to.void else self._status()]
+        fields[24:26] = [SECTIONS[document.kind], "X" if self._to.void else self._status()]
         fields[32] = subjoined("", document.signers[0]) if document.signers else ""
         self._segment("OBR", *fields[1:])
         if self._to.void:

@@ -3,7 +3,6 @@
 import json
 import uuid
 from dataclasses import dataclass, replace
-from datetime import date
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -11,11 +10,13 @@ from sqlalchemy.orm import Session
 from adapters.errors import Unavailable
 from adapters.reports.dicom_parts import Evidence
 from adapters.reports.document import ReportDocument
+from adapters.reports.fhir.source import FhirReport
 from adapters.reports.hl7_parts import Bearer
-from gateway.deliveries.rows import Delivery, DeliveryEvent
+from gateway.deliveries.rows import Delivery, DeliveryEvent, EndpointWire
+from gateway.fhir_reports import fhir_report
 from gateway.index import Instance, Series, Study
 from gateway.originals import original_of, read_original
-from gateway.report_documents import report_document
+from gateway.report_documents import bearer_of, report_document
 from gateway.runtime import Runtime
 from gateway.township import find_document
 from worklists.reports import Report
@@ -37,6 +38,7 @@ class Outgoing:
     study_instance_uid: str | None
     critical: bool
     evidence: tuple[Evidence, ...]
+    fhir: FhirReport | None = None  # for who is sent that
 
     @property
     def is_void(self) -> bool:
@@ -51,17 +53,6 @@ class Outgoing:
         return sorted(
             {word for word in (*names, bearer.patient_id, *dates) if len(word) > 1}, key=len, reverse=True
         )
-
-
-def bearer_of(report: Report) -> Bearer:
-    """The patient as the report names them."""
-    patient = report.patient
-    return Bearer(
-        patient_id=patient["patient_id"],
-        name=patient["name"],
-        sex=patient["sex"],
-        birth_date=date.fromisoformat(patient["birth_date"]) if patient.get("birth_date") else None,
-    )
 
 
 def first_number_of(session: Session, report: Report) -> str:
@@ -101,8 +92,16 @@ def read_outgoing(runtime: Runtime, delivery_id: uuid.UUID) -> Outgoing:
             study_instance_uid=report.examination.study_instance_uid,
             critical=report.critical,
             evidence=_evidence_of(session, report),
+            fhir=_fhir_of(session, delivery, runtime.settings.base_url),
         )
     return replace(outgoing, pdf=read_original(runtime, original))
+
+
+def _fhir_of(session: Session, delivery: Delivery, base_url: str) -> FhirReport | None:
+    if delivery.endpoint.wire is not EndpointWire.FHIR:
+        return None
+    void = delivery.event is DeliveryEvent.VOID
+    return fhir_report(session, delivery.report, base_url=base_url, withdrawn=void)
 
 
 def _evidence_of(session: Session, report: Report) -> tuple[Evidence, ...]:

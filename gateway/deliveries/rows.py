@@ -25,6 +25,7 @@ class EndpointWire(StrEnum):
     HL7_MDM = "hl7_mdm"
     DICOM_PDF = "dicom_pdf"
     DICOM_SR = "dicom_sr"
+    FHIR = "fhir"
     WEBHOOK = "webhook"
     MAIL = "mail"
 
@@ -53,10 +54,10 @@ class AttemptOutcome(StrEnum):
     UNREACHABLE = "unreachable"
 
 
-def retry_after(failures: int) -> timedelta:
-    """Later and later."""
+def retry_after(failures: int, asked: timedelta | None = None) -> timedelta:
+    """Later and later; not before the peer wants to be asked again."""
     doubled: int = 2 ** min(max(failures - 1, 0), 16)
-    return min(FIRST_RETRY * doubled, LONGEST_RETRY)
+    return max(min(FIRST_RETRY * doubled, LONGEST_RETRY), asked or timedelta())
 
 
 class Endpoint(Base):
@@ -89,11 +90,12 @@ class Endpoint(Base):
         """It is there."""
         self.failures, self.failing_since, self.retry_at = 0, None, None
 
-    def failed(self, answer: str, now: datetime) -> None:
+    def failed(self, answer: str, now: datetime, asked: timedelta | None = None) -> None:
         """It is not there, or takes nothing from us: everything for it waits."""
         self.failures += 1
         self.failing_since = self.failing_since or now
-        self.retry_at, self.last_answer = now + retry_after(self.failures), answer[:ANSWER_CHARACTERS]
+        self.retry_at = now + retry_after(self.failures, asked)
+        self.last_answer = answer[:ANSWER_CHARACTERS]
 
 
 class Delivery(Base):
@@ -127,8 +129,10 @@ class Delivery(Base):
         self.attempts += 1
         return DeliveryAttempt(id=new_id(), delivery_id=self.id, number=self.attempts, begun_at=now)
 
-    def note(self, outcome: AttemptOutcome, answer: str, now: datetime) -> None:
-        """How the attempt went."""
+    def note(
+        self, outcome: AttemptOutcome, answer: str, now: datetime, asked: timedelta | None = None
+    ) -> None:
+        """How the attempt went; `asked`: for how long the peer wants to be left alone."""
         self.answer = answer[:ANSWER_CHARACTERS]
         if outcome is AttemptOutcome.SENT:
             self.state, self.sent_at, self.failures = DeliveryState.SENT, now, 0
@@ -136,7 +140,7 @@ class Delivery(Base):
             self.state = DeliveryState.REFUSED
         else:
             self.failures += 1
-            self.next_at = now + retry_after(self.failures)
+            self.next_at = now + retry_after(self.failures, asked)
             if now - self.asked_at > GIVE_UP_AFTER:
                 self.state = DeliveryState.GAVE_UP
 

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
-from adapters.errors import Inexpressible, Malformed, PeerBusy, PeerRejected, PeerUnreachable
+from adapters.errors import Inexpressible, Malformed, PeerBusy, PeerLater, PeerRejected, PeerUnreachable
 from gateway import audit, live
 from gateway.deliveries.contents import Outgoing, read_outgoing
 from gateway.deliveries.rows import (
@@ -54,6 +54,7 @@ class Begun:
 class Outcome:
     outcome: AttemptOutcome
     answer: str
+    asked: timedelta | None = None  # for so long the peer wants to be left alone
 
 
 def deliver_reports(runtime: Runtime, leased: Leased) -> None:
@@ -142,12 +143,17 @@ def _send(runtime: Runtime, begun: Begun) -> Outcome:
     except PeerRejected as error:
         return Outcome(outcome=AttemptOutcome.REFUSED, answer=_blind(outgoing, str(error)))
     except PeerBusy as error:
-        return Outcome(outcome=AttemptOutcome.BUSY, answer=_blind(outgoing, str(error)))
+        return _later(AttemptOutcome.BUSY, outgoing, error)
     except PeerUnreachable as error:
-        return Outcome(outcome=AttemptOutcome.UNREACHABLE, answer=_blind(outgoing, str(error)))
+        return _later(AttemptOutcome.UNREACHABLE, outgoing, error)
     except (Inexpressible, Malformed, ValidationError, UnicodeEncodeError) as error:
         log.warning("report_not_expressible", wire=begun.wire.value, error=type(error).__name__)
         return Outcome(outcome=AttemptOutcome.REFUSED, answer=f"not expressible: {type(error).__name__}")
+
+
+def _later(outcome: AttemptOutcome, outgoing: Outgoing, error: PeerLater) -> Outcome:
+    asked = timedelta(seconds=error.retry_after_s) if error.retry_after_s is not None else None
+    return Outcome(outcome=outcome, answer=_blind(outgoing, str(error)), asked=asked)
 
 
 def _blind(outgoing: Outgoing, answer: str) -> str:
@@ -166,9 +172,9 @@ def _note(runtime: Runtime, begun: Begun, sent: Outcome) -> None:
         if attempt.ended_at is None:
             attempt.end(sent.outcome, sent.answer, now)
         if delivery.state is DeliveryState.PENDING:
-            delivery.note(sent.outcome, sent.answer, now)
+            delivery.note(sent.outcome, sent.answer, now, sent.asked)
         if sent.outcome is AttemptOutcome.UNREACHABLE:
-            endpoint.failed(sent.answer, now)
+            endpoint.failed(sent.answer, now, sent.asked)
         else:
             endpoint.answered()
         if sent.outcome is AttemptOutcome.SENT:

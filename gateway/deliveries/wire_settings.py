@@ -12,10 +12,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from adapters.http_exchange import target_of
 from adapters.mail import MailServer
 from adapters.outward import Peer, client_tls
 from adapters.reports import dicom_parts, hl7_parts
-from adapters.webhook import target_of
 
 _HOST_NAME = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,62})(?:\.[A-Za-z0-9_-]{1,63})*")
 
@@ -125,32 +125,68 @@ Address = Annotated[
 ]
 
 
-class WebhookSettings(WireSettings):
+class HttpSettings(WireSettings):
     url: Url
     authorities_pem: Authorities = ""
-    content: Literal["notice", "report"] = "notice"  # a notice names no patient
-    allow_plain: bool = False
-
-    @model_validator(mode="after")
-    def _check_plain(self) -> Self:
-        """In plain only where somebody says so, and never with a patient's data but to this very machine."""
-        parts = target_of(self.url)
-        if parts.scheme == "http" and not self.allow_plain:
-            raise ValueError("allow_plain")
-        if parts.scheme == "http" and self.content == "report" and not is_loopback(parts.hostname or ""):
-            raise ValueError("content")
-        return self
 
     @property
     def where(self) -> str:
         parts = target_of(self.url)
         return f"{parts.scheme}://{parts.netloc}{parts.path}"
 
-    def peer(self) -> Peer:
+    @property
+    def is_plain(self) -> bool:
+        return target_of(self.url).scheme == "http"
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """On another machine than this very one."""
+        return not is_loopback(target_of(self.url).hostname or "")
+
+    def peer(self, within_s: float | None = None) -> Peer:
         parts = target_of(self.url)
-        tls = client_tls(self.authorities_pem) if parts.scheme == "https" else None
+        tls = None if self.is_plain else client_tls(self.authorities_pem)
         port = parts.port or (443 if tls else 80)
-        return Peer(host=parts.hostname or "", port=port, tls=tls, within_s=self.within_s)
+        return Peer(host=parts.hostname or "", port=port, tls=tls, within_s=within_s or self.within_s)
+
+
+class WebhookSettings(HttpSettings):
+    content: Literal["notice", "report"] = "notice"  # a notice names no patient
+    allow_plain: bool = False
+
+    @model_validator(mode="after")
+    def _check_plain(self) -> Self:
+        """In plain only where somebody says so, and never with a patient's data but to this very machine."""
+        if self.is_plain and not self.allow_plain:
+            raise ValueError("allow_plain")
+        if self.is_plain and self.content == "report" and self.is_elsewhere:
+            raise ValueError("content")
+        return self
+
+
+System = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, max_length=300, pattern=r"^([a-z][a-z0-9+.-]*:[\x21-\x7E]+)?$"),
+]
+
+
+class FhirSettings(HttpSettings):
+    """`update`: under ids of ours, or found by identifier. `patient_system`: as the peer knows the patients' numbers."""
+
+    update: Literal["id", "identifier"] = "id"
+    document: Literal["attached", "binary", "none"] = "attached"
+    patient_system: System = ""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        """It always names a patient; a document by itself is found by its id alone."""
+        if self.is_plain and self.is_elsewhere:
+            raise ValueError("url")
+        if target_of(self.url).query:
+            raise ValueError("url")
+        if self.update == "identifier" and self.document == "binary":
+            raise ValueError("document")
+        return self
 
 
 class MailSettings(WireSettings):

@@ -7,18 +7,19 @@ PeerUnreachable (nothing goes there now). What it sends has the same identifiers
 import ssl
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
 from pydantic import ValidationError
 
-from adapters import mail, webhook
+from adapters import fhir_client, mail, webhook
 from adapters.hl7.sending import send_one
 from adapters.outward import connection
 from adapters.reports.dicom_parts import Filed
 from adapters.reports.dicom_pdf import write_encapsulated_pdf
 from adapters.reports.dicom_sr import write_basic_text_sr
+from adapters.reports.fhir.bundle import write_transaction
 from adapters.reports.hl7_mdm import write_mdm
 from adapters.reports.hl7_parts import Addressed
 from adapters.reports.hl7_report import write_oru
@@ -27,6 +28,7 @@ from gateway.deliveries.notices import mail_notice, webhook_content
 from gateway.deliveries.rows import EndpointWire
 from gateway.deliveries.wire_settings import (
     DicomSettings,
+    FhirSettings,
     Hl7Settings,
     MailSettings,
     SocketSettings,
@@ -93,6 +95,12 @@ def _send_sr(what: Outgoing, to: DicomSettings, _secret: str) -> str:
     return _store(write_basic_text_sr(what.document, what.bearer, _filed(what, to), void=what.is_void), to)
 
 
+def _send_fhir(what: Outgoing, to: FhirSettings, token: str) -> str:
+    assert what.fhir is not None  # read for this wire
+    report = replace(what.fhir, pdf=what.pdf, document_as=to.document, patient_system=to.patient_system)
+    return fhir_client.post_transaction(_fhir_server(to, token), write_transaction(report, update=to.update))
+
+
 def _send_webhook(what: Outgoing, to: WebhookSettings, secret: str) -> str:
     content = webhook_content(what, whole=to.content == "report")
     return _post(to, secret, content, message_id=f"{what.event.value}-{what.delivery_id}")
@@ -122,6 +130,10 @@ def _probe_dicom(to: DicomSettings, _secret: str) -> str:
         tls=peer.tls,
     )
     return "C-ECHO 0000"
+
+
+def _probe_fhir(to: FhirSettings, token: str) -> str:
+    return fhir_client.look(_fhir_server(to, token, PROBE_S))
 
 
 def _probe_webhook(to: WebhookSettings, secret: str) -> str:
@@ -181,6 +193,10 @@ def _post(to: WebhookSettings, secret: str, content: Mapping[str, Any], *, messa
     return webhook.post(hook, content, message_id=message_id, timestamp=int(time.time()))
 
 
+def _fhir_server(to: FhirSettings, token: str, within_s: float | None = None) -> fhir_client.FhirServer:
+    return fhir_client.FhirServer(peer=to.peer(within_s), url=to.url, token=token)
+
+
 WIRES: Mapping[EndpointWire, SpokenWire] = {
     EndpointWire.HL7_ORU: SpokenWire(settings=Hl7Settings, send=_send_oru, probe=_probe_socket),
     EndpointWire.HL7_MDM: SpokenWire(settings=Hl7Settings, send=_send_mdm, probe=_probe_socket),
@@ -188,6 +204,9 @@ WIRES: Mapping[EndpointWire, SpokenWire] = {
         settings=DicomSettings, send=_send_pdf, probe=_probe_dicom, withdraws=False
     ),
     EndpointWire.DICOM_SR: SpokenWire(settings=DicomSettings, send=_send_sr, probe=_probe_dicom),
+    EndpointWire.FHIR: SpokenWire(
+        settings=FhirSettings, send=_send_fhir, probe=_probe_fhir, wants_secret=Secret.OPTIONAL
+    ),
     EndpointWire.WEBHOOK: SpokenWire(
         settings=WebhookSettings, send=_send_webhook, probe=_probe_webhook, wants_secret=Secret.REQUIRED
     ),

@@ -92,7 +92,12 @@ def key_facts_of(content: Mapping[str, Any] | None) -> tuple[KeyFact, ...]:
         [(name, shown)] = say_measurements(
             EcgMeasurements(**{field: stated[field]}, qtc_formula=formula), "zh"
         )
-        facts.append(KeyFact(name=name, value=shown, source=SOURCES[sources.get(field, "typed")]))
+        facts.append(
+            KeyFact(
+                name=name, value=shown, source=SOURCES[sources.get(field, "typed")], code=field,
+                number=stated[field], formula=formula if field == "qtc_ms" else "",
+            )
+        )  # fmt: skip
     return tuple(facts)
 
 

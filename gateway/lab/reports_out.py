@@ -5,8 +5,8 @@ from dataclasses import replace
 from sqlalchemy.orm import Session
 
 from adapters.reports.hl7_lab import AS_ASKED, write_lab_oru
-from gateway.deliveries.contents import bearer_of, first_number_of
-from gateway.report_documents import report_document
+from gateway.deliveries.contents import first_number_of
+from gateway.report_documents import bearer_of, report_document
 from worklists.directory import Kind
 from worklists.errors import NotFound
 from worklists.reports import Report

@@ -2,8 +2,8 @@
 import { api } from './client'
 import type { Kind, ReturnItem, Site, Time } from './types'
 
-export type EndpointWire = 'hl7_oru' | 'hl7_mdm' | 'dicom_pdf' | 'dicom_sr' | 'webhook' | 'mail'
-export const ENDPOINT_WIRES: readonly EndpointWire[] = ['hl7_oru', 'hl7_mdm', 'dicom_pdf', 'dicom_sr', 'webhook', 'mail']
+export type EndpointWire = 'hl7_oru' | 'hl7_mdm' | 'dicom_pdf' | 'dicom_sr' | 'fhir' | 'webhook' | 'mail'
+export const ENDPOINT_WIRES: readonly EndpointWire[] = ['hl7_oru', 'hl7_mdm', 'dicom_pdf', 'dicom_sr', 'fhir', 'webhook', 'mail']
 export type DeliveryState = 'pending' | 'sent' | 'refused' | 'gave_up' | 'skipped'
 export const DELIVERY_STATES: readonly DeliveryState[] = ['pending', 'refused', 'gave_up', 'sent', 'skipped']
 

@@ -42,6 +42,14 @@ export const SETTINGS: Record<EndpointWire, readonly SettingField[]> = {
   hl7_mdm: HL7,
   dicom_pdf: DICOM,
   dicom_sr: DICOM,
+  fhir: [
+    { name: 'url', type: 'text', initial: 'https://', required: true },
+    { name: 'update', type: 'choice', choices: ['id', 'identifier'], initial: 'id' },
+    { name: 'document', type: 'choice', choices: ['attached', 'binary', 'none'], initial: 'attached' },
+    { name: 'patient_system', type: 'text', initial: '' },
+    WITHIN,
+    PEM,
+  ],
   webhook: [
     { name: 'url', type: 'text', initial: 'https://', required: true },
     { name: 'content', type: 'choice', choices: ['notice', 'report'], initial: 'notice' },
@@ -61,8 +69,11 @@ export const SETTINGS: Record<EndpointWire, readonly SettingField[]> = {
   ],
 }
 
-/** Only these have one: the key of a webhook, the password of a mail account. */
-export const hasSecret = (wire: EndpointWire): boolean => wire === 'webhook' || wire === 'mail'
+/** Only these have one: the token of a FHIR server, the key of a webhook, the password of a mail account. */
+export const hasSecret = (wire: EndpointWire): boolean => wire === 'fhir' || wire === 'webhook' || wire === 'mail'
+
+/** What a field is called: two wires have one of the same name that is something else. */
+export const labelOf = (wire: EndpointWire, field: string): string => (wire === 'fhir' && (field === 'document' || field === 'url') ? `fhir_${field}` : field)
 
 export type Typed = Record<string, string | number | boolean>
 
