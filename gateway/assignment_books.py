@@ -139,7 +139,7 @@ def check_assignment(session: Session, _scope: str, content: Content) -> Reasons
 def try_routing(session: Session, _scope: str, content: Content, now: datetime) -> Content:
     """Where the last examinations would have gone, beside where they went. Overflows depend on the moment: left out."""
     routing, names = Routing.read(content), _centre_names(session)
-    tasks = _last_tasks(session, now)
+    tasks = last_tasks(session, now)
     moved: Counter[tuple[str, str]] = Counter()
     routed: Counter[str] = Counter()
     for task in tasks:
@@ -160,7 +160,7 @@ def try_assignment(session: Session, scope: str, content: Content, now: datetime
     """What the last examinations of the centre would have been: how urgent, by when, how heavy."""
     centre = session.get_one(Centre, uuid.UUID(scope))
     after, before = CentreRules.read(content), Books.load(session).of(centre.id, centre.kind)
-    tasks = _last_tasks(session, now, centre.id)
+    tasks = last_tasks(session, now, centre.id)
     sooner = later = more_urgent = late = 0
     for task in tasks:
         examination = task.examination
@@ -182,7 +182,8 @@ def try_assignment(session: Session, scope: str, content: Content, now: datetime
     }
 
 
-def _last_tasks(session: Session, now: datetime, centre_id: uuid.UUID | None = None) -> list[ReadingTask]:
+def last_tasks(session: Session, now: datetime, centre_id: uuid.UUID | None = None) -> list[ReadingTask]:
+    """What a dry run looks at: the last work of the county or of a centre."""
     query = (
         select(ReadingTask)
         .join(Examination, Examination.id == ReadingTask.examination_id)

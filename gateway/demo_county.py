@@ -28,7 +28,6 @@ from worklists.directory import (
 )
 from worklists.laboratory.defaults import recognition_codes
 from worklists.laboratory.dictionary import LabItem
-from worklists.phrases import seed_phrases
 from worklists.recognising.rows import RecognitionPrice, RecognitionScope
 from worklists.recognition import ItemMapping, Qualification, QualificationResult, RecognitionItem, ScopeLevel
 
@@ -204,7 +203,6 @@ def make_county(session: Session, *, password: accounts.HashedPassword, now: dat
     _critical_contacts(session, institutions)
     _agreements(session, institutions, now.date())
     _recognition(session, institutions, now.date())
-    seed_phrases(session)
     make_bench(session, institutions[FIRST_TOWNSHIP], now)
     return county
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from gateway import assignment_books, audit, critical_book, live
+from gateway import assignment_books, audit, critical_book, live, template_book
 from gateway.directory import FieldErrors
 from gateway.reading import Who, get_person, in_one
 from gateway.runtime import Runtime
@@ -20,6 +20,7 @@ from worklists.access import Subject
 from worklists.assignment.books import ASSIGNMENT, ROUTING
 from worklists.directory import Centre, Person, Role
 from worklists.errors import Invalid, NotAllowed, NotFound
+from worklists.reporting.books import TEMPLATES
 from worklists.rule_books import (
     COUNTY,
     RuleVersion,
@@ -65,6 +66,13 @@ BOOKS: Mapping[str, Book] = {
         begin=critical_book.begin_critical,
         check=critical_book.check_critical,
         dry_run=critical_book.try_critical,
+    ),
+    TEMPLATES: Book(
+        shape=template_book.TemplatesBook,
+        of_a_centre=True,
+        begin=template_book.begin_templates,
+        check=template_book.check_book,
+        dry_run=template_book.try_templates,
     ),
 }
 

@@ -14,7 +14,6 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session, sessionmaker
 
 import gateway.rows  # noqa: F401 (every row belongs to the metadata)
-import worklists.phrases  # noqa: F401 (their rows belong to the metadata)
 from gateway.database import open_engine, open_sessions
 from gateway.runtime import Runtime, open_runtime
 from gateway.settings import Settings

@@ -193,7 +193,7 @@ def difference(before: str, after: str) -> list[Change]:
 
 def _content_of(report: Report) -> dict[str, Any] | None:
     """What a draft may hold of it: results and the words of statements are made anew at the signature."""
-    if report.content is None or report.examination.kind is not Kind.ECG:
+    if report.content is None or report.examination.kind is Kind.LABORATORY:
         return None
     return {name: value for name, value in report.content.items() if name != "wording"}
 

@@ -80,9 +80,12 @@ def critical_statements(session: Session, content: Mapping[str, Any] | None) -> 
 
 
 def with_wording(session: Session, content: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """A content as it is signed: with the words of its statements as they are now, in the order of practice."""
-    if content is None:
-        return None
+    """A content as it is signed: with the words of its statements as they are now, in the order of practice.
+
+    One that has none, because it is of no ECG, stays as it is.
+    """
+    if content is None or "statements" not in content:
+        return dict(content) if content is not None else None
     rows = session.scalars(select(EcgStatement).where(EcgStatement.code.in_(content.get("statements", []))))
     wording = [
         {"code": row.code, "group": row.group.value, "text": row.text, "text_en": row.text_en, "critical": row.critical}

@@ -16,6 +16,7 @@ from worklists.ecg_content import ContentRefused
 from worklists.ecg_statements import check_content, critical_statements
 from worklists.errors import Conflict, Invalid, NotAllowed, NotFound
 from worklists.examinations import Examination, Priority
+from worklists.reporting.content import read_content
 from worklists.sent_back import SentBack
 
 CLAIM_LEASE = timedelta(
@@ -495,7 +496,7 @@ class Draft(Base):
     critical: Mapped[bool] = mapped_column(default=False)
     preliminary: Mapped[bool] = mapped_column(default=False)
     positive: Mapped[bool | None]  # not said: the words decide at the signature
-    content: Mapped[dict[str, Any] | None]  # of an ECG: measurements and statements
+    content: Mapped[dict[str, Any] | None]  # of an ECG measurements and statements, else templates and scores
     state: Mapped[DraftState] = mapped_column(default=DraftState.DRAFT)
     writer_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("person.id"))
     written_by: Mapped[list[Any]] = mapped_column(default=list)  # ids of everybody who wrote on it
@@ -581,9 +582,11 @@ def begin_draft_of(
 def _checked(session: Session, task: ReadingTask, content: Mapping[str, Any] | None) -> dict[str, Any] | None:
     if content is None:
         return None
-    if task.examination.kind is not Kind.ECG:
-        raise ContentRefused({"content": "not_ecg"})
-    return check_content(session, content)
+    if task.examination.kind is Kind.ECG:
+        return check_content(session, content)
+    if task.examination.kind is Kind.LABORATORY:
+        raise ContentRefused({"content": "not_ecg"})  # what a specimen's report says are its results
+    return read_content(content)
 
 
 def tasks_of(*examination_ids: uuid.UUID) -> Select[ReadingTask]:

@@ -91,7 +91,7 @@ class Report(Base):
     clinical_information: Mapped[str] = mapped_column(default="")
     content: Mapped[
         dict[str, Any] | None
-    ]  # of an ECG: measurements, statements and their words; of a specimen: results
+    ]  # of an ECG measurements, statements and their words; of a specimen results; else templates and scores
     patient: Mapped[dict[str, Any]]
     critical: Mapped[bool]
     preliminary: Mapped[bool]

@@ -78,12 +78,17 @@ class RuleVersion(Base):
             raise NotADraft
 
 
-def live_content(session: Session, book: str, scope: str = COUNTY) -> dict[str, Any] | None:
+def live_version(session: Session, book: str, scope: str = COUNTY) -> RuleVersion | None:
     return session.scalars(
-        select(RuleVersion.content).where(
+        select(RuleVersion).where(
             RuleVersion.book == book, RuleVersion.scope == scope, RuleVersion.state == VersionState.LIVE
         )
     ).one_or_none()
+
+
+def live_content(session: Session, book: str, scope: str = COUNTY) -> dict[str, Any] | None:
+    row = live_version(session, book, scope)
+    return row.content if row is not None else None
 
 
 def live_contents(session: Session, *books: str) -> dict[tuple[str, str], dict[str, Any]]:

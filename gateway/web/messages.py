@@ -481,6 +481,22 @@ REASONS: Mapping[str, tuple[str, str]] = {
         "只有心电检查的报告有测量值和结论条目。",
         "Only the report of an ECG has measurements and statements.",
     ),
+    "contradicts": ("与其他各项矛盾。", "It contradicts what else is stated."),
+    "stray_brace": (
+        "有不成对的花括号；要写花括号本身，请写两个。",
+        "A brace stands alone. To write a brace itself, write two.",
+    ),
+    "other_sex": ("文字与所限性别矛盾。", "Its words contradict the sex that it is for."),
+    "slot_not_declared": (
+        "文字里用了这个填空，但没有定义。",
+        "The text uses this blank, and it is not defined.",
+    ),
+    "slot_not_used": ("定义了这个填空，但文字里没有用到。", "This blank is defined, and no text uses it."),
+    "two_normal": (
+        "同一设备类型、部位、性别已有另一个正常模板。",
+        "There is another normal report of the same modality, part and sex.",
+    ),
+    "unknown_column": ("表头有不认识的列。", "The heading has a column that is not known."),
     "not_physiological": ("超出人体可能的范围。", "It is not possible in man."),
     "needed_by_qtc": (
         "填写 QTc 时须同时有 QT、心率和所用公式。",

@@ -70,7 +70,7 @@ def read_book(book: str, caller: ReadsDep, runtime: RuntimeDep, centre: uuid.UUI
 
 @router.get("/{version_id}")
 def read_version(book: str, version_id: uuid.UUID, caller: ReadsDep, runtime: RuntimeDep) -> VersionShape:
-    return _show(runtime, caller, book, version_id)
+    return show_version(runtime, caller, book, version_id)
 
 
 @router.post("", status_code=201)
@@ -80,7 +80,7 @@ def make_draft(
     """A draft: with this content, or as what is in force."""
     scope = use_cases.scope_of(book, centre)
     made = use_cases.make_draft(runtime, who_is(caller), book, scope, content=body.content, note=body.note)
-    return _show(runtime, caller, book, made)
+    return show_version(runtime, caller, book, made)
 
 
 @router.put("/{version_id}")
@@ -88,23 +88,23 @@ def change_draft(
     book: str, version_id: uuid.UUID, body: VersionBody, caller: SetsDep, runtime: RuntimeDep
 ) -> VersionShape:
     use_cases.change_draft(runtime, who_is(caller), book, version_id, content=body.content, note=body.note)
-    return _show(runtime, caller, book, version_id)
+    return show_version(runtime, caller, book, version_id)
 
 
 @router.post("/{version_id}/dry-run")
 def try_draft(book: str, version_id: uuid.UUID, caller: SetsDep, runtime: RuntimeDep) -> VersionShape:
     """What it would have done with the last examinations; it changes none of them."""
     use_cases.try_draft(runtime, who_is(caller), book, version_id)
-    return _show(runtime, caller, book, version_id)
+    return show_version(runtime, caller, book, version_id)
 
 
 @router.post("/{version_id}/go-live")
 def let_live(book: str, version_id: uuid.UUID, caller: SetsDep, runtime: RuntimeDep) -> VersionShape:
     use_cases.let_live(runtime, who_is(caller), book, version_id)
-    return _show(runtime, caller, book, version_id)
+    return show_version(runtime, caller, book, version_id)
 
 
-def _show(runtime: Runtime, caller: Caller, book: str, version_id: uuid.UUID) -> VersionShape:
+def show_version(runtime: Runtime, caller: Caller, book: str, version_id: uuid.UUID) -> VersionShape:
     with runtime.reading() as session:
         row = use_cases.get_version(session, who_is(caller), book, version_id)
         return VersionShape(**_line(row), content=row.content, dry_run=row.dry_run)

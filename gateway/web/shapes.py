@@ -251,7 +251,7 @@ class DraftBody(BaseModel):
     critical: bool = False
     preliminary: bool = False
     positive: bool | None = None  # whether something was found; not said: the words decide
-    content: dict[str, Any] | None = None  # of an ECG; what is not sent stays as it is
+    content: dict[str, Any] | None = None  # what is not sent stays as it is
 
 
 class SignedShape(BaseModel):
@@ -297,14 +297,6 @@ class ReportShape(BaseModel):
     manifest_sha256: str
     pdf_sha256: str | None
     amendment: dict[str, Any] | None
-
-
-class PhraseShape(BaseModel):
-    code: str
-    name: str
-    findings: str
-    impression: str
-    normal: bool
 
 
 class ExaminationChanges(BaseModel):

@@ -1,4 +1,4 @@
-"""The reader's worklist: `/api/v1/worklist` and `/api/v1/phrases`."""
+"""The reader's worklist: `/api/v1/worklist`."""
 
 import uuid
 from datetime import date, datetime
@@ -13,14 +13,13 @@ from gateway.finding import Order, count_up_to_limit, look_around, on_days, type
 from gateway.lab.counting import Sign, shows
 from gateway.web.deps import Caller, RuntimeDep, require
 from gateway.web.paging import CursorDep, LimitDep, read_cursor, write_cursor
-from gateway.web.shapes import Page, PhraseShape, WorklistItem
+from gateway.web.shapes import Page, WorklistItem
 from gateway.web.showing import show_task
 from worklists.access import Subject, visible_to
 from worklists.directory import Institution, Kind, Role
 from worklists.duty import UNCLAIMED
 from worklists.examinations import Examination
 from worklists.patients import Patient
-from worklists.phrases import find_phrases
 from worklists.reading import OPEN_STATES, ReadingTask, TaskState
 
 router = APIRouter(prefix="/api/v1", tags=["reading"])
@@ -117,20 +116,6 @@ def list_worklist(
             next_cursor=_cursor_of(shown[-1]) if len(tasks) > limit else None,
             counts=_count(session, caller, asked),
         )
-
-
-@router.get("/phrases")
-def list_phrases(
-    _caller: ReaderDep,
-    runtime: RuntimeDep,
-    modality: Annotated[str, Query(max_length=64)] = "",
-    q: Annotated[str, Query(max_length=100)] = "",
-) -> list[PhraseShape]:
-    with runtime.reading() as session:
-        return [
-            PhraseShape.model_validate(phrase, from_attributes=True)
-            for phrase in find_phrases(session, modality=modality, q=q)
-        ]
 
 
 def _tasks(caller: Caller, asked: Filter) -> Select[ReadingTask]:

@@ -48,6 +48,9 @@ def test_a_migrated_database_is_the_one_that_the_rows_expect(empty: Engine) -> N
     assert differences == []
 
 
+GONE = {"phrase"}  # nobody could edit it: what it held is what a centre's book begins with
+
+
 @pytest.mark.parametrize("begin", ["0001", "0015", "0020"])
 def test_what_an_older_installation_holds_is_there_after_the_migration(empty: Engine, begin: str) -> None:
     migrate(empty, begin)
@@ -59,6 +62,8 @@ def test_what_an_older_installation_holds_is_there_after_the_migration(empty: En
     with empty.connect() as connection:
         after = MetaData()
         after.reflect(connection)
+        assert GONE.isdisjoint(after.tables)
+        held = {name: count for name, count in held.items() if name not in GONE}
         assert {name: _count(connection, after.tables[name]) for name in held} == held
 
 

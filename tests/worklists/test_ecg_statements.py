@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from tests.builders import NOW, County, waiting_task
 from worklists.directory import Kind
-from worklists.ecg_content import MEASURES, ContentRefused
+from worklists.ecg_content import MEASURES
 from worklists.ecg_statements import (
     EcgGroup,
     EcgStatement,
@@ -17,6 +17,7 @@ from worklists.ecg_statements import (
     seed_statements,
     settle_initials,
 )
+from worklists.errors import FieldsRefused
 from worklists.initials import initials_of
 from worklists.reading import ReadingTask, save_draft
 from worklists.reports import sign_report
@@ -144,14 +145,14 @@ def test_a_rule_that_was_disabled_raises_nothing_and_a_statement_that_stands_sti
     assert save(session, ecg, county.ecg_reader, saying("torsades")).critical
 
 
-def test_only_an_ecg_has_content(session: Session, county: County) -> None:
+def test_only_an_ecg_has_statements(session: Session, county: County) -> None:
     seed_statements(session)
     task = waiting_task(session, county)
     task.claim(county.wang, NOW)
 
-    with pytest.raises(ContentRefused) as refused:
+    with pytest.raises(FieldsRefused) as refused:
         save(session, task, county.wang, saying("sinus_rhythm"))
-    assert refused.value.reasons == {"content": "not_ecg"}
+    assert set(refused.value.reasons) == {"content.statements", "content.measurements"}
     assert save(session, task, county.wang, None).content is None
 
 

@@ -210,12 +210,34 @@ export interface TaskDetail {
   priors: Prior[]
 }
 
+export interface Slot {
+  name: string
+  type: 'choice' | 'many' | 'number' | 'text' | 'side' | 'date'
+  choices: string[]
+  default: string
+  unit: string
+  low: number | null
+  high: number | null
+  decimals: number
+  required: boolean
+}
+
+/** A template, or a phrase of the book in force. `chosen`: what one key writes for this examination. */
 export interface Phrase {
   code: string
   name: string
+  initials: string
+  use: 'template' | 'phrase'
+  normal: boolean
+  chosen: boolean
+  fit: 'exact' | 'wider' | 'any' | 'part' | 'other'
   findings: string
   impression: string
-  normal: boolean
+  text: string
+  into: 'findings' | 'impression' | 'both'
+  slots: Slot[]
+  score: string
+  version: number
 }
 
 export interface Delivery {

@@ -47,7 +47,6 @@ TOWNSHIPS = (200, 200, 403, 403, 403, 403, 403, 403, 403, 403)
 NO_SPECIMEN = (403, 403, 403, 404, 404, 404, 404, 403, 403, 403)  # a task of images has no results
 TABLE: dict[tuple[str, str], tuple[int, ...]] = {
     ("GET", "/api/v1/worklist"): READERS_LISTS,
-    ("GET", "/api/v1/phrases"): READERS_LISTS,
     ("GET", "/api/v1/tasks/{task_id}"): READERS_TASKS,
     ("POST", "/api/v1/tasks/{task_id}/claim"): READERS_TASKS,
     # nobody holds it: who may know of it hears of its state
