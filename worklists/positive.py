@@ -1,7 +1,7 @@
 """Whether a report says that something was found (阳性): what the head's positive rate counts.
 
 Of results: any that is abnormal. Of an ECG: unless it concludes that it is normal. Of images and slides:
-what the writer said, else whether the impression is other than those of normal phrases.
+what the writer said, else whether the impression is other than those of normal templates.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,8 @@ from sqlalchemy.orm import Session
 from worklists.directory import Kind
 from worklists.ecg_statements import EcgGroup, EcgStatement
 from worklists.laboratory.results import Abnormal
-from worklists.phrases import Phrase
+from worklists.reporting.books import normal_impressions
+from worklists.reporting.slots import says
 
 
 def is_positive(
@@ -29,9 +30,4 @@ def is_positive(
         normal = session.scalars(select(EcgStatement).where(EcgStatement.normal)).all()
         concluded = any(row.code in statements and row.group is EcgGroup.CONCLUSION for row in normal)
         return not (concluded or set(statements) <= {row.code for row in normal})
-    normal_impressions = session.scalars(select(Phrase.impression).where(Phrase.normal)).all()
-    return _plain(impression) not in {_plain(one) for one in normal_impressions}
-
-
-def _plain(text: str) -> str:
-    return "".join(text.split()).rstrip("。.")
+    return not any(says(impression, one) for one in normal_impressions(session))

@@ -8,14 +8,12 @@ from sqlalchemy.orm import Session
 from tests.builders import NOW, County, build_county, signed_report, waiting_task, write_draft
 from worklists.directory import Kind
 from worklists.ecg_statements import seed_statements
-from worklists.phrases import seed_phrases
 from worklists.positive import is_positive
 from worklists.reports import sign_report
 
 
 @pytest.fixture
 def county(session: Session) -> County:
-    seed_phrases(session)
     seed_statements(session)
     return build_county(session, review_required=False)
 
@@ -25,6 +23,9 @@ def county(session: Session) -> County:
     [
         (Kind.IMAGING, None, "心肺膈未见明显异常。", None, False),
         (Kind.IMAGING, None, " 心肺膈未见明显异常 ", None, False),
+        (Kind.IMAGING, None, "宫内单活胎，头位，超声孕周约28周。", None, False),
+        (Kind.IMAGING, None, "宫内单活胎，头位，超声孕周约28周。胎盘前置。", None, True),
+        (Kind.PATHOLOGY, None, "未见上皮内病变或恶性细胞（NILM）。", None, False),
         (Kind.IMAGING, None, "右肺下野炎性改变，建议治疗后复查。", None, True),
         (Kind.IMAGING, False, "右肺上叶钙化灶，无临床意义。", None, False),
         (Kind.IMAGING, True, "心肺膈未见明显异常。", None, True),

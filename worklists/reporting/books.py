@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from worklists.directory import Centre, Kind
 from worklists.reporting.slots import SlotType
-from worklists.rule_books import live_version
+from worklists.rule_books import live_contents, live_version
 
 TEMPLATES: Final = "templates"
 SHIPPED: Final = 0  # the version of what the book begins with
@@ -132,6 +132,13 @@ def book_of(session: Session, centre: Centre) -> TemplateBook:
     if row is None:
         return TemplateBook.read(default_templates(centre.kind))
     return TemplateBook.read(row.content, row.version)
+
+
+def normal_impressions(session: Session) -> set[str]:
+    """What a report says that found nothing, in what ships and at any centre."""
+    live = live_contents(session, TEMPLATES).values()
+    contents = [*map(default_templates, _FILES), *live]
+    return {one["impression"] for content in contents for one in content["templates"] if one["normal"]}
 
 
 def centre_of(session: Session, scope: str) -> Centre:

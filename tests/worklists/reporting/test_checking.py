@@ -9,7 +9,7 @@ from worklists.directory import Kind
 from worklists.initials import initials_of
 from worklists.reporting.books import TemplateBook, default_templates
 from worklists.reporting.checking import check_templates
-from worklists.reporting.slots import has_stray_brace, slots_in
+from worklists.reporting.slots import has_stray_brace, says, slots_in
 
 SLOT = {
     "name": "直径", "type": "number", "choices": [], "default": "", "unit": "mm", "low": 1, "high": 30, "decimals": 1,
@@ -114,6 +114,24 @@ def test_a_phrase_is_checked_alike() -> None:
     assert check_templates({"templates": [], "phrases": [phrase]}) == {
         "phrases.0.slots.日期": "slot_not_declared"
     }
+
+
+@pytest.mark.parametrize(
+    ("text", "template", "fits"),
+    [
+        ("心肺未见异常", "心肺未见异常。", True),
+        (" 心肺 未见异常。\n", "心肺未见异常。", True),
+        ("约28周。", "约{孕周}周。", True),
+        ("约周。", "约{孕周}周。", False),
+        ("约28周。胎盘前置", "约{孕周}周", False),
+        ("{甲}", "{{甲}}", True),
+        ("乙", "{{甲}}", False),
+        ("a.c", "a.c", True),
+        ("abc", "a.c", False),
+    ],
+)
+def test_a_text_is_a_template_with_its_slots_filled(text: str, template: str, fits: bool) -> None:
+    assert says(text, template) is fits
 
 
 def test_slots_of_a_text() -> None:
