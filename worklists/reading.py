@@ -361,6 +361,11 @@ class ReadingTask(Base):
         stood_still = sum((one.ended_at - one.began_at for one in self.pauses), timedelta())
         return max(now - self.began_at - stood_still, timedelta())
 
+    def note_complete(self) -> None:
+        """Nothing more is expected. For a task that is not written yet: see the function of this name."""
+        if self.state is TaskState.ARRIVING:
+            self.state = TaskState.WAITING
+
     def set_priority(self, priority: Priority) -> None:
         self.rank = priority.rank
 

@@ -19,13 +19,13 @@ from gateway.lab.rows import LabHeld, LabMessage
 from worklists import bulk, patients
 from worklists.directory import Device
 from worklists.examinations import Examination
-from worklists.laboratory.dictionary import LabItem
+from worklists.laboratory.dictionary import Item, LabItem, read_item
 from worklists.laboratory.examining import Wording
 from worklists.laboratory.profiles import AnalyserProfile
-from worklists.laboratory.recording import AnyResult, Sheet, write_results
+from worklists.laboratory.recording import AnyResult, NewResult, Sheet
 from worklists.laboratory.releasing import Releaser
 from worklists.laboratory.results import LabAttachment, LabResult
-from worklists.laboratory.specimens import LabSpecimen, find_by_barcodes
+from worklists.laboratory.specimens import LabSpecimen, find_by_barcodes, note_as_written
 from worklists.patients import Patient
 
 _PatientKey = tuple[uuid.UUID, str]  # institution, its number
@@ -37,11 +37,12 @@ class Bench:
 
     session: Session
     now: datetime
+    sender: bulk.Sender
     releaser: Releaser = field(init=False)
     wording: Wording = field(init=False)
     gained: dict[Examination, int] = field(default_factory=dict)  # how many results each was given
     to_judge: set[uuid.UUID] = field(default_factory=set)  # examinations, for the rules to look at anew
-    _items: dict[str, LabItem] | None = None
+    _items: dict[str, Item] | None = None
     _specimens: dict[str, list[LabSpecimen]] = field(default_factory=dict)
     _patients: dict[_PatientKey, list[Patient]] = field(default_factory=dict)
     _results: dict[uuid.UUID, list[AnyResult]] = field(default_factory=dict)  # of an examination
@@ -49,11 +50,13 @@ class Bench:
     _attachments: set[tuple[uuid.UUID, int]] = field(default_factory=set)  # known: message, position
     _profiles: dict[str, Profile | None] = field(default_factory=dict)
     _devices: dict[uuid.UUID, Device] = field(default_factory=dict)
-    _unwritten: list[Sheet] = field(default_factory=list)
+    _unsent: list[Sheet] = field(default_factory=list)
+    _sent: list[NewResult] = field(default_factory=list)  # that counted when they were sent
     _unwritten_rows: list[LabHeld | LabAttachment] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.releaser = Releaser(session=self.session, now=self.now)
+        with self.session.no_autoflush:
+            self.releaser = Releaser(session=self.session, now=self.now)
         self.wording = Wording(self.session)
 
     def look_around(self, messages: Sequence[tuple[LabMessage, Message]]) -> None:
@@ -61,6 +64,10 @@ class Bench:
 
         Who makes patients from what analysers say takes turns on them: whoever comes second finds what the first made.
         """
+        with self.session.no_autoflush:
+            self._look_around(messages)
+
+    def _look_around(self, messages: Sequence[tuple[LabMessage, Message]]) -> None:
         self._look_back(messages)
         devices = {row.device_id for row, _ in messages if row.device_id is not None}
         self._devices = {
@@ -145,13 +152,15 @@ class Bench:
     def sheet(self, examination: Examination, specimen: LabSpecimen, *, is_new: bool) -> Sheet:
         """On the very list that other messages of the batch find, so that each sees what came before it."""
         if examination.id not in self._results:
-            query = select(LabResult).where(LabResult.examination_id == examination.id)
-            self._results[examination.id] = [] if is_new else list(self.session.scalars(query))
+            self._results[examination.id] = [] if is_new else self._results_of(examination.id)
         return Sheet(
             examination_id=examination.id,
             patient_id=specimen.patient.id,
             results=self._results[examination.id],
         )
+
+    def _results_of(self, examination_id: uuid.UUID) -> list[AnyResult]:
+        return list(self.session.scalars(select(LabResult).where(LabResult.examination_id == examination_id)))
 
     def held(self, row: LabMessage) -> list[LabHeld]:
         return self._held.get(row.id, [])
@@ -159,10 +168,11 @@ class Bench:
     def is_attached(self, row: LabMessage, position: int) -> bool:
         return (row.id, position) in self._attachments
 
-    def item(self, code: str) -> LabItem | None:
+    def item(self, code: str) -> Item | None:
         if self._items is None:
             self._items = {
-                one.code: one for one in self.session.scalars(select(LabItem).where(LabItem.enabled))
+                one.code: read_item(one)
+                for one in self.session.scalars(select(LabItem).where(LabItem.enabled))
             }
         return self._items.get(code)
 
@@ -178,16 +188,38 @@ class Bench:
     def add(self, found: Sheet | LabHeld | LabAttachment) -> None:
         """What is written behind the examination that it names."""
         if isinstance(found, Sheet):
-            self._unwritten.append(found)
+            self._unsent.append(found)
         else:
             self._unwritten_rows.append(found)
 
+    def send(self) -> None:
+        """Let the database write the results so far while more is filed. They stay at hand as they are."""
+        self._flush()
+        added = [one for sheet in self._unsent for one in sheet.added]
+        self.sender.insert_values(LabResult, added)
+        self._sent += [one for one in added if one.current]
+        self._unsent = []
+
     def write(self) -> None:
         """All that waits. What was recorded are rows from now on: whoever looks again asks the database."""
-        self.session.flush()
-        write_results(self.session, [one for sheet in self._unwritten for one in sheet.added])
+        self.send()
+        self.sender.wait()
+        replaced = [{"id": one.id, "current": False} for one in self._sent if not one.current]
+        bulk.update_rows(self.session, LabResult, replaced)
         self.session.add_all(self._unwritten_rows)
         self.releaser.alarms.carry_out(self.session, now=self.now)
         self.session.flush()
-        self._unwritten, self._unwritten_rows, self._results = [], [], {}
+        self._sent, self._unwritten_rows, self._results = [], [], {}
         self.releaser.forget_history()
+
+    def _flush(self) -> None:
+        """The rows that results point to. Specimens, each with its version, in one statement."""
+        self.sender.wait()
+        changed = [
+            one
+            for one in self.session.dirty
+            if isinstance(one, LabSpecimen) and self.session.is_modified(one)
+        ]
+        tested = [note_as_written(one) for one in sorted(changed, key=lambda one: one.id)]
+        self.session.flush()
+        bulk.update_versions(self.session, LabSpecimen, tested)

@@ -21,12 +21,13 @@ from gateway.lab.mapping import Profile, Remark, shown_test
 from gateway.lab.meaning import Meaning, find_meaning
 from gateway.lab.rows import LabHeld, LabHeldReason, LabMessage, MessageState
 from gateway.runtime import Runtime
+from worklists import bulk
 from worklists.base import local_date, new_id
 from worklists.directory import Device
 from worklists.examinations import Examination
 from worklists.laboratory.control import Verdict
 from worklists.laboratory.controlling import record_control
-from worklists.laboratory.dictionary import LabItem
+from worklists.laboratory.dictionary import AnyItem
 from worklists.laboratory.examining import make_examination, note_results, route_results
 from worklists.laboratory.holding_back import settle
 from worklists.laboratory.interpretation import Bearer, Interpreted
@@ -50,6 +51,7 @@ from worklists.laboratory.verifying import close_reruns
 CLOCK_OFF = timedelta(hours=24)
 NOT_BELIEVED = timedelta(days=7)
 LONG_AGO = timedelta(days=366)
+SENT_TOGETHER = 100  # messages whose results the database writes while the next ones are filed
 CLOCK_IS_WRONG = "a time that cannot be: the analyser's clock is wrong"
 _REFUSED = {
     NotRecorded.OLDER: LabHeldReason.OLDER_THAN_CURRENT,
@@ -58,15 +60,20 @@ _REFUSED = {
 
 
 def file_messages(runtime: Runtime, session: Session, messages: Iterable[tuple[LabMessage, Message]]) -> None:
-    """File each in its order, and route what they touched together. Raises nothing of what a message may say."""
+    """File each in its order, and route what they touched together. Raises nothing of what a message may say.
+
+    New messages are rows of the session once they are filed, not before.
+    """
     batch = list(messages)
-    bench = Bench(session=session, now=runtime.now())
-    with session.no_autoflush:
-        bench.look_around(batch)
     touched: set[uuid.UUID] = set()
-    for row, said in batch:
-        touched |= _Filing(bench=bench, row=row, said=said).file()
-    bench.write()
+    with bulk.Sender(session=session) as sender:
+        bench = Bench(session=session, now=runtime.now(), sender=sender)
+        bench.look_around(batch)
+        for number, (row, said) in enumerate(batch, start=1):
+            touched |= _Filing(bench=bench, row=row, said=said).file()
+            if number % SENT_TOGETHER == 0:
+                bench.send()
+        bench.write()
     route_results(session, bench.gained, now=bench.now)
     judging.schedule(session, bench.to_judge, judging.Because.CONTROL, now=bench.now)
     if touched:
@@ -109,6 +116,7 @@ class _Filing:
         self._forget_held()
         if self.said.kind in {MessageKind.OTHER, MessageKind.QUERY}:
             self.row.state = MessageState.OTHER
+            self.bench.session.add(self.row)
             return set()
         device = self.bench.device(self.row)
         if device is None:
@@ -118,6 +126,7 @@ class _Filing:
         else:
             self._take_results(device)
         self.row.state = MessageState.HELD if self.held else MessageState.FILED
+        self.bench.session.add(self.row)
         return self.touched
 
     def _take_orders(self, device: Device) -> None:
@@ -280,7 +289,7 @@ class _Filing:
         result: StatedResult,
         bearer: Bearer,
         examination_id: uuid.UUID | None = None,
-    ) -> tuple[LabItem, Interpreted] | None:
+    ) -> tuple[AnyItem, Interpreted] | None:
         """The item and what the value means; None when the result was held, or says nothing yet."""
         found = find_meaning(profile, self.bench.item, result, bearer)
         if isinstance(found, Meaning):
@@ -366,6 +375,7 @@ class _Filing:
             held_at=self.bench.now,
         )
         self.held.append(held)
+        self.bench.session.add(self.row)
         self.bench.add(held)
 
     def _forget_held(self) -> None:

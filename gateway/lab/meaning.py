@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from adapters.lab.said import StatedResult
 from gateway.lab.mapping import Profile
 from gateway.lab.rows import LabHeldReason
-from worklists.laboratory.dictionary import LabItem
+from worklists.laboratory.dictionary import AnyItem
 from worklists.laboratory.interpretation import (
     Bearer,
     Interpreted,
@@ -25,7 +25,7 @@ WITHDRAWN = frozenset({ResultStatus.DELETED, ResultStatus.CANCELLED})
 class Meaning:
     """The item, and the value in its terms."""
 
-    item: LabItem
+    item: AnyItem
     interpreted: Interpreted
 
 
@@ -38,7 +38,7 @@ class NoMeaning:
 
 
 def find_meaning(
-    profile: Profile, find_item: Callable[[str], LabItem | None], result: StatedResult, bearer: Bearer
+    profile: Profile, find_item: Callable[[str], AnyItem | None], result: StatedResult, bearer: Bearer
 ) -> Meaning | NoMeaning | None:
     """None when it says nothing yet, or nothing that a report is about."""
     status = result.status.upper()

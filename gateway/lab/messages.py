@@ -43,7 +43,8 @@ def index_messages(runtime: Runtime, session: Session, read: Sequence[ReadRecord
         elif one.said is not None:
             filed.append((row, one.said))
     bulk.insert_values(session, Record, records)
-    session.add_all([row for _, row in rows])
+    to_file = {row.id for row, _ in filed}
+    session.add_all([row for _, row in rows if row.id not in to_file])
     if filed:
         file_messages(runtime, session, filed)
     live.bump(session, "lab")

@@ -25,7 +25,7 @@ from worklists.access import led_institutions
 from worklists.base import local_date, new_id
 from worklists.directory import Role
 from worklists.errors import Conflict, NotFound
-from worklists.laboratory.dictionary import LabItem
+from worklists.laboratory.dictionary import AnyItem, LabItem
 from worklists.laboratory.interpretation import Bearer, Interpreted
 from worklists.laboratory.profiles import AnalyserProfile, ProfileVersion
 
@@ -38,7 +38,7 @@ class Outcome:
 
     specimen_number: int
     result: StatedResult
-    item: LabItem | None = None
+    item: AnyItem | None = None
     interpreted: Interpreted | None = None
     held: LabHeldReason | None = None
     detail: Mapping[str, str] | None = None

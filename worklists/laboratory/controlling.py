@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from worklists.base import local_date, new_id
 from worklists.laboratory.control import ControlMaterial, ControlResult, Verdict
-from worklists.laboratory.dictionary import LabItem
+from worklists.laboratory.dictionary import AnyItem
 from worklists.laboratory.results import ControlState
 from worklists.laboratory.westgard import Point, broken_rules, verdict_of
 
@@ -29,7 +29,7 @@ def record_control(
     session: Session,
     *,
     device_id: uuid.UUID,
-    item: LabItem,
+    item: AnyItem,
     level: str,
     lot: str,
     value: str,

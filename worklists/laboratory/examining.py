@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from worklists import routing
+from worklists import reading, routing
 from worklists.base import new_id
 from worklists.directory import Kind, Person
 from worklists.examinations import Examination
@@ -116,6 +116,8 @@ def note_results(
     examination.expected_instances = len(wanted)
     examination.last_received_at = now
     examination.complete = False
+    if examination.instances >= len(wanted):
+        examination.mark_complete(now)
     examination.device_id = examination.device_id or added[0].device_id
     if examination.studied_at is None:
         examination.studied_at = min(one.observed_at for one in added)
@@ -124,15 +126,18 @@ def note_results(
 def route_results(session: Session, added: Mapping[Examination, int], *, now: datetime) -> None:
     """Examinations, each with how many results it gained: see to their tasks; what is whole waits for a reader."""
     session.flush()
-    routing.route_arrivals(session, list(added.items()), now=now)
+    tasks = routing.route_arrivals(session, list(added.items()), now=now)
     whole = [
-        one
-        for one, count in added.items()
-        if count and one.expected_instances is not None and one.instances >= one.expected_instances
+        task
+        for task, (examination, count) in zip(tasks, added.items(), strict=True)
+        if count and examination.complete
     ]
+    for task in whole:
+        if task in session.new:
+            task.note_complete()
     session.flush()
     if whole:
-        routing.note_complete(session, whole, now)
+        reading.note_complete(session, [task.examination_id for task in whole])
 
 
 def return_to_township(session: Session, specimen: LabSpecimen, person: Person, now: datetime) -> None:

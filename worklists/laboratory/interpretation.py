@@ -10,9 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
+from functools import lru_cache
 
 from worklists.errors import Invalid
-from worklists.laboratory.dictionary import LabItem, LabRange, Scale
+from worklists.laboratory.dictionary import AnyItem, AnyRange, Scale
 from worklists.laboratory.results import Abnormal
 
 _NUMBER = re.compile(r"(<=|>=|<|>|≤|≥)?\s*([+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?)")
@@ -69,7 +70,7 @@ class Interpreted:
         return self.abnormal in {Abnormal.CRITICAL_LOW, Abnormal.CRITICAL_HIGH, Abnormal.CRITICAL}
 
 
-def interpret(item: LabItem, *, value: str, unit: str, bearer: Bearer) -> Interpreted:
+def interpret(item: AnyItem, *, value: str, unit: str, bearer: Bearer) -> Interpreted:
     """Raises UnknownUnit, UnitMissing, UnreadableValue."""
     limits = find_range(item.ranges, bearer)
     if item.scale is Scale.QUANTITATIVE:
@@ -89,7 +90,7 @@ def interpret(item: LabItem, *, value: str, unit: str, bearer: Bearer) -> Interp
     )
 
 
-def find_range(ranges: Sequence[LabRange], bearer: Bearer) -> LabRange | None:
+def find_range(ranges: Sequence[AnyRange], bearer: Bearer) -> AnyRange | None:
     """The first that fits. Who has no known sex or age has the ranges that ask for none."""
     for one in ranges:
         if _fits(one, bearer):
@@ -97,16 +98,18 @@ def find_range(ranges: Sequence[LabRange], bearer: Bearer) -> LabRange | None:
     return None
 
 
-def goes_by_sex_or_age(item: LabItem) -> bool:
+def goes_by_sex_or_age(item: AnyItem) -> bool:
     """Whether a bearer of unknown sex or age leaves it open what is usual."""
     return any(one.sex or one.from_days or one.to_days is not None for one in item.ranges)
 
 
 def read_number(text: str) -> tuple[str, Decimal] | None:
     """Comparator and number of a text that is a number; None of any other. Full-width forms are read."""
-    if any(unicodedata.category(one) == "No" for one in text):
-        return None  # 10³ is no 103, and ½ no 1/2
-    plain = unicodedata.normalize("NFKC", text).strip()
+    if not text.isascii():
+        if any(unicodedata.category(one) == "No" for one in text):
+            return None  # 10³ is no 103, and ½ no 1/2
+        text = unicodedata.normalize("NFKC", text)
+    plain = text.strip()
     found = _NUMBER.fullmatch(plain) if len(plain) <= _LONGEST else None
     if found is None:
         return None
@@ -118,10 +121,10 @@ def read_number(text: str) -> tuple[str, Decimal] | None:
 
 def same_unit(one: str, other: str) -> bool:
     """Two ways of writing one unit: 10^9/L, 10*9/L, ×10⁹/L; µmol/L, umol/L. Case counts only where it makes a difference."""
-    return _plain_unit(one) == _plain_unit(other)
+    return one == other or _plain_unit(one) == _plain_unit(other)
 
 
-def convert(item: LabItem, number: Decimal, unit: str, aliases: Mapping[str, str] | None = None) -> Decimal:
+def convert(item: AnyItem, number: Decimal, unit: str, aliases: Mapping[str, str] | None = None) -> Decimal:
     """In the item's own unit. Only an item that has none (a ratio, pH) needs none. Raises UnknownUnit, UnitMissing."""
     said = (aliases or {}).get(unit, unit)
     if same_unit(said, item.unit):
@@ -134,7 +137,7 @@ def convert(item: LabItem, number: Decimal, unit: str, aliases: Mapping[str, str
     raise UnknownUnit("unit")
 
 
-def _quantity(item: LabItem, value: str, unit: str, limits: LabRange | None) -> Interpreted:
+def _quantity(item: AnyItem, value: str, unit: str, limits: AnyRange | None) -> Interpreted:
     read = read_number(value)
     if read is None:
         raise UnreadableValue("value")
@@ -153,13 +156,13 @@ def _quantity(item: LabItem, value: str, unit: str, limits: LabRange | None) -> 
     )
 
 
-def _rounded(item: LabItem, given: Decimal, number: Decimal, *, is_limit: bool) -> tuple[str, Decimal]:
+def _rounded(item: AnyItem, given: Decimal, number: Decimal, *, is_limit: bool) -> tuple[str, Decimal]:
     """As it is printed, and judged: a value that prints as the limit is at the limit.
 
     What was too little or too much to be measured keeps its digits: "<0.03" is not "<0.0".
     """
     if item.decimals is not None and not is_limit:
-        rounded = number.quantize(Decimal(1).scaleb(-item.decimals), rounding=ROUND_HALF_UP)
+        rounded = number.quantize(_last_place(item.decimals), rounding=ROUND_HALF_UP)
         rounded = rounded if rounded else abs(rounded)  # no minus before nothing
         return f"{rounded:f}", rounded
     if number == given:
@@ -169,7 +172,7 @@ def _rounded(item: LabItem, given: Decimal, number: Decimal, *, is_limit: bool) 
     return f"{rounded:f}", rounded
 
 
-def _judge_number(comparator: str, number: float, limits: LabRange | None) -> Abnormal:
+def _judge_number(comparator: str, number: float, limits: AnyRange | None) -> Abnormal:
     """Below or above; what is only known to be less than the lower limit's value is below it."""
     if limits is None:
         return Abnormal.NONE
@@ -187,7 +190,7 @@ def _judge_number(comparator: str, number: float, limits: LabRange | None) -> Ab
     return Abnormal.NONE
 
 
-def _judge_word(item: LabItem, text: str, limits: LabRange | None) -> Abnormal:
+def _judge_word(item: AnyItem, text: str, limits: AnyRange | None) -> Abnormal:
     if limits is not None and text in limits.critical_values:
         return Abnormal.CRITICAL
     if item.scale is Scale.NARRATIVE or not item.normal_values:
@@ -195,13 +198,18 @@ def _judge_word(item: LabItem, text: str, limits: LabRange | None) -> Abnormal:
     return Abnormal.NONE if text in item.normal_values else Abnormal.ABNORMAL
 
 
-def _fits(one: LabRange, bearer: Bearer) -> bool:
+def _fits(one: AnyRange, bearer: Bearer) -> bool:
     sex, from_days, to_days, age_days = one.sex, one.from_days, one.to_days, bearer.age_days
     if sex and sex != bearer.sex:
         return False
     if age_days is None:
         return not from_days and to_days is None
     return from_days <= age_days and (to_days is None or age_days < to_days)
+
+
+@lru_cache(maxsize=32)
+def _last_place(decimals: int) -> Decimal:
+    return Decimal(1).scaleb(-decimals)
 
 
 def _plain_unit(unit: str) -> str:

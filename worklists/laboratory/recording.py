@@ -22,11 +22,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy.orm import Session
-
-from worklists import bulk
 from worklists.base import new_id
-from worklists.laboratory.dictionary import LabItem
+from worklists.laboratory.dictionary import AnyItem
 from worklists.laboratory.interpretation import Interpreted
 from worklists.laboratory.results import Abnormal, ControlState, LabResult, ResultStatus, Verification
 
@@ -61,7 +58,7 @@ class NotRecorded(StrEnum):
 class NewResult:
     """A `LabResult` that is not in the database yet; the same names. They are many: written set by set."""
 
-    item: LabItem
+    item: AnyItem
     item_code: str
     status: ResultStatus
     interpreted: Interpreted
@@ -137,11 +134,6 @@ class NewResult:
 
 
 AnyResult = LabResult | NewResult
-
-
-def write_results(session: Session, results: Sequence[NewResult]) -> None:
-    """Examinations and patients go first: nothing is flushed here."""
-    bulk.insert_values(session, LabResult, results)
 
 
 @dataclass(slots=True, kw_only=True)

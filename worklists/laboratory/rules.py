@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from worklists.laboratory.dictionary import LabItem
+from worklists.laboratory.dictionary import AnyItem
 from worklists.laboratory.interpretation import goes_by_sex_or_age
 from worklists.laboratory.recording import AnyResult
 from worklists.laboratory.results import Abnormal, ControlState, ResultStatus
@@ -52,7 +52,7 @@ class Rules:
                 found.append(out)
         return found
 
-    def _concerning(self, item: LabItem) -> list[Mapping[str, Any]]:
+    def _concerning(self, item: AnyItem) -> list[Mapping[str, Any]]:
         found = self._of_items.get(item.code)
         if found is None:
             found = [one for one in self.rules if one.get("enabled", True) and _concerns(one, item)]
@@ -64,7 +64,7 @@ def stop_for_control(state: ControlState) -> dict[str, str]:
     return {"rule": CONTROL, "detail": state.value}
 
 
-def _concerns(rule: Mapping[str, Any], item: LabItem) -> bool:
+def _concerns(rule: Mapping[str, Any], item: AnyItem) -> bool:
     items, sections = rule.get("items") or (), rule.get("sections") or ()
     if items and item.code not in items:
         return False

@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import ForeignKey, Index, UniqueConstraint, select
 from sqlalchemy.orm import Mapped, Session, joinedload, mapped_column, relationship
+from sqlalchemy.orm.attributes import set_committed_value
 
 from worklists.base import Base, new_id, only_where
 from worklists.directory import Institution, Person
@@ -225,6 +226,19 @@ def make_from_analyser(session: Session, barcode: str, patient: Patient, *, now:
     )
     session.add(specimen)
     return specimen
+
+
+_WRITTEN_BY_FILING = ("examination_id", "state", "received_at", "steps")
+
+
+def note_as_written(specimen: LabSpecimen) -> dict[str, Any]:
+    """What filing changed of it, for `bulk.update_versions`: the session does not write it any more."""
+    written = {name: getattr(specimen, name) for name in _WRITTEN_BY_FILING}
+    row = {**written, "id": specimen.id, "version": specimen.version}
+    for name, value in (*written.items(), ("version", specimen.version + 1)):
+        set_committed_value(specimen, name, value)
+    set_committed_value(specimen, "examination", specimen.examination)
+    return row
 
 
 def _stated(reason: str) -> str:

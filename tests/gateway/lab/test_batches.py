@@ -4,11 +4,13 @@ import threading
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import func, select
+from sqlalchemy.orm.attributes import set_committed_value
+from sqlalchemy.orm.exc import StaleDataError
 
 from adapters.lab.said import Control, Message, MessageKind, StatedOrder
 from gateway.intake import Drain
-from gateway.lab.filing import file_messages
+from gateway.lab.filing import SENT_TOGETHER, file_messages
 from gateway.lab.rows import LabHeld, LabHeldReason, LabMessage, MessageState
 from gateway.runtime import Runtime
 from tests.builders import County, build_county
@@ -244,3 +246,45 @@ def test_two_drains_at_once_make_one_patient(runtime: Runtime, bench: Bench) -> 
     with runtime.reading() as session:
         assert session.scalars(select(Patient).where(Patient.patient_id == "M17")).one()
         assert len(session.scalars(select(LabResult)).all()) == 2
+
+
+def test_results_of_a_batch_that_are_on_their_way_are_known_to_what_follows(
+    runtime: Runtime, bench: Bench
+) -> None:
+    """What a correction replaces is in the database before the correction is filed."""
+    device = bench[1].bench
+    with runtime.sessions.begin() as session:
+        register(session, bench[0], "B002")
+    others = [
+        (device, of_nobody_known(f"N{number}", "5.1", number=f"M{number}")) for number in range(SENT_TOGETHER)
+    ]
+    file_together(
+        runtime,
+        (device, message(specimen("B001", result("WBC", "5.5"), result("HGB", "140")))),
+        *others,
+        (device, message(specimen("B001", result("WBC", "5.6", status="C")))),
+        (device, message(specimen("B002", result("HGB", "100", observed_at=LATER)))),
+        (device, message(specimen("B001", result("WBC", "5.7", observed_at=LATER)))),
+    )
+
+    assert versions(runtime, "B001") == [
+        (1, 1, False, "5.50"), (1, 2, False, "5.60"), (2, 1, True, "5.70"),
+    ]  # fmt: skip
+    with runtime.reading() as session:
+        compared = session.scalars(select(LabResult).where(LabResult.value == "100")).one()
+        assert compared.delta is not None and compared.delta["value"] == "140"
+        assert set(session.scalars(select(LabMessage.state))) == {MessageState.FILED}
+        assert session.scalar(select(func.count()).select_from(LabResult)) == SENT_TOGETHER + 5
+
+
+def test_a_specimen_that_a_person_changed_meanwhile_makes_the_batch_begin_anew(
+    runtime: Runtime, bench: Bench
+) -> None:
+    """Nothing is written over: the drain files the batch again on what it finds then."""
+    said = message(specimen("B001", result("WBC", "5.5")))
+    with runtime.sessions() as session, pytest.raises(StaleDataError):
+        known = session.scalars(select(LabSpecimen).where(LabSpecimen.barcode == "B001")).one()
+        set_committed_value(known, "version", known.version - 1)  # as it was read before somebody changed it
+        file_messages(runtime, session, [(message_row(session, bench[1].bench, said), said)])
+
+    assert versions(runtime, "B001") == []

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from tests.builders import County
 from tests.laboratory import NOW, Laboratory, build_laboratory, control_material, register
+from worklists import bulk
 from worklists.errors import Conflict, Invalid
 from worklists.laboratory import holding_back
 from worklists.laboratory.control import ControlResult, Verdict
@@ -15,7 +16,7 @@ from worklists.laboratory.controlling import control_state, record_control
 from worklists.laboratory.dictionary import LabItem
 from worklists.laboratory.examining import open_examination
 from worklists.laboratory.interpretation import Bearer, interpret
-from worklists.laboratory.recording import NewResult, Sheet, write_results
+from worklists.laboratory.recording import NewResult, Sheet
 from worklists.laboratory.releasing import Releaser
 from worklists.laboratory.results import ControlState, LabResult, ResultStatus, Verification
 
@@ -55,7 +56,7 @@ def patient(
         )
     )  # fmt: skip
     Releaser(session=session, now=at).release(examination, sheet)
-    write_results(session, sheet.added)
+    bulk.insert_values(session, LabResult, sheet.added)
     return session.get_one(LabResult, sheet.added[0].id)
 
 
