@@ -124,6 +124,7 @@ Action = Literal[
     "critical_called",
     "critical_received",
     "critical_misread",
+    "key_images_changed",
     "critical_handled",
     "critical_closed",
     "critical_escalated",

@@ -30,7 +30,7 @@ from gateway.journal import Damaged, JournalRecord, JournalState
 from gateway.known import Incoming
 from gateway.lab.bodies import LAB_KINDS
 from gateway.lab.messages import index_messages
-from gateway.records import ReadRecord, damaged_record, new_record, quarantined_record, read_record
+from gateway.records import KEY_IMAGE, ReadRecord, damaged_record, new_record, quarantined_record, read_record
 from gateway.runtime import Runtime
 from worklists import bulk, reports
 from worklists.reports import Report
@@ -276,6 +276,8 @@ def index_records(runtime: Runtime, session: Session, read: Sequence[ReadRecord]
             messages.append(one)
         elif record.kind == "report.pdf":
             _index_report(runtime, session, record, one.sha256)
+        elif record.kind == KEY_IMAGE:
+            session.add(Record(**asdict(new_record(runtime, record, one.sha256))))
         elif record.kind == "dicom.association":
             associations.append(record)
         elif record.kind in NOTE_KINDS:

@@ -4,7 +4,7 @@ When somebody else was first, the deed is tried again on what they left, and the
 """
 
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import EllipsisType
@@ -28,6 +28,7 @@ from worklists.base import local_date
 from worklists.directory import Kind, Person
 from worklists.errors import Invalid, NotAllowed, NotFound
 from worklists.examinations import Examination
+from worklists.key_images import KeyImage, list_key_images, require_current
 from worklists.laboratory.reporting import begin_from_last
 from worklists.reading import ReadingTask
 from worklists.recognition import marks_for
@@ -188,7 +189,8 @@ def submit_in(runtime: Runtime, session: Session, who: Who, task: ReadingTask, p
     """The same in a transaction of the caller's."""
     now = runtime.now()
     task.submit(person, now)
-    say(runtime, session, task.examination)  # what could not be signed is not handed on
+    said = say(runtime, session, task.examination)  # what could not be signed is not handed on
+    _shown_images(session, task, said)
     _record(session, who, "report_submitted", task, now)
     live.bump(session, "worklist")
 
@@ -248,6 +250,7 @@ def sign_in(runtime: Runtime, session: Session, who: Who, task: ReadingTask, per
         originals=said.originals,
         results=said.results,
         critical=said.critical,
+        key_images=[one.as_signed() for one in _shown_images(session, task, said)],
         now=now,
     )
     if report.critical and task.examination.kind is not Kind.LABORATORY:
@@ -258,6 +261,13 @@ def sign_in(runtime: Runtime, session: Session, who: Who, task: ReadingTask, per
     _record(session, who, "report_signed", task, now, detail)
     live.bump(session, "worklist")
     return report
+
+
+def _shown_images(session: Session, task: ReadingTask, said: Said) -> Sequence[KeyImage]:
+    """The pictures of the report. Raises KeyImageReplaced where one shows what is there no more."""
+    chosen = list_key_images(session, task.id)
+    require_current(chosen, {one.sop_instance_uid: one.sha256 for one in said.originals})
+    return chosen
 
 
 def _require_addendum_keeps(session: Session, task: ReadingTask) -> None:

@@ -21,7 +21,8 @@ from gateway.runtime import Runtime
 from worklists.base import new_id
 
 INSTANCE_KINDS = ("dicom.instance", FILE_KIND)  # what has a place in the index
-ORIGINAL_KINDS = (*INSTANCE_KINDS, "report.pdf", *LAB_KINDS)
+KEY_IMAGE = "key.image"  # a picture that a reader chose for a report
+ORIGINAL_KINDS = (*INSTANCE_KINDS, "report.pdf", KEY_IMAGE, *LAB_KINDS)
 LONG_HEAD_BYTES = 64 << 10  # looked at when the first kilobytes say of no image
 LONGEST_HEAD_BYTES = 16 << 20  # and when these do not say whose an instance is
 

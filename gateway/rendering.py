@@ -10,6 +10,7 @@ from adapters.reports.signing.verification import Problem, verify_pdf
 from gateway import signing
 from gateway.ecg.report import draw_tracing, find_signed_ecg
 from gateway.fonts import fonts_of
+from gateway.key_images import read_pictures
 from gateway.report_documents import report_document
 from gateway.runtime import Runtime
 from gateway.signing import trust_roots
@@ -33,7 +34,10 @@ def render(runtime: Runtime, report_id: uuid.UUID) -> None:
         manifest, signer_id = report.manifest.encode(), report.signed_by_id
         signed_at, location = report.signed_at, report.centre.name
         institution_id = report.centre.institution_id
+        pictures = read_pictures(runtime, session, report)
         ecg = find_signed_ecg(session, report) if report.examination.kind is Kind.ECG else None
+    if pictures:
+        document = replace(document, key_pictures=pictures)
     if ecg is not None:
         document = replace(document, tracing=draw_tracing(runtime, ecg))
     signer = signing.signer_for(runtime, signer_id, signed_at=signed_at)

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 from worklists.base import Base, new_id
 from worklists.directory import Kind, Person, Role
 from worklists.errors import Conflict, Invalid, NotAllowed
+from worklists.key_images import copy_key_images
 from worklists.reading import OPEN_STATES, Purpose, ReadingTask, TaskState, begin_draft_of, tasks_of
 from worklists.reports import Report, ReportReturn, ReportState, ReturnNotice, ReturnState
 
@@ -118,6 +119,7 @@ def begin_amendment(
         content=_content_of(report), now=now,
     )  # fmt: skip
     session.flush()
+    copy_key_images(session, report.task_id, task, person, now)
     return task
 
 

@@ -32,6 +32,9 @@ from worklists.positive import is_positive
 from worklists.reading import Draft, ReadingTask
 from worklists.recognition import Mark
 
+# What the manifest says of a key image: the picture that was shown, and the version of the original that it shows.
+_OF_A_KEY_IMAGE = ("sha256", "sop_instance_uid", "original_sha256", "frame", "window", "snapshot", "caption")
+
 
 class ReportState(StrEnum):
     SIGNED = "signed"
@@ -113,6 +116,7 @@ class Report(Base):
     taken_min: Mapped[int | None]  # of the first version: whole minutes in which there was something to read
     in_time: Mapped[bool | None]  # of the first version, where it was due by some time
     positive: Mapped[bool | None]  # something was found; not known of what was signed before this was kept
+    key_images: Mapped[list[Any]] = mapped_column(default=list)  # what it shows, as `KeyImage.as_signed`
 
     examination: Mapped[Examination] = relationship()
     centre: Mapped[Centre] = relationship()
@@ -200,6 +204,7 @@ def sign_report(
     now: datetime,
     results: Mapping[str, Any] | None = None,
     critical: bool = False,
+    key_images: Sequence[Mapping[str, Any]] = (),
 ) -> Report:
     """Sign what the task's draft says, and a specimen's `results`. Raises AssertionError for a specimen without them.
 
@@ -233,7 +238,8 @@ def sign_report(
         signed_at=now,
         marks=[mark.as_json() for mark in marks],
         amendment=_amendment(task, version - 1),
-        manifest=_manifest(examination, originals),
+        key_images=[dict(one) for one in key_images],
+        manifest=_manifest(examination, originals, key_images),
         verification_code=secrets.token_urlsafe(12),
         **_of_its_making(session, task, draft, signer, version, results, now),
     )
@@ -349,9 +355,14 @@ def _supersede_earlier(session: Session, examination_id: uuid.UUID) -> int:
     return max((report.version for report in earlier), default=0)
 
 
-def _manifest(examination: Examination, originals: Sequence[Original]) -> str:
-    """Canonical JSON: sorted keys, no blanks, one entry per original in the order of its UID."""
-    content = {
+def _manifest(
+    examination: Examination, originals: Sequence[Original], key_images: Sequence[Mapping[str, Any]]
+) -> str:
+    """Canonical JSON: sorted keys, no blanks, one entry per original in the order of its UID.
+
+    Key images stand in the order of the report; a report without any says nothing of them, as before there were any.
+    """
+    content: dict[str, Any] = {
         "examination_id": str(examination.id),
         "study_instance_uid": examination.study_instance_uid,
         "originals": [
@@ -359,4 +370,6 @@ def _manifest(examination: Examination, originals: Sequence[Original]) -> str:
             for o in sorted(originals, key=lambda o: o.sop_instance_uid)
         ],
     }
+    if key_images:
+        content["key_images"] = [{name: one[name] for name in _OF_A_KEY_IMAGE} for one in key_images]
     return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

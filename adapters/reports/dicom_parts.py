@@ -39,6 +39,15 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KeyReference:
+    """An image that the report shows, and which of its frames, from 1; None where it has one frame."""
+
+    sop_class_uid: str
+    sop_instance_uid: str
+    frame: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Filed:
     """Where a report's object belongs. `previous_id`: the report that this one takes the place of."""
 
@@ -48,6 +57,7 @@ class Filed:
     character_set: CharacterSet = "ISO_IR 192"
     previous_id: uuid.UUID | None = None
     evidence: tuple[Evidence, ...] = ()
+    key_images: tuple[KeyReference, ...] = ()
 
     @property
     def study_uid(self) -> str:

@@ -10,6 +10,7 @@ from pydicom.uid import UID, BasicTextSRStorage
 
 from adapters.reports.dicom_parts import (
     Filed,
+    KeyReference,
     begin,
     code,
     date_time,
@@ -24,6 +25,7 @@ from adapters.reports.hl7_parts import Bearer
 _HISTORY, _HISTORY_TEXT = ("121060", "History"), ("121060", "History")
 _FINDINGS, _FINDING = ("121070", "Findings"), ("121071", "Finding")
 _CONCLUSIONS, _CONCLUSION = ("121076", "Conclusions"), ("121077", "Conclusion")
+_KEY_IMAGES, _ILLUSTRATION = ("55113-5", "Key Images"), ("121080", "Best illustration of finding")
 VOID = "此报告已作废，请勿使用。"
 
 
@@ -46,7 +48,10 @@ def write_basic_text_sr(
     made.ValueType, made.ContinuityOfContent = "CONTAINER", "SEPARATE"
     made.ConceptNameCodeSequence = Sequence([title_of(document)])
     made.ContentTemplateSequence = Sequence([_template()])
-    made.ContentSequence = Sequence([_language(), *_observer(document), *_sections(document, void=void)])
+    shown = [] if void or not filed.key_images else [_key_images(filed.key_images)]
+    made.ContentSequence = Sequence(
+        [_language(), *_observer(document), *_sections(document, void=void), *shown]
+    )
     return made
 
 
@@ -116,10 +121,28 @@ def _section(heading: tuple[str, str], name: tuple[str, str], text: str) -> Data
     return container
 
 
-def _item(relationship: str, value_type: str, name: tuple[str, str]) -> Dataset:
+def _key_images(shown: tuple[KeyReference, ...]) -> Dataset:
+    """A section of the images that the report shows (heading: CID 7001, which takes it from LOINC)."""
+    container = _item("CONTAINS", "CONTAINER", _KEY_IMAGES, scheme="LN")
+    container.ContinuityOfContent = "SEPARATE"
+    container.ContentSequence = Sequence([_image(one) for one in shown])
+    return container
+
+
+def _image(shown: KeyReference) -> Dataset:
+    """An image reference (PS3.3 C.18.4)."""
+    made = _item("CONTAINS", "IMAGE", _ILLUSTRATION)
+    referred = reference(shown.sop_class_uid, shown.sop_instance_uid)
+    if shown.frame is not None:
+        referred.ReferencedFrameNumber = shown.frame
+    made.ReferencedSOPSequence = Sequence([referred])
+    return made
+
+
+def _item(relationship: str, value_type: str, name: tuple[str, str], *, scheme: str = "DCM") -> Dataset:
     made = Dataset()
     made.RelationshipType, made.ValueType = relationship, value_type
-    made.ConceptNameCodeSequence = Sequence([code(*name)])
+    made.ConceptNameCodeSequence = Sequence([code(*name, scheme=scheme)])
     return made
 
 

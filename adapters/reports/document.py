@@ -74,6 +74,16 @@ class Tracing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KeyPicture:
+    """A picture that the report shows, as a JPEG; printed with its number and caption, byte for byte."""
+
+    data: bytes
+    width: int
+    height: int
+    caption: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReportDocument:
     """One version of one report, ready to be printed."""
 
@@ -109,6 +119,7 @@ class ReportDocument:
     key_facts: tuple[KeyFact, ...] = ()
     statements: tuple[str, ...] = ()  # chosen from the centre's list, in its order
     tracing: Tracing | None = None
+    key_pictures: tuple[KeyPicture, ...] = ()
     laboratory: LabTable | None = None
     language: Language = "zh"
     time_zone: str = "Asia/Shanghai"

@@ -4,6 +4,7 @@ Typeset by Typst from `report.typ`. Everything enters as data, so no text can ac
 The same document and manifest give the same bytes. PDF/A-3: ISO 19005-3; associated files: its Annex E.
 """
 
+import base64
 import dataclasses
 import io
 import json
@@ -19,7 +20,7 @@ import typst
 
 from adapters.ecg.pdf import drawn_curves, printed_sheet
 from adapters.errors import Malformed, Unavailable
-from adapters.reports.document import ReportDocument, Tracing
+from adapters.reports.document import KeyPicture, ReportDocument, Tracing
 from adapters.reports.fonts import Fonts
 from adapters.reports.laboratory import printed_table
 from adapters.reports.manifest import MANIFEST_NAME
@@ -41,6 +42,7 @@ def write_pdf(document: ReportDocument, *, manifest: bytes, fonts: Fonts) -> byt
     printed, replaced = make_printable(_printed_values(document), fonts)
     inputs = {
         "report": json.dumps(printed | {"replaced": [dataclasses.asdict(item) for item in replaced]}),
+        "pictures": json.dumps([_as_svg(one) for one in document.key_pictures]),
         "curves": json.dumps(drawn_curves(document.tracing.sheets if document.tracing else ())),
         "families": json.dumps(fonts.families),
         "manifest_name": MANIFEST_NAME,
@@ -71,12 +73,13 @@ def _printed_values(document: ReportDocument) -> dict[str, Any]:
     def show(at: datetime) -> str:
         return at.astimezone(zone).strftime(TIME_FORMAT)
 
-    plain = dataclasses.asdict(dataclasses.replace(document, tracing=None, laboratory=None))
+    plain = dataclasses.asdict(dataclasses.replace(document, tracing=None, laboratory=None, key_pictures=()))
     values = {name: show(value) if isinstance(value, datetime) else value for name, value in plain.items()}
     offset = document.signed_at.astimezone(zone).isoformat()[-len("+08:00") :]
     return values | {
         "utc_offset": f"UTC{offset}",
         "tracing": _printed_tracing(document.tracing),
+        "key_pictures": [one.caption for one in document.key_pictures],
         "laboratory": printed_table(document.laboratory, show) if document.laboratory else None,
     }
 
@@ -86,6 +89,16 @@ def _printed_tracing(tracing: Tracing | None) -> dict[str, Any] | None:
         return None
     sheets = [printed_sheet(sheet) for sheet in tracing.sheets]
     return {"sheets": sheets, "caption": tracing.caption, "note": tracing.note}
+
+
+def _as_svg(picture: KeyPicture) -> str:
+    """The JPEG in a frame of SVG: inputs of a template are texts, and its bytes go into the PDF as they are."""
+    size = f'width="{picture.width}" height="{picture.height}"'
+    data = base64.b64encode(picture.data).decode()
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" {size} viewBox="0 0 {picture.width} {picture.height}">'
+        f'<image {size} href="data:image/jpeg;base64,{data}"/></svg>'
+    )
 
 
 def _text_of(manifest: bytes) -> str:

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from adapters.errors import Unavailable
-from adapters.reports.dicom_parts import Evidence
+from adapters.reports.dicom_parts import Evidence, KeyReference
 from adapters.reports.document import ReportDocument
 from adapters.reports.fhir.source import FhirReport
 from adapters.reports.hl7_parts import Bearer
@@ -38,6 +38,7 @@ class Outgoing:
     study_instance_uid: str | None
     critical: bool
     evidence: tuple[Evidence, ...]
+    key_images: tuple[KeyReference, ...]
     fhir: FhirReport | None = None  # for who is sent that
 
     @property
@@ -93,6 +94,7 @@ def read_outgoing(runtime: Runtime, delivery_id: uuid.UUID) -> Outgoing:
             critical=report.critical,
             evidence=_evidence_of(session, report),
             fhir=_fhir_of(session, delivery, runtime.settings.base_url),
+            key_images=key_images_of(session, report),
         )
     return replace(outgoing, pdf=read_original(runtime, original))
 
@@ -123,3 +125,23 @@ def _evidence_of(session: Session, report: Report) -> tuple[Evidence, ...]:
         for row in rows
         if row.sop_instance_uid in read
     )
+
+
+def key_images_of(session: Session, report: Report) -> tuple[KeyReference, ...]:
+    """What the report shows, in its order; each image frame once, however many pictures there are of it."""
+    frames = {(one["sop_instance_uid"], one["frame"]): None for one in report.key_images}
+    if not frames:
+        return ()
+    query = select(Instance.sop_instance_uid, Instance.sop_class_uid, Instance.number_of_frames)
+    rows = session.execute(
+        query.where(Instance.sop_instance_uid.in_([uid for uid, _ in frames]), Instance.current)
+    )
+    known = {row.sop_instance_uid: row for row in rows}
+    return tuple(
+        KeyReference(
+            sop_class_uid=known[uid].sop_class_uid, sop_instance_uid=uid,
+            frame=frame if (known[uid].number_of_frames or 1) > 1 else None,
+        )
+        for uid, frame in frames
+        if uid in known
+    )  # fmt: skip

@@ -170,6 +170,7 @@ def _filed(what: Outgoing, to: DicomSettings) -> Filed:
         character_set=to.character_set,
         previous_id=what.previous[0] if what.previous else None,
         evidence=what.evidence,
+        key_images=what.key_images,
     )
 
 

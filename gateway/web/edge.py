@@ -1,5 +1,7 @@
 """What every request and answer passes: headers that protect the browser, and limits on what is sent to us."""
 
+import re
+
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -9,6 +11,8 @@ from gateway.web.errors import TooLarge, answer_error
 
 DOCUMENT_LIMIT_BYTES = 32 << 20  # a report with a day of ECG in it has a few
 JSON_LIMIT_BYTES = 1 << 20  # the longest report is a few kilobytes of text
+SNAPSHOT_LIMIT_BYTES = 12 << 20  # a viewport of a diagnostic monitor as PNG has a few
+_SNAPSHOT = re.compile(r"/api/v1/tasks/[^/]+/key-images/snapshot")
 
 _STRICT = "default-src 'none'; frame-ancestors 'self'; base-uri 'none'; form-action 'none'"
 _APP = (
@@ -110,6 +114,8 @@ class BodyLimit:
             return self.store_limit_bytes
         if scope["path"] == "/api/v1/verifications/documents":
             return DOCUMENT_LIMIT_BYTES
+        if _SNAPSHOT.fullmatch(scope["path"]):
+            return SNAPSHOT_LIMIT_BYTES
         return self.upload_limit_bytes if _is_upload(scope, headers) else JSON_LIMIT_BYTES
 
 

@@ -40,6 +40,7 @@ from worklists.amending import AmendmentUnderWay, ReportNotStanding
 from worklists.critical import CriticalStateForbids
 from worklists.ecg_content import ContentRefused
 from worklists.errors import Conflict, FieldsRefused, Invalid, NotAllowed, NotFound
+from worklists.key_images import KeyImageReplaced, KeyImagesMovedOn
 from worklists.laboratory.holding_back import NotOutOfControl
 from worklists.laboratory.reporting import ResultsPending, ResultsWaiting
 from worklists.laboratory.specimens import SpecimenStateForbids
@@ -135,6 +136,8 @@ PROBLEMS: tuple[tuple[type[Exception], Problem], ...] = (
     (NotAdopted, Problem(status=409, code="recognition_not_adopted")),
     (NotADraft, Problem(status=409, code="rules_not_a_draft")),
     (NotTried, Problem(status=409, code="rules_not_tried")),
+    (KeyImageReplaced, Problem(status=409, code="key_image_replaced")),
+    (KeyImagesMovedOn, Problem(status=409, code="key_images_moved_on")),
     (Conflict, Problem(status=409, code="conflict")),
     (ReportIncomplete, Problem(status=422, code="report_incomplete", facts=("field",))),
     (KindNotTaken, Problem(status=422, code="kind_not_taken", facts=("kind",))),

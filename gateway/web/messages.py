@@ -98,6 +98,14 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "报告医师不能审核自己的报告，请由另一位医师审核签发。",
         "The writer cannot review their own report. Another person must sign it.",
     ),
+    "key_image_replaced": (
+        "一幅关键图像所示的原图已被替换。请移除它，需要时重新选取。",
+        "The original that a key image shows was replaced. Take it away, and choose it anew if it is wanted.",
+    ),
+    "key_images_moved_on": (
+        "关键图像刚刚有改动，请看过现在的再改。",
+        "The key images have just changed. Look at them as they are now.",
+    ),
     "draft_changed": (
         "报告文字在您看到之后又有改动，请看过新的文字再继续。",
         "The draft changed after it was shown to you. Look at the newer text before you go on.",
@@ -407,6 +415,14 @@ REASONS: Mapping[str, tuple[str, str]] = {
     "barcode_taken_elsewhere": (
         "该条码已被{site}使用，请换一个标签。",
         "{site} uses it already. Take another label.",
+    ),
+    "too_many_key_images": (
+        "一份报告最多 12 幅关键图像，请先移除一幅。",
+        "A report shows 12 key images at most. Take one away first.",
+    ),
+    "not_of_the_examination": (
+        "这幅图像不属于本次检查，不能放进本次报告。",
+        "That image is none of this examination; its report cannot show it.",
     ),
     "addendum_changes": (
         "补充报告须保留原文，只能在其后增加内容；如需改动原文，请用“更正”。",

@@ -270,6 +270,19 @@ class DeliveryShape(BaseModel):
     acknowledged_by: PersonShape | None
 
 
+class ShownImageShape(BaseModel):
+    """A picture that a signed report shows."""
+
+    id: uuid.UUID
+    caption: str
+    sop_instance_uid: str
+    frame: int
+    snapshot: bool
+    width: int
+    height: int
+    sha256: str
+
+
 class ReportShape(BaseModel):
     report_id: uuid.UUID
     number: str
@@ -297,6 +310,7 @@ class ReportShape(BaseModel):
     manifest_sha256: str
     pdf_sha256: str | None
     amendment: dict[str, Any] | None
+    key_images: list[ShownImageShape]
 
 
 class ExaminationChanges(BaseModel):

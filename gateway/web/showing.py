@@ -34,6 +34,7 @@ from gateway.web.shapes import (
     ReturnedShape,
     ReturnItem,
     SeriesShape,
+    ShownImageShape,
     SiteShape,
     TextDoubtShape,
     WorklistItem,
@@ -254,6 +255,7 @@ def show_report(
         manifest_sha256=report.manifest_sha256,
         pdf_sha256=report.pdf_sha256,
         amendment=report.amendment,
+        key_images=[ShownImageShape.model_validate(one) for one in report.key_images],
     )
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from pydicom import Dataset, dcmread, dcmwrite
 
-from adapters.reports.dicom_parts import CharacterSet, Evidence, Filed
+from adapters.reports.dicom_parts import CharacterSet, Evidence, Filed, KeyReference
 from adapters.reports.dicom_pdf import write_encapsulated_pdf
 from adapters.reports.dicom_sr import VOID, write_basic_text_sr
 from adapters.reports.hl7_parts import Bearer
@@ -29,6 +29,11 @@ FILED = Filed(
             sop_instance_uid="1.2.3.1.1",
         ),
     ),
+)
+KEY = KeyReference(sop_class_uid="1.2.840.10008.5.1.4.1.1.2", sop_instance_uid="1.2.3.1.1")
+ENHANCED = KeyReference(sop_class_uid="1.2.840.10008.5.1.4.1.1.2.1", sop_instance_uid="1.2.3.1.2", frame=3)
+OF_ENHANCED = Evidence(
+    series_instance_uid="1.2.3.1", sop_class_uid=ENHANCED.sop_class_uid, sop_instance_uid="1.2.3.1.2"
 )
 PDF = b"%PDF-1.7\n%odd\n%%EOF"
 
@@ -59,6 +64,9 @@ MADE = {
     "amended pdf": lambda filed: write_encapsulated_pdf(
         replace(REPORT, version=2), BEARER, replace(filed, previous_id=uuid.UUID(int=6)), PDF
     ),
+    "sr with key images": lambda filed: write_basic_text_sr(
+        REPORT, BEARER, replace(filed, key_images=(KEY, ENHANCED), evidence=(*filed.evidence, OF_ENHANCED))
+    ),
     "of no study": lambda filed: write_basic_text_sr(
         REPORT, BEARER, replace(filed, study_instance_uid=None, evidence=())
     ),
@@ -82,6 +90,19 @@ def test_chinese_is_read_back_as_it_was_signed(character_set: CharacterSet) -> N
     assert [sr.PatientName.ideographic, pdf.PatientName.ideographic] == ["张^小明"] * 2
     assert pdf.EncapsulatedDocument[: pdf.EncapsulatedDocumentLength] == PDF
     assert REPORT.title in pdf.DocumentTitle
+
+
+def test_the_images_that_a_report_shows_stand_in_a_section_of_their_own() -> None:
+    made = MADE["sr with key images"](FILED)
+
+    section = made.ContentSequence[-1]
+    assert section.ConceptNameCodeSequence[0].CodeValue == "55113-5"
+    referred = [one.ReferencedSOPSequence[0] for one in section.ContentSequence]
+    assert [(one.ReferencedSOPInstanceUID, one.get("ReferencedFrameNumber")) for one in referred] == [
+        ("1.2.3.1.1", None), ("1.2.3.1.2", 3),
+    ]  # fmt: skip
+    void = write_basic_text_sr(REPORT, BEARER, replace(FILED, key_images=(KEY,)), void=True)
+    assert "55113-5" not in str(void)
 
 
 def test_an_object_is_the_same_each_time_and_another_version_names_the_one_before() -> None:

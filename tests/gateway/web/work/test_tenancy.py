@@ -14,6 +14,7 @@ from gateway.runtime import Runtime
 from gateway.web import (
     examinations,
     held,
+    key_images,
     lab_results,
     lab_signing,
     overview,
@@ -30,7 +31,7 @@ from worklists.base import new_id
 on_one_database = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 MODULES = (
-    examinations, held, lab_results, lab_signing, overview, reports, returns, tasks, verifications, worklist,
+    examinations, held, key_images, lab_results, lab_signing, overview, reports, returns, tasks, verifications, worklist,
 )  # fmt: skip
 TEXT = {"findings": "x", "impression": "y"}
 IDENTITY = {"name": "仇鸣", "sex": None, "birth_date": None, "patient_id": "P9", "reason": "写错"}
@@ -45,6 +46,7 @@ READERS_LISTS = (403, 403, 403, 200, 200, 200, 200, 403, 403, 403)
 READERS_TASKS = (403, 403, 403, 200, 200, 404, 404, 403, 403, 403)
 TOWNSHIPS = (200, 200, 403, 403, 403, 403, 403, 403, 403, 403)
 NO_SPECIMEN = (403, 403, 403, 404, 404, 404, 404, 403, 403, 403)  # a task of images has no results
+NOBODYS_IMAGE = (403, 403, 403, 404, 404, 404, 404, 403, 403, 403)
 TABLE: dict[tuple[str, str], tuple[int, ...]] = {
     ("GET", "/api/v1/worklist"): READERS_LISTS,
     ("GET", "/api/v1/tasks/{task_id}"): READERS_TASKS,
@@ -63,6 +65,25 @@ TABLE: dict[tuple[str, str], tuple[int, ...]] = {
     # these two on a task that 王 submitted
     ("POST", "/api/v1/tasks/{task_id}/reject"): (403, 403, 403, 409, 200, 404, 404, 403, 403, 403),
     ("POST", "/api/v1/tasks/{task_id}/sign"): (403, 403, 403, 409, 200, 404, 404, 403, 403, 403),
+    ("GET", "/api/v1/tasks/{task_id}/key-images"): READERS_TASKS,
+    # of an examination whose images nobody sent
+    ("POST", "/api/v1/tasks/{task_id}/key-images"): NOBODYS_IMAGE,
+    ("POST", "/api/v1/tasks/{task_id}/key-images/snapshot"): (*(403,) * 3, 422, 422, 422, 422, 403, 403, 403),
+    ("PUT", "/api/v1/tasks/{task_id}/key-images"): (403, 403, 403, 409, 409, 404, 404, 403, 403, 403),
+    ("DELETE", "/api/v1/tasks/{task_id}/key-images/{key_image_id}"): (
+        403,
+        403,
+        403,
+        409,
+        409,
+        404,
+        404,
+        403,
+        403,
+        403,
+    ),
+    ("GET", "/api/v1/tasks/{task_id}/key-images/{key_image_id}/picture"): NOBODYS_IMAGE,
+    ("GET", "/api/v1/reports/{report_id}/key-images/{key_image_id}"): (*(404,) * 7, 403, 403, 403),
     ("GET", "/api/v1/reports/{report_id}"): (200, 404, 404, 200, 200, 404, 404, 403, 403, 403),
     ("GET", "/api/v1/reports/{report_id}/pdf"): (202, 404, 404, 202, 202, 404, 404, 403, 403, 403),
     ("GET", "/api/v1/reports/{report_id}/oru"): (*(404,) * 7, 403, 403, 403),  # of images
@@ -100,6 +121,7 @@ OPEN_TO_ANYBODY = {one for one in TABLE if one[1].startswith("/api/v1/verificati
 BODIES: dict[str, dict[str, Any]] = {
     "send-back": {"reason": "x"}, "reject": {"reason": "x"}, "report": TEXT, "identity": IDENTITY,
     "{examination_id}": {"priority": "urgent"}, "resolve": {"action": "discard", "reason": "x"},
+    "key-images": {"sop_instance_uid": "1.2", "items": []},
     "verify": {}, "remark": {"remark": "x"}, "rerun": {"reason": "x"}, "unverify": {"reason": "x"},
     "choose": {"reason": "x"}, "take-over": {"reason": "x"}, "pause": {"reason": "x"},
     "hand-over": {"to_person_id": str(uuid.uuid4())}, "sign": {"task_ids": [str(uuid.uuid4())]},
@@ -152,6 +174,7 @@ def _call(client: TestClient, method: str, route: str, things: Things) -> int:
         task_id=things.submitted_id if submitted else things.task_id,
         examination_id=things.examination_id, report_id=things.report_id, return_id=things.return_id,
         held_id=things.held_id, code=things.code, result_id=uuid.uuid4(),
+        key_image_id=uuid.uuid4(),
     )  # fmt: skip
     if (method, route) == ("POST", "/api/v1/examinations"):
         answer = client.post(path, data={"kind": "imaging"}, files=[("files", ("a.txt", b"x"))])

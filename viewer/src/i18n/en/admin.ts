@@ -345,6 +345,7 @@ export const audit: Same<typeof zhAudit> = {
     critical_called: 'Critical value told by telephone',
     critical_received: 'Critical value read back',
     critical_misread: 'Critical value misread',
+    key_images_changed: 'Key images changed',
     critical_handled: 'Critical value treated',
     critical_closed: 'Critical value closed',
     critical_escalated: 'Critical value passed on',

@@ -343,6 +343,7 @@ export const audit = {
     critical_called: '记录危急值电话通知',
     critical_received: '接收并复述危急值',
     critical_misread: '危急值复述不符',
+    key_images_changed: '改动关键图像',
     critical_handled: '处置危急值',
     critical_closed: '关闭危急值',
     critical_escalated: '危急值逐级上报',
