@@ -69,7 +69,7 @@ class SecurityHeaders:
                     *_ALWAYS,
                     (b"content-security-policy", _policy(path, stated.get(b"content-type", b""))),
                 ]
-                if path.startswith(("/api", "/metrics", "/livez", "/readyz")):
+                if path.startswith(("/api", "/fhir", "/metrics", "/livez", "/readyz")):
                     wanted.append((b"cache-control", b"no-store"))
                 # One pass over raw bytes: frames pass here hundreds of times a second.
                 message["headers"] = [*headers, *(one for one in wanted if one[0] not in stated)]

@@ -23,13 +23,13 @@ class RateLimit:
         self._lock = Lock()
         self._buckets: dict[str, tuple[float, datetime]] = {}
 
-    def take(self, key: str, now: datetime) -> None:
-        """Take one token. Raises TooOften."""
+    def take(self, key: str, now: datetime, count: int = 1) -> None:
+        """Take so many tokens. Raises TooOften."""
         with self._lock:
             tokens = self._level(key, now)
-            if tokens < 1:
-                raise TooOften(math.ceil((1 - tokens) / self._per_second))
-            self._buckets[key] = (tokens - 1, now)
+            if tokens < count:
+                raise TooOften(math.ceil((count - tokens) / self._per_second))
+            self._buckets[key] = (tokens - count, now)
             if len(self._buckets) > REMEMBERED_LIMIT:
                 self._forget(now)
 

@@ -213,9 +213,13 @@ def _number_of_version(report: FhirReport) -> Resource:
 
 def _document(report: FhirReport) -> list[Resource]:
     """`presentedForm`: the signed PDF, or where it is. The hash is SHA-1, as R4 wants it (2.24.0.9)."""
+    document = report.document
+    if report.document_as == "linked":
+        title = f"{document.report_number}-{document.version}.pdf"
+        return [{"contentType": "application/pdf", "language": "zh-CN", "title": title,
+                 "url": f"{report.fhir_url}/Binary/{report.ids.report}", "creation": moment(document.signed_at)}]  # fmt: skip
     if report.document_as == "none" or report.pdf is None:
         return []
-    document = report.document
     data = {"data": base64.b64encode(report.pdf).decode("ascii")}
     return [
         {

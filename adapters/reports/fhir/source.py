@@ -19,7 +19,7 @@ _NAMES = uuid.UUID("6b3c1f5e-2f0d-5d0b-9a57-0d1c6f1e2a44")
 _WORD, _WORD_CHARACTERS = re.compile(r"[A-Za-z0-9-]+"), 27  # behind 36 of a UUID and a full stop
 
 Amendment = Literal["", "addendum", "correction"]
-Document = Literal["attached", "binary", "none"]  # where the signed PDF stands
+Document = Literal["attached", "binary", "linked", "none"]  # where the signed PDF stands
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +60,7 @@ class FhirReport:
     """One version of one report. `earlier`: the versions before, of which it may leave something out.
 
     `base_url` is where this gateway is reached; `patient_system` the system of the patient's number where the receiver
-    knows it by another than ours.
+    knows it by another than ours. The document is `linked` where it is read from here.
     """
 
     document: ReportDocument
