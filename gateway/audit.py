@@ -114,7 +114,7 @@ Action = Literal[
     "lab_reprocessed",
     "lab_dictionary_imported",
     "analyser_profile_changed",
-    "lab_rules_drafted",
+    "lab_rules_drafted",  # these three until rules of verification became a book: they stand in the chain
     "lab_rules_tried",
     "lab_rules_went_live",
     "lab_results_judged",

@@ -24,7 +24,7 @@ from worklists import (
 )
 from worklists import directory as community
 from worklists.assignment import qualifications
-from worklists.laboratory import control, dictionary, numbers, profiles, results, specimens, verification
+from worklists.laboratory import control, dictionary, numbers, profiles, results, specimens
 from worklists.recognising import rows as recognising
 
 MODULES = (
@@ -63,6 +63,5 @@ MODULES = (
     rule_books,
     sent_back,
     specimens,
-    verification,
     work,
 )

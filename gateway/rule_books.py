@@ -6,6 +6,7 @@ A book says what its content must be, who edits it, and what a dry run shows.
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -14,12 +15,14 @@ from sqlalchemy.orm import Session
 
 from gateway import assignment_books, audit, critical_book, live, template_book
 from gateway.directory import FieldErrors
+from gateway.lab import verification_book
 from gateway.reading import Who, get_person, in_one
 from gateway.runtime import Runtime
 from worklists.access import Subject
 from worklists.assignment.books import ASSIGNMENT, ROUTING
-from worklists.directory import Centre, Person, Role
+from worklists.directory import Centre, Kind, Person, Role
 from worklists.errors import Invalid, NotAllowed, NotFound
+from worklists.laboratory.rule_content import VERIFICATION
 from worklists.reporting.books import TEMPLATES
 from worklists.rule_books import (
     COUNTY,
@@ -32,17 +35,27 @@ from worklists.rule_books import (
 LONGEST_NOTE = 500
 Content = dict[str, Any]
 Reasons = dict[str, str]
+Told = Callable[[int, int], None]  # how many of how many are done
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Book:
-    """One kind of book. `of_a_centre`: each centre has its own; otherwise there is one for the county."""
+    """One kind of book. `of_a_centre`: each centre has its own; otherwise there is one for the county.
+
+    `kept_by`: the county's one is read and edited at the centres of this kind too. A dry run that `tells` is given,
+    besides session, scope, content and moment, whom to tell how far it is. `stand`: what the last change still does.
+    """
 
     shape: type[BaseModel]
     of_a_centre: bool
     begin: Callable[[Session, str], Content]
     check: Callable[[Session, str, Content], Reasons]
-    dry_run: Callable[[Session, str, Content, Any], Content]
+    dry_run: Callable[..., Content]
+    kept_by: Kind | None = None
+    tells: bool = False
+    went_live: Callable[[Session, datetime], None] = lambda _session, _now: None
+    stand: Callable[[Session], Mapping[str, int]] = lambda _session: {}
+    topics: tuple[str, ...] = ("worklist",)  # whose pages hear that it went live
 
 
 BOOKS: Mapping[str, Book] = {
@@ -73,6 +86,18 @@ BOOKS: Mapping[str, Book] = {
         begin=template_book.begin_templates,
         check=template_book.check_book,
         dry_run=template_book.try_templates,
+    ),
+    VERIFICATION: Book(
+        shape=verification_book.VerificationBook,
+        of_a_centre=False,
+        begin=verification_book.begin_verification,
+        check=verification_book.check_verification,
+        dry_run=verification_book.try_verification,
+        kept_by=Kind.LABORATORY,
+        tells=True,
+        went_live=verification_book.judge_what_waits,
+        stand=verification_book.stand_of_judging,
+        topics=("lab",),
     ),
 }
 
@@ -154,14 +179,23 @@ def change_draft(
     in_one(runtime, deed)
 
 
-def try_draft(runtime: Runtime, who: Who, name: str, version_id: uuid.UUID) -> None:
-    """What it would have done, kept with the draft. Raises NotFound, NotAllowed, NotADraft, Conflict."""
+def get_draft(session: Session, who: Who, name: str, version_id: uuid.UUID) -> RuleVersion:
+    """One that the caller may try. Raises NotFound, NotAllowed, NotADraft."""
+    row = _get(session, name, version_id)
+    require_setter(session, who.subject, name, row.scope)
+    row.require_draft()
+    return row
+
+
+def try_draft(
+    runtime: Runtime, who: Who, name: str, version_id: uuid.UUID, told: Told = lambda _done, _of: None
+) -> None:
+    """What it would have done, kept with the draft; `told` hears how far it is. Raises as `get_draft` does, Conflict."""
+    book = find_book(name)
     with runtime.reading() as session:
-        row = _get(session, name, version_id)
-        require_setter(session, who.subject, name, row.scope)
-        row.require_draft()
+        row = get_draft(session, who, name, version_id)
         content, scope = row.content, row.scope
-        outcome = find_book(name).dry_run(session, scope, content, runtime.now())
+        outcome = book.dry_run(session, scope, content, runtime.now(), *([told] if book.tells else []))
 
     def deed(session: Session) -> None:
         draft = _get(session, name, version_id, lock=True)
@@ -178,20 +212,24 @@ def let_live(runtime: Runtime, who: Who, name: str, version_id: uuid.UUID) -> No
         row = _get(session, name, version_id, lock=True)
         require_setter(session, who.subject, name, row.scope)
         go_live(session, row, person=get_person(session, who), now=runtime.now())
+        find_book(name).went_live(session, runtime.now())
         _record(session, runtime, who, "rules_went_live", row)
-        live.bump(session, "worklist")
+        live.bump(session, *find_book(name).topics)
 
     in_one(runtime, deed)
 
 
 def may_set(session: Session, subject: Subject, name: str, scope: str) -> bool:
-    """Administrators edit every book; a centre's reviewers theirs."""
+    """Administrators edit every book; a centre's reviewers theirs, and what is kept by centres of their kind."""
     if subject.wires is not None:
         return False
     if Role.ADMIN in subject.roles:
         return True
-    if not find_book(name).of_a_centre or Role.REVIEWER not in subject.roles:
+    book = find_book(name)
+    if Role.REVIEWER not in subject.roles:
         return False
+    if not book.of_a_centre:
+        return _is_at(session, subject, book.kept_by, Role.REVIEWER)
     person = session.get(Person, subject.person_id)
     return person is not None and person.has_role(Role.REVIEWER, uuid.UUID(scope))
 
@@ -205,9 +243,19 @@ def require_setter(session: Session, subject: Subject, name: str, scope: str) ->
 
 def require_reader(session: Session, subject: Subject, name: str, scope: str) -> None:
     """Whose work it decides about may read it."""
+    kept_by = find_book(name).kept_by
     reads = bool(subject.centre_ids) and (not scope or any(str(one) == scope for one in subject.centre_ids))
+    if kept_by is not None:
+        reads = _is_at(session, subject, kept_by, Role.READER, Role.REVIEWER)
     if not reads and not may_set(session, subject, name, scope):
         raise NotAllowed(Role.READER)
+
+
+def _is_at(session: Session, subject: Subject, kind: Kind | None, *roles: Role) -> bool:
+    """One of these roles at a centre of this kind: a role elsewhere is none here."""
+    person = session.get(Person, subject.person_id) if kind is not None else None
+    centres = session.scalars(select(Centre.id).where(Centre.kind == kind)) if person is not None else ()
+    return person is not None and any(person.has_role(role, one) for one in centres for role in roles)
 
 
 def _checked(session: Session, book: Book, scope: str, content: Mapping[str, Any]) -> Content:

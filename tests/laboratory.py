@@ -14,9 +14,10 @@ from worklists.directory import Centre, Device, Kind, Person, Role
 from worklists.laboratory.control import ControlMaterial
 from worklists.laboratory.dictionary import LabItem, LabPanel, LabRange, Scale, Section
 from worklists.laboratory.profiles import AnalyserProfile
+from worklists.laboratory.rule_content import VERIFICATION
 from worklists.laboratory.specimens import LabSpecimen, SpecimenSource, SpecimenState
-from worklists.laboratory.verification import RuleSetState, VerificationRules
 from worklists.patients import get_or_create
+from worklists.rule_books import COUNTY, RuleVersion, VersionState
 
 NOW = datetime(2026, 11, 21, 6, 30, tzinfo=UTC)
 USUAL_RULES = ("range", "critical", "delta", "control", "instrument_flag", "status", "age_sex_unknown")
@@ -148,11 +149,12 @@ def _profile() -> AnalyserProfile:
     )
 
 
-def _rules(codes: Sequence[str]) -> VerificationRules:
+def _rules(codes: Sequence[str]) -> RuleVersion:
     content = {"rules": [{"code": code, "enabled": True} for code in codes]}
-    return VerificationRules(
-        id=new_id(), version=1, state=RuleSetState.LIVE, content=content, made_at=NOW, live_at=NOW
-    )
+    return RuleVersion(
+        id=new_id(), book=VERIFICATION, scope=COUNTY, version=1, state=VersionState.LIVE, content=content,
+        note="", made_at=NOW, live_at=NOW,
+    )  # fmt: skip
 
 
 def _device(institution_id: uuid.UUID, title: str) -> Device:

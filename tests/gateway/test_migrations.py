@@ -14,6 +14,7 @@ from gateway.database import open_engine
 from gateway.migrations import is_current, migrate
 from tests.servers import Postgres
 from worklists.base import Base, new_id
+from worklists.rule_books import RuleVersion
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -49,6 +50,8 @@ def test_a_migrated_database_is_the_one_that_the_rows_expect(empty: Engine) -> N
 
 
 GONE = {"phrase"}  # nobody could edit it: what it held is what a centre's book begins with
+# What has another home since: table → where its rows are.
+MOVED = {"lab_verification_rules": "rule_version"}
 
 
 @pytest.mark.parametrize("begin", ["0001", "0015", "0020"])
@@ -64,7 +67,33 @@ def test_what_an_older_installation_holds_is_there_after_the_migration(empty: En
         after.reflect(connection)
         assert GONE.isdisjoint(after.tables)
         held = {name: count for name, count in held.items() if name not in GONE}
-        assert {name: _count(connection, after.tables[name]) for name in held} == held
+        assert {name: _count(connection, after.tables[MOVED.get(name, name)]) for name in held} == held
+
+
+def test_rules_of_verification_move_with_their_numbers_and_one_stays_live(empty: Engine) -> None:
+    migrate(empty, "0027")
+    content = '{"rules": [{"code": "range"}]}'
+    with empty.begin() as connection:
+        for version, state in ((1, "retired"), (2, "live"), (3, "draft")):
+            connection.execute(
+                text(
+                    "INSERT INTO lab_verification_rules (id, version, state, content, note, made_at)"
+                    " VALUES (:id, :version, :state, :content, 'n', '2026-11-01 00:00:00+00:00')"
+                ),
+                {"id": new_id().hex, "version": version, "state": state, "content": content},
+            )
+
+    migrate(empty)
+
+    with empty.connect() as connection:
+        moved = connection.execute(
+            select(RuleVersion.version, RuleVersion.state, RuleVersion.content).order_by(RuleVersion.version)
+        ).all()
+        books = set(connection.execute(select(RuleVersion.book, RuleVersion.scope)))
+    assert [(row.version, row.state, row.content["rules"][0]["code"]) for row in moved] == [
+        (1, "retired", "range"), (2, "live", "range"), (3, "draft", "range"),
+    ]  # fmt: skip
+    assert {(row.book, row.scope) for row in books} == {("verification", "")}
 
 
 def _fill(connection: Connection) -> dict[str, int]:

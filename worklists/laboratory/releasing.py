@@ -17,9 +17,10 @@ from worklists.laboratory.alarming import Alarms
 from worklists.laboratory.controlling import Standing
 from worklists.laboratory.recording import AnyResult, NewResult, Sheet
 from worklists.laboratory.results import ControlState, LabResult, Verification
+from worklists.laboratory.rule_content import VERIFICATION
 from worklists.laboratory.rules import Case, Rules
-from worklists.laboratory.verification import RuleSetState, VerificationRules
 from worklists.patients import Patient
+from worklists.rule_books import live_version
 
 NO_RULES = "no_rules"
 BY_PERSON = "person"  # somebody handed it back: rules leave it to people from then on
@@ -28,9 +29,7 @@ RELEASED = (Verification.AUTOMATIC, Verification.VERIFIED)
 
 
 def live_rules(session: Session) -> Rules | None:
-    row = session.scalars(
-        select(VerificationRules).where(VerificationRules.state == RuleSetState.LIVE)
-    ).one_or_none()
+    row = live_version(session, VERIFICATION)
     return Rules(row.version, row.content["rules"]) if row is not None else None
 
 

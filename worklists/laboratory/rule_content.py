@@ -14,6 +14,7 @@ from worklists.laboratory.rules import CHECKS
 Content = dict[str, Any]
 Reasons = dict[str, str]
 
+VERIFICATION = "verification"  # the rule book, of the whole county
 MOST_RULES = 200
 LONGEST_NAME = 60
 _BIGGEST = 1e9

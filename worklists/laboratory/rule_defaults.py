@@ -7,7 +7,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from worklists.base import new_id
-from worklists.laboratory.verification import RuleSetState, VerificationRules
+from worklists.laboratory.rule_content import VERIFICATION
+from worklists.rule_books import COUNTY, RuleVersion, VersionState
 
 FOR_PEOPLE = ["ABO", "RHD", "HIV"]  # blood groups and HIV are never left to a rule, whatever they say
 
@@ -32,11 +33,12 @@ def default_rules() -> dict[str, Any]:
 
 def seed_rules(session: Session, now: datetime) -> bool:
     """Lay them down, live, where there are none of any state. Answers whether it did."""
-    if session.scalars(select(VerificationRules.id).limit(1)).first() is not None:
+    if session.scalars(select(RuleVersion.id).where(RuleVersion.book == VERIFICATION)).first() is not None:
         return False
-    row = VerificationRules(
-        id=new_id(), version=1, state=RuleSetState.LIVE, content=default_rules(), made_at=now, live_at=now
-    )
+    row = RuleVersion(
+        id=new_id(), book=VERIFICATION, scope=COUNTY, version=1, state=VersionState.LIVE, content=default_rules(),
+        note="", made_at=now, live_at=now,
+    )  # fmt: skip
     session.add(row)
     session.flush()
     return True

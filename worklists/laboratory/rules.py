@@ -1,6 +1,7 @@
 """Rules of verification at work: each looks at one result and says what stops it, or nothing.
 
-The rules are data (`verification.VerificationRules.content`, checked by `rule_content`):
+The rules are data (a rule book, checked by `rule_content`): one version is live and releases what it may; all else
+waits for a person with the rule named.
 
     {"rules": [{"code": …, "enabled": true, "items": [], "sections": [], …}]}
 

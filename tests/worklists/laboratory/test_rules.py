@@ -14,7 +14,7 @@ from worklists.laboratory.results import ControlState, LabResult, ResultStatus
 from worklists.laboratory.rule_content import check_rules
 from worklists.laboratory.rule_defaults import default_rules, seed_rules
 from worklists.laboratory.rules import CHECKS, Case, Rules
-from worklists.laboratory.verification import RuleSetState, VerificationRules
+from worklists.rule_books import RuleVersion, VersionState
 
 KNOWN = {"WBC", "RBC", "MCV", "HCT", "TBIL", "DBIL", "TP", "ALB", "GLO"}
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
@@ -31,8 +31,8 @@ def test_the_shipped_rules_pass_their_own_check_with_the_shipped_dictionary() ->
 
 def test_they_are_laid_down_live_once(session: Session) -> None:
     assert seed_rules(session, NOW) and not seed_rules(session, NOW)
-    [row] = session.scalars(select(VerificationRules))
-    assert (row.version, row.state, row.live_at) == (1, RuleSetState.LIVE, NOW)
+    [row] = session.scalars(select(RuleVersion))
+    assert (row.version, row.state, row.live_at) == (1, VersionState.LIVE, NOW)
 
 
 @pytest.mark.parametrize(

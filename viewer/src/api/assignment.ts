@@ -1,20 +1,9 @@
-/** Assignment: rule books, and the roster of a centre. */
+/** Assignment: what its rule books say, and the roster of a centre. */
 import { api } from './client'
-import type { DateText, Kind, Person, Priority, Time } from './types'
+import { readBook } from './ruleBooks'
+import type { DateText, Kind, Person, Priority } from './types'
 
 export type BookName = 'routing' | 'assignment'
-
-export interface VersionLine {
-  id: string
-  version: number
-  state: 'draft' | 'live' | 'retired'
-  note: string
-  made_at: Time
-  made_by: Person | null
-  live_at: Time | null
-  live_by: Person | null
-  tried: boolean
-}
 
 /** What of an examination a rule looks at; an empty list fits anything. */
 export interface Fits {
@@ -74,26 +63,8 @@ export interface AssignmentRun {
   heaviest: number
 }
 
-export interface Version extends VersionLine {
-  content: Content
-  dry_run: RoutingRun | AssignmentRun | null
-}
-
-export interface Book {
-  items: VersionLine[]
-  in_force: Content
-  may_set: boolean
-}
-
-export const readBook = (book: BookName, centre: string) => api.get<Book>(`/rules/${book}`, { centre })
-export const readVersion = (book: BookName, id: string) => api.get<Version>(`/rules/${book}/${id}`)
-export const makeDraft = (book: BookName, centre: string) => api.post<Version>(`/rules/${book}`, {}, { query: { centre } })
-export const keepDraft = (book: BookName, id: string, content: Content, note: string) => api.put<Version>(`/rules/${book}/${id}`, { content, note })
-export const tryDraft = (book: BookName, id: string) => api.post<Version>(`/rules/${book}/${id}/dry-run`)
-export const letLive = (book: BookName, id: string) => api.post<Version>(`/rules/${book}/${id}/go-live`)
-
 export async function readPauseReasons(centre: string): Promise<string[]> {
-  return ((await readBook('assignment', centre)).in_force as AssignmentContent).pause_reasons
+  return (await readBook<AssignmentContent>('assignment', centre)).in_force.pause_reasons
 }
 
 export interface DutyLine {

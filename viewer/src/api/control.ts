@@ -1,4 +1,4 @@
-/** Quality control and rules of verification, as `gateway/web/lab_control.py` and `lab_rules.py` say them. */
+/** Quality control and rules of verification, as `gateway/web/lab_control.py` and the rule book of verification say them. */
 import type { DateText, Person, Time } from './types'
 
 export type Verdict = 'in_control' | 'warning' | 'out_of_control' | 'unknown'
@@ -142,22 +142,4 @@ export interface DryRun {
     before: string[]
     after: { rule: string; detail: string }[]
   }[]
-}
-
-export interface RulesLine {
-  id: string
-  version: number
-  state: 'draft' | 'live' | 'retired'
-  note: string
-  rules: number
-  made_at: Time
-  made_by: Person | null
-  live_at: Time | null
-  live_by: Person | null
-  tried: boolean
-}
-
-export interface RuleSet extends RulesLine {
-  content: { rules: Rule[] }
-  dry_run: DryRun | null
 }

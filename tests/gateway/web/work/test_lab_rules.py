@@ -17,9 +17,11 @@ from tests.builders import County
 from tests.gateway.lab.saying import file, message, result, specimen
 from tests.gateway.web.work.conftest import Client
 from tests.laboratory import NOW, Laboratory, build_laboratory, register
+from worklists.base import new_id
+from worklists.directory import PersonRole, Role
 from worklists.laboratory.results import LabResult, Verification
 
-RULES = "/api/v1/lab/rules"
+RULES = "/api/v1/rules/verification"
 
 
 @pytest.fixture
@@ -74,8 +76,8 @@ def test_a_draft_is_tried_on_the_last_results_and_goes_live(
     listed = head.get(RULES).json()["items"]
     assert [(one["version"], one["state"]) for one in listed] == [(2, "live"), (1, "retired")]
     assert head.get(f"{RULES}/{listed[1]['id']}").json()["content"]["rules"][0]["code"] == "range"
-    assert [action for action in audited() if action.startswith("lab_rules")] == [
-        "lab_rules_drafted", "lab_rules_tried", "lab_rules_went_live",
+    assert [action for action in audited() if action.startswith("rules")] == [
+        "rules_drafted", "rules_tried", "rules_went_live",
     ]  # fmt: skip
 
 
@@ -91,11 +93,11 @@ def test_what_waits_is_judged_anew_by_the_rules_that_went_live(
     rules_id = draft(head, {"code": "range", "percent": 10})
     head.post(f"{RULES}/{rules_id}/dry-run")
     head.post(f"{RULES}/{rules_id}/go-live")
-    assert head.get(RULES).json()["to_judge"] == 3
+    assert head.get(RULES).json()["stand"]["to_judge"] == 3
 
     sweep_once(runtime, TASKS)
 
-    assert head.get(RULES).json()["to_judge"] == 0
+    assert head.get(RULES).json()["stand"]["to_judge"] == 0
     with runtime.reading() as session:
         found = [session.get_one(LabResult, one.id) for one in (near, far, handed_back)]
         noted = session.scalars(
@@ -170,3 +172,15 @@ def test_rules_are_the_laboratory_s(
     person = client(username)
     assert person.get(RULES).status_code == reads
     assert person.post(RULES, json={"note": ""}).status_code == writes
+
+
+def test_who_reads_in_the_laboratory_and_reviews_elsewhere_sets_none_of_its_rules(
+    runtime: Runtime, county: County, lab: Laboratory, client: Client
+) -> None:
+    with runtime.sessions.begin() as session:
+        session.add(
+            PersonRole(id=new_id(), person_id=lab.reader.id, role=Role.REVIEWER, centre_id=county.imaging.id)
+        )
+    person = client("lab")
+    assert person.get(RULES).json()["may_set"] is False
+    assert person.post(RULES, json={"note": ""}).status_code == 403

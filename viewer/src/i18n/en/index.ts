@@ -18,6 +18,7 @@ import { labMessages } from './labMessages'
 import { patients } from './patients'
 import { reading } from './reading'
 import { recognition } from './recognition'
+import { ruleBook } from './ruleBook'
 import { shell } from './shell'
 import { specimens } from './specimens'
 import { refusal, system } from './system'
@@ -54,6 +55,7 @@ export const en: Same<typeof zh> = {
   assignment,
   assignmentRules,
   roster,
+  ruleBook,
   deliveries,
   unread,
   admin,

@@ -16,6 +16,7 @@ import { labMessages } from './labMessages'
 import { patients } from './patients'
 import { reading } from './reading'
 import { recognition } from './recognition'
+import { ruleBook } from './ruleBook'
 import { shell } from './shell'
 import { specimens } from './specimens'
 import { refusal, system } from './system'
@@ -52,6 +53,7 @@ export const zh = {
   assignment,
   assignmentRules,
   roster,
+  ruleBook,
   deliveries,
   unread,
   admin,

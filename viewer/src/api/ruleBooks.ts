@@ -1,0 +1,38 @@
+/** Rule books, whatever they are about: versions of a content, one of each book and scope live. */
+import { api } from './client'
+import type { Person, Time } from './types'
+
+export interface VersionLine {
+  id: string
+  version: number
+  state: 'draft' | 'live' | 'retired'
+  note: string
+  made_at: Time
+  made_by: Person | null
+  live_at: Time | null
+  live_by: Person | null
+  tried: boolean
+}
+
+export interface Version<Content, Run> extends VersionLine {
+  content: Content
+  dry_run: Run | null
+}
+
+export interface Book<Content> {
+  items: VersionLine[]
+  in_force: Content
+  may_set: boolean
+  /** What the last change still does. */
+  stand: Record<string, number>
+}
+
+/** What is told of a dry run, line by line. */
+export type Told<Content, Run> = { done: number; of: number; rules?: undefined; failed?: undefined } | { rules: Version<Content, Run>; failed?: undefined } | { rules?: undefined; failed: string }
+
+export const readBook = <C>(book: string, centre: string) => api.get<Book<C>>(`/rules/${book}`, { centre: centre || undefined })
+export const readVersion = <C, R>(book: string, id: string) => api.get<Version<C, R>>(`/rules/${book}/${id}`)
+export const makeDraft = <C, R>(book: string, centre: string) => api.post<Version<C, R>>(`/rules/${book}`, {}, { query: { centre: centre || undefined } })
+export const keepDraft = <C, R>(book: string, id: string, content: C, note: string) => api.put<Version<C, R>>(`/rules/${book}/${id}`, { content, note })
+export const letLive = <C, R>(book: string, id: string) => api.post<Version<C, R>>(`/rules/${book}/${id}/go-live`)
+export const dryRun = (book: string, id: string) => `/rules/${book}/${id}/dry-run`

@@ -1,0 +1,23 @@
+/** Versions of rules, whatever they are about. */
+export const ruleBook = {
+  state: { draft: 'Draft', live: 'Live', retired: 'Past' },
+  version: 'Version {n}',
+  begun: 'Shipped defaults (unconfirmed)',
+  begunNote: 'No rules went live yet, so the defaults count. The times are common practice: check them, then put your own version live.',
+  newDraft: 'New draft from the live rules',
+  madeBy: 'made by {name}, {time}',
+  liveBy: 'put live by {name}, {time}',
+  shipped: 'shipped',
+  note: 'Note (why it changes)',
+  save: 'Save draft',
+  saved: 'The draft is saved.',
+  try: 'Dry run',
+  trying: 'Trying…',
+  progress: '{done} of {of} tried',
+  moved: 'The draft was changed while it was tried. Try again.',
+  goLive: 'Go live',
+  confirm: 'Put it live',
+  wentLive: 'Version {n} is live.',
+  tryFirst: 'Try this content first.',
+  unsaved: 'There are changes that are not saved.',
+}

@@ -1,0 +1,23 @@
+/** 规则的版本：各种规则共用。 */
+export const ruleBook = {
+  state: { draft: '草稿', live: '现行', retired: '历史' },
+  version: '第 {n} 版',
+  begun: '系统默认（未确认）',
+  begunNote: '尚未启用过规则，按默认执行；时限为通行做法，请核对后启用自己的版本。',
+  newDraft: '从现行规则新建草稿',
+  madeBy: '{name} 建于 {time}',
+  liveBy: '{name} 于 {time} 启用',
+  shipped: '随系统提供',
+  note: '说明（为什么改）',
+  save: '保存草稿',
+  saved: '草稿已保存。',
+  try: '试运行',
+  trying: '正在试运行…',
+  progress: '已试 {done} / {of}',
+  moved: '草稿在试运行时被修改，请重试。',
+  goLive: '启用',
+  confirm: '确认启用',
+  wentLive: '第 {n} 版已启用。',
+  tryFirst: '请先对当前内容试运行。',
+  unsaved: '有未保存的修改。',
+}
