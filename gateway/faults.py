@@ -8,6 +8,7 @@ from gateway.certificate_ends import CertificateFigures
 from gateway.figures import (
     BackupFigures,
     DatabaseFigures,
+    DeliveryFigures,
     DrainFigures,
     JournalFigures,
     LabFigures,
@@ -26,6 +27,8 @@ from worklists.base import local_date
 SILENT_DRAIN, SLOW_DRAIN = timedelta(seconds=30), timedelta(minutes=5)
 SLOW_FILING = timedelta(minutes=10)
 LATE_SWEEP = timedelta(minutes=5)
+# A system that is restarted is back before the first; what waits for one longer is for a person, reports lie in inboxes.
+FAILING_ENDPOINT, FAILING_ENDPOINT_LONG = timedelta(minutes=10), timedelta(hours=24)
 LATE_RETURN = timedelta(minutes=10)  # typesetting, signing, journal and index take seconds
 CERTIFICATE_WARNING, CERTIFICATE_URGENT = timedelta(days=30), timedelta(days=7)
 NEARLY_FULL = 0.8
@@ -68,6 +71,7 @@ class Findings:
     oldest_record_at: datetime | None
     oldest_undelivered_at: datetime | None
     signing: SigningFigures | None
+    deliveries: DeliveryFigures | None
     now: datetime
 
 
@@ -75,7 +79,7 @@ def find_faults(found: Findings) -> list[Fault]:
     """What is wrong now, the worst first."""
     parts = (
         _chest_pain, _critical, _away, _listeners, _journal, _node, _disk, _drain, _filing, _work, _signing, _returns,
-        _certificates, _tls, _exceptions, _records, _backup, _silent, _lab,
+        _deliveries, _certificates, _tls, _exceptions, _records, _backup, _silent, _lab,
     )  # fmt: skip
     faults = [fault for part in parts for fault in part(found)]
     return sorted(faults, key=lambda fault: fault.severity, reverse=True)
@@ -174,6 +178,19 @@ def _returns(found: Findings) -> Iterator[Fault]:
     oldest = found.oldest_undelivered_at
     if oldest is not None and found.now - oldest > LATE_RETURN:
         yield Fault(code="report_undelivered", where="returns", severity="red", since=oldest)
+
+
+def _deliveries(found: Findings) -> Iterator[Fault]:
+    if found.deliveries is None:
+        return
+    for one in found.deliveries.failing:
+        lasting = found.now - one.since
+        if lasting > FAILING_ENDPOINT:
+            severity = "red" if lasting > FAILING_ENDPOINT_LONG else "amber"
+            yield Fault(code="endpoint_failing", where=one.where, severity=severity, since=one.since)
+    if found.deliveries.stuck:
+        where, since = str(found.deliveries.stuck), found.deliveries.oldest_stuck_at
+        yield Fault(code="deliveries_refused", where=where, severity="amber", since=since)
 
 
 def _certificates(found: Findings) -> Iterator[Fault]:

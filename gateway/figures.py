@@ -80,6 +80,30 @@ class SigningFigures:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FailingEndpoint:
+    """A system of an institution that reports wait for, and that does not take them."""
+
+    site: str  # its code
+    name: str
+    where: str  # institution and name, for people
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryFigures:
+    """Reports on their way to other systems. `stuck`: refused or given up, so that a person must look."""
+
+    counts: dict[str, int]
+    oldest_pending_at: datetime | None
+    oldest_stuck_at: datetime | None
+    failing: tuple[FailingEndpoint, ...]
+
+    @property
+    def stuck(self) -> int:
+        return sum(count for state, count in self.counts.items() if state != "pending")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SilentSite:
     """A township of which nothing was heard for too long a working time."""
 
@@ -168,6 +192,7 @@ class Rows:
     backup: BackupFigures | None = None
     authority: CertificateFigures | None = None
     signing: SigningFigures | None = None
+    deliveries: DeliveryFigures | None = None
     tokens: tuple[CertificateFigures, ...] = ()
     tasks: dict[str, int] = field(default_factory=dict)
     returns: dict[str, int] = field(default_factory=dict)

@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector,
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from gateway.figures import DeliveryFigures
 from gateway.listeners import Status, read_status
 from gateway.runtime import Runtime
 from gateway.system import Overseer, System
@@ -83,11 +84,15 @@ def _figures(system: System, now: float) -> Iterator[Metric]:
         *_of_journal(system, now),
         *_of_work(system, now),
         *_of_laboratory(system, now),
+        *_of_deliveries(system, now),
     ):
         if value is not None:  # only the database knows
             yield GaugeMetricFamily(name, text, value=float(value))
     yield _by_state("gateway_reading_tasks", "Reading tasks", system.tasks)
     yield _by_state("gateway_report_returns", "Signed reports on their way back", system.returns)
+    if system.deliveries is not None:
+        yield _by_state("gateway_deliveries", "Reports for other systems", system.deliveries.counts)
+        yield _failing(system.deliveries, now)
 
 
 def _of_journal(system: System, now: float) -> Iterator[_Figure]:
@@ -136,6 +141,31 @@ def _of_laboratory(system: System, now: float) -> Iterator[_Figure]:
     oldest = _age(lab.oldest_held_at, now)
     yield "gateway_lab_oldest_held_seconds", "For how long the oldest of them has waited", oldest
     yield "gateway_lab_silent_analysers", "Analysers that fell silent", len(lab.silent)
+
+
+def _of_deliveries(system: System, now: float) -> Iterator[_Figure]:
+    figures = system.deliveries
+    if figures is not None:
+        oldest = _age(figures.oldest_pending_at, now)
+        yield (
+            "gateway_delivery_oldest_pending_seconds",
+            "For how long a report has waited for a system",
+            oldest,
+        )
+        yield (
+            "gateway_endpoints_failing",
+            "Systems that do not take what waits for them",
+            len(figures.failing),
+        )
+
+
+def _failing(figures: DeliveryFigures, now: float) -> Metric:
+    family = GaugeMetricFamily(
+        "gateway_endpoint_failing_seconds", "For how long a system takes nothing", labels=["site", "endpoint"]
+    )
+    for one in figures.failing:
+        family.add_metric([one.site, one.name], _age(one.since, now))
+    return family
 
 
 def _age(since: datetime | None, now: float) -> float:

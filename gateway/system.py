@@ -24,10 +24,12 @@ from gateway.certificate_ends import (
     certificates_of,
     certificates_on_tokens,
 )
+from gateway.deliveries.looking import read_figures
 from gateway.faults import Fault, Findings, find_faults
 from gateway.figures import (
     BackupFigures,
     DatabaseFigures,
+    DeliveryFigures,
     DrainFigures,
     JournalFigures,
     LabFigures,
@@ -84,6 +86,7 @@ class System:
     returns: dict[str, int]
     lab: LabFigures | None
     oldest_undelivered_at: datetime | None
+    deliveries: DeliveryFigures | None
     processes: tuple[ProcessFigures, ...]
     nodes: tuple[NodeFigures, ...]
     heard: tuple[SiteHeard, ...]
@@ -161,6 +164,7 @@ class Overseer:
             oldest_record_at=rows.oldest_record_at if rows else None,
             oldest_undelivered_at=rows.oldest_undelivered_at if rows else None,
             signing=rows.signing if rows else None,
+            deliveries=rows.deliveries if rows else None,
             now=now,
         )
         return System(
@@ -174,6 +178,7 @@ class Overseer:
             returns=rows.returns if rows else {},
             lab=found.lab,
             oldest_undelivered_at=found.oldest_undelivered_at,
+            deliveries=found.deliveries,
             processes=tuple(read_processes(folder, node=runtime.settings.node, now=now)),
             nodes=rows.nodes if rows else (),
             heard=rows.heard if rows else (),
@@ -229,6 +234,7 @@ class Overseer:
             backup=_read_backup(session),
             authority=authority_of(session),
             signing=_read_signing(session),
+            deliveries=read_figures(session),
             tokens=certificates_on_tokens(session),
             tasks=totals.tasks,
             returns=totals.returns,

@@ -11,6 +11,7 @@ from gateway import audit, live
 from gateway.audit import Actor
 from gateway.deliveries.queueing import wake_endpoints
 from gateway.deliveries.rows import Delivery, DeliveryAttempt, DeliveryEvent, DeliveryState, Endpoint
+from gateway.figures import DeliveryFigures, FailingEndpoint
 from gateway.runtime import Runtime
 from worklists.errors import Conflict, NotFound
 from worklists.reports import Report, ReportState
@@ -60,6 +61,35 @@ def waiting_by_endpoint(session: Session) -> dict[uuid.UUID, dict[str, int]]:
     for endpoint_id, state, count in session.execute(query).tuples():
         found.setdefault(endpoint_id, {})[state.value] = count
     return found
+
+
+def read_figures(session: Session) -> DeliveryFigures:
+    """For IT and metrics: how many wait or are stuck, since when, and which systems do not take what waits for them."""
+    waiting = select(Delivery.endpoint_id).where(Delivery.state == DeliveryState.PENDING).distinct()
+    failing = session.scalars(
+        select(Endpoint)
+        .where(Endpoint.enabled, Endpoint.failing_since.is_not(None), Endpoint.id.in_(waiting))
+        .order_by(Endpoint.failing_since)
+    )
+    return DeliveryFigures(
+        counts=count_deliveries(session),
+        oldest_pending_at=_oldest(session, DeliveryState.PENDING),
+        oldest_stuck_at=_oldest(session, *STUCK),
+        failing=tuple(
+            FailingEndpoint(
+                site=one.institution.code,
+                name=one.name,
+                where=f"{one.institution.name} {one.name}",
+                since=since,
+            )
+            for one in failing.unique()
+            if (since := one.failing_since) is not None
+        ),
+    )
+
+
+def _oldest(session: Session, *states: DeliveryState) -> datetime | None:
+    return session.scalar(select(func.min(Delivery.queued_at)).where(Delivery.state.in_(states)))
 
 
 def get_delivery(session: Session, delivery_id: uuid.UUID) -> tuple[Delivery, Sequence[DeliveryAttempt]]:

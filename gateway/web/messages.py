@@ -331,6 +331,15 @@ FAULTS: Mapping[str, tuple[str, str]] = {
         "已签发的报告未送达乡镇收件箱。",
         "A signed report has not reached its inbox.",
     ),
+    "endpoint_failing": (
+        "报告发不到“{where}”：报告都在等待，对方恢复后自动补发；请在“回传”中测试连接，看对方答复，联系对方。",
+        "Reports do not reach {where}: they wait and go by themselves once it takes them. Try the connection under "
+        "Deliveries, read its answer, ring whoever runs it.",
+    ),
+    "deliveries_refused": (
+        "{where} 份报告对方拒收或已放弃发送：请在“回传”中看对方答复，改好后重发。",
+        "Reports that were refused or given up: {where}. Read the answers under Deliveries, mend it, send again.",
+    ),
     "certificate_ending": ("证书即将到期：{where}。", "A certificate is about to end: {where}."),
     "backup_never": ("从未做过备份。", "There has never been a backup."),
     "backup_old": ("最近一次备份（{where}）已过时。", "The last backup ({where}) is too old."),
