@@ -76,6 +76,10 @@ def _tidy_certificate_name(value: object) -> object:
 
 
 Limit = Annotated[float, Field(ge=-10_000, le=10_000, allow_inf_nan=False)]
+# As people write it; what a telephone dials of it are digits, + and extensions.
+Telephone = Annotated[
+    str, StringConstraints(strip_whitespace=True, max_length=40, pattern=r"^[-+0-9 ()转#*,;ext.]*$")
+]
 # Whether it names a certificate is checked with the row, so that the answer is about the field.
 CertificateName = Annotated[
     str, StringConstraints(strip_whitespace=True, max_length=1000), BeforeValidator(_tidy_certificate_name)
@@ -90,6 +94,9 @@ class InstitutionFields(Fields):
     region: Text = ""
     enabled: bool = True
     accept_unknown_devices: bool = False
+    phone: Telephone = ""
+    share_reports: bool = False
+    share_days: Annotated[int, Field(ge=1, le=366)] = 30
 
 
 class CentreFields(Fields):
@@ -99,6 +106,7 @@ class CentreFields(Fields):
     review_required: bool = True
     enabled: bool = True
     chest_pain_minutes: Annotated[int, Field(ge=1, le=60)] = 3
+    phone: Telephone = ""
 
 
 class DeviceFields(Fields):
@@ -173,8 +181,8 @@ def _check_institution(session: Session, row: Institution) -> Reasons:
     if row.lead_id is not None:
         if row.lead_id == row.id:
             reasons["lead_id"] = "own_lead"
-        elif not _is_lead_hospital(session, row.lead_id):
-            reasons["lead_id"] = "lead_kind"
+        elif not _may_stand_below(session, row):
+            reasons["lead_id"] = "village_lead_kind" if row.kind is InstitutionKind.VILLAGE else "lead_kind"
     if row.kind is not InstitutionKind.LEAD_HOSPITAL and _leads(session, row):
         reasons["kind"] = "still_lead"
     return reasons
@@ -352,9 +360,22 @@ def _is_lead_hospital(session: Session, institution_id: uuid.UUID) -> bool:
     return institution is not None and institution.kind is InstitutionKind.LEAD_HOSPITAL
 
 
+def _may_stand_below(session: Session, row: Institution) -> bool:
+    """A village stands below its township or, where there is none, below a lead hospital like everybody else."""
+    above = session.get(Institution, row.lead_id)
+    allowed = {InstitutionKind.LEAD_HOSPITAL}
+    if row.kind is InstitutionKind.VILLAGE:
+        allowed.add(InstitutionKind.TOWNSHIP)
+    return above is not None and above.kind in allowed
+
+
 def _leads(session: Session, row: Institution) -> bool:
+    """Whether anything stands below it that only a lead hospital may have; a township has its villages."""
+    below = select(Institution.id).where(Institution.lead_id == row.id)
+    if row.kind is InstitutionKind.TOWNSHIP:
+        below = below.where(Institution.kind != InstitutionKind.VILLAGE)
     ways = (
-        select(Institution.id).where(Institution.lead_id == row.id),
+        below,
         select(Centre.id).where(Centre.institution_id == row.id),
         select(Agreement.id).where(Agreement.lead_id == row.id),
     )

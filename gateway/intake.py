@@ -32,6 +32,7 @@ from gateway.lab.bodies import LAB_KINDS
 from gateway.lab.messages import index_messages
 from gateway.records import KEY_IMAGE, ReadRecord, damaged_record, new_record, quarantined_record, read_record
 from gateway.runtime import Runtime
+from gateway.share_queue import queue_sharing
 from worklists import bulk, reports
 from worklists.reports import Report
 
@@ -341,6 +342,7 @@ def _index_report(runtime: Runtime, session: Session, record: JournalRecord, sha
         return
     reports.deliver(session, report, pdf_sha256=row.sha256, now=runtime.now())
     wake_deliveries(session, report, runtime.now())
+    queue_sharing(session, report, runtime.now())
     live.bump(session, "returns")
 
 

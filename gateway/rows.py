@@ -21,6 +21,7 @@ from worklists import (
     reports,
     rule_books,
     sent_back,
+    sharing,
 )
 from worklists import directory as community
 from worklists.assignment import qualifications
@@ -62,6 +63,7 @@ MODULES = (
     results,
     rule_books,
     sent_back,
+    sharing,
     specimens,
     work,
 )

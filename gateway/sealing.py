@@ -1,5 +1,7 @@
 """Secrets of others at rest (passwords, shared keys): sealed in the database with what lies in the data dir alone."""
 
+import hashlib
+import hmac
 import secrets
 
 from cryptography.exceptions import InvalidTag
@@ -13,6 +15,7 @@ from gateway.signing import read_passphrase
 
 _NONCE_BYTES = 12
 _PURPOSE = b"shared-centre-gateway sealed secrets 1"
+_HASHING = b"shared-centre-gateway keyed hashes 1"
 
 
 def seal(runtime: Runtime, secret: str, *, whose: str) -> bytes:
@@ -30,7 +33,15 @@ def unseal(runtime: Runtime, sealed: bytes, *, whose: str) -> str:
     return opened.decode()
 
 
+def keyed_hash(runtime: Runtime, text: str) -> str:
+    """What stands in the database for a word too short to be hashed alone: without the keys nobody can try them all."""
+    return hmac.new(_derive(runtime, _HASHING), text.encode(), hashlib.sha256).hexdigest()
+
+
 def _cipher(runtime: Runtime) -> AESGCM:
+    return AESGCM(_derive(runtime, _PURPOSE))
+
+
+def _derive(runtime: Runtime, purpose: bytes) -> bytes:
     # The passphrase is random and long: stretching it would add nothing.
-    derived = HKDF(algorithm=SHA256(), length=32, salt=None, info=_PURPOSE)
-    return AESGCM(derived.derive(read_passphrase(runtime)))
+    return HKDF(algorithm=SHA256(), length=32, salt=None, info=purpose).derive(read_passphrase(runtime))

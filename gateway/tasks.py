@@ -26,6 +26,7 @@ from gateway.ecg.rows import DESCRIBE
 from gateway.index import DrainMark, Instance, Record, Series, Study
 from gateway.lab import judging
 from gateway.runtime import Runtime
+from gateway.share_queue import SHARE
 from gateway.sweep import Leased, NotYet, Task, Together
 from worklists import routing
 from worklists.directory import Kind
@@ -201,11 +202,19 @@ def deliver_reports(runtime: Runtime, leased: Leased) -> None:
     sending.deliver_reports(runtime, leased)
 
 
+def share_delivered(runtime: Runtime, leased: Leased) -> None:
+    """Make the code of a report that came back."""
+    from gateway import sharing  # noqa: PLC0415 (use cases, which name our tasks)
+
+    sharing.share_delivered(runtime, leased)
+
+
 TASKS: dict[str, Task] = {
     indexing.SETTLE: Together(settle_examinations),
     DESCRIBE: describe_ecg,
     RENDER: render_report,
     DELIVER: deliver_reports,
+    SHARE: share_delivered,
     judging.JUDGE: Together(judging.judge_results),
     "seal_audit": seal_audit,
     "release_expired_claims": release_expired_claims,

@@ -13,6 +13,7 @@ from gateway.deliveries.queueing import queue_report
 from gateway.index import Record, RecordState
 from gateway.reading import Who, get_person, in_one, note_opening
 from gateway.runtime import Runtime
+from gateway.share_queue import queue_sharing
 from worklists import examinations, reports, routing
 from worklists.access import Sight, visible_to
 from worklists.directory import Institution, InstitutionKind, Role
@@ -197,6 +198,7 @@ def _set_village(
     session.flush()
     for report in reports.address_anew(session, examination, now):
         queue_report(session, report, now)
+        queue_sharing(session, report, now)
     live.bump(session, "returns")
     _record(session, who, "village_changed", examination, now, {"village_id": str(village_id)})
 

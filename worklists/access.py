@@ -10,6 +10,7 @@ Every row that is shown anywhere is reached through an examination and this pred
 | reviewer, besides | for the patient index: who somebody is, no more, where their hospital reads an examination of them |
 | IT, administrator, auditor | no examinations |
 | machine token | its own institution, for the wires it was given |
+| whoever has a share | the report of its one examination, while it stands |
 
 What may be recognised is seen by the institution that asked, as far as a match shows it: item, mark, report time,
 source, and the result unless it is too old or was declined. It opens neither images nor the examination.
@@ -26,6 +27,7 @@ A patient is everybody whom the patient index links: a link opens priors to who 
 
 import uuid
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
 
@@ -40,6 +42,7 @@ from worklists.patients import Patient
 from worklists.reading import ReadingTask, TaskState
 from worklists.recognising.rows import Choice, Outcome, RecognitionGroup, RecognitionMatch
 from worklists.reports import Report, ReportReturn, ReturnState
+from worklists.sharing import ReportShare
 
 
 class Sight(StrEnum):
@@ -138,6 +141,15 @@ def _prior_of_a_held_task(subject: Subject) -> ColumnElement[bool]:
         .correlate(None)
     )
     return Examination.patient_id.in_(select(linked.id).where(linked.master_id.in_(masters)).correlate(None))
+
+
+def visible_by_share(share_id: uuid.UUID, now: datetime) -> ColumnElement[bool]:
+    """A predicate over `Examination`: the one whose report a share shows, as long as it stands."""
+    return Examination.id.in_(
+        select(ReportShare.examination_id)
+        .where(ReportShare.id == share_id, ReportShare.revoked_at.is_(None), ReportShare.expires_at > now)
+        .correlate(None)
+    )
 
 
 def identities_visible_to(subject: Subject) -> ColumnElement[bool]:

@@ -58,6 +58,9 @@ class Institution(Base):
     region: Mapped[str] = mapped_column(default="")
     enabled: Mapped[bool] = mapped_column(default=True)
     accept_unknown_devices: Mapped[bool] = mapped_column(default=False)
+    phone: Mapped[str] = mapped_column(default="")
+    share_reports: Mapped[bool] = mapped_column(default=False)  # each that it gets back has a code at once
+    share_days: Mapped[int] = mapped_column(default=30)  # so long a code is good
 
     lead: Mapped["Institution | None"] = relationship(remote_side=[id])
 
@@ -75,6 +78,7 @@ class Centre(Base):
     chest_pain_minutes: Mapped[int] = mapped_column(
         default=3
     )  # unclaimed so long, the next on duty is called
+    phone: Mapped[str] = mapped_column(default="")  # whom a patient or a village calls about a report
     enabled: Mapped[bool] = mapped_column(default=True)
 
     institution: Mapped[Institution] = relationship()

@@ -97,6 +97,11 @@ class LabTable:
         return tuple(line for group in self.groups for line in group.lines)
 
 
+def with_micro(unit: str) -> str:
+    """A unit, or a value with one, as people write it."""
+    return _MICRO.sub(r"\1μ", unit)
+
+
 def printed_table(table: LabTable, show: Callable[[datetime], str]) -> dict[str, Any]:
     """What the template is given."""
     return {
@@ -126,7 +131,7 @@ def _printed_line(line: LabLine) -> dict[str, Any]:
         "name": line.name,
         "abbreviation": line.abbreviation if line.abbreviation != line.name else "",
         "value": line.value,
-        "unit": _MICRO.sub(r"\1μ", line.unit),
+        "unit": with_micro(line.unit),
         "range": line.range,
         "abnormal": line.abnormal,
         "critical": line.critical,
@@ -135,5 +140,5 @@ def _printed_line(line: LabLine) -> dict[str, Any]:
         "method": line.method,
         "comments": line.comments,
         "change": line.change,
-        "earlier": _MICRO.sub(r"\1μ", line.earlier),
+        "earlier": with_micro(line.earlier),
     }

@@ -584,6 +584,14 @@ REASONS: Mapping[str, tuple[str, str]] = {
     "time_of_day": ("时间写作 08:00，起止不能相同。", "A time is written 08:00; the two must differ."),
     "past": ("不能早于现在。", "It must not be in the past."),
     "dates": ("结束日期不能早于开始日期。", "The end must not be before the beginning."),
+    "village_lead_kind": (
+        "应为乡镇卫生院或牵头医院。",
+        "It must be a township health centre or a lead hospital.",
+    ),
+    "share_needs_identity": (
+        "既没有身份证号，也没有出生日期，无法设置查看校验；请先更正患者身份。",
+        "Neither an identity card nor a birth date is known: there is nothing to ask for. Correct the identity first.",
+    ),
     "lead_kind": ("应为牵头医院。", "It must be a lead hospital."),
     "member_kind": ("成员单位不能是牵头医院自身。", "The member must be another institution than the lead."),
     "own_lead": ("不能以自己为牵头医院。", "An institution cannot be its own lead."),

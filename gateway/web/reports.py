@@ -12,13 +12,14 @@ from gateway.lab.reports_out import write_message
 from gateway.originals import open_original
 from gateway.web.deps import Caller, CallerDep, RuntimeDep
 from gateway.web.shapes import ReportShape
-from gateway.web.showing import show_examination, show_report
+from gateway.web.showing import show_examination, show_report, show_share
 from gateway.web.tasks import who_is
 from worklists.access import Wire
 from worklists.directory import Role
 from worklists.errors import NotAllowed
 from worklists.reading import get_task
 from worklists.reports import find_renamed
+from worklists.sharing import shares_of
 
 router = APIRouter(prefix="/api/v1/reports/{report_id}", tags=["reports"])
 
@@ -50,6 +51,7 @@ def read_report(report_id: uuid.UUID, caller: ReportCallerDep, runtime: RuntimeD
             item,
             base_url=runtime.settings.base_url,
             identity_changed=report.id in find_renamed(session, [report]),
+            shares=[show_share(row, runtime.now()) for row in shares_of(session, [report.examination_id])],
         )
 
 

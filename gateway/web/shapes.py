@@ -11,6 +11,7 @@ from worklists.directory import Kind
 from worklists.examinations import Priority
 from worklists.reading import DraftState, TaskState
 from worklists.reports import ReportState, ReturnNotice, ReturnState
+from worklists.sharing import Revoked, SharedWith, ShareKey, ShareState
 
 T = TypeVar("T")
 TEXT_LIMIT = 20_000  # characters of one field of a report: a long one has two thousand
@@ -283,6 +284,26 @@ class ShownImageShape(BaseModel):
     sha256: str
 
 
+class ShareShape(BaseModel):
+    """A code for a report, without the code. `made_by` null: by itself."""
+
+    id: uuid.UUID
+    institution: SiteShape
+    asks: ShareKey
+    state: ShareState
+    revoked_because: Revoked | None
+    made_at: datetime
+    made_by: PersonShape | None
+    expires_at: datetime
+    opened_at: datetime | None
+    opened_count: int
+    opened_version: int | None
+    acknowledged_at: datetime | None
+    acknowledged_as: SharedWith | None
+    acknowledged_name: str
+    acknowledged_version: int | None
+
+
 class ReportShape(BaseModel):
     report_id: uuid.UUID
     number: str
@@ -307,6 +328,7 @@ class ReportShape(BaseModel):
     site: SiteShape
     verification_url: str
     deliveries: list[DeliveryShape]
+    shares: list[ShareShape]
     manifest_sha256: str
     pdf_sha256: str | None
     amendment: dict[str, Any] | None

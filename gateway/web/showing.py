@@ -34,6 +34,7 @@ from gateway.web.shapes import (
     ReturnedShape,
     ReturnItem,
     SeriesShape,
+    ShareShape,
     ShownImageShape,
     SiteShape,
     TextDoubtShape,
@@ -49,6 +50,7 @@ from worklists.patients import Patient
 from worklists.positive import is_positive
 from worklists.reading import Draft, ReadingTask
 from worklists.reports import Report, ReportReturn, ReportState, ReturnState
+from worklists.sharing import ReportShare
 
 _ACTIONS = (
     "claim", "release", "edit", "submit", "reject", "sign", "send_back", "hand_over", "take_over", "pause", "resume",
@@ -225,7 +227,12 @@ def show_priors(session: Session, subject: Subject, examination: Examination) ->
 
 
 def show_report(
-    report: Report, item: ExaminationItem, *, base_url: str, identity_changed: bool
+    report: Report,
+    item: ExaminationItem,
+    *,
+    base_url: str,
+    identity_changed: bool,
+    shares: Sequence[ShareShape] = (),
 ) -> ReportShape:
     examination = report.examination
     return ReportShape(
@@ -252,6 +259,7 @@ def show_report(
         site=show_site(examination.institution),
         verification_url=f"{base_url}/v/{report.verification_code}",
         deliveries=[_show_delivery(row) for row in report.returns],
+        shares=list(shares),
         manifest_sha256=report.manifest_sha256,
         pdf_sha256=report.pdf_sha256,
         amendment=report.amendment,
@@ -282,6 +290,26 @@ def show_return(row: ReportReturn) -> ReturnItem:
         amendment=report.amendment,
         state=row.state,
         delivered_at=row.delivered_at,
+    )
+
+
+def show_share(row: ReportShare, now: datetime) -> ShareShape:
+    return ShareShape(
+        id=row.id,
+        institution=show_site(row.institution),
+        asks=row.asks,
+        state=row.state(now),
+        revoked_because=row.revoked_because,
+        made_at=row.made_at,
+        made_by=show_person(row.made_by),
+        expires_at=row.expires_at,
+        opened_at=row.opened_at,
+        opened_count=row.opened_count,
+        opened_version=row.opened_version,
+        acknowledged_at=row.acknowledged_at,
+        acknowledged_as=row.acknowledged_as,
+        acknowledged_name=row.acknowledged_name,
+        acknowledged_version=row.acknowledged_version,
     )
 
 

@@ -147,11 +147,17 @@ def test_an_unknown_thing_is_not_found(admin: TestClient, county: County):
         assert admin.patch(f"/api/v1/devices/{key}", json={}).status_code == 404
 
 
-def test_institutions_hang_on_a_lead_hospital(admin: TestClient, county: County):
+def test_institutions_hang_on_a_lead_hospital_and_villages_on_their_township(
+    admin: TestClient, county: County
+):
     def put(id: object, **body: object) -> Any:
         return admin.patch(f"/api/v1/institutions/{id}", json=body)
 
-    assert fields_of(put(county.village, lead_id=str(county.township))) == {"lead_id"}
+    assert fields_of(put(county.township, lead_id=str(county.village))) == {"lead_id"}
+    assert put(county.village, lead_id=str(county.township)).status_code == 200
+    assert put(county.township, phone="0571-88001234转802").status_code == 200  # one that has a village
+    assert fields_of(put(county.township, kind="village")) == {"kind"}
+    assert fields_of(put(county.township, phone="内线")) == {"phone"}
     assert fields_of(put(county.hospital, lead_id=str(county.hospital))) == {"lead_id"}
     assert fields_of(put(county.hospital, kind="village")) == {"kind"}
     assert fields_of(put(county.village, code="T1")) == {"code"}

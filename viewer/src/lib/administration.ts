@@ -64,6 +64,9 @@ export const TABLES: readonly Table[] = [
       { name: 'region', type: 'text', start: () => '', width: 110 },
       enabled,
       { name: 'accept_unknown_devices', type: 'flag', start: () => false, width: 110 },
+      { name: 'phone', type: 'text', start: () => '', mono: true, width: 130 },
+      { name: 'share_reports', type: 'flag', start: () => false, width: 110 },
+      { name: 'share_days', type: 'number', required: true, start: () => 30, width: 110 },
     ],
   },
   {
@@ -74,6 +77,7 @@ export const TABLES: readonly Table[] = [
       { name: 'name', type: 'text', required: true, width: 220 },
       { name: 'review_required', type: 'flag', start: () => true, width: 90 },
       { name: 'chest_pain_minutes', type: 'number', required: true, start: () => 3, width: 110 },
+      { name: 'phone', type: 'text', start: () => '', mono: true, width: 130 },
       enabled,
     ],
   },

@@ -11,6 +11,7 @@ from fastapi.testclient import TestClient
 
 from gateway.index import Held, HeldReason, Record, RecordState
 from gateway.runtime import Runtime
+from gateway.sealing import seal
 from gateway.web import (
     examinations,
     held,
@@ -20,6 +21,7 @@ from gateway.web import (
     overview,
     reports,
     returns,
+    shares,
     tasks,
     verifications,
     worklist,
@@ -27,11 +29,13 @@ from gateway.web import (
 from tests.builders import NOW, SHA, County, signed_report, submitted_task, waiting_task
 from tests.gateway.web.work.conftest import Client
 from worklists.base import new_id
+from worklists.sharing import begin_share
 
 on_one_database = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 MODULES = (
-    examinations, held, key_images, lab_results, lab_signing, overview, reports, returns, tasks, verifications, worklist,
+    examinations, held, key_images, lab_results, lab_signing, overview, reports, returns, shares, tasks,
+    verifications, worklist,
 )  # fmt: skip
 TEXT = {"findings": "x", "impression": "y"}
 IDENTITY = {"name": "仇鸣", "sex": None, "birth_date": None, "patient_id": "P9", "reason": "写错"}
@@ -104,6 +108,9 @@ TABLE: dict[tuple[str, str], tuple[int, ...]] = {
     ("GET", "/api/v1/overview"): TOWNSHIPS,
     ("GET", "/api/v1/returns"): (200, 200, 200, *(403,) * 7),
     ("POST", "/api/v1/returns/{return_id}/acknowledge"): (200, 404, 404, *(403,) * 7),
+    ("POST", "/api/v1/reports/{report_id}/share"): (200, 404, 404, *(403,) * 7),
+    ("GET", "/api/v1/shares/{share_id}/slip"): (503, 404, 404, *(403,) * 7),  # no fonts to print it with
+    ("DELETE", "/api/v1/shares/{share_id}"): (204, 404, 404, *(403,) * 7),
     ("GET", "/api/v1/held"): (200, 200, *(403,) * 5, 200, 403, 403),
     ("GET", "/api/v1/held/{held_id}"): (200, 404, *(403,) * 5, 404, 403, 403),
     ("POST", "/api/v1/held/{held_id}/resolve"): (200, 404, *(403,) * 5, 404, 403, 403),
@@ -123,7 +130,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "{examination_id}": {"priority": "urgent"}, "resolve": {"action": "discard", "reason": "x"},
     "key-images": {"sop_instance_uid": "1.2", "items": []},
     "verify": {}, "remark": {"remark": "x"}, "rerun": {"reason": "x"}, "unverify": {"reason": "x"},
-    "choose": {"reason": "x"}, "take-over": {"reason": "x"}, "pause": {"reason": "x"},
+    "choose": {"reason": "x"}, "share": {}, "take-over": {"reason": "x"}, "pause": {"reason": "x"},
     "hand-over": {"to_person_id": str(uuid.uuid4())}, "sign": {"task_ids": [str(uuid.uuid4())]},
 }  # fmt: skip
 
@@ -138,6 +145,7 @@ class Things:
     report_id: uuid.UUID
     return_id: uuid.UUID
     held_id: uuid.UUID
+    share_id: uuid.UUID
     code: str
 
 
@@ -162,9 +170,14 @@ def things(runtime: Runtime, county: County) -> Things:
             reason=HeldReason.UID_MALFORMED, held_at=NOW,
         )  # fmt: skip
         session.add(row)
+        own_id = new_id()
+        begin_share(
+            session, report.examination, county.east, own_id=own_id, code_hash="x",
+            code_sealed=seal(runtime, "22222222", whose=f"share:{own_id}"), made_by=None, now=NOW,
+        )  # fmt: skip
         return Things(
             task_id=task.id, submitted_id=submitted.id, examination_id=task.examination_id, report_id=report.id,
-            return_id=report_return.id, held_id=row.id, code=report.verification_code,
+            return_id=report_return.id, held_id=row.id, share_id=own_id, code=report.verification_code,
         )  # fmt: skip
 
 
@@ -173,7 +186,7 @@ def _call(client: TestClient, method: str, route: str, things: Things) -> int:
     path = route.format(
         task_id=things.submitted_id if submitted else things.task_id,
         examination_id=things.examination_id, report_id=things.report_id, return_id=things.return_id,
-        held_id=things.held_id, code=things.code, result_id=uuid.uuid4(),
+        held_id=things.held_id, share_id=things.share_id, code=things.code, result_id=uuid.uuid4(),
         key_image_id=uuid.uuid4(),
     )  # fmt: skip
     if (method, route) == ("POST", "/api/v1/examinations"):
