@@ -1,5 +1,5 @@
 /** The shapes of docs/http.md, by hand and in its order. */
-import type { EcgContent } from '@/lib/ecg/content'
+import type { DraftContent } from '@/lib/written'
 import type { LabContent, LabCounts, LabSign } from './lab'
 
 export type Time = string
@@ -155,7 +155,7 @@ export interface Draft {
   /** Statements of an ECG by which it must be critical. */
   critical_because?: string[]
   preliminary: boolean
-  content: EcgContent | null
+  content: DraftContent | null
   revision: number
   saved_at: Time
   writer: Person
@@ -262,7 +262,7 @@ export interface Report {
   findings: string
   impression: string
   clinical_information: string | null
-  content: EcgContent | LabContent | null
+  content: DraftContent | LabContent | null
   writer: Person | null
   reviewer: Person | null
   signed_by: Person

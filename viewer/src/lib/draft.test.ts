@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { Problem } from '@/api/client'
 import type { Draft } from '@/api/types'
 import { createDraft, type Words } from './draft'
+import { ecgOf } from './written'
 
 const KEY = 'gateway.draft.wang.task-1'
 const draft = (findings: string, revision: number): Draft => ({
@@ -54,13 +55,13 @@ describe('a draft', () => {
     await mine.flush()
     expect(mine.dirty).toBe(false)
     expect(mine.words.critical).toBe(true)
-    expect(state.current?.content?.statements).toEqual(['stemi_inferior'])
+    expect(ecgOf(state.current?.content ?? null)?.statements).toEqual(['stemi_inferior'])
 
     mine.follow({ ...state.current!, critical: true, content: { statements: ['stemi_inferior'], measurements: { source: { qrs_ms: 'cart' }, qrs_ms: 92 } }, revision: 2 })
     expect(mine.unread).toBeNull()
     mine.follow({ ...state.current!, critical: true, content: { statements: [], measurements: {} }, revision: 3 })
     expect(mine.unread?.revision).toBe(3)
-    expect(mine.words.content?.statements).toEqual([])
+    expect(ecgOf(mine.words.content)?.statements).toEqual([])
   })
 
   it('shows both when what an ECG says was changed elsewhere', async () => {
@@ -70,7 +71,7 @@ describe('a draft', () => {
     mine.words.content = { measurements: {}, statements: ['sinus_rhythm'] }
     await mine.flush()
     expect(mine.conflict?.revision).toBe(4)
-    expect(mine.words.content.statements).toEqual(['sinus_rhythm'])
+    expect(ecgOf(mine.words.content)?.statements).toEqual(['sinus_rhythm'])
     await mine.keepMine()
     expect(mine.revision).toBe(5)
   })

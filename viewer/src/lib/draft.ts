@@ -7,15 +7,15 @@
 import { computed, reactive, ref, shallowRef } from 'vue'
 import { Problem } from '@/api/client'
 import type { Draft } from '@/api/types'
-import type { EcgContent } from './ecg/content'
+import type { DraftContent } from './written'
 
 export interface Words {
   findings: string
   impression: string
   critical: boolean
   preliminary: boolean
-  /** Of an ECG. Replaced as a whole, never changed in place. */
-  content: EcgContent | null
+  /** Replaced as a whole, never changed in place. */
+  content: DraftContent | null
 }
 
 export type SaveDraft = (words: Words, revision: number, keepalive: boolean) => Promise<Draft>
@@ -41,7 +41,7 @@ function inOrder(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, one]) => [name, inOrder(one)]))
 }
 
-const sameContent = (a: EcgContent | null, b: EcgContent | null): boolean => JSON.stringify(inOrder(a)) === JSON.stringify(inOrder(b))
+const sameContent = (a: DraftContent | null, b: DraftContent | null): boolean => JSON.stringify(inOrder(a)) === JSON.stringify(inOrder(b))
 
 export function sameWords(a: Words, b: Words): boolean {
   return a.findings === b.findings && a.impression === b.impression && a.critical === b.critical && a.preliminary === b.preliminary && sameContent(a.content, b.content)

@@ -22,6 +22,7 @@ import { ruleBook } from './ruleBook'
 import { shell } from './shell'
 import { specimens } from './specimens'
 import { refusal, system } from './system'
+import { templates } from './templates'
 import { township } from './township'
 import { upload } from './upload'
 import { verify } from './verify'
@@ -33,6 +34,7 @@ export const en: Same<typeof zh> = {
   shell,
   worklist,
   reading,
+  templates,
   township,
   upload,
   verify,

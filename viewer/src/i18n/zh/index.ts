@@ -20,6 +20,7 @@ import { ruleBook } from './ruleBook'
 import { shell } from './shell'
 import { specimens } from './specimens'
 import { refusal, system } from './system'
+import { templates } from './templates'
 import { township } from './township'
 import { upload } from './upload'
 import { verify } from './verify'
@@ -31,6 +32,7 @@ export const zh = {
   shell,
   worklist,
   reading,
+  templates,
   township,
   upload,
   verify,
