@@ -126,7 +126,7 @@ def _patient_number(session: Session, value: str) -> ColumnElement[bool]:
     theirs = Examination.patient_id.in_(select(Patient.id).where(Patient.patient_id == number))
     if system is None:
         return theirs
-    codes = session.execute(select(Institution.id, Institution.code)).tuples()
+    codes = session.execute(select(Institution.id, Institution.code))
     meant = [id_ for id_, code in codes if patient_system(code) == system]
     return and_(theirs, Examination.institution_id.in_(meant)) if meant and number else false()
 

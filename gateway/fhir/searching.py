@@ -94,7 +94,7 @@ def search(session: Session, subject: Subject, asked: Search, *, base_url: str) 
     query = _reports(session, subject, asked)
     tests = [(one.test, value) for one, value in asked.parameters() if one.test]
     page, looked_at = Page(), 0
-    for report, updated in session.execute(query.limit(LOOKED_AT + 1)).tuples():
+    for report, updated in session.execute(query.limit(LOOKED_AT + 1)):
         looked_at += 1
         version = last_version(report, updated)
         skip = asked.place.shown if asked.place and asked.place.report_id == report.id else 0

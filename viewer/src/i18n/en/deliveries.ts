@@ -70,7 +70,7 @@ export const deliveries = {
     update: 'Repeats and amendments',
     fhir_url: 'Address of the FHIR server',
     fhir_document: 'Signed PDF',
-    patient_system: 'System of patient numbers (URI, may be empty)',
+    patient_system: 'Patient number system (URI)',
     recipients: 'Recipients (one a line)',
   },
 }

@@ -70,7 +70,7 @@ export const deliveries = {
     update: '重发与修订',
     fhir_url: 'FHIR 服务器地址',
     fhir_document: '签名 PDF',
-    patient_system: '患者号的标识系统（URI，可空）',
+    patient_system: '患者号标识系统（URI，可空）',
     recipients: '收件人（每行一个）',
   },
 }
