@@ -1,6 +1,7 @@
 /** The shapes of docs/http.md, by hand and in its order. */
 import type { DraftContent } from '@/lib/written'
 import type { LabContent, LabCounts, LabSign } from './lab'
+import type { Share } from './shares'
 
 export type Time = string
 export type DateText = string
@@ -274,6 +275,7 @@ export interface Report {
   site: Site
   verification_url: string
   deliveries: Delivery[]
+  shares: Share[]
   manifest_sha256: string | null
   pdf_sha256: string | null
   amendment: Amendment | null

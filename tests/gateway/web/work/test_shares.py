@@ -19,12 +19,13 @@ from gateway.web import share_pages
 from gateway.web.share_pages import Limits
 from gateway.web.share_words import WORDS
 from gateway.work import Work
-from tests.builders import County, identity, signed_report
+from tests.builders import SHA, County, identity, signed_report
 from tests.conftest import Clock
 from tests.fonts import fonts_dir
-from tests.gateway.web.work.conftest import Client
+from tests.gateway.lab.saying import result
+from tests.gateway.web.work.conftest import Client, Desk
 from worklists.directory import Institution
-from worklists.reports import Report
+from worklists.reports import Report, deliver
 from worklists.sharing import LOCKED_FOR, TRIES_BEFORE_LOCK, TRIES_IN_ALL, ReportShare, ShareTries
 
 CARD, TAIL = "33010619790304009X", "009X"
@@ -444,3 +445,24 @@ def test_an_institution_says_how_long_its_codes_are_good(
     clock.advance(hours=2)
     assert answer(phone, code).status_code == 403
     assert shares_of(client, report)[0]["state"] == "expired"
+
+
+def test_results_stand_with_arrows_what_is_abnormal_first(
+    open_desk: Callable[..., Desk], runtime: Runtime, client: Client, phone: TestClient
+) -> None:
+    desk = open_desk(result("WBC", "14.2"), result("HGB", "96"), result("PLT", "210"))
+    for item in ("WBC", "HGB"):
+        assert desk.post("verify", result_ids=[desk.id_of(item)], reason="复查一致").status_code == 200
+    signed = desk.reader.post(f"{desk.task}/sign")
+    assert signed.status_code == 200, signed.text
+    with runtime.sessions.begin() as session:
+        report = session.scalars(select(Report)).one()
+        deliver(session, report, pdf_sha256=SHA, now=runtime.now())
+        report_id = str(report.id)
+
+    page = answer(phone, share(client, report_id)["code"], "19790304").text
+
+    assert "3 项结果中有 2 项不在参考范围内" in page
+    assert page.index("14.2") < page.index("210")
+    assert re.search(r"14\.20</b> <small>[^<]*</small> <b class=\"tag care\">↑+ 偏高", page)
+    assert re.search(r"96</b> <small>g/L</small> <b class=\"tag care\">↓+ 偏低", page)

@@ -19,6 +19,7 @@ import { patients } from './patients'
 import { reading } from './reading'
 import { recognition } from './recognition'
 import { ruleBook } from './ruleBook'
+import { shares } from './shares'
 import { shell } from './shell'
 import { specimens } from './specimens'
 import { refusal, system } from './system'
@@ -31,6 +32,7 @@ import { worklist } from './worklist'
 export const en: Same<typeof zh> = {
   ...common,
   amending,
+  shares,
   shell,
   worklist,
   reading,
