@@ -14,6 +14,7 @@ from gateway import audit, journal
 from gateway.index import Held, Instance, Pack, Record, RecordState, Series, Study
 from gateway.intake import NOTE_KINDS, indexed_to, known_sequences
 from gateway.journal import JournalRecord, JournalState
+from gateway.lab import checking
 from gateway.migrations import is_current
 from gateway.objects import CHUNK_BYTES, ChunkSource
 from gateway.originals import open_original
@@ -39,6 +40,7 @@ def run_check(settings: Settings, console: Console) -> bool:
         ("originals", check_originals),
         ("packs", check_packs),
         ("counts", check_counts),
+        ("laboratory", check_laboratory),
         ("audit", check_audit),
     ]
     sound = True
@@ -180,6 +182,12 @@ def check_counts(runtime: Runtime) -> Iterator[Fault]:
         waiting = select(Record.id).outerjoin(Held, Held.record_id == Record.id)
         for record_id in session.scalars(waiting.where(Record.state == RecordState.HELD, Held.id.is_(None))):
             yield Fault(where=f"record {record_id}", what="is held without a reason")
+
+
+def check_laboratory(runtime: Runtime) -> Iterator[Fault]:
+    """Messages of analysers, and what became of them."""
+    for where, what in checking.find_faults(runtime):
+        yield Fault(where=where, what=what)
 
 
 def check_audit(runtime: Runtime) -> Iterator[Fault]:

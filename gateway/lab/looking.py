@@ -127,7 +127,7 @@ def read_picture(
             raise NotFound("attachment")
         row = session.get_one(LabMessage, found.message_id)
         body = read_original(runtime, row.record)
-    content = _content(row.record, body, found.position)
+    content = content_at(row.record, body, found.position)
     with runtime.sessions.begin() as session:
         audit.record(
             session, "images_opened", actor=actor, now=runtime.now(), examination_id=found.examination_id,
@@ -136,7 +136,7 @@ def read_picture(
     return found, content
 
 
-def _content(record: Record, body: bytes, position: int) -> bytes:
+def content_at(record: Record, body: bytes, position: int) -> bytes:
     if record.kind == FILE:
         return body
     if record.kind != HL7:
