@@ -36,7 +36,7 @@ def find_faults(runtime: Runtime) -> Iterator[Said]:
         yield from _unreadable_attachments(runtime, session)
 
 
-def _without_message(row: Any) -> Select[tuple[uuid.UUID]]:
+def _without_message(row: Any) -> Select[uuid.UUID]:
     """Rows of results have no foreign key: worklists know no messages."""
     known = exists().where(LabMessage.id == row.message_id)
     return select(row.id).where(row.message_id.is_not(None), ~known)
@@ -57,7 +57,7 @@ _TWICE = (
     .group_by(LabResult.examination_id, LabResult.item_code)
     .having(func.count() > 1)
 )
-_QUERIES: tuple[tuple[Select[tuple[uuid.UUID]], str, str], ...] = (
+_QUERIES: tuple[tuple[Select[uuid.UUID], str, str], ...] = (
     (
         select(Record.id)
         .outerjoin(LabMessage, LabMessage.record_id == Record.id)

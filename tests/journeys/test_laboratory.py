@@ -15,9 +15,10 @@ from playwright.sync_api import Browser, Page, expect
 
 from adapters.hl7.sending import send as send_hl7
 from adapters.lab.sending import send as send_astm
-from gateway.demo_analysers import PATIENTS, blood_counts, chemistries
-from tests.journeys.browsers import SLOW_MS, chromium, sign_in
+from gateway.demo_analysers import BLOOD_COUNTER, PATIENTS, blood_counts, chemistries
+from tests.journeys.browsers import PHONE, SLOW_MS, chromium, sign_in
 from tests.journeys.gateways import Gateway, get_json, wait_for
+from worklists.base import COUNTY_TIME
 
 pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("journey-laboratory"), pytest.mark.timeout(300)]
 
@@ -235,7 +236,7 @@ def test_a_named_person_releases_what_was_out_of_control_and_results_go_on(
     expect(held_back).to_be_visible()
     page.keyboard.press("r")
     page.get_by_label("放行理由").fill("更换试剂后重测在控")
-    page.locator("form.box").get_by_role("button", name="放行").click()
+    page.keyboard.press("Enter")
     expect(page.get_by_role("status").filter(has_text="已放行")).to_be_visible()
     expect(page.locator("[id^=run-]").first).to_contain_text("林晓燕")
     expect(held_back).to_have_count(0)
@@ -304,3 +305,120 @@ def _verify(page: Page, item: str, reason: str) -> None:
     page.keyboard.press("Enter")
     expect(page.locator("tr", has_text=item).first).to_contain_text("已审")
     expect(page.locator("tr.pane")).to_have_count(0)  # keys are the page's again
+
+
+def test_control_material_is_set_aside_and_spoken_of_from_the_keyboard(
+    gateway: Gateway, browser: Browser, morning: list[dict[str, Any]]
+) -> None:
+    page = sign_in(browser, gateway, "lab")
+    page.goto("/app/lab/control")
+    run = page.locator("[id^=run-]").first
+    run.get_by_role("button", name="备注").click()
+    page.keyboard.type("复溶时间不足")
+    page.keyboard.press("Shift+Enter")
+    page.keyboard.type("已告知")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("status").filter(has_text="备注已保存")).to_be_visible()
+    expect(run).to_contain_text("复溶时间不足")
+    for deed, outcome in (("剔除", "已剔除"), ("恢复", "剔除")):
+        run.get_by_role("button", name=deed, exact=True).click()
+        page.keyboard.press("Enter")  # without a reason nothing happens
+        expect(page.locator("form.box")).to_be_visible()
+        page.keyboard.type("质控品复溶错误")
+        page.keyboard.press("Enter")
+        expect(page.locator("form.box")).to_have_count(0)
+        expect(run).to_contain_text(outcome)
+    page.context.close()
+
+
+def test_keys_before_the_claim_are_not_lost_the_next_opens_and_the_village_reads_it_on_a_phone(
+    gateway: Gateway, browser: Browser, morning: list[dict[str, Any]]
+) -> None:
+    task = _of(_worklist(gateway), "260000000053")  # 周浩然, one count beyond its range
+    township = gateway.sign_in("radiographer")
+    [village, *_] = township.get("/api/v1/villages").json()
+    answer = township.patch(
+        f"/api/v1/examinations/{task['examination_id']}", json={"village_id": village["id"]}
+    )
+    assert answer.status_code == 200, answer.text
+    page = sign_in(browser, gateway, "lab")
+    page.route("**/claim", lambda route: (page.wait_for_timeout(1500), route.continue_()))
+    page.goto(f"/app/read/{task['task_id']}")
+    waiting = page.get_by_role("button", name=re.compile("^待审"))
+    expect(waiting).to_have_attribute("aria-pressed", "false")
+    page.get_by_role("button", name="领取").click()
+    page.keyboard.press("w")  # on its way still
+    expect(page.get_by_role("button", name="全部审核")).to_be_visible()
+    expect(waiting).to_have_attribute("aria-pressed", "true")
+    page.unroute("**/claim")
+    page.keyboard.press("Shift+V")
+    expect(page.get_by_role("button", name="待审 0")).to_be_visible()
+    expect(page.get_by_role("button", name="全部审核")).to_be_enabled()
+    page.keyboard.press("Control+Enter")
+    expect(page.get_by_role("status").filter(has_text="已签发").first).to_be_visible()
+    page.wait_for_url(lambda url: "/read/" in url and task["task_id"] not in url)
+    expect(page.get_by_role("button", name=re.compile("^待审"))).to_be_visible()
+    page.context.close()
+
+    phone = sign_in(browser, gateway, "village", size=PHONE)
+    phone.goto("/app/village")
+    phone.get_by_role("button", name=re.compile("周浩然")).click()
+    paper = phone.locator(".results")
+    expect(paper.locator(".first li").first).to_be_visible()  # what is not as usual stands first
+    first, table = paper.locator(".first").bounding_box(), paper.locator("table").bounding_box()
+    assert first is not None and table is not None and first["y"] < table["y"]
+    expect(paper.locator("td.mark .tag").first).to_contain_text("HR")
+    assert phone.evaluate("document.documentElement.scrollWidth") <= PHONE[0]
+    phone.get_by_role("button", name="确认收到").click()
+    expect(phone.get_by_text("✓")).to_be_visible()
+    phone.context.close()
+
+
+def test_a_range_edited_on_the_page_counts_for_the_next_result_and_for_no_earlier_one(
+    gateway: Gateway, browser: Browser, morning: list[dict[str, Any]]
+) -> None:
+    page = sign_in(browser, gateway, "lab")
+    page.goto("/app/lab/dictionary")
+    page.get_by_role("searchbox").fill("PLT")
+    page.locator(".list button").filter(has_text="血小板计数").first.click()
+    adults = page.locator("form.form tbody tr").last
+    expect(adults.locator("input").nth(3)).to_have_value("350")
+    adults.locator("input").nth(3).fill("200")
+    page.get_by_role("button", name="保存").click()
+    expect(page.get_by_role("status").filter(has_text="已保存")).to_be_visible()
+    page.context.close()
+
+    patient = next(one for one, _, _ in PATIENTS if one.barcode == NORMAL)
+    _register(gateway.sign_in("radiographer"), "260000000500", patient, panels=["CBC5"])
+    [answer] = send_hl7([_platelets("260000000500", patient, 212)], "127.0.0.1", gateway.settings.mllp_port)
+    assert b"MSA|AA|" in answer
+    reader = gateway.sign_in("lab")
+    found = wait_for(lambda: _arrived(reader, gateway, "260000000500"), 60, "it is there", gateway.log)
+    assert isinstance(found, dict)
+    later, earlier = found["PLT"], _sheet(reader, _signed(gateway, NORMAL))["PLT"]
+    assert (later["value"], later["abnormal"], later["range"]["high"]) == ("212", "H", 200)
+    assert (earlier["value"], earlier["abnormal"], earlier["range"]["high"]) == ("212", "", 350)
+
+
+def _platelets(barcode: str, patient: Any, count: int) -> bytes:
+    """One value of the demonstration's blood counter."""
+    moment = datetime.now(UTC).astimezone(COUNTY_TIME).strftime("%Y%m%d%H%M%S")
+    return "\r".join(
+        (
+            f"MSH|^~\\&|{BLOOD_COUNTER}|Mindray|||{moment}||ORU^R01|{moment}7|P|2.3.1||||0||UNICODE",
+            f"PID|1||{patient.patient_id}^^^^MR||{patient.name}",
+            f"OBR|1||{barcode}|00001^Automated Count^99MRC|||{moment}",
+            f"OBX|1|NM|777-3^PLT^LN||{count}|10*9/L||N|||F",
+            "",
+        )
+    ).encode()
+
+
+def _arrived(reader: httpx.Client, gateway: Gateway, barcode: str) -> dict[str, Any] | None:
+    item = next((one for one in _worklist(gateway) if one["accession_number"] == barcode), None)
+    return _sheet(reader, item) if item is not None else None
+
+
+def _signed(gateway: Gateway, barcode: str) -> dict[str, Any]:
+    items = get_json(gateway.sign_in("lab"), "/api/v1/worklist", state="signed", limit=100)["items"]
+    return _of(items, barcode)

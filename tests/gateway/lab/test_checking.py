@@ -164,6 +164,5 @@ def rows(runtime: Runtime) -> list[int]:
     tables = (Record, LabMessage, LabResult, LabHeld, LabAttachment, ControlResult)
     with runtime.reading() as session:
         return [
-            session.execute(text(f"SELECT count(*) FROM {one.__tablename__}")).scalar_one()  # noqa: S608
-            for one in tables
+            session.execute(text(f"SELECT count(*) FROM {one.__tablename__}")).scalar_one() for one in tables
         ]
