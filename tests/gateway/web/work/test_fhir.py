@@ -9,6 +9,7 @@ from fastapi.testclient import TestClient
 from fhir.resources.R4B import get_fhir_model_class
 from sqlalchemy import select
 
+from gateway.fhir import searching
 from gateway.fhir.parameters import PARAMETERS
 from gateway.fhir.reading import READABLE
 from gateway.intake import Drain
@@ -285,6 +286,23 @@ def test_pages_show_each_once_whatever_is_signed_meanwhile(
         observations += [one["resource"]["id"] for one in page["entry"]]
         url = next((one["url"].split("/fhir/")[1] for one in page["link"] if one["relation"] == "next"), "")
     assert len(observations) == len(set(observations)) == 6
+
+
+def test_a_page_looks_at_so_many_reports_and_says_where_to_go_on(
+    runtime: Runtime, county: County, machine: Machine, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(searching, "LOOKED_AT", 2)
+    first = sign(runtime, county, patient=identity(patient_id="P0", name="=王^一"))
+    void(runtime, county, first.id)
+    for number in range(1, 5):
+        one = identity(patient_id=f"P{number}", name=f"=王^{number}")
+        sign(runtime, county, patient=one)
+    his, url, pages, hits = machine(Wire.REPORTS), "DiagnosticReport?status=entered-in-error", 0, []
+    while url:
+        page = read(his, url)
+        pages, hits = pages + 1, hits + [one["resource"]["id"] for one in page.get("entry", [])]
+        url = next((one["url"].split("/fhir/")[1] for one in page["link"] if one["relation"] == "next"), "")
+    assert (hits, pages) == ([str(first.examination_id)], 3)
 
 
 def test_who_reads_too_much_is_told_when_to_come_again(
