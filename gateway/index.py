@@ -115,6 +115,7 @@ class Series(Base):
     series_number: Mapped[int | None]
     series_description: Mapped[str] = mapped_column(default="")
     body_part_examined: Mapped[str] = mapped_column(default="")
+    laterality: Mapped[str] = mapped_column(default="")  # L, R, or B where its instances say both
     protocol_name: Mapped[str] = mapped_column(default="")
     station_name: Mapped[str] = mapped_column(default="")
     manufacturer: Mapped[str] = mapped_column(default="")

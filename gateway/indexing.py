@@ -456,13 +456,21 @@ def _series_of(known: Known, header: InstanceHeader, study: Study) -> Series:
             series_number=header.series_number,
             series_description=header.series_description,
             body_part_examined=header.body_part_examined,
+            laterality=header.laterality,
             protocol_name=header.protocol_name,
             station_name=header.station_name,
             manufacturer=header.manufacturer,
             instances=0,
         )
         known.session.add(known.series[key])
-    return known.series[key]
+    return _noting_laterality(known.series[key], header.laterality)
+
+
+def _noting_laterality(series: Series, laterality: str) -> Series:
+    """A mammography of both breasts in one series is of neither side alone (Image Laterality, PS3.3 C.8.11.7)."""
+    if laterality and series.laterality != laterality:
+        series.laterality = "B" if series.laterality else laterality
+    return series
 
 
 def _arrival_of(study: Study, items: Sequence[Incoming]) -> Arrival:

@@ -5,7 +5,7 @@ When somebody else was first, the deed is tried again on what they left, and the
 
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import EllipsisType
 from typing import Any, TypeVar
@@ -16,6 +16,7 @@ from sqlalchemy.orm.exc import StaleDataError
 
 from gateway import audit, critical_events, live, work
 from gateway.audit import Actor, AuditEvent
+from gateway.checking import require_settled
 from gateway.deliveries.queueing import queue_report
 from gateway.index import Instance, Record, Series, Study
 from gateway.lab.saying import Said, say_results
@@ -25,14 +26,23 @@ from worklists import reading
 from worklists.access import Subject, visible_to
 from worklists.amending import AmendmentKind, require_addendum_keeps
 from worklists.base import local_date
+from worklists.checking.book import rules_of
 from worklists.directory import Kind, Person
 from worklists.errors import Invalid, NotAllowed, NotFound
 from worklists.examinations import Examination
 from worklists.key_images import KeyImage, list_key_images, require_current
 from worklists.laboratory.reporting import begin_from_last
-from worklists.reading import ReadingTask
+from worklists.reading import PreliminaryNotAllowed, ReadingTask, TaskState
 from worklists.recognition import marks_for
 from worklists.reports import Original, Report, sign_report
+from worklists.reviewing import (
+    Submission,
+    Verdict,
+    find_baseline,
+    keep_discrepancy,
+    keep_submission,
+    require_grade,
+)
 
 T = TypeVar("T")
 TRIES = 3
@@ -78,6 +88,17 @@ class DraftText:
     preliminary: bool = False
     positive: bool | None = None  # not said: the words decide
     content: Mapping[str, Any] | EllipsisType | None = ...  # not stated: stays as it is
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Word:
+    """What a person says besides: why what was doubted stands (key → reason), and how far it was from the writer's."""
+
+    overrides: Mapping[str, str] = field(default_factory=dict)
+    verdict: Verdict | None = None
+
+
+NO_WORD = Word()
 
 
 def get_task(session: Session, subject: Subject, task_id: uuid.UUID) -> ReadingTask:
@@ -174,21 +195,27 @@ def confirm_late(runtime: Runtime, who: Who, task_id: uuid.UUID) -> None:
     )  # fmt: skip
 
 
-def submit(runtime: Runtime, who: Who, task_id: uuid.UUID, *, revision: int | None) -> None:
-    """Hand on the text that was shown at `revision`; None does not ask. Raises DraftChanged."""
+def submit(
+    runtime: Runtime, who: Who, task_id: uuid.UUID, *, revision: int | None, word: Word = NO_WORD
+) -> None:
+    """Hand on the text that was shown at `revision`; None does not ask. Raises DraftChanged, ReportDoubted."""
 
     def deed(session: Session) -> None:
         task, person = get_task(session, who.subject, task_id), get_person(session, who)
         task.require_shown(revision)
-        submit_in(runtime, session, who, task, person)
+        submit_in(runtime, session, who, task, person, word)
 
     in_one(runtime, deed)
 
 
-def submit_in(runtime: Runtime, session: Session, who: Who, task: ReadingTask, person: Person) -> None:
+def submit_in(
+    runtime: Runtime, session: Session, who: Who, task: ReadingTask, person: Person, word: Word = NO_WORD
+) -> None:
     """The same in a transaction of the caller's."""
     now = runtime.now()
     task.submit(person, now)
+    _settle(session, who, task, person, word, now)
+    keep_submission(session, task, preliminary=False, now=now)
     said = say(runtime, session, task.examination)  # what could not be signed is not handed on
     _shown_images(session, task, said)
     _record(session, who, "report_submitted", task, now)
@@ -211,48 +238,60 @@ def save(runtime: Runtime, who: Who, task_id: uuid.UUID, text: DraftText, *, rev
     def deed(session: Session) -> None:
         now = runtime.now()
         task, person = get_task(session, who.subject, task_id), get_person(session, who)
-        begun = task.draft is None or (task.claimed_at is not None and task.draft.saved_at < task.claimed_at)
+        draft, reviews = task.draft, task.state is TaskState.SUBMITTED
+        begun = draft is None or (task.claimed_at is not None and draft.saved_at < task.claimed_at)
+        corrected = reviews and draft is not None and draft.saved_at <= task.waiting_since
         reading.save_draft(
             session, task, writer=person, findings=text.findings, impression=text.impression,
             critical=text.critical, preliminary=text.preliminary, positive=text.positive, content=text.content,
             revision=revision, now=now,
         )  # fmt: skip
-        if begun:
-            _record(session, who, "draft_begun", task, now)
+        if begun or corrected:
+            _record(session, who, "draft_corrected" if corrected else "draft_begun", task, now)
 
     in_one(runtime, deed)
 
 
-def sign(runtime: Runtime, who: Who, task_id: uuid.UUID, *, revision: int | None) -> Report:
+def sign(
+    runtime: Runtime, who: Who, task_id: uuid.UUID, *, revision: int | None, word: Word = NO_WORD
+) -> Report:
     """Sign: the marks and the manifest are fixed, and the document is due. Needs neither object store nor journal.
 
-    What is signed is the text that was shown at `revision`; None does not ask. Raises DraftChanged.
+    What is signed is the text that was shown at `revision`; None does not ask. A draft that its reader marked as
+    preliminary becomes a preliminary report. Raises DraftChanged, ReportDoubted, GradeRequired, PreliminaryNotAllowed.
     """
 
     def deed(session: Session) -> Report:
         task, person = get_task(session, who.subject, task_id), get_person(session, who)
         task.require_shown(revision)
-        return sign_in(runtime, session, who, task, person)
+        return sign_in(runtime, session, who, task, person, word)
 
     return in_one(runtime, deed)
 
 
-def sign_in(runtime: Runtime, session: Session, who: Who, task: ReadingTask, person: Person) -> Report:
+def sign_in(
+    runtime: Runtime, session: Session, who: Who, task: ReadingTask, person: Person, word: Word = NO_WORD
+) -> Report:
     """The same in a transaction of the caller's."""
     now = runtime.now()
+    until = _preliminary_until(session, task, now)
+    baseline = find_baseline(session, task.id) if task.state is TaskState.SUBMITTED else None
     _require_addendum_keeps(session, task)
     said = say(runtime, session, task.examination)
     report = sign_report(
         session,
         task,
         signer=person,
-        marks=said.marks,
+        marks=said.marks if until is None else (),  # what is preliminary is recognised by nobody
         originals=said.originals,
         results=said.results,
         critical=said.critical,
         key_images=[one.as_signed() for one in _shown_images(session, task, said)],
         now=now,
+        preliminary_until=until,
     )
+    _settle(session, who, task, person, word, now)
+    _keep_difference(session, task, report, baseline, word, now)
     if report.critical and task.examination.kind is not Kind.LABORATORY:
         critical_events.note_signed(session, task, report.impression, person, now)
     work.schedule(session, RENDER, report.id, due_at=now)
@@ -261,6 +300,46 @@ def sign_in(runtime: Runtime, session: Session, who: Who, task: ReadingTask, per
     _record(session, who, "report_signed", task, now, detail)
     live.bump(session, "worklist")
     return report
+
+
+def _preliminary_until(session: Session, task: ReadingTask, now: datetime) -> datetime | None:
+    """When the final report is due, of what a reader signs as preliminary. Raises PreliminaryNotAllowed."""
+    if task.state is not TaskState.CLAIMED or task.draft is None or not task.draft.preliminary:
+        return None
+    rules = rules_of(session, task.centre_id).preliminary
+    if not rules.allows(task.examination.priority, now):
+        raise PreliminaryNotAllowed
+    return now + rules.final
+
+
+def may_sign_preliminary(session: Session, task: ReadingTask, person: Person, now: datetime) -> bool:
+    """What the page offers."""
+    if not task.may("sign_preliminary", person, now):
+        return False
+    return rules_of(session, task.centre_id).preliminary.allows(task.examination.priority, now)
+
+
+def _settle(session: Session, who: Who, task: ReadingTask, person: Person, word: Word, now: datetime) -> None:
+    """After the transition, which says more plainly what is wrong with whoever may not, or lacks a section."""
+    kept = require_settled(session, task, person, word.overrides, now)
+    if kept:
+        codes = [row.code.value for row in kept]
+        _record(session, who, "doubts_overridden", task, now, {"checks": codes})
+
+
+def _keep_difference(
+    session: Session,
+    task: ReadingTask,
+    report: Report,
+    baseline: Submission | None,
+    word: Word,
+    now: datetime,
+) -> None:
+    if report.preliminary:
+        keep_submission(session, task, preliminary=True, now=now)
+    elif baseline is not None and task.draft is not None and report.signed_by_id != baseline.writer_id:
+        require_grade(baseline, task.draft, word.verdict)
+        keep_discrepancy(session, report, baseline, task.draft, word.verdict, now)
 
 
 def _shown_images(session: Session, task: ReadingTask, said: Said) -> Sequence[KeyImage]:

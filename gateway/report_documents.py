@@ -15,7 +15,7 @@ from worklists.directory import Kind
 from worklists.examinations import Examination, age_text
 from worklists.names import display_name
 from worklists.recognition import NoMark, ScopeLevel
-from worklists.reports import Report, ReportState
+from worklists.reports import FINAL, Report, ReportState
 
 TITLES = {
     Kind.IMAGING: "医学影像诊断报告",
@@ -41,8 +41,17 @@ WHY_NO_MARK = {
 }
 
 
+def is_final(report: Report) -> bool:
+    """It makes a preliminary report final: nothing that was final is corrected by it."""
+    return report.amendment is not None and report.amendment["kind"] == FINAL
+
+
 def _amendment_note(report: Report) -> str:
     """What a next version says of why there is one."""
+    if is_final(report):
+        return (
+            f"正式报告（第 {report.version} 版），替代第 {(report.amendment or {})['of_version']} 版临时报告"
+        )
     if report.amendment is not None:
         kind = {"addendum": "补充报告", "correction": "更正报告"}[report.amendment["kind"]]
         return f"{kind}（第 {report.version} 版，替代第 {report.amendment['of_version']} 版）：{report.amendment['reason']}"
@@ -82,6 +91,7 @@ def report_document(session: Session, report: Report, *, base_url: str) -> Repor
         images=examination.instances,
         critical=report.critical,
         preliminary=report.preliminary,
+        finalises=is_final(report),
         amendment_note=_amendment_note(report),
         marks=tuple(_mark(mark) for mark in report.marks),
         key_facts=key_facts_of(report.content),

@@ -19,12 +19,14 @@ from worklists import (
     reading,
     recognition,
     reports,
+    reviewing,
     rule_books,
     sent_back,
     sharing,
 )
 from worklists import directory as community
 from worklists.assignment import qualifications
+from worklists.checking import rows as checking
 from worklists.laboratory import control, dictionary, numbers, profiles, results, specimens
 from worklists.recognising import rows as recognising
 
@@ -34,6 +36,7 @@ MODULES = (
     audit,
     text_doubts,
     backups,
+    checking,
     community,
     control,
     critical,
@@ -61,6 +64,7 @@ MODULES = (
     recognition,
     reports,
     results,
+    reviewing,
     rule_books,
     sent_back,
     sharing,

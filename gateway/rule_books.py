@@ -13,13 +13,14 @@ from pydantic import BaseModel, ValidationError
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from gateway import assignment_books, audit, critical_book, live, template_book
+from gateway import assignment_books, audit, checking_book, critical_book, live, template_book
 from gateway.directory import FieldErrors
 from gateway.lab import verification_book
 from gateway.reading import Who, get_person, in_one
 from gateway.runtime import Runtime
 from worklists.access import Subject
 from worklists.assignment.books import ASSIGNMENT, ROUTING
+from worklists.checking.book import CHECKING
 from worklists.directory import Centre, Kind, Person, Role
 from worklists.errors import Invalid, NotAllowed, NotFound
 from worklists.laboratory.rule_content import VERIFICATION
@@ -86,6 +87,13 @@ BOOKS: Mapping[str, Book] = {
         begin=template_book.begin_templates,
         check=template_book.check_book,
         dry_run=template_book.try_templates,
+    ),
+    CHECKING: Book(
+        shape=checking_book.CheckingBook,
+        of_a_centre=True,
+        begin=checking_book.begin_checking,
+        check=checking_book.check_checking,
+        dry_run=checking_book.try_checking,
     ),
     VERIFICATION: Book(
         shape=verification_book.VerificationBook,

@@ -150,6 +150,9 @@ def make_void(
         raise Invalid("reason", "required")
     _require_standing(report)
     report.state = ReportState.VOID
+    task = session.get_one(ReadingTask, report.task_id)
+    if report.preliminary and task.state in OPEN_STATES:
+        task.withdraw()
     void = ReportVoid(
         report_id=report.id,
         reason=reason.strip(),

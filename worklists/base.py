@@ -63,6 +63,12 @@ def local_date(moment: datetime) -> date:
     return moment.astimezone(COUNTY_TIME).date()
 
 
+def local_clock(moment: datetime) -> tuple[int, int]:
+    """Hour and minute as the clocks of the county show them."""
+    there = moment.astimezone(COUNTY_TIME)
+    return there.hour, there.minute
+
+
 class UtcDateTime(TypeDecorator[datetime]):
     """An aware UTC time. A naive one is a programming error; SQLite's naive answers become aware again."""
 

@@ -7,7 +7,7 @@ from enum import StrEnum
 from types import EllipsisType
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, Select, select, update
+from sqlalchemy import ColumnElement, ForeignKey, Index, Select, and_, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from worklists.base import Base, new_id
@@ -65,6 +65,10 @@ class TaskStateForbids(Conflict):
     def __init__(self, state: TaskState):
         super().__init__(state)
         self.state = state
+
+
+class PreliminaryNotAllowed(Conflict):
+    """The centre's book does not let one reader sign a preliminary report of this, or not at this hour."""
 
 
 class WriterCannotReview(Conflict):
@@ -127,6 +131,7 @@ class ReadingTask(Base):
     amends_id: Mapped[uuid.UUID | None]  # the report; that one refers to its own task already
     amendment_kind: Mapped[str] = mapped_column(default="")
     amendment_reason: Mapped[str] = mapped_column(default="")
+    preliminary_at: Mapped[datetime | None]  # a preliminary report was signed then: the final one is due
     version: Mapped[int] = mapped_column()
 
     examination: Mapped[Examination] = relationship(lazy="joined")
@@ -261,6 +266,8 @@ class ReadingTask(Base):
         self._require_reading(reader)
         if not reason.strip():
             raise Invalid("reason")
+        if self.preliminary_at is not None:
+            raise TaskStateForbids(self.state)  # somebody has a report of it
         self.note_sent_back(reader, reason.strip(), now)
         self._free()
         self.state, self.sent_back_reason, self.late_instances = TaskState.SENT_BACK, reason.strip(), 0
@@ -296,12 +303,35 @@ class ReadingTask(Base):
     def submit(self, writer: Person, now: datetime) -> None:
         """Hand the draft to the reviewer."""
         self._require_reading(writer)
+        self._hand_on(writer, now)
+
+    def sign_preliminary(self, writer: Person, now: datetime) -> "Draft":
+        """One reader says what they see, and it goes out; a second person makes it final."""
+        self._require_reading(writer)
+        if not self.may_be_preliminary():
+            raise TaskStateForbids(self.state)
+        draft = self._hand_on(writer, now)
+        self.preliminary_at = now
+        return draft
+
+    def may_be_preliminary(self) -> bool:
+        """Once, of what is read for the first time. Results of a specimen are released one by one anyway."""
+        first = self.preliminary_at is None and self.amends_id is None
+        return first and self.purpose is Purpose.READ and self.examination.kind is not Kind.LABORATORY
+
+    def withdraw(self) -> None:
+        """What was to be made final is void: there is nothing to review."""
+        self._free()
+        self._unassign()
+        self.paused_at, self.pause_reason, self.state = None, "", TaskState.CANCELLED
+
+    def _hand_on(self, writer: Person, now: datetime) -> "Draft":
         draft = self._complete_draft(writer, now)
         draft.note_writer(writer)
-        draft.state = DraftState.SUBMITTED
-        draft.rejection_reason = ""
+        draft.state, draft.rejection_reason, draft.preliminary = DraftState.SUBMITTED, "", False
         self._end_pause(now)
         self.state, self.claimed_until, self.waiting_since = TaskState.SUBMITTED, None, now
+        return draft
 
     def reject(self, reviewer: Person, reason: str, now: datetime) -> None:
         """Hand the report back to its writer, who has the task again."""
@@ -325,6 +355,13 @@ class ReadingTask(Base):
         self._end_pause(now)
         self.state, self.claimed_until, self.claimed_at = TaskState.SIGNED, None, self.claimed_at or now
         return draft
+
+    def require_review_of(self, reviewer: Person) -> None:
+        """The reviewer may correct what was handed on; whoever wrote it stays its writer."""
+        self._require(TaskState.SUBMITTED)
+        if self.examination.kind is Kind.LABORATORY or self._existing_draft().was_written_by(reviewer):
+            raise TaskStateForbids(self.state)
+        self._require_reviewer(reviewer)
 
     def note_late_instances(self, instances: int, now: datetime) -> None:
         """More arrived while somebody was reading: they must look before they go on."""
@@ -397,11 +434,13 @@ class ReadingTask(Base):
             and self.state in {TaskState.ARRIVING, TaskState.WAITING, TaskState.CLAIMED}
             and self.centre_id in person.centre_ids(),
             "release": mine,
-            "edit": mine and self.purpose is Purpose.READ,
+            "edit": (mine and self.purpose is Purpose.READ)
+            or (may_review and self.examination.kind is not Kind.LABORATORY),
             "submit": mine and reviews and self.purpose is Purpose.READ,
             "reject": may_review,
             "sign": may_review if reviews else mine and self.purpose is Purpose.READ,
-            "send_back": mine and self.purpose is Purpose.READ,
+            "sign_preliminary": mine and self.may_be_preliminary(),
+            "send_back": mine and self.purpose is Purpose.READ and self.preliminary_at is None,
             "hand_over": mine,
             "take_over": self._is_of_another(person) and self.centre_id in person.centre_ids(),
             "pause": mine and self.paused_at is None,
@@ -543,9 +582,14 @@ def save_draft(
 ) -> Draft:
     """Keep what was typed. `revision` is the one the writer saw; None does not ask. Raises DraftChanged.
 
+    Of what was submitted its reviewer corrects the words, and does not become their writer by it.
     `content` not stated stays as it is. While something critical stands in it, so does the critical flag.
     """
-    task.renew(writer, now)
+    reviews = task.state is TaskState.SUBMITTED
+    if reviews:
+        task.require_review_of(writer)
+    else:
+        task.renew(writer, now)
     task.require_report_of_its_own()
     task.require_shown(revision)
     draft = task.draft
@@ -556,8 +600,9 @@ def save_draft(
     if not isinstance(content, EllipsisType):
         draft.content = _checked(session, task, content)
     draft.critical = critical or bool(critical_statements(session, draft.content))
-    draft.preliminary, draft.positive = preliminary, positive
-    draft.note_writer(writer)
+    draft.preliminary, draft.positive = preliminary and not reviews, positive
+    if not reviews:
+        draft.note_writer(writer)
     draft.saved_at = now
     session.flush()
     return draft
@@ -592,6 +637,11 @@ def _checked(session: Session, task: ReadingTask, content: Mapping[str, Any] | N
     if task.examination.kind is Kind.LABORATORY:
         raise ContentRefused({"content": "not_ecg"})  # what a specimen's report says are its results
     return read_content(content)
+
+
+def awaits_final() -> ColumnElement[bool]:
+    """A predicate over `ReadingTask`: a preliminary report is out, and nobody has made it final."""
+    return and_(ReadingTask.preliminary_at.is_not(None), ReadingTask.state.in_(OPEN_STATES))
 
 
 def tasks_of(*examination_ids: uuid.UUID) -> Select[ReadingTask]:

@@ -29,7 +29,7 @@ from worklists.ecg_statements import critical_statements, with_wording
 from worklists.errors import NotFound
 from worklists.examinations import Examination, IdentityChange
 from worklists.positive import is_positive
-from worklists.reading import Draft, ReadingTask
+from worklists.reading import Draft, ReadingTask, TaskState
 from worklists.recognition import Mark
 
 # What the manifest says of a key image: the picture that was shown, and the version of the original that it shows.
@@ -40,6 +40,9 @@ class ReportState(StrEnum):
     SIGNED = "signed"
     SUPERSEDED = "superseded"
     VOID = "void"
+
+
+FINAL = "final"  # what a final report says of itself as the amendment of a preliminary one
 
 
 class ReturnState(StrEnum):
@@ -205,14 +208,16 @@ def sign_report(
     results: Mapping[str, Any] | None = None,
     critical: bool = False,
     key_images: Sequence[Mapping[str, Any]] = (),
+    preliminary_until: datetime | None = None,
 ) -> Report:
     """Sign what the task's draft says, and a specimen's `results`. Raises AssertionError for a specimen without them.
 
+    With `preliminary_until` it is a preliminary report, which a second person makes final by then.
     Marks and manifest are kept as they are now (decision table 1, row 10).
     """
     if (task.examination.kind is Kind.LABORATORY) is (results is None):
         raise AssertionError("a specimen is signed with its results, and nothing else is")
-    draft = task.sign(signer, now)
+    draft = task.sign(signer, now) if preliminary_until is None else task.sign_preliminary(signer, now)
     examination = task.examination
     if task.centre_id is None:
         raise NotFound("centre")
@@ -231,7 +236,7 @@ def sign_report(
         patient=examination.patient.identity.as_json(),
         content=dict(results) if results is not None else with_wording(session, draft.content),
         critical=critical or draft.critical or bool(critical_statements(session, draft.content)),
-        preliminary=draft.preliminary,
+        preliminary=preliminary_until is not None,
         writer_id=draft.writer_id,
         signed_by_id=signer.id,
         written_at=draft.saved_at,
@@ -243,6 +248,8 @@ def sign_report(
         verification_code=secrets.token_urlsafe(12),
         **_of_its_making(session, task, draft, signer, version, results, now),
     )
+    if preliminary_until is not None:
+        task.due_at = preliminary_until  # from now on; what it was due by until now was in time or not
     session.add(report)
     session.flush()
     _address(session, report, examination)
@@ -342,7 +349,8 @@ def _address(session: Session, report: Report, examination: Examination) -> list
 
 def _amendment(task: ReadingTask, of_version: int) -> dict[str, Any] | None:
     if task.amends_id is None:
-        return None
+        final = of_version > 0 and task.preliminary_at is not None and task.state is TaskState.SIGNED
+        return {"kind": FINAL, "reason": "", "of_version": of_version} if final else None
     return {"kind": task.amendment_kind, "reason": task.amendment_reason, "of_version": of_version}
 
 

@@ -114,6 +114,7 @@ class ReportDocument:
     images: int = 0
     critical: bool = False
     preliminary: bool = False
+    finalises: bool = False  # a preliminary report: the version before it was never final
     amendment_note: str = ""
     marks: tuple[RecognitionMark, ...] = ()
     key_facts: tuple[KeyFact, ...] = ()

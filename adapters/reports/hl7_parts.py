@@ -119,7 +119,9 @@ class ReportMessage:
         """OBX-11 (table 0085): withdrawn, preliminary, corrected, final."""
         if self._to.void:
             return "W"
-        return "P" if self._document.preliminary else "C" if self._document.version > 1 else "F"
+        if self._document.preliminary:
+            return "P"
+        return "C" if self._document.version > 1 and not self._document.finalises else "F"
 
     def _pdf(self) -> None:
         """The signed document, as IHE CARD DRPT has it (TF-2 4.7.4.1.2)."""

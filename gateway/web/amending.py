@@ -104,10 +104,10 @@ def read_difference(report_id: uuid.UUID, caller: ReportCallerDep, runtime: Runt
         return DifferenceShape(
             version=report.version,
             before_version=before.version,
-            findings=_changes(before.findings, report.findings),
-            impression=_changes(before.impression, report.impression),
+            findings=show_changes(before.findings, report.findings),
+            impression=show_changes(before.impression, report.impression),
         )
 
 
-def _changes(before: str, after: str) -> list[ChangeShape]:
+def show_changes(before: str, after: str) -> list[ChangeShape]:
     return [ChangeShape(before=one.before, after=one.after) for one in difference(before, after)]

@@ -37,6 +37,7 @@ from gateway.uploading import KindNotTaken, NothingAccepted
 from gateway.web.limits import TooOften
 from gateway.web.messages import choose_language, say, say_reason
 from worklists.amending import AmendmentUnderWay, ReportNotStanding
+from worklists.checking.rows import ReportDoubted
 from worklists.critical import CriticalStateForbids
 from worklists.ecg_content import ContentRefused
 from worklists.errors import Conflict, FieldsRefused, Invalid, NotAllowed, NotFound
@@ -48,6 +49,7 @@ from worklists.laboratory.verifying import NotTogether, ResultMovedOn
 from worklists.patient_index import ProposalDecided
 from worklists.reading import (
     DraftChanged,
+    PreliminaryNotAllowed,
     ReportIncomplete,
     TaskAlreadyClaimed,
     TaskReserved,
@@ -55,6 +57,7 @@ from worklists.reading import (
     WriterCannotReview,
 )
 from worklists.recognising.deciding import AlreadyDecided, NotAdopted
+from worklists.reviewing import GradeRequired
 from worklists.rule_books import NotADraft, NotTried
 
 log = structlog.get_logger()
@@ -120,6 +123,9 @@ PROBLEMS: tuple[tuple[type[Exception], Problem], ...] = (
     (TaskReserved, Problem(status=409, code="task_reserved", facts=("claimed_by",))),
     (TaskAlreadyClaimed, Problem(status=409, code="task_already_claimed", facts=("claimed_by",))),
     (TaskStateForbids, Problem(status=409, code="task_state_forbids", facts=("state",))),
+    (ReportDoubted, Problem(status=409, code="report_doubted", facts=("count",))),
+    (GradeRequired, Problem(status=409, code="grade_required")),
+    (PreliminaryNotAllowed, Problem(status=409, code="preliminary_not_allowed")),
     (WriterCannotReview, Problem(status=409, code="writer_cannot_review")),
     (DraftChanged, Problem(status=412, code="draft_changed")),
     (RosterMovedOn, Problem(status=409, code="roster_moved_on")),

@@ -98,6 +98,18 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "报告医师不能审核自己的报告，请由另一位医师审核签发。",
         "The writer cannot review their own report. Another person must sign it.",
     ),
+    "report_doubted": (
+        "报告有 {count} 处可能有误，请核对后修改，或说明理由后继续。",
+        "{count} places of the report may be wrong. Correct them, or say why they stand.",
+    ),
+    "grade_required": (
+        "报告文字已与报告医师提交的不同，请先评定差异等级。",
+        "The text is other than its writer handed on. Grade the difference first.",
+    ),
+    "preliminary_not_allowed": (
+        "本中心的规则不允许此时对该检查签发临时报告，请提交审核。",
+        "The rules of the centre allow no preliminary report of this now. Submit it for review.",
+    ),
     "key_image_replaced": (
         "一幅关键图像所示的原图已被替换。请移除它，需要时重新选取。",
         "The original that a key image shows was replaced. Take it away, and choose it anew if it is wanted.",

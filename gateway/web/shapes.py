@@ -7,10 +7,13 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel, Field
 
 from gateway.index import HeldReason
+from worklists.checking.rows import LONGEST_REASON
+from worklists.checking.values import Check, Section
 from worklists.directory import Kind
 from worklists.examinations import Priority
 from worklists.reading import DraftState, TaskState
 from worklists.reports import ReportState, ReturnNotice, ReturnState
+from worklists.reviewing import LONGEST_NOTE, Category, Grade
 from worklists.sharing import Revoked, SharedWith, ShareKey, ShareState
 
 T = TypeVar("T")
@@ -112,6 +115,7 @@ class WorklistItem(BaseModel):
     amendment_reason: str
     paused_at: datetime | None
     pause_reason: str
+    preliminary_at: datetime | None
     has_clinical_information: bool
     late_instances: int
     rejected: bool
@@ -198,6 +202,7 @@ class PermissionsShape(BaseModel):
     send_back: bool
     hand_over: bool
     take_over: bool
+    sign_preliminary: bool
     pause: bool
     resume: bool
 
@@ -232,6 +237,42 @@ class PriorShape(BaseModel):
     report: PriorReportShape | None
 
 
+class OverrideShape(BaseModel):
+    """A doubt that somebody waved through."""
+
+    key: str
+    code: Check
+    section: Section
+    quoted: str
+    reason: str
+    by: PersonShape
+    at: datetime
+
+
+class DoubtShape(BaseModel):
+    """A place that may be wrong: characters `begin` to `end` of its section."""
+
+    key: str
+    code: Check
+    section: Section
+    begin: int
+    end: int
+    quoted: str
+    detail: dict[str, str]
+
+
+class SubmissionShape(BaseModel):
+    """What the writer handed on, with which the reviewer's text is compared."""
+
+    findings: str
+    impression: str
+    critical: bool
+    content: dict[str, Any] | None
+    preliminary: bool
+    writer: PersonShape
+    submitted_at: datetime
+
+
 class TaskDetail(BaseModel):
     task: WorklistItem
     examination: ExaminationDetail
@@ -239,6 +280,8 @@ class TaskDetail(BaseModel):
     review_required: bool
     permissions: PermissionsShape
     rejection: RejectionShape | None
+    overrides: list[OverrideShape]
+    submission: SubmissionShape | None
     priors: list[PriorShape]
 
 
@@ -255,9 +298,28 @@ class DraftBody(BaseModel):
     content: dict[str, Any] | None = None  # what is not sent stays as it is
 
 
+class OverrideBody(BaseModel):
+    key: str = Field(max_length=32)
+    reason: str = Field(default="", max_length=LONGEST_REASON)
+
+
+class VerdictBody(BaseModel):
+    grade: Grade
+    category: Category | None = None
+    note: str = Field(default="", max_length=LONGEST_NOTE)
+
+
+class HandOnBody(BaseModel):
+    """What is said besides, when a report is submitted or signed; `discrepancy` by a reviewer alone."""
+
+    overrides: list[OverrideBody] = Field(default_factory=list, max_length=100)
+    discrepancy: VerdictBody | None = None
+
+
 class SignedShape(BaseModel):
     report_id: uuid.UUID
     version: int
+    preliminary: bool
 
 
 class DeliveryShape(BaseModel):

@@ -12,10 +12,12 @@ from gateway.audit import AuditEvent
 from gateway.finding import Around, newest_read_task
 from gateway.index import Series, Study
 from gateway.lab.counting import LabCounts
+from gateway.reading import may_sign_preliminary
 from gateway.text_doubts import TextDoubt
 from gateway.web.shapes import (
     DeliveryShape,
     DeviceShape,
+    DoubtShape,
     DraftShape,
     ExaminationDetail,
     ExaminationItem,
@@ -24,6 +26,7 @@ from gateway.web.shapes import (
     LabCountsShape,
     MarkShape,
     NamedShape,
+    OverrideShape,
     PatientShape,
     PermissionsShape,
     PersonShape,
@@ -37,11 +40,14 @@ from gateway.web.shapes import (
     ShareShape,
     ShownImageShape,
     SiteShape,
+    SubmissionShape,
     TextDoubtShape,
     WorklistItem,
 )
 from worklists.access import Subject, visible_to
 from worklists.base import local_date
+from worklists.checking.rows import ReportOverride
+from worklists.checking.values import Doubt
 from worklists.directory import Centre, Device, Institution, Person
 from worklists.ecg_statements import critical_statements
 from worklists.examinations import Examination, IdentityChange, age_text
@@ -50,10 +56,12 @@ from worklists.patients import Patient
 from worklists.positive import is_positive
 from worklists.reading import Draft, ReadingTask
 from worklists.reports import Report, ReportReturn, ReportState, ReturnState
+from worklists.reviewing import Submission
 from worklists.sharing import ReportShare
 
 _ACTIONS = (
-    "claim", "release", "edit", "submit", "reject", "sign", "send_back", "hand_over", "take_over", "pause", "resume",
+    "claim", "release", "edit", "submit", "reject", "sign", "sign_preliminary", "send_back",
+    "hand_over", "take_over", "pause", "resume",
 )  # fmt: skip
 MOST_PRIORS = 50
 # What of the audit is the story of an examination to the people who see it; the rest is the auditor's.
@@ -61,7 +69,7 @@ _STORY = (
     "task_claimed", "task_released", "task_handed_over", "task_taken_over", "claim_expired",
     "examination_sent_back", "late_instances_confirmed",
     "duty_called", "duty_exhausted", "rerun_asked",
-    "report_submitted", "report_rejected", "report_signed", "amendment_begun",
+    "report_submitted", "draft_corrected", "report_rejected", "report_signed", "amendment_begun",
     "report_voided", "return_acknowledged", "identity_corrected",
     "priority_changed", "clinical_information_changed", "village_changed", "held_resolved",
     "character_set_confirmed", "character_set_rejected", "character_set_undone",
@@ -193,8 +201,34 @@ def show_draft(session: Session, draft: Draft) -> DraftShape:
     )
 
 
-def show_permissions(task: ReadingTask, person: Person, now: datetime) -> PermissionsShape:
-    return PermissionsShape(**{action: task.may(action, person, now) for action in _ACTIONS})
+def show_permissions(session: Session, task: ReadingTask, person: Person, now: datetime) -> PermissionsShape:
+    offered = {action: task.may(action, person, now) for action in _ACTIONS}
+    return PermissionsShape(
+        **offered | {"sign_preliminary": may_sign_preliminary(session, task, person, now)}
+    )
+
+
+def show_override(row: ReportOverride) -> OverrideShape:
+    return OverrideShape(
+        key=row.key, code=row.code, section=row.section, quoted=row.quoted, reason=row.reason,
+        by=show_known_person(row.person), at=row.overridden_at,
+    )  # fmt: skip
+
+
+def show_doubt(doubt: Doubt) -> DoubtShape:
+    return DoubtShape(
+        key=doubt.key, code=doubt.check, section=doubt.section, begin=doubt.begin, end=doubt.end,
+        quoted=doubt.quoted, detail=dict(doubt.detail),
+    )  # fmt: skip
+
+
+def show_submission(row: Submission | None) -> SubmissionShape | None:
+    if row is None:
+        return None
+    return SubmissionShape(
+        findings=row.findings, impression=row.impression, critical=row.critical, content=row.content,
+        preliminary=row.preliminary, writer=show_known_person(row.writer), submitted_at=row.submitted_at,
+    )  # fmt: skip
 
 
 def show_rejection(draft: Draft | None) -> RejectionShape | None:
@@ -354,6 +388,7 @@ def _task_fields(task: ReadingTask, around: Around) -> dict[str, Any]:
         "amendment_reason": task.amendment_reason,
         "paused_at": task.paused_at,
         "pause_reason": task.pause_reason,
+        "preliminary_at": task.preliminary_at,
         "has_clinical_information": bool(examination.clinical_information.strip()),
         "late_instances": task.late_instances,
         "rejected": bool(task.draft and task.draft.rejection_reason),

@@ -11,22 +11,35 @@ from pydantic import BaseModel, StringConstraints
 
 from gateway import reading
 from gateway.finding import look_around
-from gateway.reading import DraftText, Who
+from gateway.reading import DraftText, Who, Word
 from gateway.runtime import Runtime
 from gateway.web.deps import Caller, RuntimeDep, get_person
 from gateway.web.errors import Detailed
-from gateway.web.shapes import DraftBody, DraftShape, ReasonBody, SignedShape, TaskDetail, WorklistItem
+from gateway.web.shapes import (
+    DraftBody,
+    DraftShape,
+    HandOnBody,
+    ReasonBody,
+    SignedShape,
+    TaskDetail,
+    WorklistItem,
+)
 from gateway.web.showing import (
+    show_doubt,
     show_draft,
     show_examination_detail,
+    show_override,
     show_permissions,
     show_priors,
     show_rejection,
+    show_submission,
     show_task,
 )
 from gateway.web.worklist import ReaderDep
+from worklists.checking.rows import ReportDoubted, find_overrides
 from worklists.errors import Invalid
 from worklists.reading import DraftChanged
+from worklists.reviewing import Verdict, find_baseline
 
 router = APIRouter(prefix="/api/v1/tasks/{task_id}", tags=["reading"])
 
@@ -49,8 +62,10 @@ def read_task(task_id: uuid.UUID, caller: ReaderDep, runtime: RuntimeDep) -> Tas
             examination=show_examination_detail(session, task, around),
             draft=show_draft(session, task.draft) if task.draft else None,
             review_required=task.centre is not None and task.centre.review_required,
-            permissions=show_permissions(task, get_person(session, caller), runtime.now()),
+            permissions=show_permissions(session, task, get_person(session, caller), runtime.now()),
             rejection=show_rejection(task.draft),
+            overrides=[show_override(row) for row in find_overrides(session, task.id)],
+            submission=show_submission(find_baseline(session, task.id)),
             priors=show_priors(session, caller.subject, task.examination),
         )
     reading.note_opening(
@@ -125,8 +140,8 @@ def save_draft(
     if_match: IfMatch = None,
 ) -> DraftShape:
     text = DraftText(**body.model_dump(exclude=set() if "content" in body.model_fields_set else {"content"}))
-    with _showing_the_newer(runtime, caller, task_id):
-        reading.save(runtime, who_is(caller), task_id, text, revision=_revision(if_match))
+    with showing_the_newer(runtime, caller, task_id):
+        reading.save(runtime, who_is(caller), task_id, text, revision=read_revision(if_match))
     draft = _find_draft(runtime, caller, task_id)
     if draft is None:
         raise AssertionError("a draft that was saved is there")
@@ -136,10 +151,14 @@ def save_draft(
 
 @router.post("/submit")
 def submit(
-    task_id: uuid.UUID, caller: ReaderDep, runtime: RuntimeDep, if_match: IfMatch = None
+    task_id: uuid.UUID,
+    caller: ReaderDep,
+    runtime: RuntimeDep,
+    body: HandOnBody | None = None,
+    if_match: IfMatch = None,
 ) -> WorklistItem:
-    with _showing_the_newer(runtime, caller, task_id):
-        reading.submit(runtime, who_is(caller), task_id, revision=_revision(if_match))
+    with showing_the_newer(runtime, caller, task_id):
+        reading.submit(runtime, who_is(caller), task_id, revision=read_revision(if_match), word=_word(body))
     return _show(runtime, caller, task_id)
 
 
@@ -147,19 +166,27 @@ def submit(
 def reject(
     task_id: uuid.UUID, body: ReasonBody, caller: ReaderDep, runtime: RuntimeDep, if_match: IfMatch = None
 ) -> WorklistItem:
-    with _showing_the_newer(runtime, caller, task_id):
-        reading.reject(runtime, who_is(caller), task_id, body.reason, revision=_revision(if_match))
+    with showing_the_newer(runtime, caller, task_id):
+        reading.reject(runtime, who_is(caller), task_id, body.reason, revision=read_revision(if_match))
     return _show(runtime, caller, task_id)
 
 
 @router.post("/sign")
 def sign(
-    task_id: uuid.UUID, caller: ReaderDep, runtime: RuntimeDep, request: Request, if_match: IfMatch = None
+    task_id: uuid.UUID,
+    caller: ReaderDep,
+    runtime: RuntimeDep,
+    request: Request,
+    body: HandOnBody | None = None,
+    if_match: IfMatch = None,
 ) -> SignedShape:
-    with _showing_the_newer(runtime, caller, task_id):
-        report = reading.sign(runtime, who_is(caller), task_id, revision=_revision(if_match))
+    """What its reader marked as preliminary is signed as that, and waits for a second person."""
+    with showing_the_newer(runtime, caller, task_id):
+        report = reading.sign(
+            runtime, who_is(caller), task_id, revision=read_revision(if_match), word=_word(body)
+        )
     wake_sweep(request)
-    return SignedShape(report_id=report.id, version=report.version)
+    return SignedShape(report_id=report.id, version=report.version, preliminary=report.preliminary)
 
 
 def wake_sweep(request: Request) -> None:
@@ -186,7 +213,7 @@ def _find_draft(runtime: Runtime, caller: Caller, task_id: uuid.UUID) -> DraftSh
 
 
 @contextmanager
-def _showing_the_newer(runtime: Runtime, caller: Caller, task_id: uuid.UUID) -> Iterator[None]:
+def showing_the_newer(runtime: Runtime, caller: Caller, task_id: uuid.UUID) -> Iterator[None]:
     """Whoever acted on an older text is answered with the newer one."""
     try:
         yield
@@ -195,9 +222,22 @@ def _showing_the_newer(runtime: Runtime, caller: Caller, task_id: uuid.UUID) -> 
         raise Detailed(
             error, members={"current": current.model_dump(mode="json") if current else None}
         ) from error
+    except ReportDoubted as error:
+        doubts = [show_doubt(one).model_dump(mode="json") for one in error.doubts]
+        raise Detailed(error, members={"doubts": doubts}) from error
 
 
-def _revision(if_match: str | None) -> int | None:
+def _word(body: HandOnBody | None) -> Word:
+    if body is None:
+        return Word()
+    said = body.discrepancy
+    return Word(
+        overrides={one.key: one.reason for one in body.overrides},
+        verdict=Verdict(grade=said.grade, category=said.category, note=said.note) if said else None,
+    )
+
+
+def read_revision(if_match: str | None) -> int | None:
     """The revision in `If-Match` (RFC 9110 §13.1.1); `*` and nothing ask for none."""
     if if_match is None or if_match.strip() == "*":
         return None

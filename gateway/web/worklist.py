@@ -20,7 +20,7 @@ from worklists.directory import Institution, Kind, Role
 from worklists.duty import UNCLAIMED
 from worklists.examinations import Examination
 from worklists.patients import Patient
-from worklists.reading import OPEN_STATES, ReadingTask, TaskState
+from worklists.reading import OPEN_STATES, ReadingTask, TaskState, awaits_final
 
 router = APIRouter(prefix="/api/v1", tags=["reading"])
 
@@ -63,10 +63,12 @@ class Filter:
         mine: bool = False,
         assigned: Assigned | None = None,
         subspecialty: Annotated[str, Query(max_length=64)] = "",
+        awaiting_final: bool = False,
     ):
         self.centre, self.kind, self.modality, self.site = centre, kind, modality, site
         self.first, self.last, self.q, self.lab, self.mine = first, last, q, lab, mine
         self.assigned, self.subspecialty = assigned, subspecialty
+        self.awaiting_final = awaiting_final
 
     def conditions(self, subject: Subject) -> list[ColumnElement[bool]]:
         found = [*on_days(Examination.received_at, self.first, self.last), *typed(self.q, subject)]
@@ -86,6 +88,8 @@ class Filter:
             found.append(ReadingTask.assigned_to_id == subject.person_id)
         if self.assigned is Assigned.POOL:
             found.append(ReadingTask.assigned_to_id.is_(None))
+        if self.awaiting_final:
+            found.append(awaits_final())
         if self.lab is not None:
             found += [Examination.kind == Kind.LABORATORY, shows(self.lab)]
         return found
@@ -114,7 +118,7 @@ def list_worklist(
         return Page(
             items=[show_task(task, around) for task in shown],
             next_cursor=_cursor_of(shown[-1]) if len(tasks) > limit else None,
-            counts=_count(session, caller, asked),
+            counts=_count(session, caller, asked, runtime.now()),
         )
 
 
@@ -129,7 +133,7 @@ def _tasks(caller: Caller, asked: Filter) -> Select[ReadingTask]:
     )
 
 
-def _count(session: Session, caller: Caller, asked: Filter) -> dict[str, int]:
+def _count(session: Session, caller: Caller, asked: Filter, now: datetime) -> dict[str, int]:
     mine = ReadingTask.claimed_by_id == caller.person_id
     query = _tasks(caller, asked)
     tabs = {state.value: query.where(ReadingTask.state == state) for state in _COUNTED}
@@ -139,6 +143,9 @@ def _count(session: Session, caller: Caller, asked: Filter) -> dict[str, int]:
     tabs["assigned"] = query.where(
         ReadingTask.assigned_to_id == caller.person_id, ReadingTask.state.in_(UNCLAIMED)
     )
+    final = query.where(awaits_final())
+    tabs["awaiting_final"] = final
+    tabs["final_overdue"] = final.where(ReadingTask.due_at < now, ReadingTask.paused_at.is_(None))
     return {name: count_up_to_limit(session, tab) for name, tab in tabs.items()}
 
 

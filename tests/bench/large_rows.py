@@ -255,7 +255,8 @@ class Kinds:
             "id": w.id(8, "n"), "study_id": w.id(7, f"(n / {SERIES_PER_STUDY})"),
             "series_instance_uid": f"'{UID}.' || (n / {SERIES_PER_STUDY}) || '.' || (n % {SERIES_PER_STUDY} + 1)",
             "modality": "'CT'", "series_number": f"n % {SERIES_PER_STUDY} + 1", "series_description": "'肺窗'",
-            "body_part_examined": "'CHEST'", "protocol_name": "''", "station_name": "''", "manufacturer": "'SYNTHETIC'",
+            "body_part_examined": "'CHEST'", "laterality": "''",
+            "protocol_name": "''", "station_name": "''", "manufacturer": "'SYNTHETIC'",
             "instances": str(PER_STUDY // SERIES_PER_STUDY),
         }  # fmt: skip
 

@@ -81,7 +81,8 @@ def _study(
         },
         Series: {
             "id": ids[Series], "study_id": ids[Study], "series_instance_uid": f"{UID}.{number}.1", "modality": "US",
-            "series_number": 1, "series_description": "", "body_part_examined": "ABDOMEN", "protocol_name": "",
+            "series_number": 1, "series_description": "", "body_part_examined": "ABDOMEN", "laterality": "",
+            "protocol_name": "",
             "station_name": "", "manufacturer": "SYNTHETIC", "instances": 1,
         },
         Instance: {

@@ -51,7 +51,7 @@ function examination(i: number): ExaminationDetail {
     accession_number: `A2611210${String(i).padStart(3, '0')}`, study_instance_uid: STUDIES[i % STUDIES.length]!,
     instances: state === 'arriving' ? Math.floor(many * 0.7) : many, expected_instances: i % 2 ? many : null, complete: state !== 'arriving',
     received_at: ago(minutes), studied_at: ago(minutes + 8), claimed_by: state === 'claimed' ? (i % 2 ? WANG : LI) : state === 'submitted' ? WANG : null,
-    claimed_until: null, subspecialty: '', assigned_to: null, assigned_because: null, reserved: false, handed_over_by: null, hand_over_note: '', paused_at: null, pause_reason: '', has_clinical_information: i % 3 === 0, late_instances: i === 4 ? 12 : 0, rejected: i === 11, draft_revision: null, identity_changed_after_signing: i === 27, report_id: state === 'signed' ? `report-${i}` : null,
+    claimed_until: null, subspecialty: '', assigned_to: null, assigned_because: null, reserved: false, handed_over_by: null, hand_over_note: '', paused_at: null, pause_reason: '', preliminary_at: null, has_clinical_information: i % 3 === 0, late_instances: i === 4 ? 12 : 0, rejected: i === 11, draft_revision: null, identity_changed_after_signing: i === 27, report_id: state === 'signed' ? `report-${i}` : null,
     device: { id: `dev-${i % 2}`, ae_title: i % 2 ? 'DEMO_DR' : 'DEMO_CT', name: i % 2 ? '万东 DR' : '联影 CT' },
     returned: state === 'signed' ? { return_id: `return-${i}`, report_id: `report-${i}`, state: i % 3 ? 'delivered' : 'acknowledged', signed_at: ago(minutes - 90) } : null,
     sent_back_reason: state === 'sent_back' ? '第 3 序列有明显呼吸运动伪影,请重扫' : null, held: i === 24 ? 2 : 0, village: null,
@@ -91,7 +91,7 @@ const returns: ReturnItem[] = examinations.flatMap((item, i) => (item.returned ?
 
 function counts(items: WorklistItem[], me: string): WorklistCounts {
   const of = (state: State) => items.filter((item) => item.state === state).length
-  return { arriving: of('arriving'), waiting: of('waiting'), claimed: of('claimed'), submitted: of('submitted'), signed: of('signed'), sent_back: of('sent_back'), mine: items.filter((item) => item.claimed_by?.id === me && item.state !== 'signed').length, assigned: items.filter((item) => item.assigned_to?.id === me).length }
+  return { arriving: of('arriving'), waiting: of('waiting'), claimed: of('claimed'), submitted: of('submitted'), signed: of('signed'), sent_back: of('sent_back'), mine: items.filter((item) => item.claimed_by?.id === me && item.state !== 'signed').length, assigned: items.filter((item) => item.assigned_to?.id === me).length, awaiting_final: 0, final_overdue: 0 }
 }
 
 function matches(item: WorklistItem, query: URLSearchParams): boolean {
@@ -153,7 +153,7 @@ function task(method: string, key: string, verb: string | undefined, body: Recor
     const saved = drafts.get(key)
     const reviewing = item.state === 'submitted' && me.username === 'reviewer'
     const editing = item.state === 'claimed' && mine
-    return { status: 200, body: { task: item, examination: item, draft: saved ? { ...saved, clinical_information: null, writer: WANG, state: item.state === 'submitted' ? 'submitted' : 'draft' } : null, review_required: true, permissions: { claim: item.state === 'waiting' || item.state === 'arriving', release: editing, edit: editing || reviewing, submit: editing, reject: reviewing, sign: reviewing, send_back: editing }, rejection: null, priors: [{ examination_id: 'exam-40', kind: 'imaging', modality: 'CT', body_part: '胸部', description: '胸部 CT 平扫', studied_at: ago(60 * 24 * 190), site: item.site, state: 'signed', study_instance_uid: '1.2.3', report: { report_id: 'report-40', version: 1, findings: '右肺上叶尖段见一实性结节,直径约 5 mm。', impression: '右肺上叶小结节,建议随访。', signed_at: ago(60 * 24 * 190), signed_by: LI } }, { examination_id: 'exam-41', kind: 'ecg', modality: 'ECG', body_part: null, description: '静息心电图', studied_at: ago(60 * 24 * 12), site: item.site, state: 'signed', study_instance_uid: null, report: { report_id: 'report-41', version: 1, findings: '窦性心律,78 次/分。', impression: '窦性心律,正常心电图。', signed_at: ago(60 * 24 * 12), signed_by: LI } }] } }
+    return { status: 200, body: { task: item, examination: item, draft: saved ? { ...saved, clinical_information: null, writer: WANG, state: item.state === 'submitted' ? 'submitted' : 'draft' } : null, review_required: true, permissions: { claim: item.state === 'waiting' || item.state === 'arriving', release: editing, edit: editing || reviewing, submit: editing, reject: reviewing, sign: reviewing, send_back: editing }, rejection: null, overrides: [], submission: null, priors: [{ examination_id: 'exam-40', kind: 'imaging', modality: 'CT', body_part: '胸部', description: '胸部 CT 平扫', studied_at: ago(60 * 24 * 190), site: item.site, state: 'signed', study_instance_uid: '1.2.3', report: { report_id: 'report-40', version: 1, findings: '右肺上叶尖段见一实性结节,直径约 5 mm。', impression: '右肺上叶小结节,建议随访。', signed_at: ago(60 * 24 * 190), signed_by: LI } }, { examination_id: 'exam-41', kind: 'ecg', modality: 'ECG', body_part: null, description: '静息心电图', studied_at: ago(60 * 24 * 12), site: item.site, state: 'signed', study_instance_uid: null, report: { report_id: 'report-41', version: 1, findings: '窦性心律,78 次/分。', impression: '窦性心律,正常心电图。', signed_at: ago(60 * 24 * 12), signed_by: LI } }] } }
   }
   if (verb === 'claim') {
     if (item.claimed_by && !mine) return fail(409, 'task_already_claimed', `${item.claimed_by.name} 已领取这份检查。`)
@@ -162,6 +162,7 @@ function task(method: string, key: string, verb: string | undefined, body: Recor
   }
   if (verb === 'release') Object.assign(item, { state: 'waiting', claimed_by: null })
   if (verb === 'send-back') Object.assign(item, { state: 'sent_back', sent_back_reason: body.reason })
+  if (verb === 'check') return { status: 200, body: { revision: drafts.get(item.task_id)?.revision ?? 0, doubts: [], overrides: [], reasoned: [], quick_reasons: [] } }
   if (verb === 'submit') item.state = 'submitted'
   if (verb === 'reject') item.state = 'claimed'
   if (verb === 'confirm-late') item.late_instances = 0

@@ -28,7 +28,7 @@ from adapters.reports.hl7_report import SECTIONS
 VOID = "此报告已作废，请勿使用。"
 _SIGNATURE = ("urn:iso-astm:E1762-95:2013", "1.2.840.10065.1.12.1.1", "Author's Signature")
 _VERIFICATION = ("urn:iso-astm:E1762-95:2013", "1.2.840.10065.1.12.1.5", "Verification Signature")
-_AMENDED = {"addendum": "appended", "correction": "corrected"}
+_AMENDED = {"addendum": "appended", "correction": "corrected", "final": "final"}
 _BYTE_RANGE = re.compile(rb"/ByteRange\s*\[\s*(\d+)\s+(\d+)\s+(\d+)\s+(\d+)\s*\]")
 
 

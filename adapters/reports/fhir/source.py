@@ -18,7 +18,7 @@ from adapters.reports.hl7_parts import Bearer
 _NAMES = uuid.UUID("6b3c1f5e-2f0d-5d0b-9a57-0d1c6f1e2a44")
 _WORD, _WORD_CHARACTERS = re.compile(r"[A-Za-z0-9-]+"), 27  # behind 36 of a UUID and a full stop
 
-Amendment = Literal["", "addendum", "correction"]
+Amendment = Literal["", "addendum", "correction", "final"]
 Document = Literal["attached", "binary", "linked", "none"]  # where the signed PDF stands
 
 

@@ -64,9 +64,17 @@ def test_critical_preliminary_and_amended_reports_say_so(printed):
     plain = squeezed(printed())
     special = squeezed(printed(critical=True, preliminary=True, version=2, amendment_note="左右侧更正"))
 
-    for words in ("危急值", "初步报告", "更正报告", "第2版", "左右侧更正"):
+    for words in ("危急值", "临时报告", "更正报告", "第2版", "左右侧更正"):
         assert words not in plain
         assert words in special
+
+
+def test_a_final_report_says_that_it_replaces_a_preliminary_one_and_corrects_nothing(printed):
+    text = squeezed(printed(version=2, finalises=True, amendment_note="替代第1版临时报告"))
+
+    assert "正式报告" in text
+    assert "替代第1版临时报告" in text
+    assert "更正" not in text
 
 
 def test_headings_follow_the_kind_and_key_facts_are_listed(printed):

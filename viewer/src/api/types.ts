@@ -1,5 +1,6 @@
 /** The shapes of docs/http.md, by hand and in its order. */
 import type { DraftContent } from '@/lib/written'
+import type { Override, Submission } from './checking'
 import type { LabContent, LabCounts, LabSign } from './lab'
 import type { Share } from './shares'
 
@@ -99,6 +100,8 @@ export interface WorklistItem {
   hand_over_note: string
   paused_at: Time | null
   pause_reason: string
+  /** A preliminary report was signed then; the final one is due at `due_at`. */
+  preliminary_at: Time | null
   has_clinical_information: boolean
   late_instances: number
   /** The reviewer gave the draft back to its writer. */
@@ -130,6 +133,8 @@ export interface WorklistCounts {
   sent_back: number
   mine: number
   assigned: number
+  awaiting_final: number
+  final_overdue: number
 }
 
 export interface WorklistQuery {
@@ -144,6 +149,7 @@ export interface WorklistQuery {
   q?: string
   mine?: true
   assigned?: 'me' | 'pool'
+  awaiting_final?: true
   limit?: number
   cursor?: string
 }
@@ -173,6 +179,7 @@ export interface Permissions {
   send_back: boolean
   hand_over: boolean
   take_over: boolean
+  sign_preliminary: boolean
   pause: boolean
   resume: boolean
 }
@@ -208,6 +215,8 @@ export interface TaskDetail {
   review_required: boolean
   permissions: Permissions
   rejection: { reason: string; by: Person; at: Time } | null
+  overrides: Override[]
+  submission: Submission | null
   priors: Prior[]
 }
 
@@ -282,7 +291,7 @@ export interface Report {
 }
 
 export interface Amendment {
-  kind: 'addendum' | 'correction'
+  kind: 'addendum' | 'correction' | 'final'
   reason: string
   of_version: number
 }

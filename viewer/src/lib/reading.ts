@@ -26,6 +26,7 @@ export function useReading(taskId: string, personId: string) {
     api.put<Draft>(`/tasks/${taskId}/report`, words, { ifMatch: revision, keepalive }),
   )
   const editable = computed(() => detail.value?.permissions.edit === true && !leaseLost.value)
+  /** This person reads it: what is theirs to say of the patient and the examination. */
   const holding = computed(() => detail.value?.task.state === 'claimed' && detail.value.task.claimed_by?.id === personId)
 
   async function load(): Promise<void> {
@@ -106,5 +107,5 @@ export function useReading(taskId: string, personId: string) {
     leave()
   })
 
-  return { detail, problem, leaseLost, busy, draft, editable, load, act, actAndReload, finish, whileBusy }
+  return { detail, problem, leaseLost, busy, draft, editable, holding, load, act, actAndReload, finish, whileBusy }
 }

@@ -26,6 +26,8 @@ export const useWorklist = defineStore('worklist', () => {
   const period = ref<Period>('')
   const lab = ref<LabSign | ''>('')
   const assigned = ref<'' | 'me' | 'pool'>('')
+  /** Only what a preliminary report is out of. */
+  const awaitingFinal = ref(false)
   const session = useSession()
 
   const items = shallowRef<WorklistItem[]>([])
@@ -44,7 +46,7 @@ export const useWorklist = defineStore('worklist', () => {
   /** Chest pain that this person has seen in the list or heard of: each rings once. */
   const known = new Set<string>()
 
-  const filtered = computed(() => Boolean(q.value || modality.value || site.value || centre.value || period.value || lab.value || assigned.value))
+  const filtered = computed(() => Boolean(q.value || modality.value || site.value || centre.value || period.value || lab.value || assigned.value || awaitingFinal.value))
 
   function query(): WorklistQuery {
     const from = period.value ? new Date(Date.now() - PERIOD_DAYS[period.value] * 86_400_000) : null
@@ -55,6 +57,7 @@ export const useWorklist = defineStore('worklist', () => {
       centre: centre.value || undefined,
       lab: lab.value || undefined,
       assigned: assigned.value || undefined,
+      awaiting_final: awaitingFinal.value || undefined,
       from: from ? dateText(from) : undefined,
       state: tab.value === 'open' || tab.value === 'mine' ? undefined : [tab.value],
       mine: tab.value === 'mine' ? true : undefined,
@@ -174,9 +177,10 @@ export const useWorklist = defineStore('worklist', () => {
     period.value = ''
     lab.value = ''
     assigned.value = ''
+    awaitingFinal.value = false
   }
 
-  return { tab, q, modality, site, centre, period, lab, assigned, items, fresh, gone, counts, sites, modalities, cursor, selected, loading, loaded, problem, alarm, filtered, load, refresh, showFresh, more, replace, clear }
+  return { tab, q, modality, site, centre, period, lab, assigned, awaitingFinal, items, fresh, gone, counts, sites, modalities, cursor, selected, loading, loaded, problem, alarm, filtered, load, refresh, showFresh, more, replace, clear }
 })
 
 /** A row behind the last one that was read has not left the list; it was only not read. */

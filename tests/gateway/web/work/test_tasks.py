@@ -221,7 +221,7 @@ def test_the_detail_says_what_one_may_do(client: Client, task: str) -> None:
     client("wang").put(f"{task}/report", json=TEXT)
     client("wang").post(f"{task}/submit")
     assert permissions("wang") == set()
-    assert permissions("reviewer") == {"reject", "sign"}
+    assert permissions("reviewer") == {"edit", "reject", "sign"}
 
 
 def test_the_writer_cannot_sign(client: Client, task: str) -> None:

@@ -8,11 +8,13 @@ import pytest
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
+from sqlalchemy.orm import Session
 
 from gateway.index import Held, HeldReason, Record, RecordState
 from gateway.runtime import Runtime
 from gateway.sealing import seal
 from gateway.web import (
+    checking,
     examinations,
     held,
     key_images,
@@ -29,12 +31,15 @@ from gateway.web import (
 from tests.builders import NOW, SHA, County, signed_report, submitted_task, waiting_task
 from tests.gateway.web.work.conftest import Client
 from worklists.base import new_id
+from worklists.reading import ReadingTask
+from worklists.reports import Report
+from worklists.reviewing import ReportDiscrepancy, keep_discrepancy, keep_submission
 from worklists.sharing import begin_share
 
 on_one_database = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 MODULES = (
-    examinations, held, key_images, lab_results, lab_signing, overview, reports, returns, shares, tasks,
+    checking, examinations, held, key_images, lab_results, lab_signing, overview, reports, returns, shares, tasks,
     verifications, worklist,
 )  # fmt: skip
 TEXT = {"findings": "x", "impression": "y"}
@@ -69,6 +74,22 @@ TABLE: dict[tuple[str, str], tuple[int, ...]] = {
     # these two on a task that 王 submitted
     ("POST", "/api/v1/tasks/{task_id}/reject"): (403, 403, 403, 409, 200, 404, 404, 403, 403, 403),
     ("POST", "/api/v1/tasks/{task_id}/sign"): (403, 403, 403, 409, 200, 404, 404, 403, 403, 403),
+    ("POST", "/api/v1/tasks/{task_id}/check"): READERS_TASKS,
+    ("GET", "/api/v1/reports/{report_id}/review"): (403, 403, 403, 200, 200, 404, 404, 403, 403, 403),
+    ("GET", "/api/v1/feedback"): READERS_LISTS,
+    # it is about what 王 wrote
+    ("POST", "/api/v1/feedback/{discrepancy_id}/acknowledge"): (
+        403,
+        403,
+        403,
+        200,
+        403,
+        404,
+        404,
+        403,
+        403,
+        403,
+    ),
     ("GET", "/api/v1/tasks/{task_id}/key-images"): READERS_TASKS,
     # of an examination whose images nobody sent
     ("POST", "/api/v1/tasks/{task_id}/key-images"): NOBODYS_IMAGE,
@@ -128,6 +149,7 @@ OPEN_TO_ANYBODY = {one for one in TABLE if one[1].startswith("/api/v1/verificati
 BODIES: dict[str, dict[str, Any]] = {
     "send-back": {"reason": "x"}, "reject": {"reason": "x"}, "report": TEXT, "identity": IDENTITY,
     "{examination_id}": {"priority": "urgent"}, "resolve": {"action": "discard", "reason": "x"},
+    "acknowledge": {"reply": ""},
     "key-images": {"sop_instance_uid": "1.2", "items": []},
     "verify": {}, "remark": {"remark": "x"}, "rerun": {"reason": "x"}, "unverify": {"reason": "x"},
     "choose": {"reason": "x"}, "share": {}, "take-over": {"reason": "x"}, "pause": {"reason": "x"},
@@ -145,6 +167,7 @@ class Things:
     report_id: uuid.UUID
     return_id: uuid.UUID
     held_id: uuid.UUID
+    discrepancy_id: uuid.UUID
     share_id: uuid.UUID
     code: str
 
@@ -177,8 +200,19 @@ def things(runtime: Runtime, county: County) -> Things:
         )  # fmt: skip
         return Things(
             task_id=task.id, submitted_id=submitted.id, examination_id=task.examination_id, report_id=report.id,
-            return_id=report_return.id, held_id=row.id, share_id=own_id, code=report.verification_code,
+            return_id=report_return.id, held_id=row.id, share_id=own_id, discrepancy_id=_graded(session, report).id,
+            code=report.verification_code,
         )  # fmt: skip
+
+
+def _graded(session: Session, report: Report) -> ReportDiscrepancy:
+    task = session.get_one(ReadingTask, report.task_id)
+    baseline = keep_submission(session, task, preliminary=False, now=NOW)
+    assert baseline is not None
+    assert task.draft is not None
+    found = keep_discrepancy(session, report, baseline, task.draft, None, NOW)
+    session.flush()
+    return found
 
 
 def _call(client: TestClient, method: str, route: str, things: Things) -> int:
@@ -186,8 +220,8 @@ def _call(client: TestClient, method: str, route: str, things: Things) -> int:
     path = route.format(
         task_id=things.submitted_id if submitted else things.task_id,
         examination_id=things.examination_id, report_id=things.report_id, return_id=things.return_id,
-        held_id=things.held_id, share_id=things.share_id, code=things.code, result_id=uuid.uuid4(),
-        key_image_id=uuid.uuid4(),
+        held_id=things.held_id, discrepancy_id=things.discrepancy_id, share_id=things.share_id, code=things.code,
+        result_id=uuid.uuid4(), key_image_id=uuid.uuid4(),
     )  # fmt: skip
     if (method, route) == ("POST", "/api/v1/examinations"):
         answer = client.post(path, data={"kind": "imaging"}, files=[("files", ("a.txt", b"x"))])

@@ -95,6 +95,7 @@ export const common: Same<typeof zh> = {
     claim_expired: 'Claim ended',
     report_submitted: 'Submitted',
     report_rejected: 'Rejected',
+    draft_corrected: 'Corrected in review',
     report_signed: 'Signed',
     rerun_asked: 'Rerun asked for',
     examination_sent_back: 'Sent back',

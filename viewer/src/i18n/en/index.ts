@@ -3,6 +3,7 @@ import type { zh } from '../zh'
 import { admin, audit } from './admin'
 import { amending } from './amending'
 import { assignment, assignmentRules, roster } from './assignment'
+import { checking } from './checking'
 import { common } from './common'
 import { critical } from './critical'
 import { deliveries, unread } from './deliveries'
@@ -33,6 +34,7 @@ export const en: Same<typeof zh> = {
   ...common,
   amending,
   shares,
+  checking,
   shell,
   worklist,
   reading,

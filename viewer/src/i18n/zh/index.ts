@@ -1,6 +1,7 @@
 import { admin, audit } from './admin'
 import { amending } from './amending'
 import { assignment, assignmentRules, roster } from './assignment'
+import { checking } from './checking'
 import { common } from './common'
 import { critical } from './critical'
 import { deliveries, unread } from './deliveries'
@@ -31,6 +32,7 @@ export const zh = {
   ...common,
   amending,
   shares,
+  checking,
   shell,
   worklist,
   reading,

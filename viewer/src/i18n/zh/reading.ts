@@ -33,7 +33,7 @@ export const reading = {
   normalAgain: '报告已有文字。再按一次 n 把正常模板接在后面。',
   noNormal: '这个部位没有正常模板。',
   critical: '危急值',
-  preliminary: '初步报告',
+  preliminary: '临时报告',
   priors: '既往检查',
   noPriors: '无既往检查',
   priorNoReport: '没有已签发的报告。',
