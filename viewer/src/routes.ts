@@ -67,6 +67,7 @@ export const routes: RouteRecordRaw[] = [
   { path: '/admin', component: () => import('@/pages/AdminPage.vue'), meta: { roles: ['admin'], nav: 'admin.nav' } },
   { path: '/admin/tokens', component: () => import('@/pages/TokensPage.vue'), meta: { roles: ['admin'] } },
   { path: '/admin/:table', component: () => import('@/pages/AdminPage.vue'), meta: { roles: ['admin'] } },
+  { path: '/templates', component: () => import('@/pages/TemplatesPage.vue'), meta: { roles: ['reader', 'reviewer', 'admin'], nav: 'templates.nav' } },
   { path: '/assignment', component: () => import('@/pages/AssignmentRulesPage.vue'), meta: { roles: ['reader', 'reviewer', 'admin'], nav: 'assignmentRules.nav' } },
   { path: '/roster', component: () => import('@/pages/RosterPage.vue'), meta: { roles: ['reader', 'reviewer', 'admin'] } },
   { path: '/audit', component: () => import('@/pages/AuditPage.vue'), meta: { roles: ['auditor'], nav: 'audit.nav' } },

@@ -1,0 +1,27 @@
+import { describe, expect, it } from 'vitest'
+import { changes, found, namesIn, newPhrase, newSlot, newTemplate, preview, withSlots } from './templateBook'
+
+const chest = { ...newTemplate('a'), name: '胸片', initials: 'xp', modalities: ['DX'], body_parts: ['CHEST'], findings: '见{密度}，{{不是}}，{直径}', impression: '{密度}结节', slots: [{ ...newSlot('密度'), default: '实性' }, newSlot('没有用到')] }
+
+describe('a template on the page', () => {
+  it('has the slots that its texts name, no others, and keeps what was said of them', () => {
+    expect(namesIn(chest)).toEqual(['密度', '直径'])
+    expect(withSlots(chest).map((one) => [one.name, one.default])).toEqual([['密度', '实性'], ['直径', '']])
+  })
+
+  it('is previewed as it is written', () => expect(preview(chest.findings, chest.slots)).toBe('见实性，{不是}，{直径}'))
+
+  it('is found by code, name, initials, words, modality and part', () => {
+    const rows = [chest, newPhrase('b')]
+    expect([found(rows, 'xp', '', ''), found(rows, '结节', '', ''), found(rows, '', 'DX', 'CHEST'), found(rows, '', 'CT', ''), found(rows, '', '', '')]).toEqual([[0], [0], [0], [], [0, 1]])
+  })
+})
+
+describe('what a version differs in', () => {
+  it('is what came, went and is other', () => {
+    const before = { templates: [chest, newTemplate('gone')], phrases: [] }
+    const after = { templates: [{ ...chest, normal: true }], phrases: [newPhrase('new')] }
+    expect(changes(before, after).map((one) => [one.code, one.how])).toEqual([['a', 'changed'], ['gone', 'removed'], ['new', 'added']])
+    expect(changes(before, before)).toEqual([])
+  })
+})
