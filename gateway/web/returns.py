@@ -22,6 +22,7 @@ from worklists.errors import NotAllowed
 from worklists.examinations import Examination
 from worklists.patients import Patient
 from worklists.reports import Report, ReportReturn, ReturnState, unread_since
+from worklists.sharing import shares_of
 
 router = APIRouter(prefix="/api/v1/returns", tags=["returns"])
 
@@ -76,8 +77,9 @@ def list_returns(
         )
         tabs = {one: asked.where(ReportReturn.state == one) for one in _COUNTED}
         shown = rows[:limit]
+        shares = {one.examination_id: one for one in reversed(shares_of(session, _examinations(shown)))}
         return Page(
-            items=[show_return(row) for row in shown],
+            items=[show_return(row, shares.get(row.report.examination_id), runtime.now()) for row in shown],
             next_cursor=_cursor_of(shown[-1]) if len(rows) > limit else None,
             counts={one.value: count_up_to_limit(session, tab) for one, tab in tabs.items()},
         )
@@ -100,6 +102,10 @@ def _returns(caller: Caller, q: str) -> Select[ReportReturn]:
         .where(ReportReturn.recipient_id == caller.subject.institution_id)
         .where(ReportReturn.state != ReturnState.PENDING, *typed(q, caller.subject))
     )
+
+
+def _examinations(rows: Sequence[ReportReturn]) -> list[uuid.UUID]:
+    return [row.report.examination_id for row in rows]
 
 
 def _cursor_of(row: ReportReturn) -> str:

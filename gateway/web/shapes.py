@@ -438,6 +438,16 @@ class RefusalShape(BaseModel):
     count: int
 
 
+class ReturnShareShape(BaseModel):
+    """What became of the newest code of a report."""
+
+    state: ShareState
+    revoked_because: Revoked | None
+    opened_at: datetime | None
+    acknowledged_at: datetime | None
+    acknowledged_as: SharedWith | None
+
+
 class ReturnItem(BaseModel):
     id: uuid.UUID
     report_id: uuid.UUID
@@ -459,6 +469,7 @@ class ReturnItem(BaseModel):
     amendment: dict[str, Any] | None
     state: ReturnState
     delivered_at: datetime | None
+    share: ReturnShareShape | None = None
 
 
 class SentTodayShape(BaseModel):

@@ -36,6 +36,7 @@ from gateway.web.shapes import (
     ReportShape,
     ReturnedShape,
     ReturnItem,
+    ReturnShareShape,
     SeriesShape,
     ShareShape,
     ShownImageShape,
@@ -301,7 +302,9 @@ def show_report(
     )
 
 
-def show_return(row: ReportReturn) -> ReturnItem:
+def show_return(
+    row: ReportReturn, share: ReportShare | None = None, now: datetime | None = None
+) -> ReturnItem:
     report, examination = row.report, row.report.examination
     return ReturnItem(
         id=row.id,
@@ -324,6 +327,17 @@ def show_return(row: ReportReturn) -> ReturnItem:
         amendment=report.amendment,
         state=row.state,
         delivered_at=row.delivered_at,
+        share=_show_newest(share, now) if share and now else None,
+    )
+
+
+def _show_newest(row: ReportShare, now: datetime) -> ReturnShareShape:
+    return ReturnShareShape(
+        state=row.state(now),
+        revoked_because=row.revoked_because,
+        opened_at=row.opened_at,
+        acknowledged_at=row.acknowledged_at,
+        acknowledged_as=row.acknowledged_as,
     )
 
 

@@ -86,7 +86,7 @@ function report(i: number): Report {
 
 const returns: ReturnItem[] = examinations.flatMap((item, i) => (item.returned ? [{
   id: item.returned.return_id, report_id: item.returned.report_id, version: 1, examination_id: item.examination_id, kind: item.kind, modality: item.modality, body_part: item.body_part, description: item.description,
-  patient: item.patient, site: item.site, centre: CENTRE, signed_at: item.returned.signed_at, signed_by: LI, marks: MARKS, critical: i % 5 === 0, preliminary: i % 8 === 1, state: item.returned.state, notice: 'report' as const, amendment: null, delivered_at: item.returned.signed_at,
+  patient: item.patient, site: item.site, centre: CENTRE, signed_at: item.returned.signed_at, signed_by: LI, marks: MARKS, critical: i % 5 === 0, preliminary: i % 8 === 1, state: item.returned.state, notice: 'report' as const, amendment: null, share: null, delivered_at: item.returned.signed_at,
 }] : []))
 
 function counts(items: WorklistItem[], me: string): WorklistCounts {

@@ -370,6 +370,8 @@ export interface ReturnItem {
   amendment: Amendment | null
   state: ReturnState
   delivered_at: Time | null
+  /** Of its newest code. */
+  share: Pick<Share, 'state' | 'revoked_because' | 'opened_at' | 'acknowledged_at' | 'acknowledged_as'> | null
 }
 
 export interface Overview {

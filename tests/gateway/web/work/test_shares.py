@@ -22,9 +22,11 @@ from gateway.work import Work
 from tests.builders import SHA, County, identity, signed_report
 from tests.conftest import Clock
 from tests.fonts import fonts_dir
+from tests.gateway.ecg.test_report import an_ecg
+from tests.gateway.ecg.test_report import sign as sign_ecg
 from tests.gateway.lab.saying import result
 from tests.gateway.web.work.conftest import Client, Desk
-from worklists.directory import Institution
+from worklists.directory import Centre, Institution
 from worklists.reports import Report, deliver
 from worklists.sharing import LOCKED_FOR, TRIES_BEFORE_LOCK, TRIES_IN_ALL, ReportShare, ShareTries
 
@@ -263,6 +265,8 @@ def test_five_wrong_answers_lock_it_for_a_while_and_twenty_take_it_back(
     assert answer(phone, code).status_code == 403
     [gone] = shares_of(client, report)
     assert (gone["state"], gone["revoked_because"]) == ("revoked", "guessed")
+    [returned] = client("radiographer").get("/api/v1/returns").json()["items"]
+    assert returned["share"]["revoked_because"] == "guessed"
     assert [one for one in audited() if one in {"share_locked", "share_revoked"}] == [
         "share_locked", "share_locked", "share_locked", "share_revoked",
     ]  # fmt: skip
@@ -466,3 +470,27 @@ def test_results_stand_with_arrows_what_is_abnormal_first(
     assert page.index("14.2") < page.index("210")
     assert re.search(r"14\.20</b> <small>[^<]*</small> <b class=\"tag care\">↑+ 偏高", page)
     assert re.search(r"96</b> <small>g/L</small> <b class=\"tag care\">↓+ 偏低", page)
+
+
+def test_an_electrocardiogram_is_seen_as_it_was_signed_and_the_page_stays_light(
+    runtime: Runtime, client: Client, county: County, phone: TestClient
+) -> None:
+    with runtime.sessions.begin() as session:
+        session.get_one(Centre, county.ecg.id).review_required = False
+    an_ecg(runtime, county, PatientBirthDate="19790304")
+    report_id = sign_ecg(runtime, county)
+    with runtime.sessions.begin() as session:
+        deliver(session, session.get_one(Report, report_id), pdf_sha256=SHA, now=runtime.now())
+
+    page = answer(phone, share(client, str(report_id))["code"], "19790304")
+    tracing = phone.get("/p/tracing.svg", headers={"Accept-Encoding": "gzip"})
+
+    assert "窦性心律" in page.text
+    assert "心率" in page.text
+    assert '<img class="tracing" src="/p/tracing.svg"' in page.text
+    assert (tracing.headers["content-type"], tracing.headers["content-encoding"]) == ("image/svg+xml", "gzip")
+    assert tracing.text.startswith("<svg")
+    assert "script" not in tracing.headers["content-security-policy"]
+    assert int(tracing.headers["content-length"]) + len(page.content) < 150_000
+    phone.post("/p/leave")
+    assert phone.get("/p/tracing.svg").status_code == 401

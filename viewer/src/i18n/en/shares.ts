@@ -1,5 +1,7 @@
 export const shares = {
   button: 'QR code',
+  guessed: 'Code revoked: too many wrong answers',
+  readBy: 'Read by code: {who}',
   title: 'Read the report by its code',
   making: 'The code is being made…',
   how: { card: 'Asks for the last 4 places of the patient’s card', birth_date: 'Asks for the birth date in 8 digits (no card is known)' },

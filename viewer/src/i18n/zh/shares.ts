@@ -1,5 +1,7 @@
 export const shares = {
   button: '二维码',
+  guessed: '二维码多次输错，已作废',
+  readBy: '扫码已阅读：{who}',
   title: '扫码看报告',
   making: '正在生成二维码…',
   how: { card: '扫码后填患者身份证号最后 4 位', birth_date: '扫码后填患者出生日期 8 位（没有身份证号）' },
