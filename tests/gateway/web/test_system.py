@@ -182,6 +182,23 @@ def test_townships_show_when_they_were_heard_and_what_was_refused(
     assert client_silent(runtime, it)
 
 
+def test_an_analyser_that_is_not_heard_in_working_hours_is_named(
+    it: TestClient, runtime: Runtime, county: County, clock: Clock
+):
+    with runtime.sessions.begin() as session:
+        device = session.get_one(Device, county.device)
+        device.name, device.sender, device.last_heard_at = "血球仪", "BC-5390", runtime.now()
+    write_status(runtime, pid=1)
+    assert "analysers_silent" not in fault_codes(it)
+
+    with runtime.sessions.begin() as session:
+        session.get_one(Device, county.device).last_heard_at = runtime.now() - timedelta(days=5)
+    write_status(runtime, pid=1)
+
+    [fault] = [one for one in it.get("/api/v1/system").json()["faults"] if one["code"] == "analysers_silent"]
+    assert fault["severity"] == "amber" and "血球仪" in fault["text"]
+
+
 def client_silent(runtime: Runtime, it: TestClient) -> bool:
     with runtime.sessions.begin() as session:
         for row in session.scalars(select(accounts.LoginSession)):
