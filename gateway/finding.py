@@ -1,18 +1,20 @@
 """Finding: the parts that list queries share. What was typed, days of the county, pages that stay in place."""
 
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, func, literal, or_, select, union_all
+from sqlalchemy import ColumnElement, ScalarSelect, Select, and_, func, literal, or_, select, union_all
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
+from sqlalchemy.sql.base import ExecutableOption
 
 from gateway.index import Held
 from gateway.lab.counting import LabCounts, count_results
 from gateway.text_doubts import TextDoubt, find_doubts
 from worklists.access import Subject, visible_to
+from worklists.among import among
 from worklists.base import COUNTY_TIME
 from worklists.errors import Invalid
 from worklists.examinations import Examination
@@ -24,6 +26,10 @@ from worklists.reports import Report, ReportReturn, ReportState, ReturnState, fi
 SEPARATOR = "|"
 COUNTED_LIMIT = (
     1000  # rows are counted no further: what is behind grows for years, and nobody reads the number
+)
+
+MOST_CALLED = (
+    10_000  # patients whom a word finds and who are asked for one by one: a county's namesakes by surname
 )
 
 
@@ -44,26 +50,51 @@ def on_days(
     return conditions
 
 
-def typed(q: str, subject: Subject) -> list[ColumnElement[bool]]:
+def typed(session: Session, q: str, subject: Subject) -> list[ColumnElement[bool]]:
     """Every word typed is in the patient's name, pinyin, initials or number, ends their card's, or is in the
     accession number, where it can be in one: it has a digit and is not of Chinese characters.
 
     What another institution calls the same person finds them too, where the caller may see an examination of it.
     """
-    return [_typed_word(word, subject) for word in q.lower().split()]
+    return [_typed_word(session, word, subject) for word in q.lower().split()]
 
 
-def _typed_word(word: str, subject: Subject) -> ColumnElement[bool]:
-    person, other = aliased(Patient), aliased(Patient)
-    may_know = select(Examination.id).where(Examination.patient_id == other.id, visible_to(subject))
-    masters = select(other.master_id).where(matches_word(word, other), may_know.correlate(other).exists())
-    same_person = select(person.id).where(person.master_id.in_(masters))
-    named = Examination.patient_id.in_(
-        union_all(same_person, select(other.id).where(matches_word(word, other)))
-    )
+def _typed_word(session: Session, word: str, subject: Subject) -> ColumnElement[bool]:
+    called = session.scalars(select(Patient.id).where(matches_word(word)).limit(MOST_CALLED + 1)).all()
+    if len(called) <= MOST_CALLED:
+        found = {*called, *_linked_to(session, called, subject)}
+        named = among(session, Examination.patient_id, found)
+    else:
+        named = _is_called(word, subject)
     if has_han(word) or not any(character.isdigit() for character in word):
         return named
     return or_(named, func.lower(Examination.accession_number).contains(word, autoescape=True))
+
+
+def _linked_to(session: Session, called: Sequence[uuid.UUID], subject: Subject) -> Sequence[uuid.UUID]:
+    """Other rows of the persons who are called so."""
+    person, other = aliased(Patient), aliased(Patient)
+    return session.scalars(
+        select(person.id)
+        .join(other, and_(other.master_id == person.master_id, other.id != person.id))
+        .where(among(session, other.id, called), _is_known(other, subject))
+    ).all()
+
+
+def _is_called(word: str, subject: Subject) -> ColumnElement[bool]:
+    """Nearly everybody is: a list in its order meets them soon."""
+    person, other = aliased(Patient), aliased(Patient)
+    masters = select(other.master_id).where(matches_word(word, other), _is_known(other, subject))
+    same_person = select(person.id).where(person.master_id.in_(masters))
+    return Examination.patient_id.in_(
+        union_all(same_person, select(other.id).where(matches_word(word, other)))
+    )
+
+
+def _is_known(other: type[Patient], subject: Subject) -> ColumnElement[bool]:
+    """The subject may see an examination of this patient."""
+    known = select(Examination.id).where(Examination.patient_id == other.id, visible_to(subject))
+    return known.correlate(other).exists()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +109,22 @@ class Order:
         if cursor is not None:
             query = query.where(self._behind(self._read(cursor)))
         return query.order_by(*(c.desc() if down else c.asc() for c, down in self.keys)).limit(limit + 1)
+
+    def page(
+        self,
+        session: Session,
+        query: Select[Any],
+        id_column: InstrumentedAttribute[uuid.UUID],
+        cursor: str | None,
+        limit: int,
+        *options: ExecutableOption,
+    ) -> list[Any]:
+        """The rows of `apply` by their ids: what is shown of them is fetched only once it is known which they are."""
+        found = query.with_only_columns(id_column, maintain_column_froms=True)
+        ids = session.scalars(self.apply(found, cursor, limit)).all()
+        rows = session.scalars(select(id_column.class_).where(id_column.in_(ids)).options(*options)).unique()
+        by_id = {row.id: row for row in rows}
+        return [by_id[one] for one in ids]
 
     def key_of(self, values: Sequence[object]) -> str:
         return SEPARATOR.join(v.isoformat() if isinstance(v, datetime) else str(v) for v in values)
@@ -99,8 +146,18 @@ class Order:
 
 def count_up_to_limit(session: Session, query: Select[Any]) -> int:
     """How many rows a query finds; COUNTED_LIMIT says that there are so many or more."""
+    return count_each_up_to_limit(session, {"": query})[""]
+
+
+def count_each_up_to_limit(session: Session, queries: Mapping[str, Select[Any]]) -> dict[str, int]:
+    """The same of many queries, asked at once."""
+    counts = session.execute(select(*map(_count_of, queries.values()))).one()
+    return dict(zip(queries, counts, strict=True))
+
+
+def _count_of(query: Select[Any]) -> ScalarSelect[int]:
     found = query.with_only_columns(literal(1), maintain_column_froms=True).order_by(None)
-    return session.scalar(select(func.count()).select_from(found.limit(COUNTED_LIMIT).subquery())) or 0
+    return select(func.count()).select_from(found.limit(COUNTED_LIMIT).subquery()).scalar_subquery()
 
 
 def newest_read_task() -> ColumnElement[bool]:

@@ -152,6 +152,21 @@ def visible_by_share(share_id: uuid.UUID, now: datetime) -> ColumnElement[bool]:
     )
 
 
+def made_by(subject: Subject) -> ColumnElement[bool]:
+    """A predicate over `Examination`: what the institution of a radiographer made, which is visible by that alone."""
+    if subject.wires is not None or Role.RADIOGRAPHER not in subject.roles:
+        return false()
+    return Examination.institution_id == subject.institution_id
+
+
+def tasks_read_by(subject: Subject) -> ColumnElement[bool]:
+    """A predicate over `ReadingTask`: those of the centres where the subject reads. What they are of is visible by that
+    alone (`_read_at_centres`), so a list of tasks need not ask `visible_to` of each."""
+    if subject.wires is not None or not subject.roles & {Role.READER, Role.REVIEWER}:
+        return false()
+    return ReadingTask.centre_id.in_(subject.centre_ids)
+
+
 def identities_visible_to(subject: Subject) -> ColumnElement[bool]:
     """A predicate over `Patient`: of whom the subject may see who they are, to say who is one person.
 

@@ -121,8 +121,8 @@ def list_critical(
         query = query.where(CriticalEvent.kind == kind)
     if examination is not None:
         query = query.where(CriticalEvent.examination_id == examination)
-    query = query.where(*typed(q, caller.subject))
     with runtime.reading() as session:
+        query = query.where(*typed(session, q, caller.subject))
         rows = session.scalars(NEWEST_FIRST.apply(query, read_cursor(cursor), limit)).unique().all()
         shown = rows[:limit]
         more = (

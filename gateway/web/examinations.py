@@ -14,7 +14,7 @@ from starlette.datastructures import FormData, UploadFile
 from gateway import reading, township, uploading
 from gateway.finding import (
     Order,
-    count_up_to_limit,
+    count_each_up_to_limit,
     day_begin,
     look_around,
     newest_read_task,
@@ -43,12 +43,12 @@ from gateway.web.shapes import (
 )
 from gateway.web.showing import show_device, show_examination, show_examination_detail, show_site
 from gateway.web.tasks import who_is
-from worklists.access import visible_to
+from worklists.access import made_by
 from worklists.base import local_date
 from worklists.directory import Device, Role
 from worklists.errors import NotAllowed, NotFound
 from worklists.examinations import Examination
-from worklists.patients import Patient, PatientIdentity
+from worklists.patients import PatientIdentity
 from worklists.reading import ReadingTask, TaskState
 
 router = APIRouter(prefix="/api/v1", tags=["township"])
@@ -59,6 +59,9 @@ REFUSALS_SHOWN = timedelta(days=7)
 NEWEST_FIRST = Order(
     keys=[(Examination.received_at, True), (Examination.id, True)],
     readers=(datetime.fromisoformat, uuid.UUID),
+)
+_WITH_ORIGIN = joinedload(ReadingTask.examination).options(
+    joinedload(Examination.institution), joinedload(Examination.device), joinedload(Examination.village)
 )
 RadiographerDep = Annotated[Caller, Depends(require(Role.RADIOGRAPHER))]
 _KNOWS_EXAMINATIONS = {Role.RADIOGRAPHER, Role.VILLAGE, Role.READER, Role.REVIEWER}
@@ -95,20 +98,13 @@ def list_examinations(
     cursor: CursorDep = None,
 ) -> Page[ExaminationItem]:
     """What this institution made, newest first; `incomplete` and `held` ask for those alone."""
-    asked = _made_here(caller, q, first, last)
-    query = asked.where(ReadingTask.state.in_(state)) if state else asked
-    query = query.where(Examination.study_instance_uid == study) if study else query
-    query = query.where(lacks_instances()) if incomplete else query
-    query = query.where(has_held()) if held else query
-    query = query.options(
-        joinedload(ReadingTask.examination).options(
-            joinedload(Examination.institution),
-            joinedload(Examination.device),
-            joinedload(Examination.village),
-        )
-    )
     with runtime.reading() as session:
-        tasks = session.scalars(NEWEST_FIRST.apply(query, read_cursor(cursor), limit)).unique().all()
+        asked = _made_here(session, caller, q, first, last)
+        query = asked.where(ReadingTask.state.in_(state)) if state else asked
+        query = query.where(Examination.study_instance_uid == study) if study else query
+        query = query.where(lacks_instances()) if incomplete else query
+        query = query.where(has_held()) if held else query
+        tasks = NEWEST_FIRST.page(session, query, ReadingTask.id, read_cursor(cursor), limit, _WITH_ORIGIN)
         shown = tasks[:limit]
         around = look_around(
             session, [task.examination_id for task in shown], recipient_id=caller.subject.institution_id
@@ -237,13 +233,14 @@ def list_villages(caller: RadiographerDep, runtime: RuntimeDep) -> list[SiteShap
         return [show_site(row) for row in township.find_villages(session, caller.subject.institution_id)]
 
 
-def _made_here(caller: Caller, q: str, first: date | None, last: date | None) -> Select[ReadingTask]:
+def _made_here(
+    session: Session, caller: Caller, q: str, first: date | None, last: date | None
+) -> Select[ReadingTask]:
     return (
         select(ReadingTask)
         .join(Examination, Examination.id == ReadingTask.examination_id)
-        .join(Patient, Patient.id == Examination.patient_id)
-        .where(Examination.institution_id == caller.subject.institution_id, visible_to(caller.subject))
-        .where(newest_read_task(), *on_days(Examination.received_at, first, last), *typed(q, caller.subject))
+        .where(made_by(caller.subject), newest_read_task())
+        .where(*on_days(Examination.received_at, first, last), *typed(session, q, caller.subject))
     )
 
 
@@ -251,7 +248,7 @@ def _count(session: Session, asked: Select[ReadingTask], now: datetime) -> dict[
     tabs = {state.value: asked.where(ReadingTask.state == state) for state in TaskState}
     tabs["today"] = asked.where(Examination.received_at >= day_begin(local_date(now)))
     tabs["incomplete"] = asked.where(lacks_instances())
-    return {name: count_up_to_limit(session, tab) for name, tab in tabs.items()}
+    return count_each_up_to_limit(session, tabs)
 
 
 def lacks_instances() -> Any:

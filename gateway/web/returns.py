@@ -7,10 +7,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 from sqlalchemy import Select, select
-from sqlalchemy.orm import joinedload
+from sqlalchemy.orm import Session, joinedload
 
 from gateway import township
-from gateway.finding import Order, count_up_to_limit, typed
+from gateway.finding import Order, count_each_up_to_limit, typed
 from gateway.web.deps import Caller, CallerDep, RuntimeDep
 from gateway.web.paging import CursorDep, LimitDep, read_cursor, write_cursor
 from gateway.web.shapes import Page, ReturnItem
@@ -20,7 +20,6 @@ from worklists.access import Sight, Wire, visible_to
 from worklists.directory import Kind
 from worklists.errors import NotAllowed
 from worklists.examinations import Examination
-from worklists.patients import Patient
 from worklists.reports import Report, ReportReturn, ReturnState, unread_since
 from worklists.sharing import shares_of
 
@@ -31,6 +30,11 @@ NEWEST_FIRST = Order(
     readers=(datetime.fromisoformat, uuid.UUID),
 )
 _COUNTED = (ReturnState.DELIVERED, ReturnState.OPENED, ReturnState.ACKNOWLEDGED)
+_WITH_REPORT = (
+    joinedload(ReportReturn.report).joinedload(Report.examination).joinedload(Examination.institution),
+    joinedload(ReportReturn.report).joinedload(Report.centre),
+    joinedload(ReportReturn.report).joinedload(Report.signed_by),
+)
 
 
 def get_recipient(caller: CallerDep) -> Caller:
@@ -58,30 +62,26 @@ def list_returns(
     cursor: CursorDep = None,
 ) -> Page[ReturnItem]:
     """`unread_hours`: only what came so long ago and nobody has opened."""
-    asked = _returns(caller, q)
-    if unread_hours is not None:
-        asked = asked.where(unread_since(runtime.now() - timedelta(hours=unread_hours)))
-    if kind is not None:
-        asked = asked.where(Examination.kind == kind)
-    if critical is not None:
-        asked = asked.where(Report.critical.is_(critical))
-    query = asked.where(ReportReturn.state.in_(state or _COUNTED))
-    query = query.options(
-        joinedload(ReportReturn.report).joinedload(Report.examination).joinedload(Examination.institution),
-        joinedload(ReportReturn.report).joinedload(Report.centre),
-        joinedload(ReportReturn.report).joinedload(Report.signed_by),
-    )
     with runtime.reading() as session:
-        rows: Sequence[ReportReturn] = (
-            session.scalars(NEWEST_FIRST.apply(query, read_cursor(cursor), limit)).unique().all()
+        asked = _returns(session, caller, q)
+        if unread_hours is not None:
+            asked = asked.where(unread_since(runtime.now() - timedelta(hours=unread_hours)))
+        if kind is not None:
+            asked = asked.where(Examination.kind == kind)
+        if critical is not None:
+            asked = asked.where(Report.critical.is_(critical))
+        query = asked.where(ReportReturn.state.in_(state or _COUNTED))
+        rows: Sequence[ReportReturn] = NEWEST_FIRST.page(
+            session, query, ReportReturn.id, read_cursor(cursor), limit, *_WITH_REPORT
         )
-        tabs = {one: asked.where(ReportReturn.state == one) for one in _COUNTED}
         shown = rows[:limit]
         shares = {one.examination_id: one for one in reversed(shares_of(session, _examinations(shown)))}
         return Page(
             items=[show_return(row, shares.get(row.report.examination_id), runtime.now()) for row in shown],
             next_cursor=_cursor_of(shown[-1]) if len(rows) > limit else None,
-            counts={one.value: count_up_to_limit(session, tab) for one, tab in tabs.items()},
+            counts=count_each_up_to_limit(
+                session, {one.value: asked.where(ReportReturn.state == one) for one in _COUNTED}
+            ),
         )
 
 
@@ -92,15 +92,14 @@ def acknowledge(return_id: uuid.UUID, caller: RecipientDep, runtime: RuntimeDep)
         return show_return(township.get_return(session, who_is(caller), return_id))
 
 
-def _returns(caller: Caller, q: str) -> Select[ReportReturn]:
+def _returns(session: Session, caller: Caller, q: str) -> Select[ReportReturn]:
     return (
         select(ReportReturn)
         .join(Report, Report.id == ReportReturn.report_id)
         .join(Examination, Examination.id == Report.examination_id)
-        .join(Patient, Patient.id == Examination.patient_id)
         .where(visible_to(caller.subject, Sight.REPORT))
         .where(ReportReturn.recipient_id == caller.subject.institution_id)
-        .where(ReportReturn.state != ReturnState.PENDING, *typed(q, caller.subject))
+        .where(ReportReturn.state != ReturnState.PENDING, *typed(session, q, caller.subject))
     )
 
 

@@ -9,17 +9,16 @@ from fastapi import APIRouter, Depends, Query
 from sqlalchemy import ColumnElement, Select, or_, select
 from sqlalchemy.orm import Session, joinedload
 
-from gateway.finding import Order, count_up_to_limit, look_around, on_days, typed
+from gateway.finding import Order, count_each_up_to_limit, look_around, on_days, typed
 from gateway.lab.counting import Sign, shows
 from gateway.web.deps import Caller, RuntimeDep, require
 from gateway.web.paging import CursorDep, LimitDep, read_cursor, write_cursor
 from gateway.web.shapes import Page, WorklistItem
 from gateway.web.showing import show_task
-from worklists.access import Subject, visible_to
+from worklists.access import Subject, tasks_read_by
 from worklists.directory import Institution, Kind, Role
 from worklists.duty import UNCLAIMED
 from worklists.examinations import Examination
-from worklists.patients import Patient
 from worklists.reading import OPEN_STATES, ReadingTask, TaskState, awaits_final
 
 router = APIRouter(prefix="/api/v1", tags=["reading"])
@@ -30,6 +29,7 @@ URGENT_FIRST = Order(
     keys=[(ReadingTask.rank, False), (ReadingTask.waiting_since, False), (ReadingTask.id, False)],
     readers=_READERS,
 )
+_WITH_SITE = joinedload(ReadingTask.examination).joinedload(Examination.institution)
 _COUNTED = (
     TaskState.ARRIVING,
     TaskState.WAITING,
@@ -70,10 +70,11 @@ class Filter:
         self.assigned, self.subspecialty = assigned, subspecialty
         self.awaiting_final = awaiting_final
 
-    def conditions(self, subject: Subject) -> list[ColumnElement[bool]]:
-        found = [*on_days(Examination.received_at, self.first, self.last), *typed(self.q, subject)]
-        if self.centre is not None:
-            found.append(ReadingTask.centre_id == self.centre)
+    def of_examinations(self, session: Session, subject: Subject) -> list[ColumnElement[bool]]:
+        found = [
+            *on_days(Examination.received_at, self.first, self.last),
+            *typed(session, self.q, subject),
+        ]
         if self.kind is not None:
             found.append(Examination.kind == self.kind)
         if self.modality:
@@ -82,6 +83,14 @@ class Filter:
             )
         if self.site:
             found.append(_of_site(self.site))
+        if self.lab is not None:
+            found += [Examination.kind == Kind.LABORATORY, shows(self.lab)]
+        return found
+
+    def of_tasks(self, subject: Subject) -> list[ColumnElement[bool]]:
+        found: list[ColumnElement[bool]] = []
+        if self.centre is not None:
+            found.append(ReadingTask.centre_id == self.centre)
         if self.subspecialty:
             found.append(ReadingTask.subspecialty == self.subspecialty)
         if self.assigned is Assigned.ME:
@@ -90,8 +99,6 @@ class Filter:
             found.append(ReadingTask.assigned_to_id.is_(None))
         if self.awaiting_final:
             found.append(awaits_final())
-        if self.lab is not None:
-            found += [Examination.kind == Kind.LABORATORY, shows(self.lab)]
         return found
 
 
@@ -105,37 +112,34 @@ def list_worklist(
     cursor: CursorDep = None,
 ) -> Page[WorklistItem]:
     """Urgent first, then oldest; without a state the open ones."""
-    query = _tasks(caller, asked).options(
-        joinedload(ReadingTask.examination).joinedload(Examination.institution)
-    )
-    query = query.where(ReadingTask.state.in_(state or OPEN_STATES))
-    if asked.mine:
-        query = query.where(ReadingTask.claimed_by_id == caller.person_id)
     with runtime.reading() as session:
-        tasks = session.scalars(URGENT_FIRST.apply(query, read_cursor(cursor), limit)).unique().all()
+        every = _tasks(session, caller, asked)
+        query = every.where(ReadingTask.state.in_(state or OPEN_STATES))
+        if asked.mine:
+            query = query.where(ReadingTask.claimed_by_id == caller.person_id)
+        tasks = URGENT_FIRST.page(session, query, ReadingTask.id, read_cursor(cursor), limit, _WITH_SITE)
         shown = tasks[:limit]
         around = look_around(session, [task.examination_id for task in shown])
         return Page(
             items=[show_task(task, around) for task in shown],
             next_cursor=_cursor_of(shown[-1]) if len(tasks) > limit else None,
-            counts=_count(session, caller, asked, runtime.now()),
+            counts=_count(session, caller, asked, every, runtime.now()),
         )
 
 
-def _tasks(caller: Caller, asked: Filter) -> Select[ReadingTask]:
-    """Tasks of the caller's centres, through the one door."""
-    return (
-        select(ReadingTask)
-        .join(Examination, Examination.id == ReadingTask.examination_id)
-        .join(Patient, Patient.id == Examination.patient_id)
-        .where(visible_to(caller.subject), ReadingTask.centre_id.in_(caller.subject.centre_ids))
-        .where(*asked.conditions(caller.subject))
-    )
+def _tasks(session: Session, caller: Caller, asked: Filter) -> Select[ReadingTask]:
+    """Tasks of the caller's centres, through the one door. Examinations are only looked at where they are asked for."""
+    query = select(ReadingTask).where(tasks_read_by(caller.subject), *asked.of_tasks(caller.subject))
+    of_examinations = asked.of_examinations(session, caller.subject)
+    if not of_examinations:
+        return query
+    return query.join(Examination, Examination.id == ReadingTask.examination_id).where(*of_examinations)
 
 
-def _count(session: Session, caller: Caller, asked: Filter, now: datetime) -> dict[str, int]:
+def _count(
+    session: Session, caller: Caller, asked: Filter, query: Select[ReadingTask], now: datetime
+) -> dict[str, int]:
     mine = ReadingTask.claimed_by_id == caller.person_id
-    query = _tasks(caller, asked)
     tabs = {state.value: query.where(ReadingTask.state == state) for state in _COUNTED}
     if asked.mine:
         tabs = {name: tab.where(mine) for name, tab in tabs.items()}
@@ -146,7 +150,7 @@ def _count(session: Session, caller: Caller, asked: Filter, now: datetime) -> di
     final = query.where(awaits_final())
     tabs["awaiting_final"] = final
     tabs["final_overdue"] = final.where(ReadingTask.due_at < now, ReadingTask.paused_at.is_(None))
-    return {name: count_up_to_limit(session, tab) for name, tab in tabs.items()}
+    return count_each_up_to_limit(session, tabs)
 
 
 def _of_site(site: str) -> ColumnElement[bool]:

@@ -14,7 +14,7 @@ from tests.bench.table import Row, as_markdown, as_table
 
 SECTIONS = ("ingest", "drain", "web")
 # `big` takes as long as the others together; `ecg` and `lab` are about one kind of examination each.
-ON_REQUEST = ("big", "ecg", "lab")
+ON_REQUEST = ("big", "ecg", "lab", "worklist")
 
 
 def main() -> None:

@@ -28,7 +28,7 @@ from gateway.dicomweb.search import read_query, search
 from gateway.filing import Filing, waiting_to_be_filed
 from gateway.index import Record
 from gateway.journal import measure_usage
-from gateway.migrations import migrate
+from gateway.preparation import prepare
 from gateway.probes import Probes
 from gateway.runtime import Runtime, open_runtime
 from gateway.settings import Settings
@@ -80,7 +80,7 @@ def _median_ms(ask: Callable[[], object]) -> float:
 
 
 def _write(runtime: Runtime, studies: int, console: Console) -> None:
-    migrate(runtime.engine)
+    prepare(runtime.settings)
     with runtime.sessions.begin() as session:
         make_county(session, password=accounts.hash_password(uuid.uuid4().hex), now=runtime.now())
     with runtime.reading() as session:

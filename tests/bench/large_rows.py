@@ -5,7 +5,7 @@ acknowledged but the last OPEN; packs of some sixty instances; no bytes behind a
 YEARS up to the newest study. Rows of one kind are numbered from 0, and ids are UUIDv7s made of kind and number.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, Engine, Table, text
@@ -67,8 +67,8 @@ class Size:
 class Words:
     """The few expressions that the two databases spell differently. `n` is a row's number."""
 
-    def __init__(self, dialect: str, size: Size) -> None:
-        self.lite, self.size = dialect == "sqlite", size
+    def __init__(self, dialect: str, size: Size, *, years: int = YEARS) -> None:
+        self.lite, self.size, self.years = dialect == "sqlite", size, years
 
     def id(self, kind: int, n: str) -> str:
         """Sorted by number within a kind."""
@@ -86,7 +86,7 @@ class Words:
 
     def at(self, study: str) -> str:
         """When a study was made."""
-        seconds = f"{NEWEST_MS // 1000} - ({self.size.studies} - ({study})) * {YEARS * 365 * 86400 // self.size.studies}"
+        seconds = f"{NEWEST_MS // 1000} - ({self.size.studies} - ({study})) * {self.years * 365 * 86400 // self.size.studies}"
         if self.lite:
             return f"strftime('%Y-%m-%d %H:%M:%S.000000', {seconds}, 'unixepoch')"
         return f"to_timestamp({seconds})"
@@ -305,9 +305,16 @@ class Kinds:
 
 
 def write_large(engine: Engine, county: County, size: Size) -> Iterator[tuple[str, int]]:
-    """Write it, kind by kind, and say what was written. Indexes are made afterwards."""
+    """Write it, kind by kind, and say what was written."""
     words = Words(engine.dialect.name, size)
-    tables = [(row.__table__, count, of) for row, count, of in Kinds(words, county, size).all()]
+    yield from write_kinds(engine, words, Kinds(words, county, size).all())
+
+
+def write_kinds(
+    engine: Engine, words: Words, kinds: Sequence[tuple[type[Base], int, Columns]]
+) -> Iterator[tuple[str, int]]:
+    """Rows of each kind, how many and of what columns. Indexes are made afterwards."""
+    tables = [(row.__table__, count, of) for row, count, of in kinds]
     with engine.connect() as connection:
         let_go(connection)
         for table, _, _ in tables:

@@ -17,7 +17,7 @@ from tests.builders import (
     waiting_task,
     write_draft,
 )
-from worklists.access import Sight, Subject, Wire, visible_to
+from worklists.access import Sight, Subject, Wire, made_by, tasks_read_by, visible_to
 from worklists.directory import Kind, Role
 from worklists.examinations import Examination
 from worklists.reading import ReadingTask
@@ -205,3 +205,28 @@ def test_a_township_sees_a_report_made_elsewhere_that_is_addressed_to_it(
     session.flush()
 
     assert _seen(session, Subject.of(county.radiographer), {"it": task.examination})["it"] == ALL
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_the_short_ways_lead_to_nothing_that_the_door_does_not(
+    session: Session, county: County, examinations: dict[str, Examination], name: str
+) -> None:
+    """Lists of a centre's tasks and of what an institution made ask less, and show no more."""
+    subject = Subject.of(getattr(county, name))
+    seen = {one.id for key, one in examinations.items() if E in TABLE[name][key]}
+    read = set(session.scalars(select(ReadingTask.examination_id).where(tasks_read_by(subject))))
+    made = set(session.scalars(select(Examination.id).where(made_by(subject))))
+
+    assert read == (seen if subject.roles & {Role.READER, Role.REVIEWER} else set())
+    assert made == (seen if Role.RADIOGRAPHER in subject.roles else set())
+
+
+def test_machines_have_no_lists_of_a_centre_or_township(session: Session, county: County) -> None:
+    waiting_task(session, county)
+    roles = frozenset({Role.READER, Role.RADIOGRAPHER})
+    machine = Subject(
+        institution_id=county.east.id, centre_ids=frozenset({county.imaging.id}), roles=roles,
+        wires=frozenset({Wire.DICOMWEB}),
+    )  # fmt: skip
+    assert session.scalars(select(ReadingTask.id).where(tasks_read_by(machine))).all() == []
+    assert session.scalars(select(Examination.id).where(made_by(machine))).all() == []
