@@ -96,7 +96,7 @@ def test_mine_is_what_i_have(client: Client, ids: dict[str, str]) -> None:
 def test_counts_do_not_depend_on_the_state_asked_for(client: Client, ids: dict[str, str]) -> None:
     expected = {
         "arriving": 1, "waiting": 3, "claimed": 1, "submitted": 1, "signed": 1, "sent_back": 0, "mine": 2,
-        "assigned": 0,
+        "assigned": 0, "awaiting_final": 0, "final_overdue": 0,
     }  # fmt: skip
     for query in ({}, {"state": "signed"}):
         assert client("wang").get("/api/v1/worklist", params=query).json()["counts"] == expected
