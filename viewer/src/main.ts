@@ -4,6 +4,7 @@ import { configure } from './api/client'
 import App from './App.vue'
 import { i18n } from './i18n'
 import { dropImages } from './lib/imagesFrame'
+import { closeApart } from './lib/secondWindow'
 import { router } from './router'
 import { useSession } from './stores/session'
 import 'element-plus/theme-chalk/base.css'
@@ -23,7 +24,10 @@ configure({
 watch(
   () => session.user,
   (user, before) => {
-    if (user?.id !== before?.id) dropImages()
+    if (user?.id !== before?.id) {
+      dropImages()
+      closeApart()
+    }
     const here = router.currentRoute.value
     if (!user && before && !here.meta.open) void router.push({ path: '/sign-in', query: { to: here.fullPath } })
   },

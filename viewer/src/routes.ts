@@ -16,6 +16,8 @@ declare module 'vue-router' {
     open?: boolean
     /** Fills the window, without our bar. */
     bare?: boolean
+    /** A window beside another page, which is where people are told things. */
+    beside?: boolean
     /** Dark by default: pages that stand beside images. */
     dark?: boolean
   }
@@ -30,6 +32,7 @@ export const routes: RouteRecordRaw[] = [
   { path: '/read/:task', component: () => import('@/pages/ReadingRoom.vue'), meta: { roles: ['reader', 'reviewer'], bare: true, dark: true } },
   { path: '/feedback', component: () => import('@/pages/FeedbackPage.vue'), meta: { roles: ['reader', 'reviewer'], nav: 'checking.feedback.nav' } },
   { path: '/checking', component: () => import('@/pages/CheckingRules.vue'), meta: { roles: ['reader', 'reviewer', 'admin'] } },
+  { path: '/images', component: () => import('@/pages/ImagesWindow.vue'), meta: { roles: ['reader', 'reviewer'], bare: true, dark: true, beside: true } },
   { path: '/township', component: () => import('@/pages/TownshipPage.vue'), meta: { roles: ['radiographer'], nav: 'shell.nav.overview' } },
   { path: '/sent', component: () => import('@/pages/SentPage.vue'), meta: { roles: ['radiographer'], nav: 'shell.nav.sent' } },
   { path: '/refused', component: () => import('@/pages/RefusedPage.vue'), meta: { roles: ['radiographer'] } },

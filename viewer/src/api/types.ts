@@ -288,6 +288,7 @@ export interface Report {
   manifest_sha256: string | null
   pdf_sha256: string | null
   amendment: Amendment | null
+  key_images: { id: string; caption: string; snapshot: boolean; width: number; height: number }[]
 }
 
 export interface Amendment {

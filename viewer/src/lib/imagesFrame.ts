@@ -78,6 +78,11 @@ export function reloadImages(): void {
   frame?.contentWindow?.location.reload()
 }
 
+/** The window of OHIF in this page; null while there is none. */
+export function viewerHere(): Window | null {
+  return frame?.contentWindow ?? null
+}
+
 export function hideImages(): void {
   watcher?.disconnect()
   window.removeEventListener('scroll', lay, true)

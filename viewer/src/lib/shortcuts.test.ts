@@ -1,6 +1,6 @@
 import { effectScope, nextTick, ref, type EffectScope } from 'vue'
 import { afterEach, expect, test } from 'vitest'
-import { holdKeys, useShortcuts } from './shortcuts'
+import { holdKeys, useShortcuts, inText } from './shortcuts'
 
 const pressed: string[] = []
 const scopes: EffectScope[] = []
@@ -76,4 +76,15 @@ test('a page that waits for nothing hears nothing of what was pressed before', a
   await nextTick()
 
   expect(pressed).toEqual([])
+})
+
+test('what is typed in a field of another window is no shortcut', () => {
+  // Elements of a frame are none of this window's classes.
+  const of = (part: object) => part as unknown as EventTarget
+  expect(inText(of({ tagName: 'INPUT', type: 'text' }))).toBe(true)
+  expect(inText(of({ tagName: 'textarea' }))).toBe(true)
+  expect(inText(of({ tagName: 'DIV', isContentEditable: true }))).toBe(true)
+  expect(inText(of({ tagName: 'INPUT', type: 'checkbox' }))).toBe(false)
+  expect(inText(of({ tagName: 'CANVAS' }))).toBe(false)
+  expect(inText(window)).toBe(false)
 })

@@ -36,10 +36,12 @@ export function nameOf(event: KeyboardEvent): string {
   return `${modified ? 'Ctrl+' : ''}${event.altKey ? 'Alt+' : ''}${event.key}`
 }
 
+/** Also in a frame, whose elements are none of this window's classes. */
 export function inText(target: EventTarget | null): boolean {
-  if (!(target instanceof HTMLElement)) return false
-  if (target instanceof HTMLInputElement) return !['checkbox', 'radio', 'button', 'submit', 'file'].includes(target.type)
-  return target instanceof HTMLTextAreaElement || target instanceof HTMLSelectElement || target.isContentEditable
+  const element = target as Partial<HTMLInputElement> | null
+  const name = element?.tagName?.toLowerCase()
+  if (name === 'input') return !['checkbox', 'radio', 'button', 'submit', 'file'].includes(element?.type ?? '')
+  return name === 'textarea' || name === 'select' || element?.isContentEditable === true
 }
 
 /** On a button or link Enter and Space belong to it. */

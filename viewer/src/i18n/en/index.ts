@@ -11,6 +11,7 @@ import { duty } from './duty'
 import { ecg } from './ecg'
 import { ecgReport } from './ecgReport'
 import { held } from './held'
+import { keyImages } from './keyImages'
 import { labDesk } from './labDesk'
 import { labFile } from './labFile'
 import { labHeld } from './labHeld'
@@ -49,6 +50,7 @@ export const en: Same<typeof zh> = {
   duty,
   ecg,
   ecgReport,
+  keyImages,
   labDesk,
   labFile,
   labHeld,

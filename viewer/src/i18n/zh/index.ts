@@ -9,6 +9,7 @@ import { duty } from './duty'
 import { ecg } from './ecg'
 import { ecgReport } from './ecgReport'
 import { held } from './held'
+import { keyImages } from './keyImages'
 import { labDesk } from './labDesk'
 import { labFile } from './labFile'
 import { labHeld } from './labHeld'
@@ -47,6 +48,7 @@ export const zh = {
   duty,
   ecg,
   ecgReport,
+  keyImages,
   labDesk,
   labFile,
   labHeld,

@@ -1,0 +1,25 @@
+/** Key images, and the window of images on the second monitor. */
+export const keyImages = {
+  title: 'Key images',
+  count: '{n} / 12',
+  frame: 'Add this image',
+  frameTitle: 'Put this frame of the active viewport into the report, at its window (k)',
+  snapshot: 'Snapshot',
+  snapshotTitle: 'Put the viewport into the report as it stands there, with measurements and annotations (Shift+K)',
+  nothing: 'There is no image in the active viewport that a report can show.',
+  known: 'That image is in the report already.',
+  caption: 'Caption',
+  captionOf: 'Caption of figure {n}',
+  figure: 'Fig. {n}',
+  earlier: 'Figure {n} forward',
+  later: 'Figure {n} back',
+  takeAway: 'Take figure {n} away',
+  key: { frame: 'This image into the report', snapshot: 'Snapshot with annotations into the report' },
+  window: {
+    title: 'Images',
+    nothing: 'No examination is open. Its images appear here when the reading page opens one.',
+    lost: 'Your claim of this examination has ended; its images are put away. Go back to the reading page.',
+    gone: 'The reading page was closed. You may close this window.',
+    alone: 'Open this window from the reading page with “Two screens”.',
+  },
+}

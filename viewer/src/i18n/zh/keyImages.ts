@@ -1,0 +1,25 @@
+/** 关键图像，和第二台显示器上的图像窗口。 */
+export const keyImages = {
+  title: '关键图像',
+  count: '{n} / 12',
+  frame: '加入当前图像',
+  frameTitle: '把当前视口的这一帧，按现在的窗宽窗位放进报告（k）',
+  snapshot: '截图',
+  snapshotTitle: '把视口连同测量和标注原样放进报告（Shift+K）',
+  nothing: '当前视口里没有可以放进报告的图像。',
+  known: '这幅图像已经在报告里。',
+  caption: '说明',
+  captionOf: '图 {n} 的说明',
+  figure: '图 {n}',
+  earlier: '图 {n} 前移',
+  later: '图 {n} 后移',
+  takeAway: '移除图 {n}',
+  key: { frame: '当前图像放进报告', snapshot: '截图放进报告（连同标注）' },
+  window: {
+    title: '图像',
+    nothing: '没有打开检查。图像会随报告页面打开的检查显示在这里。',
+    lost: '您对这份检查的领取已失效，图像已收起。请回到报告页面。',
+    gone: '报告页面已关闭。可以关闭这个窗口。',
+    alone: '请从报告页面按“双屏”打开这个窗口。',
+  },
+}
