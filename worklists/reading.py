@@ -287,7 +287,8 @@ class ReadingTask(Base):
         """Another row of the times that it went back."""
         self.sent_back.append(
             SentBack(
-                id=new_id(), centre_id=self.centre_id, institution_id=self.examination.institution_id,
+                id=new_id(), examination_id=self.examination.id, centre_id=self.centre_id,
+                institution_id=self.examination.institution_id,
                 modality=self.examination.modality, at=now, by_id=person.id, reason=reason,
             )
         )  # fmt: skip

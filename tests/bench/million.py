@@ -229,7 +229,7 @@ class MillionKinds:
         w, n = self._words, f"(n * {SENT_BACK_EVERY})"
         remade = f"CASE WHEN {chance(2, 4, n)} > 0 THEN {self._at(n, '40')} END"
         return {
-            "id": w.id(12, "n"), "task_id": w.id(3, n), "centre_id": self._centre(n),
+            "id": w.id(12, "n"), "task_id": w.id(3, n), "examination_id": w.id(2, n), "centre_id": self._centre(n),
             "institution_id": self._site(n), "modality": self._modality(n), "at": self._at(n, "10"),
             "by_id": self._writer(n), "reason": "'运动伪影，请重拍'", "remade_at": remade,
         }  # fmt: skip
