@@ -37,6 +37,7 @@ Action = Literal[
     "signing_key_chosen",
     "certificate_issued",
     "certificate_revoked",
+    "image_graded",
     "images_opened",
     "examination_opened",
     "original_downloaded",

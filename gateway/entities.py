@@ -49,6 +49,7 @@ from worklists.directory import (
 )
 from worklists.ecg_content import MEASURES
 from worklists.ecg_statements import EcgGroup, EcgStatement, settle_initials
+from worklists.grading import GradeReason
 from worklists.laboratory.profiles import AnalyserProfile
 
 # PS3.5 §6.2, AE: at most 16 characters of the default repertoire, no backslash, no control character;
@@ -170,6 +171,20 @@ class StatementFields(Fields):
     measure: Text = ""
     above: Limit | None = None
     below: Limit | None = None
+
+
+class GradeReasonFields(Fields):
+    code: Name
+    name: Name
+    name_en: Text = ""
+    kind: Kind | None = None
+    modalities: Text = ""
+    position: Annotated[int, Field(ge=0, le=100_000)] = 0
+    enabled: bool = True
+
+
+def _check_grade_reason(session: Session, row: GradeReason) -> Reasons:
+    return {} if CODE.fullmatch(row.code) else {"code": "code"}
 
 
 def _check_institution(session: Session, row: Institution) -> Reasons:
@@ -333,6 +348,15 @@ ENTITIES: tuple[Entity, ...] = (
         row=EcgStatement,
         fields=StatementFields,
         check=_check_statement,
+        key="code",
+        fixed=frozenset({"code"}),
+    ),
+    Entity(
+        name="grade_reason",
+        path="quality/reasons",
+        row=GradeReason,
+        fields=GradeReasonFields,
+        check=_check_grade_reason,
         key="code",
         fixed=frozenset({"code"}),
     ),

@@ -1,7 +1,7 @@
 """Finding: the parts that list queries share. What was typed, days of the county, pages that stay in place."""
 
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -18,6 +18,7 @@ from worklists.among import among
 from worklists.base import COUNTY_TIME
 from worklists.errors import Invalid
 from worklists.examinations import Examination
+from worklists.grading import GradeReason, ImageGrade, grades_of
 from worklists.names import has_han
 from worklists.patients import Patient, matches_word
 from worklists.reading import Purpose, ReadingTask, TaskState
@@ -185,6 +186,8 @@ class Around:
     doubts: dict[uuid.UUID, TextDoubt]  # text that was probably declared wrongly
     renamed: frozenset[uuid.UUID]  # whose standing report names the patient as before a correction
     lab: dict[uuid.UUID, LabCounts]  # of those that are specimens
+    grades: dict[uuid.UUID, ImageGrade]
+    grade_reasons: dict[str, GradeReason]  # as far as there is a grade that needs them
 
 
 def look_around(
@@ -200,6 +203,7 @@ def look_around(
         select(Report).where(Report.examination_id.in_(examination_ids), Report.state == ReportState.SIGNED)
     ).all()
     renamed = find_renamed(session, standing)
+    grades = grades_of(session, examination_ids)
     held = session.execute(
         select(Held.examination_id, func.count())
         .where(Held.examination_id.in_(examination_ids), Held.resolved_at.is_(None))
@@ -212,7 +216,16 @@ def look_around(
         doubts=find_doubts(session, examination_ids),
         renamed=frozenset(report.examination_id for report in standing if report.id in renamed),
         lab=count_results(session, examination_ids),
+        grades=grades,
+        grade_reasons=_reasons_of(session, grades.values()),
     )
+
+
+def _reasons_of(session: Session, grades: Iterable[ImageGrade]) -> dict[str, GradeReason]:
+    codes = {code for grade in grades for code in grade.reasons}
+    if not codes:
+        return {}
+    return {row.code: row for row in session.scalars(select(GradeReason).where(GradeReason.code.in_(codes)))}
 
 
 def _returns_to(

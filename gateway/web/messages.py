@@ -595,6 +595,8 @@ REASONS: Mapping[str, tuple[str, str]] = {
     ),
     "time_of_day": ("时间写作 08:00，起止不能相同。", "A time is written 08:00; the two must differ."),
     "past": ("不能早于现在。", "It must not be in the past."),
+    "grade_a_has_none": ("甲级不需要原因。", "Grade A has no reasons."),
+    "too_many_days": ("逐日统计最多一年。", "By day, a year at most."),
     "dates": ("结束日期不能早于开始日期。", "The end must not be before the beginning."),
     "village_lead_kind": (
         "应为乡镇卫生院或牵头医院。",

@@ -11,6 +11,7 @@ from worklists.checking.rows import LONGEST_REASON
 from worklists.checking.values import Check, Section
 from worklists.directory import Kind
 from worklists.examinations import Priority
+from worklists.grading import Grade
 from worklists.reading import DraftState, TaskState
 from worklists.reports import ReportState, ReturnNotice, ReturnState
 from worklists.reviewing import LONGEST_NOTE, Category, Grade
@@ -81,6 +82,21 @@ class LabCountsShape(BaseModel):
     rerun: int
 
 
+class GradeReasonShape(BaseModel):
+    code: str
+    name: str
+    name_en: str
+
+
+class GradeShape(BaseModel):
+    """How well it was made, as whoever read it said last."""
+
+    grade: Grade
+    reasons: list[GradeReasonShape]
+    note: str
+    graded_at: datetime
+
+
 class WorklistItem(BaseModel):
     task_id: uuid.UUID
     examination_id: uuid.UUID
@@ -124,6 +140,7 @@ class WorklistItem(BaseModel):
     text_doubt: TextDoubtShape | None
     report_id: uuid.UUID | None
     lab: LabCountsShape | None  # of a specimen
+    quality: GradeShape | None
 
 
 class DeviceShape(BaseModel):

@@ -1,7 +1,7 @@
 """Rows as the JSON of docs/http.md. Who may see a row was decided before; here is only how it looks."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -21,6 +21,8 @@ from gateway.web.shapes import (
     DraftShape,
     ExaminationDetail,
     ExaminationItem,
+    GradeReasonShape,
+    GradeShape,
     HistoryShape,
     IdentityChangeShape,
     LabCountsShape,
@@ -52,6 +54,7 @@ from worklists.checking.values import Doubt
 from worklists.directory import Centre, Device, Institution, Person
 from worklists.ecg_statements import critical_statements
 from worklists.examinations import Examination, IdentityChange, age_text
+from worklists.grading import GradeReason, ImageGrade
 from worklists.names import display_name
 from worklists.patients import Patient
 from worklists.positive import is_positive
@@ -72,7 +75,7 @@ _STORY = (
     "duty_called", "duty_exhausted", "rerun_asked",
     "report_submitted", "draft_corrected", "report_rejected", "report_signed", "amendment_begun",
     "report_voided", "return_acknowledged", "identity_corrected",
-    "priority_changed", "clinical_information_changed", "village_changed", "held_resolved",
+    "image_graded", "priority_changed", "clinical_information_changed", "village_changed", "held_resolved",
     "character_set_confirmed", "character_set_rejected", "character_set_undone",
 )  # fmt: skip
 
@@ -133,6 +136,19 @@ def show_text_doubt(doubt: TextDoubt | None) -> TextDoubtShape | None:
 
 def show_mark(mark: dict[str, Any]) -> MarkShape:
     return MarkShape.model_validate({name: mark.get(name) for name in MarkShape.model_fields})
+
+
+def show_grade(grade: ImageGrade, names: Mapping[str, GradeReason]) -> GradeShape:
+    return GradeShape(
+        grade=grade.grade,
+        reasons=[
+            GradeReasonShape(code=row.code, name=row.name, name_en=row.name_en)
+            for row in map(names.get, grade.reasons)
+            if row is not None
+        ],
+        note=grade.note,
+        graded_at=grade.graded_at,
+    )
 
 
 def show_task(task: ReadingTask, around: Around) -> WorklistItem:
@@ -368,6 +384,7 @@ def made_on(examination: Examination) -> date:
 
 def _task_fields(task: ReadingTask, around: Around) -> dict[str, Any]:
     examination = task.examination
+    grade = around.grades.get(examination.id)
     return {
         "task_id": task.id,
         "examination_id": examination.id,
@@ -411,6 +428,7 @@ def _task_fields(task: ReadingTask, around: Around) -> dict[str, Any]:
         "draft_revision": task.draft.revision if task.draft else None,
         "report_id": around.reports.get(examination.id),
         "lab": _show_counts(around.lab.get(examination.id)),
+        "quality": show_grade(grade, around.grade_reasons) if grade else None,
     }
 
 

@@ -100,3 +100,12 @@ def _days(first: date, last: date) -> Iterator[tuple[date, date]]:
 
 def _midnight(day: date) -> datetime:
     return datetime.combine(day, time(), COUNTY_TIME)
+
+
+def month_of(text: str) -> tuple[date, date]:
+    """The first and the last day of `2026-11`. Raises Invalid."""
+    try:
+        first = date.fromisoformat(f"{text}-01")
+    except ValueError as error:
+        raise Invalid("month") from error
+    return first, (first + timedelta(days=32)).replace(day=1) - timedelta(days=1)

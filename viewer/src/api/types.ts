@@ -1,6 +1,7 @@
 /** The shapes of docs/http.md, by hand and in its order. */
 import type { DraftContent } from '@/lib/written'
 import type { Override, Submission } from './checking'
+import type { QualityGrade } from './figures'
 import type { LabContent, LabCounts, LabSign } from './lab'
 import type { Share } from './shares'
 
@@ -112,6 +113,8 @@ export interface WorklistItem {
   report_id: string | null
   /** Of a specimen in the laboratory. */
   lab?: LabCounts | null
+  /** How well it was made. */
+  quality?: QualityGrade | null
 }
 
 /** Why a task is somebody's, or why it is nobody's. */
@@ -162,6 +165,9 @@ export interface Draft {
   /** Statements of an ECG by which it must be critical. */
   critical_because?: string[]
   preliminary: boolean
+  /** Whether something was found, as the writer said; null: the words decide. */
+  positive?: boolean | null
+  positive_by_words?: boolean
   content: DraftContent | null
   revision: number
   saved_at: Time

@@ -3,7 +3,7 @@ import { t } from '@/i18n'
 import type { RoleAt, Row, Value } from '@/api/operations'
 import { clockTime } from './time'
 
-export type EntityName = 'institution' | 'centre' | 'device' | 'person' | 'agreement' | 'recognition_item' | 'qualification' | 'mapping' | 'recognition_scope' | 'recognition_reason' | 'recognition_price' | 'recognition_own_source' | 'ecg_statement' | 'duty' | 'critical_contact' | 'analyser_profile'
+export type EntityName = 'institution' | 'centre' | 'device' | 'person' | 'agreement' | 'recognition_item' | 'qualification' | 'mapping' | 'recognition_scope' | 'recognition_reason' | 'recognition_price' | 'recognition_own_source' | 'grade_reason' | 'ecg_statement' | 'duty' | 'critical_contact' | 'analyser_profile'
 export type ColumnType = 'text' | 'number' | 'date' | 'flag' | 'choice' | 'reference' | 'roles' | 'list' | 'time'
 
 export interface Column {
@@ -181,6 +181,18 @@ export const TABLES: readonly Table[] = [
       { name: 'position', type: 'number', required: true, start: () => 0, width: 70 },
       enabled,
       unconfirmed(true),
+    ],
+  },
+  {
+    entity: 'grade_reason', path: '/quality/reasons', key: 'code', natural: 'code', order: ['position'],
+    columns: [
+      { name: 'code', type: 'text', required: true, fixed: true, mono: true, width: 140 },
+      { name: 'name', type: 'text', required: true, width: 220 },
+      { name: 'name_en', type: 'text', start: () => '', width: 220 },
+      { name: 'kind', type: 'choice', choices: KINDS, words: 'kind', empty: 'figures.all', width: 110 },
+      { name: 'modalities', type: 'text', start: () => '', mono: true, width: 200 },
+      { name: 'position', type: 'number', required: true, start: () => 0, width: 70 },
+      enabled,
     ],
   },
   {

@@ -14,6 +14,8 @@ export interface Words {
   impression: string
   critical: boolean
   preliminary: boolean
+  /** Whether something was found; null: the words decide. */
+  positive?: boolean | null
   /** Replaced as a whole, never changed in place. */
   content: DraftContent | null
 }
@@ -26,12 +28,12 @@ interface Kept extends Words {
 
 const QUIET_MS = 900
 const RETRY_MS = 5_000
-const EMPTY: Words = { findings: '', impression: '', critical: false, preliminary: false, content: null }
+const EMPTY: Words = { findings: '', impression: '', critical: false, preliminary: false, positive: null, content: null }
 
 export function wordsOf(draft: Words | null): Words {
   if (!draft) return { ...EMPTY }
   const { findings, impression, critical, preliminary } = draft
-  return { findings, impression, critical, preliminary, content: draft.content ?? null }
+  return { findings, impression, critical, preliminary, positive: draft.positive ?? null, content: draft.content ?? null }
 }
 
 /** Alike whatever the order of the names: a database gives them back in its own. */
@@ -44,7 +46,7 @@ function inOrder(value: unknown): unknown {
 const sameContent = (a: DraftContent | null, b: DraftContent | null): boolean => JSON.stringify(inOrder(a)) === JSON.stringify(inOrder(b))
 
 export function sameWords(a: Words, b: Words): boolean {
-  return a.findings === b.findings && a.impression === b.impression && a.critical === b.critical && a.preliminary === b.preliminary && sameContent(a.content, b.content)
+  return a.findings === b.findings && a.impression === b.impression && a.critical === b.critical && a.preliminary === b.preliminary && (a.positive ?? null) === (b.positive ?? null) && sameContent(a.content, b.content)
 }
 
 export function createDraft(key: string, save: SaveDraft, storage: Storage = localStorage) {

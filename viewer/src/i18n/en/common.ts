@@ -102,6 +102,7 @@ export const common: Same<typeof zh> = {
     priority_changed: 'Priority changed',
     clinical_information_changed: 'Clinical information written',
     identity_corrected: 'Identity corrected',
+    image_graded: 'Image quality graded',
     village_changed: 'Recipient changed',
     held_resolved: 'Held instance resolved',
     late_instances_confirmed: 'Late images confirmed',

@@ -10,6 +10,7 @@ import { deliveries, unread } from './deliveries'
 import { duty } from './duty'
 import { ecg } from './ecg'
 import { ecgReport } from './ecgReport'
+import { figures, quality } from './figures'
 import { held } from './held'
 import { keyImages } from './keyImages'
 import { labDesk } from './labDesk'
@@ -60,6 +61,8 @@ export const en: Same<typeof zh> = {
   specimens,
   patients,
   recognition,
+  figures,
+  quality,
   assignment,
   assignmentRules,
   roster,

@@ -100,6 +100,7 @@ export const common = {
     priority_changed: '修改优先级',
     clinical_information_changed: '填写临床信息',
     identity_corrected: '更正身份',
+    image_graded: '评定图像质量',
     village_changed: '修改报告去向',
     held_resolved: '处理待核查',
     late_instances_confirmed: '确认新到图像',

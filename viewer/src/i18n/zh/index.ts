@@ -8,6 +8,7 @@ import { deliveries, unread } from './deliveries'
 import { duty } from './duty'
 import { ecg } from './ecg'
 import { ecgReport } from './ecgReport'
+import { figures, quality } from './figures'
 import { held } from './held'
 import { keyImages } from './keyImages'
 import { labDesk } from './labDesk'
@@ -58,6 +59,8 @@ export const zh = {
   specimens,
   patients,
   recognition,
+  figures,
+  quality,
   assignment,
   assignmentRules,
   roster,
