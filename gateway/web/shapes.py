@@ -7,11 +7,11 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel, Field
 
 from gateway.index import HeldReason
+from worklists import grading
 from worklists.checking.rows import LONGEST_REASON
 from worklists.checking.values import Check, Section
 from worklists.directory import Kind
 from worklists.examinations import Priority
-from worklists.grading import Grade
 from worklists.reading import DraftState, TaskState
 from worklists.reports import ReportState, ReturnNotice, ReturnState
 from worklists.reviewing import LONGEST_NOTE, Category, Grade
@@ -91,7 +91,7 @@ class GradeReasonShape(BaseModel):
 class GradeShape(BaseModel):
     """How well it was made, as whoever read it said last."""
 
-    grade: Grade
+    grade: grading.Grade
     reasons: list[GradeReasonShape]
     note: str
     graded_at: datetime
