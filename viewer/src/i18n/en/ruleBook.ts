@@ -3,7 +3,7 @@ export const ruleBook = {
   state: { draft: 'Draft', live: 'Live', retired: 'Past' },
   version: 'Version {n}',
   begun: 'Shipped defaults (unconfirmed)',
-  begunNote: 'No rules went live yet, so the defaults count. The times are common practice: check them, then put your own version live.',
+  begunNote: 'No version of your own went live yet, so what is shipped counts: check it, then put your own live.',
   newDraft: 'New draft from the live rules',
   madeBy: 'made by {name}, {time}',
   liveBy: 'put live by {name}, {time}',

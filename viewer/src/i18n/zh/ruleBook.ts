@@ -3,7 +3,7 @@ export const ruleBook = {
   state: { draft: '草稿', live: '现行', retired: '历史' },
   version: '第 {n} 版',
   begun: '系统默认（未确认）',
-  begunNote: '尚未启用过规则，按默认执行；时限为通行做法，请核对后启用自己的版本。',
+  begunNote: '尚未启用过自己的版本，按产品默认执行；请核对后启用自己的版本。',
   newDraft: '从现行规则新建草稿',
   madeBy: '{name} 建于 {time}',
   liveBy: '{name} 于 {time} 启用',
