@@ -10,6 +10,7 @@ MEASURES_SAID: dict[Measure, tuple[str, str]] = {
     Measure.RETURNS: ("退回重做", "Returned to the township"),
     Measure.CRITICAL: ("危急值", "Critical values"),
     Measure.QUALITY: ("图像质量", "Image quality"),
+    Measure.DISCREPANCY: ("审核差异", "Discrepancies in review"),
 }
 _HEADINGS: dict[By, tuple[str, str]] = {
     By.TOWNSHIP: ("机构", "Institution"),
@@ -44,6 +45,8 @@ COLUMNS: dict[str, tuple[str, str]] = {
     "closed": ("已关闭", "Closed"),
     "closed_share": ("关闭率", "Closed share"),
     "escalated": ("逐级上报", "Escalated"),
+    "notified_in_time_share": ("通知及时率", "Notified in time"),
+    "closed_in_time_share": ("及时关闭率", "Closed in time"),
     "notified_p50": ("通知中位数（分钟）", "Notified, median (min)"),
     "received_p50": ("接收中位数（分钟）", "Received, median (min)"),
     "received_p90": ("接收 P90（分钟）", "Received, P90 (min)"),
@@ -54,6 +57,12 @@ COLUMNS: dict[str, tuple[str, str]] = {
     "C": ("丙", "C"),
     "A_share": ("甲级率", "Share of A"),
     "C_share": ("丙级率", "Share of C"),
+    "compared": ("审核对照", "Compared"),
+    "none": ("无差异", "None"),
+    "minor": ("轻微差异", "Minor"),
+    "major": ("重大差异", "Major"),
+    "differing_share": ("差异率", "Differing"),
+    "major_share": ("重大差异率", "Share of major"),
 }
 
 

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from worklists.directory import Centre, Person, Role
 from worklists.errors import NotAllowed
+from worklists.figures.asking import Measure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +22,10 @@ class Overlook:
     institution_id: uuid.UUID | None = None
     names: bool = False
     patients: bool = False
+
+    def shows(self, which: Measure) -> bool:
+        """What a reviewer made of a colleague's words stays with the centres: it is no matter of a township."""
+        return which is not Measure.DISCREPANCY or self.institution_id is None
 
 
 def overlook_of(session: Session, person: Person) -> Overlook:

@@ -1,11 +1,9 @@
 """Image quality: the grade of an examination, and a member's monthly sheet: `/api/v1/tasks/…/grade`, `/api/v1/quality`."""
 
 import uuid
-from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -15,60 +13,18 @@ from gateway.grading import Sheet
 from gateway.overlooking import Overlook, overlook_of
 from gateway.runtime import Runtime
 from gateway.web.deps import Caller, CallerDep, RuntimeDep, get_person
-from gateway.web.shapes import GradeReasonShape, GradeShape, PatientShape, SiteShape
+from gateway.web.quality_shapes import CountedReason, GradeBody, PoorShape, SheetShape, TaskGradeShape
+from gateway.web.quality_workbook import sheets_of
+from gateway.web.shapes import GradeReasonShape, SiteShape
 from gateway.web.showing import made_on, show_grade, show_patient, show_site
 from gateway.web.tasks import who_is
 from gateway.web.worklist import ReaderDep
-from worklists.directory import Institution, InstitutionKind, Kind
+from worklists.directory import Institution, InstitutionKind
 from worklists.errors import Invalid, NotFound
 from worklists.grading import Grade, Grading, grades_of, reasons_for
 from worklists.reading import ReadingTask, tasks_of
 
 router = APIRouter(prefix="/api/v1", tags=["quality"])
-
-
-class GradeBody(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    grade: Grade
-    reasons: Annotated[list[Annotated[str, StringConstraints(max_length=64)]], Field(max_length=20)] = Field(
-        default_factory=list
-    )
-    note: Annotated[str, StringConstraints(strip_whitespace=True, max_length=500)] = ""
-
-
-class TaskGradeShape(BaseModel):
-    grade: GradeShape | None
-    choices: list[GradeReasonShape]
-
-
-class PoorShape(BaseModel):
-    """One 丙: `patient` and where to open it only for who may see examinations."""
-
-    examination_id: uuid.UUID
-    task_id: uuid.UUID | None
-    kind: Kind
-    modality: str
-    description: str
-    accession_number: str
-    patient: PatientShape | None
-    graded_at: datetime
-    reasons: list[GradeReasonShape]
-    note: str
-
-
-class CountedReason(GradeReasonShape):
-    count: int
-
-
-class SheetShape(BaseModel):
-    institution: SiteShape
-    month: str
-    graded: int
-    grades: dict[Grade, int]
-    shares: dict[Grade, float | None]
-    reasons: list[CountedReason]
-    poor: list[PoorShape]
 
 
 @router.get("/tasks/{task_id}/grade")
@@ -118,7 +74,7 @@ def read_sheet(
         return shown
     name = f"quality-{shown.institution.code}-{month}.xlsx"
     return Response(
-        write_workbook(_book(shown, caller.language == "en")),
+        write_workbook(sheets_of(shown, caller.language == "en")),
         media_type=MEDIA_TYPE,
         headers={"Content-Disposition": f'attachment; filename="{name}"'},
     )
@@ -179,45 +135,3 @@ def _show(session: Session, sheet: Sheet, sight: Overlook, month: str) -> SheetS
             for one in sheet.poor
         ],
     )
-
-
-_GRADES = {Grade.A: ("甲", "A"), Grade.B: ("乙", "B"), Grade.C: ("丙", "C")}
-
-
-def _book(sheet: SheetShape, english: bool) -> dict[str, list[list[str]]]:
-    """Counts and shares, reasons, the 丙 ones."""
-
-    def say(zh: str, en: str) -> str:
-        return en if english else zh
-
-    counts = [
-        [sheet.institution.name, sheet.month],
-        [say("等级", "Grade"), say("数量", "Count"), say("占比", "Share")],
-        *([_GRADES[one][english], str(sheet.grades[one]), _percent(sheet.shares[one])] for one in Grade),
-        [say("合计", "Total"), str(sheet.graded), ""],
-    ]
-    reasons = [[say("原因", "Reason"), say("次数", "Times")]]
-    reasons += [[one.name_en if english else one.name, str(one.count)] for one in sheet.reasons]
-    poor = [
-        [
-            say("评定时间", "Graded"), say("检查类型", "Modality"), say("检查项目", "Examination"),
-            say("检查号", "Accession number"), say("姓名", "Patient"), say("原因", "Reasons"), say("说明", "Note"),
-        ]
-    ]  # fmt: skip
-    poor += [
-        [
-            one.graded_at.astimezone().strftime("%Y-%m-%d %H:%M"), one.modality, one.description,
-            one.accession_number, (one.patient.name or "") if one.patient else "",
-            "；".join(row.name_en if english else row.name for row in one.reasons), one.note,
-        ]
-        for one in sheet.poor
-    ]  # fmt: skip
-    return {
-        say("图像质量", "Image quality"): counts,
-        say("原因", "Reasons"): reasons,
-        say("丙级明细", "Grade C"): poor,
-    }
-
-
-def _percent(share: float | None) -> str:
-    return "" if share is None else f"{share:.1%}"

@@ -20,6 +20,7 @@ class Measure(StrEnum):
     RETURNS = "returns"
     CRITICAL = "critical"
     QUALITY = "quality"
+    DISCREPANCY = "discrepancy"
 
 
 class By(StrEnum):

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import true
 from sqlalchemy.orm import Session
 
-from worklists.critical import OPEN, CriticalEvent
+from worklists.critical import OPEN, CriticalEvent, CriticalState
 from worklists.errors import Invalid
 from worklists.figures import sources
 from worklists.figures.asking import Measure, Question
@@ -15,6 +15,8 @@ from worklists.figures.counting import Condition, Source, count
 from worklists.figures.tallies import Number, Said, Tally, count_of, percentile_of, share_of, sum_of, whole
 from worklists.grading import Grade, ImageGrade
 from worklists.reports import Report
+from worklists.reviewing import Grade as Difference
+from worklists.reviewing import ReportDiscrepancy
 from worklists.sent_back import SentBack
 
 
@@ -92,12 +94,18 @@ MEASURES: Mapping[Measure, Measured] = {
             "closed": count_of("closed"),
             "closed_share": share_of("closed", "open", "closed"),
             "escalated": count_of("escalated"),
+            "notified_in_time_share": share_of("notified_in_time", "notified_judged"),
+            "closed_in_time_share": share_of("closed_in_time", "closed_judged"),
             "notified_p50": percentile_of("notified", 0.5),
             "received_p50": percentile_of("received", 0.5),
             "received_p90": percentile_of("received", 0.9),
             "closed_p50": percentile_of("closed_after", 0.5),
         },
-        narrowed={"found": true(), "open": CriticalEvent.state.in_(OPEN)},
+        narrowed={
+            "found": true(),
+            "open": CriticalEvent.state.in_(OPEN),
+            "closed": CriticalEvent.state == CriticalState.CLOSED,
+        },
     ),
     Measure.QUALITY: Measured(
         sources=(sources.GRADES,),
@@ -108,6 +116,19 @@ MEASURES: Mapping[Measure, Measured] = {
             "C_share": share_of("C", "A", "B", "C"),
         },
         narrowed={"graded": true(), **{grade.value: ImageGrade.grade == grade for grade in Grade}},
+    ),
+    Measure.DISCREPANCY: Measured(
+        sources=(sources.DISCREPANCIES,),
+        columns={
+            "compared": count_of("compared"),
+            **{grade.value: count_of(grade.value) for grade in Difference},
+            "differing_share": share_of("differing", "compared"),
+            "major_share": share_of("major", "compared"),
+        },
+        narrowed={
+            "compared": true(),
+            **{grade.value: ReportDiscrepancy.grade == grade for grade in Difference},
+        },
     ),
 }
 

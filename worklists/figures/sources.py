@@ -18,7 +18,13 @@ from worklists.figures.counting import Source
 from worklists.grading import Grade, ImageGrade
 from worklists.reading import ReadingTask
 from worklists.reports import Report, ReportState
+from worklists.reviewing import Grade as Difference
+from worklists.reviewing import ReportDiscrepancy
 from worklists.sent_back import SentBack
+
+# The clock of the book that was in force ran out: a fact of that moment, which no later change of the book moves.
+PASSED_BY = (CriticalAction.ESCALATED, CriticalAction.EXHAUSTED)
+_STANDS = CriticalEvent.state != CriticalState.WITHDRAWN
 
 
 def _number(condition: Any) -> ColumnElement[Any]:
@@ -66,6 +72,17 @@ POSITIVE = _of_reports(
     where=(Report.state == ReportState.SIGNED) & Report.positive.is_not(None),
 )
 
+DISCREPANCIES = _of_reports(
+    ReportDiscrepancy.writer_id,
+    sums={
+        "compared": func.count(),
+        **{grade.value: _number(ReportDiscrepancy.grade == grade) for grade in Difference},
+        "differing": _number(ReportDiscrepancy.grade != Difference.NONE),
+    },
+    where=Report.state != ReportState.VOID,
+    joined=lambda query: query.join(ReportDiscrepancy, ReportDiscrepancy.report_id == Report.id),
+)
+
 SENT_BACKS = Source(
     row=SentBack,
     examination_id=SentBack.examination_id,
@@ -110,11 +127,26 @@ def _read_at(centre_ids: frozenset[uuid.UUID]) -> ColumnElement[bool]:
     )
 
 
-def _had(action: CriticalAction) -> ColumnElement[bool]:
+def _had(*actions: CriticalAction) -> ColumnElement[bool]:
     step = aliased(CriticalStep)
     return exists(
         select(step.id)
-        .where(step.event_id == CriticalEvent.id, step.action == action)
+        .where(step.event_id == CriticalEvent.id, step.action.in_(actions))
+        .correlate(CriticalEvent)
+    )
+
+
+def _was_late_before(action: CriticalAction) -> ColumnElement[bool]:
+    """Whether somebody was silent for longer than the book allowed before this was done, or while it is not done."""
+    late, done = aliased(CriticalStep), aliased(CriticalStep)
+    done_before = exists(
+        select(done.id)
+        .where(done.event_id == late.event_id, done.action == action, done.at <= late.at)
+        .correlate(late)
+    )
+    return exists(
+        select(late.id)
+        .where(late.event_id == CriticalEvent.id, late.action.in_(PASSED_BY), ~done_before)
         .correlate(CriticalEvent)
     )
 
@@ -148,9 +180,18 @@ def _until(name: str, action: CriticalAction) -> Source:
 
     return _of_critical(
         minutes=(name, minutes_between(CriticalEvent.found_at, CriticalStep.at)),
-        where=(CriticalStep.action == action) & (CriticalEvent.state != CriticalState.WITHDRAWN),
+        where=(CriticalStep.action == action) & _STANDS,
         joined=joined,
     )
+
+
+def _in_time(name: str, action: CriticalAction) -> dict[str, ColumnElement[Any]]:
+    """Those in time, and those of which that is known: done, or not done and somebody was silent for too long."""
+    late = _was_late_before(action)
+    return {
+        f"{name}_in_time": _number(_STANDS & _had(action) & ~late),
+        f"{name}_judged": _number(_STANDS & (_had(action) | late)),
+    }
 
 
 CRITICAL = _of_critical(
@@ -160,6 +201,8 @@ CRITICAL = _of_critical(
         "open": _number(CriticalEvent.state.in_(OPEN)),
         "closed": _number(CriticalEvent.state == CriticalState.CLOSED),
         "escalated": _number(_had(CriticalAction.ESCALATED)),
+        **_in_time("notified", CriticalAction.NOTIFIED),
+        **_in_time("closed", CriticalAction.CLOSED),
     },
     joined=_with_examination,
 )

@@ -2,7 +2,7 @@
 import { address, api } from './client'
 import type { Kind, Patient, Site, WorklistItem } from './types'
 
-export const MEASURES = ['workload', 'turnaround', 'positive', 'returns', 'critical', 'quality'] as const
+export const MEASURES = ['workload', 'turnaround', 'positive', 'returns', 'critical', 'quality', 'discrepancy'] as const
 export type Measure = (typeof MEASURES)[number]
 export type By = 'township' | 'reader' | 'modality' | 'kind' | 'priority' | 'month' | 'day' | 'hour'
 export type Values = Record<string, number | null>
@@ -35,6 +35,7 @@ export interface FiguresAnswer {
 export interface FigureChoices {
   centres: { id: string; name: string }[]
   sites: Site[]
+  measures: Measure[]
   names: boolean
   patients: boolean
 }

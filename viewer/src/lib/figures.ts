@@ -11,6 +11,7 @@ export const DRAWN: Record<Measure, { columns: readonly string[]; stacked: boole
   returns: { columns: ['sent_back', 'remade'], stacked: false },
   critical: { columns: ['open', 'closed', 'withdrawn'], stacked: true },
   quality: { columns: ['A', 'B', 'C'], stacked: true },
+  discrepancy: { columns: ['none', 'minor', 'major'], stacked: true },
 }
 
 /** Okabe and Ito: told apart by everybody, and different in lightness, too. */

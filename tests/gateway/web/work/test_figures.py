@@ -6,17 +6,21 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from adapters.xlsx import read_workbook
 from gateway.runtime import Runtime
 from tests.builders import NOW, County, add_person, signed_report, waiting_task
 from tests.gateway.web.work.conftest import Client
+from worklists.base import new_id
 from worklists.critical import Channel, CriticalEvent, Finding
 from worklists.directory import Kind, Role
+from worklists.figures.asking import Measure
 from worklists.grading import Grade, Grading, grade, seed_grade_reasons
 from worklists.reading import ReadingTask
-from worklists.reports import Report
+from worklists.reports import Report, ReportState
+from worklists.reviewing import Category, Verdict, keep_discrepancy, keep_submission
+from worklists.reviewing import Grade as Difference
 
 URL = "/api/v1/figures"
 NOVEMBER = {"from": "2026-11-01", "to": "2026-11-30"}
@@ -157,6 +161,99 @@ def test_critical_values_are_followed_to_their_end(counted: County, client: Clie
     assert ask(client("reviewer"), "critical", "month")["2026-11"]["found"] == 1
 
 
+def test_critical_values_are_in_time_while_nobody_had_to_be_passed_by(
+    runtime: Runtime, counted: County, client: Client
+) -> None:
+    """Besides the one that was told at once and waits: closed without a call, closed after one that came before it was
+    told, told at once and then passed by without an answer, and one that was none after all.
+    """
+    with runtime.sessions.begin() as session:
+        reports = session.scalars(select(Report).order_by(Report.id)).all()
+        in_time, told_late, unanswered, none = (
+            _begin(session, report) for report in (*reports[2:], reports[2])
+        )
+        told_late.escalate([], NOW + minutes(11))
+        none.escalate([], NOW + minutes(11))
+        none.withdraw(counted.wang, "伪影", NOW + minutes(12))
+        for event in (in_time, told_late, unanswered):
+            event.review(counted.wang, "", NOW + minutes(15))
+            event.notify(NOW + minutes(15), recipient="城东镇卫生院")
+        unanswered.escalate([], NOW + minutes(26))
+        for event in (in_time, told_late):
+            event.receive(counted.radiographer, "右侧", NOW + minutes(16), channel=Channel.PAGE)
+            event.handle(counted.radiographer, "转诊", NOW + minutes(17))
+            event.close(counted.wang, "", NOW + minutes(18))
+
+    total = ask(client("reviewer"), "critical")[""]
+
+    assert (total["found"], total["withdrawn"], total["closed"], total["open"]) == (5, 1, 2, 2)
+    assert total["notified_in_time_share"] == 0.75  # of four that were told, one too late
+    assert total["closed_in_time_share"] == 0.3333  # one; another was closed late, and one is late already
+
+
+def _begin(session: Any, report: Report) -> CriticalEvent:
+    finding = Finding(
+        examination_id=report.examination_id, kind=Kind.IMAGING, source_id=new_id(),
+        found={"name": "气胸", "value": "右侧"},
+    )  # fmt: skip
+    event = CriticalEvent.open(finding, NOW)
+    session.add(event)
+    return event
+
+
+def _compare(runtime: Runtime, *grades: Difference) -> None:
+    """周 graded the differences of reports of 王, from the second on."""
+    with runtime.sessions.begin() as session:
+        reports = session.scalars(select(Report).order_by(Report.id)).all()
+        for report, grade_of_it in zip(reports[1:], grades, strict=False):
+            task = session.get_one(ReadingTask, report.task_id)
+            baseline = keep_submission(session, task, preliminary=False, now=NOW)
+            assert baseline is not None
+            assert task.draft is not None
+            verdict = Verdict(grade=grade_of_it, category=Category.MISSED)
+            keep_discrepancy(session, report, baseline, task.draft, verdict, NOW)
+
+
+def test_differences_in_review_are_told_of_who_wrote(
+    runtime: Runtime, counted: County, client: Client
+) -> None:
+    """One of each in November; the fourth is of a report that was made void."""
+    _compare(runtime, *Difference, Difference.MAJOR)
+    with runtime.sessions.begin() as session:
+        last = session.scalars(select(Report).order_by(Report.id.desc()).limit(1)).one()
+        session.execute(update(Report).where(Report.id == last.id).values(state=ReportState.VOID))
+    reviewer = client("reviewer")
+    expected = {
+        "compared": 3, "none": 1, "minor": 1, "major": 1, "differing_share": 0.6667, "major_share": 0.3333,
+    }  # fmt: skip
+
+    for by, name in (
+        ("reader", "王医师"), ("township", "城东镇卫生院"), ("modality", "DX"), ("kind", counted.imaging.name),
+        ("month", "2026-11"),
+    ):  # fmt: skip
+        assert (by, ask(reviewer, "discrepancy", by)) == (by, {name: expected, "": expected})
+    asked = {**NOVEMBER, "by": "month", "format": "xlsx"}
+    [(sheet, rows)] = read_workbook(reviewer.get(f"{URL}/discrepancy", params=asked).content).items()
+    assert sheet == "审核差异"
+    assert rows[1] == ["2026-11", "3", "1", "1", "1", "66.7%", "33.3%"]
+
+
+def test_differences_in_review_are_no_matter_of_a_township(
+    runtime: Runtime, counted: County, client: Client
+) -> None:
+    _compare(runtime, *Difference)
+    behind = {**NOVEMBER, "column": "major"}
+
+    for name, status in (("reviewer", 200), ("admin", 200), ("radiographer", 403)):
+        who = client(name)
+        shown = "discrepancy" in who.get(f"{URL}/choices").json()["measures"]
+        assert (name, shown) == (name, status == 200)
+        assert (name, who.get(f"{URL}/discrepancy", params=NOVEMBER).status_code) == (name, status)
+    assert client("radiographer").get(f"{URL}/discrepancy/examinations", params=behind).status_code == 403
+    listed = client("reviewer").get(f"{URL}/discrepancy/examinations", params=behind).json()["items"]
+    assert len(listed) == 1
+
+
 @pytest.mark.parametrize(
     ("name", "status"),
     [
@@ -197,9 +294,12 @@ def test_each_sees_their_own_and_nobody_elses_names_or_patients(
     )
 
 
-def test_the_examinations_behind_a_figure_are_those_that_it_counted(counted: County, client: Client) -> None:
+def test_the_examinations_behind_a_figure_are_those_that_it_counted(
+    runtime: Runtime, counted: County, client: Client
+) -> None:
+    _compare(runtime, *Difference)
     reviewer = client("reviewer")
-    for measure in ("workload", "turnaround", "positive", "returns", "critical", "quality"):
+    for measure in Measure:
         for by in ("township", "month", "hour", "modality"):
             shown = reviewer.get(f"{URL}/{measure}", params={**NOVEMBER, "by": by}).json()
             for line in shown["items"]:

@@ -16,11 +16,13 @@ from gateway.sealing import seal
 from gateway.web import (
     checking,
     examinations,
+    figures,
     held,
     key_images,
     lab_results,
     lab_signing,
     overview,
+    quality,
     reports,
     returns,
     shares,
@@ -39,8 +41,8 @@ from worklists.sharing import begin_share
 on_one_database = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 MODULES = (
-    checking, examinations, held, key_images, lab_results, lab_signing, overview, reports, returns, shares, tasks,
-    verifications, worklist,
+    checking, examinations, figures, held, key_images, lab_results, lab_signing, overview, quality, reports, returns,
+    shares, tasks, verifications, worklist,
 )  # fmt: skip
 TEXT = {"findings": "x", "impression": "y"}
 IDENTITY = {"name": "仇鸣", "sex": None, "birth_date": None, "patient_id": "P9", "reason": "写错"}
@@ -54,6 +56,7 @@ WHO = (
 READERS_LISTS = (403, 403, 403, 200, 200, 200, 200, 403, 403, 403)
 READERS_TASKS = (403, 403, 403, 200, 200, 404, 404, 403, 403, 403)
 TOWNSHIPS = (200, 200, 403, 403, 403, 403, 403, 403, 403, 403)
+OVERSEEN = (200, 200, 403, 403, 200, 403, 403, 403, 200, 403)
 NO_SPECIMEN = (403, 403, 403, 404, 404, 404, 404, 403, 403, 403)  # a task of images has no results
 NOBODYS_IMAGE = (403, 403, 403, 404, 404, 404, 404, 403, 403, 403)
 TABLE: dict[tuple[str, str], tuple[int, ...]] = {
@@ -142,6 +145,16 @@ TABLE: dict[tuple[str, str], tuple[int, ...]] = {
     ("GET", "/api/v1/verifications/{code}/seal"): (404,) * 10,
     ("GET", "/api/v1/verifications/{code}/seal.pem"): (404,) * 10,
     ("POST", "/api/v1/verifications/{code}/originals"): (503,) * 10,  # its bytes are nowhere
+    ("GET", "/api/v1/figures/choices"): OVERSEEN,
+    ("GET", "/api/v1/figures/now"): OVERSEEN,
+    ("GET", "/api/v1/figures/{which}"): OVERSEEN,
+    # an administrator sees no patients
+    ("GET", "/api/v1/figures/{which}/examinations"): (200, 200, 403, 403, 200, 403, 403, 403, 403, 403),
+    ("GET", "/api/v1/quality/members"): OVERSEEN,
+    # of a township its own, of others which one must be said
+    ("GET", "/api/v1/quality/sheet"): (200, 200, 403, 403, 422, 403, 403, 403, 422, 403),
+    ("GET", "/api/v1/tasks/{task_id}/grade"): READERS_TASKS,
+    ("POST", "/api/v1/tasks/{task_id}/grade"): READERS_TASKS,
 }
 # Open to anybody, and a few times only: tests/gateway/web/test_verifications.py.
 ELSEWHERE = {("POST", "/api/v1/verifications/documents")}
@@ -153,8 +166,16 @@ BODIES: dict[str, dict[str, Any]] = {
     "key-images": {"sop_instance_uid": "1.2", "items": []},
     "verify": {}, "remark": {"remark": "x"}, "rerun": {"reason": "x"}, "unverify": {"reason": "x"},
     "choose": {"reason": "x"}, "share": {}, "take-over": {"reason": "x"}, "pause": {"reason": "x"},
+    "grade": {"grade": "A"},
     "hand-over": {"to_person_id": str(uuid.uuid4())}, "sign": {"task_ids": [str(uuid.uuid4())]},
 }  # fmt: skip
+
+DAYS = {"from": "2026-11-01", "to": "2026-11-30"}
+QUERIES: dict[str, dict[str, str]] = {
+    "/api/v1/figures/{which}": DAYS,
+    "/api/v1/figures/{which}/examinations": {**DAYS, "column": "signed"},
+    "/api/v1/quality/sheet": {"month": "2026-11"},
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,12 +242,14 @@ def _call(client: TestClient, method: str, route: str, things: Things) -> int:
         task_id=things.submitted_id if submitted else things.task_id,
         examination_id=things.examination_id, report_id=things.report_id, return_id=things.return_id,
         held_id=things.held_id, discrepancy_id=things.discrepancy_id, share_id=things.share_id, code=things.code,
-        result_id=uuid.uuid4(), key_image_id=uuid.uuid4(),
+        result_id=uuid.uuid4(), key_image_id=uuid.uuid4(), which="workload",
     )  # fmt: skip
     if (method, route) == ("POST", "/api/v1/examinations"):
         answer = client.post(path, data={"kind": "imaging"}, files=[("files", ("a.txt", b"x"))])
     else:
-        answer = client.request(method, path, json=BODIES.get(route.rpartition("/")[2]))
+        answer = client.request(
+            method, path, json=BODIES.get(route.rpartition("/")[2]), params=QUERIES.get(route)
+        )
     return answer.status_code
 
 

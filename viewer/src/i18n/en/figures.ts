@@ -3,7 +3,7 @@ export const figures = {
   nav: 'Figures',
   title: 'Figures',
   intro: 'Counted from examinations, reports and grades themselves: reports on the day of their signature, all else when it happened, in local time.',
-  measure: { workload: 'Workload', turnaround: 'Turnaround', positive: 'Positive rate', returns: 'Returned', critical: 'Critical values', quality: 'Image quality' },
+  measure: { workload: 'Workload', turnaround: 'Turnaround', positive: 'Positive rate', returns: 'Returned', critical: 'Critical values', quality: 'Image quality', discrepancy: 'Discrepancies' },
   by: { township: 'by institution', reader: 'by reader', modality: 'by modality', kind: 'by centre', priority: 'by priority', month: 'by month', day: 'by day', hour: 'by hour' },
   heading: { township: 'Institution', reader: 'Reader', modality: 'Modality', kind: 'Centre', priority: 'Priority', month: 'Month', day: 'Day', hour: 'Hour' },
   column: {
@@ -11,9 +11,10 @@ export const figures = {
     first: 'First reports', p50: 'Median', p90: 'P90', p95: 'P95', in_time_share: 'In time', late: 'Late',
     known: 'Reports', positive: 'Positive', positive_share: 'Positive rate',
     sent_back: 'Sent back', sent_back_share: 'Return rate', remade: 'Made again', remade_share: 'Retake rate',
-    found: 'Found', withdrawn: 'Withdrawn', open: 'Open', closed: 'Closed', closed_share: 'Closed share', escalated: 'Escalated',
+    found: 'Found', withdrawn: 'Withdrawn', open: 'Open', closed: 'Closed', closed_share: 'Closed share', escalated: 'Escalated', notified_in_time_share: 'Notified in time', closed_in_time_share: 'Closed in time',
     notified_p50: 'Notified, median', received_p50: 'Received, median', received_p90: 'Received, P90', closed_p50: 'Closed, median',
     graded: 'Graded', A: 'A', B: 'B', C: 'C', A_share: 'Share of A', C_share: 'Share of C',
+    compared: 'Compared', none: 'None', minor: 'Minor', major: 'Major', differing_share: 'Differing', major_share: 'Share of major',
   },
   now: {
     title: 'Now, and this month',
@@ -22,6 +23,11 @@ export const figures = {
   },
   from: 'From', to: 'to', centre: 'Centre', site: 'Institution', modality: 'Modality', all: 'all',
   spans: { month: 'This month', last: 'Last month', quarter: 'Three months', year: 'This year' },
+  recognition: 'Recognition figures',
+  about: {
+    critical: 'In time: nobody was silent for longer than the centre allows, so that the next had to be called.',
+    discrepancy: 'What reviewers made of the words that they changed, told of who wrote them; void reports do not count.',
+  },
   export: 'Export to Excel', print: 'Print', total: 'Total', unknown: 'unknown', hour: '{n}:00',
   chart: '{measure} {by}',
   empty: 'Nothing in this time. Choose another, or a wider filter.',

@@ -3,7 +3,7 @@ export const figures = {
   nav: '统计',
   title: '统计',
   intro: '数字直接取自检查、报告和评级记录；报告按签发时间、其余按发生时间计入，日期按本地时间。',
-  measure: { workload: '工作量', turnaround: '报告时限', positive: '阳性率', returns: '退回重做', critical: '危急值', quality: '图像质量' },
+  measure: { workload: '工作量', turnaround: '报告时限', positive: '阳性率', returns: '退回重做', critical: '危急值', quality: '图像质量', discrepancy: '审核差异' },
   by: { township: '按机构', reader: '按医师', modality: '按检查类型', kind: '按诊断中心', priority: '按紧急程度', month: '按月', day: '按日', hour: '按时段' },
   heading: { township: '机构', reader: '医师', modality: '检查类型', kind: '诊断中心', priority: '紧急程度', month: '月份', day: '日期', hour: '时段' },
   column: {
@@ -11,9 +11,10 @@ export const figures = {
     first: '首份报告', p50: '中位数', p90: 'P90', p95: 'P95', in_time_share: '及时率', late: '超时',
     known: '报告数', positive: '阳性', positive_share: '阳性率',
     sent_back: '退回重做', sent_back_share: '退回率', remade: '已重做', remade_share: '重做率',
-    found: '发现', withdrawn: '撤销', open: '未关闭', closed: '已关闭', closed_share: '关闭率', escalated: '逐级上报',
+    found: '发现', withdrawn: '撤销', open: '未关闭', closed: '已关闭', closed_share: '关闭率', escalated: '逐级上报', notified_in_time_share: '通知及时率', closed_in_time_share: '及时关闭率',
     notified_p50: '通知中位数', received_p50: '接收中位数', received_p90: '接收 P90', closed_p50: '关闭中位数',
     graded: '已评级', A: '甲', B: '乙', C: '丙', A_share: '甲级率', C_share: '丙级率',
+    compared: '审核对照', none: '无临床差异', minor: '轻微差异', major: '重大差异', differing_share: '差异率', major_share: '重大差异率',
   },
   now: {
     title: '此刻与本月',
@@ -22,6 +23,11 @@ export const figures = {
   },
   from: '从', to: '至', centre: '诊断中心', site: '机构', modality: '检查类型', all: '全部',
   spans: { month: '本月', last: '上月', quarter: '近三个月', year: '今年' },
+  recognition: '互认统计',
+  about: {
+    critical: '及时：没有人因为超过诊断中心规定的时间而被越过、改叫下一位。',
+    discrepancy: '审核医师对所改文字的评定，计入书写医师；作废的报告不计。',
+  },
   export: '导出 Excel', print: '打印', total: '合计', unknown: '不明', hour: '{n} 时',
   chart: '{measure}{by}',
   empty: '这段时间里没有记录。换一段时间，或放宽筛选。',
