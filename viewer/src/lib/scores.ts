@@ -15,11 +15,14 @@ export const isComplete = (scheme: Scheme, said: ScoreInputs): boolean => asked(
 
 export const wordsOf = (rated: Pick<Rated, 'text' | 'advice'>): string => rated.text + rated.advice
 
-export const isFor = (scheme: Scheme, modality: string): boolean => modality.toUpperCase().split('\\').some((one) => scheme.modalities.includes(one))
+const isOf = (scheme: Scheme, modality: string): boolean => modality.toUpperCase().split('\\').some((one) => scheme.modalities.includes(one))
+
+/** Whether it is for this examination: of a part that is not known, any of its modality may be. */
+export const isFor = (scheme: Scheme, modality: string, bodyPart: string): boolean => isOf(scheme, modality) && (!bodyPart || !scheme.body_parts.length || scheme.body_parts.includes(bodyPart.toUpperCase()))
 
 /** Those that are for the examination first; the others stay within reach. */
 export function inOrder(schemes: readonly Scheme[], modality: string, bodyPart: string): Scheme[] {
-  const rank = (one: Scheme) => (isFor(one, modality) ? (one.body_parts.includes(bodyPart.toUpperCase()) ? 0 : 1) : 2)
+  const rank = (one: Scheme) => (isFor(one, modality, bodyPart) ? 0 : isOf(one, modality) ? 1 : 2)
   return schemes.map((one, at) => [rank(one), at, one] as const).sort((a, b) => a[0] - b[0] || a[1] - b[1]).map(([, , one]) => one)
 }
 
