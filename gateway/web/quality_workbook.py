@@ -1,6 +1,7 @@
 """A member's month of image quality as a workbook."""
 
 from gateway.web.quality_shapes import SheetShape
+from worklists.base import COUNTY_TIME
 from worklists.grading import Grade
 
 _GRADES = {Grade.A: ("甲", "A"), Grade.B: ("乙", "B"), Grade.C: ("丙", "C")}
@@ -28,7 +29,7 @@ def sheets_of(sheet: SheetShape, english: bool) -> dict[str, list[list[str]]]:
     ]  # fmt: skip
     poor += [
         [
-            one.graded_at.astimezone().strftime("%Y-%m-%d %H:%M"), one.modality, one.description,
+            one.graded_at.astimezone(COUNTY_TIME).strftime("%Y-%m-%d %H:%M"), one.modality, one.description,
             one.accession_number, (one.patient.name or "") if one.patient else "",
             "；".join(row.name_en if english else row.name for row in one.reasons), one.note,
         ]

@@ -1,6 +1,7 @@
 """Grades of what was made: one click by who reads it, seen by who made it, and a sheet of each month."""
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from adapters.xlsx import read_workbook
 from gateway.runtime import Runtime
 from tests.builders import County, waiting_task
 from tests.gateway.web.work.conftest import Client
+from worklists.base import COUNTY_TIME
 from worklists.grading import seed_grade_reasons
 from worklists.reading import ReadingTask
 
@@ -118,9 +120,15 @@ def test_a_sheet_goes_out_as_a_workbook(task: ReadingTask, client: Client) -> No
     assert book["图像质量"][4] == ["丙", "1", "100.0%"]
     assert book["原因"][1] == ["体位不正", "1"]
     assert book["丙级明细"][1][4:6] == ["仇明", "体位不正"]
+    assert book["丙级明细"][1][0] == f"{_graded_at(wang):%Y-%m-%d %H:%M}"
     assert client("radiographer").get("/api/v1/quality/sheet", params={"month": "2026-13"}).status_code == 422
 
 
 def _month(who: TestClient) -> str:
+    return f"{_graded_at(who):%Y-%m}"
+
+
+def _graded_at(who: TestClient) -> datetime:
+    """As the county's clocks have it."""
     [one] = who.get("/api/v1/worklist").json()["items"]
-    return str(one["quality"]["graded_at"][:7])
+    return datetime.fromisoformat(one["quality"]["graded_at"]).astimezone(COUNTY_TIME)

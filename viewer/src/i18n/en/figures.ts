@@ -25,7 +25,7 @@ export const figures = {
   spans: { month: 'This month', last: 'Last month', quarter: 'Three months', year: 'This year' },
   recognition: 'Recognition figures',
   about: {
-    critical: 'In time: nobody was silent for longer than the centre allows, so that the next had to be called.',
+    critical: 'In time: done within what the centre allows, so that nobody else had to be called.',
     discrepancy: 'What reviewers made of the words that they changed, told of who wrote them; void reports do not count.',
   },
   export: 'Export to Excel', print: 'Print', total: 'Total', unknown: 'unknown', hour: '{n}:00',

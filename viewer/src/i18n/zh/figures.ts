@@ -25,7 +25,7 @@ export const figures = {
   spans: { month: '本月', last: '上月', quarter: '近三个月', year: '今年' },
   recognition: '互认统计',
   about: {
-    critical: '及时：没有人因为超过诊断中心规定的时间而被越过、改叫下一位。',
+    critical: '及时：在诊断中心规定的时间内完成，没有因超时而改叫下一位。',
     discrepancy: '审核医师对所改文字的评定，计入书写医师；作废的报告不计。',
   },
   export: '导出 Excel', print: '打印', total: '合计', unknown: '不明', hour: '{n} 时',
