@@ -94,7 +94,12 @@ def _sheet(runtime: Runtime, caller: Caller, month: str, institution: uuid.UUID 
 
 
 def _members(session: Session, sight: Overlook) -> list[Institution]:
-    query = select(Institution).where(Institution.kind != InstitutionKind.VILLAGE).order_by(Institution.code)
+    """Townships first: it is they who are graded."""
+    query = (
+        select(Institution)
+        .where(Institution.kind != InstitutionKind.VILLAGE)
+        .order_by(Institution.kind != InstitutionKind.TOWNSHIP, Institution.code)
+    )
     if sight.institution_id is not None:
         query = query.where(Institution.id == sight.institution_id)
     return list(session.scalars(query))
