@@ -6,10 +6,10 @@ from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy.orm import Session
 
 from gateway.audit import AuditEvent
-from gateway.finding import Around, newest_read_task
+from gateway.finding import Around
 from gateway.index import Series, Study
 from gateway.lab.counting import LabCounts
 from gateway.reading import may_sign_preliminary
@@ -32,8 +32,6 @@ from gateway.web.shapes import (
     PatientShape,
     PermissionsShape,
     PersonShape,
-    PriorReportShape,
-    PriorShape,
     RejectionShape,
     ReportShape,
     ReturnedShape,
@@ -47,7 +45,6 @@ from gateway.web.shapes import (
     TextDoubtShape,
     WorklistItem,
 )
-from worklists.access import Subject, visible_to
 from worklists.base import local_date
 from worklists.checking.rows import ReportOverride
 from worklists.checking.values import Doubt
@@ -59,7 +56,7 @@ from worklists.names import display_name
 from worklists.patients import Patient
 from worklists.positive import is_positive
 from worklists.reading import Draft, ReadingTask
-from worklists.reports import Report, ReportReturn, ReportState, ReturnState
+from worklists.reports import Report, ReportReturn, ReturnState
 from worklists.reviewing import Submission
 from worklists.sharing import ReportShare
 
@@ -67,7 +64,6 @@ _ACTIONS = (
     "claim", "release", "edit", "submit", "reject", "sign", "sign_preliminary", "send_back",
     "hand_over", "take_over", "pause", "resume",
 )  # fmt: skip
-MOST_PRIORS = 50
 # What of the audit is the story of an examination to the people who see it; the rest is the auditor's.
 _STORY = (
     "task_claimed", "task_released", "task_handed_over", "task_taken_over", "claim_expired",
@@ -256,27 +252,6 @@ def show_rejection(draft: Draft | None) -> RejectionShape | None:
     )
 
 
-def show_priors(session: Session, subject: Subject, examination: Examination) -> list[PriorShape]:
-    """The person's other examinations that the caller may see now, the newest first, of whatever institution."""
-    tasks = session.scalars(
-        select(ReadingTask)
-        .join(Examination, Examination.id == ReadingTask.examination_id)
-        .join(Patient, Patient.id == Examination.patient_id)
-        .where(Patient.master_id == examination.patient.master_id, Examination.id != examination.id)
-        .where(visible_to(subject), newest_read_task())
-        .options(joinedload(ReadingTask.examination).joinedload(Examination.institution))
-        .order_by(Examination.received_at.desc())
-        .limit(MOST_PRIORS)
-    ).all()
-    reports = session.scalars(
-        select(Report)
-        .where(Report.examination_id.in_([task.examination_id for task in tasks]))
-        .where(Report.state == ReportState.SIGNED)
-    )
-    standing = {report.examination_id: report for report in reports}
-    return [_show_prior(task, standing.get(task.examination_id), examination) for task in tasks]
-
-
 def show_report(
     report: Report,
     item: ExaminationItem,
@@ -438,33 +413,6 @@ def _show_counts(counts: LabCounts | None) -> LabCountsShape | None:
 
 def _show_returned(row: ReportReturn, signed_at: datetime) -> ReturnedShape:
     return ReturnedShape(return_id=row.id, report_id=row.report_id, state=row.state, signed_at=signed_at)
-
-
-def _show_prior(task: ReadingTask, report: Report | None, beside: Examination) -> PriorShape:
-    examination = task.examination
-    return PriorShape(
-        examination_id=examination.id,
-        kind=examination.kind,
-        modality=examination.modality,
-        body_part=examination.body_part,
-        description=examination.description,
-        studied_at=examination.studied_at,
-        site=show_site(examination.institution),
-        patient=show_patient(examination.patient, made_on(examination)),
-        linked=examination.patient_id != beside.patient_id,
-        state=task.state,
-        study_instance_uid=examination.study_instance_uid,
-        report=PriorReportShape(
-            report_id=report.id,
-            version=report.version,
-            findings=report.findings,
-            impression=report.impression,
-            signed_at=report.signed_at,
-            signed_by=show_known_person(report.signed_by),
-        )
-        if report
-        else None,
-    )
 
 
 def _show_delivery(row: ReportReturn) -> DeliveryShape:

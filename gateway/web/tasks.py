@@ -11,10 +11,12 @@ from pydantic import BaseModel, StringConstraints
 
 from gateway import reading
 from gateway.finding import look_around
+from gateway.priors import find_priors
 from gateway.reading import DraftText, Who, Word
 from gateway.runtime import Runtime
 from gateway.web.deps import Caller, RuntimeDep, get_person
 from gateway.web.errors import Detailed
+from gateway.web.priors_showing import show_page
 from gateway.web.shapes import (
     DraftBody,
     DraftShape,
@@ -30,7 +32,6 @@ from gateway.web.showing import (
     show_examination_detail,
     show_override,
     show_permissions,
-    show_priors,
     show_rejection,
     show_submission,
     show_task,
@@ -57,6 +58,7 @@ def read_task(task_id: uuid.UUID, caller: ReaderDep, runtime: RuntimeDep) -> Tas
     with runtime.reading() as session:
         task = reading.get_task(session, caller.subject, task_id)
         around = look_around(session, [task.examination_id])
+        priors = show_page(find_priors(session, caller.subject, task.examination), task.examination)
         detail = TaskDetail(
             task=show_task(task, around),
             examination=show_examination_detail(session, task, around),
@@ -66,7 +68,9 @@ def read_task(task_id: uuid.UUID, caller: ReaderDep, runtime: RuntimeDep) -> Tas
             rejection=show_rejection(task.draft),
             overrides=[show_override(row) for row in find_overrides(session, task.id)],
             submission=show_submission(find_baseline(session, task.id)),
-            priors=show_priors(session, caller.subject, task.examination),
+            priors=priors.items,
+            priors_total=priors.total,
+            priors_cursor=priors.next_cursor,
         )
     reading.note_opening(
         runtime, who_is(caller), "examination_opened", detail.task.examination_id, task_id=str(task_id)

@@ -144,16 +144,27 @@ export function answer(method: string, path: string, query: URLSearchParams, bod
   return fail(404, 'not_found', `mock: ${method} ${path}`)
 }
 
+/** A film and a tracing from before, with what opening one adds. */
+function priorsOf(site: unknown, patient: unknown) {
+  const both = { site, patient, linked: false, elsewhere: false, state: 'signed', critical: false, abnormal: [], abnormal_count: 0, documents: 0 }
+  const signed = (id: string, days: number, impression: string) => ({ report_id: id, version: 1, impression, preliminary: false, signed_at: ago(60 * 24 * days), signed_by: LI })
+  return [
+    { ...both, examination_id: 'exam-40', kind: 'imaging', modality: 'CT', body_part: '胸部', description: '胸部 CT 平扫', studied_at: ago(60 * 24 * 190), received_at: ago(60 * 24 * 190), study_instance_uid: '1.2.3', positive: true, report: signed('report-40', 190, '右肺上叶小结节,建议随访。') },
+    { ...both, examination_id: 'exam-41', kind: 'ecg', modality: 'ECG', body_part: '', description: '静息心电图', studied_at: ago(60 * 24 * 12), received_at: ago(60 * 24 * 12), study_instance_uid: null, positive: false, report: signed('report-41', 12, '窦性心律,正常心电图。') },
+  ]
+}
+
 function task(method: string, key: string, verb: string | undefined, body: Record<string, unknown>, me: User, headers: IncomingHttpHeaders): Answer {
   const item = examinations.find((one) => one.task_id === key)
   if (!item) return fail(404, 'not_found', '没有这个任务。')
   const mine = item.claimed_by?.id === me.id
   const person = { id: me.id, name: me.name }
+  if (method === 'GET' && verb === 'priors') return { status: 200, body: { prior: priorsOf(item.site, item.patient)[0], findings: '右肺上叶尖段见一实性结节,直径约 5 mm。', measurements: {}, documents: [] } }
   if (method === 'GET') {
     const saved = drafts.get(key)
     const reviewing = item.state === 'submitted' && me.username === 'reviewer'
     const editing = item.state === 'claimed' && mine
-    return { status: 200, body: { task: item, examination: item, draft: saved ? { ...saved, clinical_information: null, writer: WANG, state: item.state === 'submitted' ? 'submitted' : 'draft' } : null, review_required: true, permissions: { claim: item.state === 'waiting' || item.state === 'arriving', release: editing, edit: editing || reviewing, submit: editing, reject: reviewing, sign: reviewing, send_back: editing }, rejection: null, overrides: [], submission: null, priors: [{ examination_id: 'exam-40', kind: 'imaging', modality: 'CT', body_part: '胸部', description: '胸部 CT 平扫', studied_at: ago(60 * 24 * 190), site: item.site, state: 'signed', study_instance_uid: '1.2.3', report: { report_id: 'report-40', version: 1, findings: '右肺上叶尖段见一实性结节,直径约 5 mm。', impression: '右肺上叶小结节,建议随访。', signed_at: ago(60 * 24 * 190), signed_by: LI } }, { examination_id: 'exam-41', kind: 'ecg', modality: 'ECG', body_part: null, description: '静息心电图', studied_at: ago(60 * 24 * 12), site: item.site, state: 'signed', study_instance_uid: null, report: { report_id: 'report-41', version: 1, findings: '窦性心律,78 次/分。', impression: '窦性心律,正常心电图。', signed_at: ago(60 * 24 * 12), signed_by: LI } }] } }
+    return { status: 200, body: { task: item, examination: item, draft: saved ? { ...saved, clinical_information: null, writer: WANG, state: item.state === 'submitted' ? 'submitted' : 'draft' } : null, review_required: true, permissions: { claim: item.state === 'waiting' || item.state === 'arriving', release: editing, edit: editing || reviewing, submit: editing, reject: reviewing, sign: reviewing, send_back: editing }, rejection: null, overrides: [], submission: null, priors: priorsOf(item.site, item.patient), priors_total: 2, priors_cursor: null } }
   }
   if (verb === 'claim') {
     if (item.claimed_by && !mine) return fail(409, 'task_already_claimed', `${item.claimed_by.name} 已领取这份检查。`)

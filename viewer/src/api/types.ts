@@ -2,7 +2,7 @@
 import type { DraftContent } from '@/lib/written'
 import type { Override, Submission } from './checking'
 import type { QualityGrade } from './figures'
-import type { LabContent, LabCounts, LabSign } from './lab'
+import type { Abnormal, LabContent, LabCounts, LabSign } from './lab'
 import type { Share } from './shares'
 
 export type Time = string
@@ -190,28 +190,64 @@ export interface Permissions {
   resume: boolean
 }
 
+/** One released result of a specimen that is not as it should be. */
+export interface AbnormalItem {
+  item_code: string
+  name: string
+  name_en: string
+  abbreviation: string
+  value: string
+  unit: string
+  abnormal: Abnormal
+  critical: boolean
+}
+
 export interface Prior {
   examination_id: string
   kind: Kind
-  modality: string | null
-  body_part: string | null
-  description: string | null
+  modality: string
+  body_part: string
+  description: string
   studied_at: Time | null
+  received_at: Time
   site: Site
   /** As that institution knows them. */
-  patient?: Patient
+  patient: Patient
   /** The patient index says that it is the same person. */
-  linked?: boolean
+  linked: boolean
+  /** Another institution made it. */
+  elsewhere: boolean
   state: State
   study_instance_uid: string | null
+  positive: boolean | null
+  critical: boolean
+  /** Of a specimen the first ones, of `abnormal_count`. */
+  abnormal: AbnormalItem[]
+  abnormal_count: number
+  documents: number
   report: {
     report_id: string
     version: number
-    findings: string
     impression: string
+    preliminary: boolean
     signed_at: Time
     signed_by: Person
   } | null
+}
+
+/** What came with an examination beside its images. */
+export interface PriorDocument {
+  id: string
+  name: string
+  media_type: string
+  url: string
+}
+
+export interface OpenedPrior {
+  prior: Prior
+  findings: string
+  measurements: Record<string, number>
+  documents: PriorDocument[]
 }
 
 export interface TaskDetail {
@@ -223,7 +259,10 @@ export interface TaskDetail {
   rejection: { reason: string; by: Person; at: Time } | null
   overrides: Override[]
   submission: Submission | null
+  /** The newest; the rest comes page by page. */
   priors: Prior[]
+  priors_total: number
+  priors_cursor: string | null
 }
 
 export interface Slot {

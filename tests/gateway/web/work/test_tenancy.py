@@ -22,6 +22,7 @@ from gateway.web import (
     lab_results,
     lab_signing,
     overview,
+    priors,
     quality,
     reports,
     returns,
@@ -41,8 +42,8 @@ from worklists.sharing import begin_share
 on_one_database = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 MODULES = (
-    checking, examinations, figures, held, key_images, lab_results, lab_signing, overview, quality, reports, returns,
-    shares, tasks, verifications, worklist,
+    checking, examinations, figures, held, key_images, lab_results, lab_signing, overview, priors, quality, reports,
+    returns, shares, tasks, verifications, worklist,
 )  # fmt: skip
 TEXT = {"findings": "x", "impression": "y"}
 IDENTITY = {"name": "仇鸣", "sex": None, "birth_date": None, "patient_id": "P9", "reason": "写错"}
@@ -59,9 +60,12 @@ TOWNSHIPS = (200, 200, 403, 403, 403, 403, 403, 403, 403, 403)
 OVERSEEN = (200, 200, 403, 403, 200, 403, 403, 403, 200, 403)
 NO_SPECIMEN = (403, 403, 403, 404, 404, 404, 404, 403, 403, 403)  # a task of images has no results
 NOBODYS_IMAGE = (403, 403, 403, 404, 404, 404, 404, 403, 403, 403)
+NO_PRIOR = (403, 403, 403, 404, 404, 404, 404, 403, 403, 403)  # the examination of a task is none of its own
 TABLE: dict[tuple[str, str], tuple[int, ...]] = {
     ("GET", "/api/v1/worklist"): READERS_LISTS,
     ("GET", "/api/v1/tasks/{task_id}"): READERS_TASKS,
+    ("GET", "/api/v1/tasks/{task_id}/priors"): READERS_TASKS,
+    ("GET", "/api/v1/tasks/{task_id}/priors/{examination_id}"): NO_PRIOR,
     ("POST", "/api/v1/tasks/{task_id}/claim"): READERS_TASKS,
     # nobody holds it: who may know of it hears of its state
     ("POST", "/api/v1/tasks/{task_id}/renew"): (403, 403, 403, 409, 409, 404, 404, 403, 403, 403),
