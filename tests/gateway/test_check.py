@@ -203,7 +203,7 @@ def test_the_command_ends_well_on_a_migrated_database_and_says_ok(empty: Setting
 
     assert run_check(empty, said)
     output = said.file.getvalue()  # type: ignore[attr-defined]
-    assert output.count("ok") == 6
+    assert output.count("ok") == 7
 
 
 def test_a_database_of_another_version_is_named(empty: Settings) -> None:
