@@ -2,11 +2,12 @@
 
 import re
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 
 from tests.journeys.gateways import PASSWORD, Gateway
 
@@ -57,3 +58,9 @@ def sign_in(
     page.get_by_role("button", name="登录").click()
     page.wait_for_url(re.compile(r"/app/(?!sign-in)"))
     return page
+
+
+def slowly(route: Route) -> None:
+    """For `Page.route`: the answer takes its time, as on a county's line."""
+    time.sleep(0.5)
+    route.continue_()

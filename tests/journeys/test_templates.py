@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.journeys import browsers
-from tests.journeys.browsers import chromium
+from tests.journeys.browsers import chromium, slowly
 from tests.journeys.gateways import Gateway, run_dcmtk, wait_for
 from tests.synthetic import write_study
 
@@ -63,6 +63,7 @@ def test_a_report_is_written_by_keyboard(browser: Browser, gateway: Gateway, tmp
     panel.locator("select").first.select_option("fleischner")
     for name, choice in (("密度", "solid"), ("数目", "single"), ("风险", "low")):
         panel.get_by_label(re.compile(f"^{name}")).select_option(choice)
+    page.route("**/scores/**", slowly)
     panel.get_by_label(re.compile("^平均径")).fill("7")
     panel.get_by_label(re.compile("^平均径")).press("Enter")
     expect(impression).to_have_value(re.compile("建议6～12个月后CT复查"))

@@ -35,7 +35,9 @@ def assert_nothing_lost(
     installation.wait_until_drained(DRAINED_S)
     wait_for(lambda: not unfiled(installation), DRAINED_S, "all is filed", installation.log)
     # The journals of those who took it ended with them, before this drain began: nothing is left for another.
-    wait_for(lambda: not segments(installation), DRAINED_S, "all segments are gone", installation.log)
+    wait_for(
+        lambda: not segments(installation), DRAINED_S, "all segments are gone", lambda: _standing(installation)
+    )
     installation.stop()
     assert_kept_once(installation, accepted, originals)
     assert_nothing_left_over(installation)
@@ -127,6 +129,14 @@ def left_over(installation: Installation) -> Iterator[str]:
 def unfiled(installation: Gateway) -> int:
     with installation.session() as session:
         return session.scalar(select(func.count(Record.id)).where(waiting_to_be_filed())) or 0
+
+
+def _standing(installation: Installation) -> str:
+    """What is left of the journals and how far the index has read it, after the log."""
+    with installation.session() as session:
+        cursors = [(row.journal, row.segment, row.offset) for row in session.scalars(select(SegmentCursor))]
+    left = [str(state) for state in journal.journals(installation.settings.journal_dir) if state.segments]
+    return "\n".join([installation.log(), *left, f"cursors {cursors}"])
 
 
 def segments(installation: Installation) -> list[str]:
