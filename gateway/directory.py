@@ -26,7 +26,7 @@ BY_NAME: Mapping[str, Entity] = {entity.name: entity for entity in ENTITIES}
 
 
 class FieldErrors(Invalid):
-    """Fields that cannot be used: name of the field → why (a key of `gateway.web.messages.REASONS`)."""
+    """Fields that cannot be used: name of the field → why (a key of `gateway.web.words.fields.REASONS`)."""
 
     def __init__(self, reasons: Mapping[str, str]):
         super().__init__(*reasons)

@@ -1,6 +1,6 @@
 """What an administrator edits: one declaration per entity, its fields, and what makes them unusable.
 
-A check answers field → reason (a key of `gateway.web.messages.REASONS`); it looks at the row as it would become.
+A check answers field → reason (a key of `gateway.web.words.fields.REASONS`); it looks at the row as it would become.
 """
 
 import ipaddress

@@ -1,6 +1,6 @@
 """What every entity of the administration has: its declaration, its fields, and checks that several share.
 
-A check answers field → reason (a key of `gateway.web.messages.REASONS`); it looks at the row as it would become.
+A check answers field → reason (a key of `gateway.web.words.fields.REASONS`); it looks at the row as it would become.
 """
 
 import re

@@ -40,7 +40,7 @@ NAMED_SITES = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """Something that is wrong now; `code` is a key of `gateway.web.messages.FAULTS`."""
+    """Something that is wrong now; `code` is a key of `gateway.web.words.faults.FAULTS`."""
 
     code: str
     where: str

@@ -12,11 +12,11 @@ from gateway.finding import Order
 from gateway.patient_index import KnownPerson
 from gateway.runtime import Runtime
 from gateway.web.deps import Caller, RuntimeDep, require
-from gateway.web.messages import RULES
 from gateway.web.paging import CursorDep, LimitDep, read_cursor, read_id_cursor, write_cursor
 from gateway.web.shapes import Page, PatientShape, PersonShape, SiteShape
 from gateway.web.showing import show_patient, show_person, show_site, show_snapshot
 from gateway.web.tasks import who_is
+from gateway.web.words.matches import RULES
 from worklists.base import local_date
 from worklists.cards import masked_number
 from worklists.directory import Role
