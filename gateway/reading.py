@@ -233,7 +233,10 @@ def reject(runtime: Runtime, who: Who, task_id: uuid.UUID, reason: str, *, revis
 
 
 def save(runtime: Runtime, who: Who, task_id: uuid.UUID, text: DraftText, *, revision: int | None) -> None:
-    """Keep what was typed; only the first save of a claim is worth a row of audit. Raises DraftChanged."""
+    """Keep what was typed; only the first save of a claim is worth a row of audit. Raises DraftChanged.
+
+    Whoever else has the text open is told: in review several may write, and decide about what they read.
+    """
 
     def deed(session: Session) -> None:
         now = runtime.now()
@@ -241,6 +244,7 @@ def save(runtime: Runtime, who: Who, task_id: uuid.UUID, text: DraftText, *, rev
         draft, reviews = task.draft, task.state is TaskState.SUBMITTED
         begun = draft is None or (task.claimed_at is not None and draft.saved_at < task.claimed_at)
         corrected = reviews and draft is not None and draft.saved_at <= task.waiting_since
+        anothers = draft is not None and draft.saved_by.id != person.id
         reading.save_draft(
             session, task, writer=person, findings=text.findings, impression=text.impression,
             critical=text.critical, preliminary=text.preliminary, positive=text.positive, content=text.content,
@@ -248,6 +252,10 @@ def save(runtime: Runtime, who: Who, task_id: uuid.UUID, text: DraftText, *, rev
         )  # fmt: skip
         if begun or corrected:
             _record(session, who, "draft_corrected" if corrected else "draft_begun", task, now)
+        if (
+            reviews or anothers
+        ):  # else only its holder may write, and nobody else has it open to decide about it
+            live.bump(session, "worklist")
 
     in_one(runtime, deed)
 

@@ -546,6 +546,9 @@ class Draft(Base):
     writer_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("person.id"))
     written_by: Mapped[list[Any]] = mapped_column(default=list)  # ids of everybody who wrote on it
     saved_at: Mapped[datetime]
+    saved_by_id: Mapped[uuid.UUID | None] = mapped_column(
+        ForeignKey("person.id")
+    )  # a reviewer; else its writer
     rejection_reason: Mapped[str] = mapped_column(default="")
     rejected_by_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("person.id"))
     rejected_at: Mapped[datetime | None]
@@ -554,6 +557,12 @@ class Draft(Base):
     task: Mapped[ReadingTask] = relationship(back_populates="draft")
     writer: Mapped[Person] = relationship(foreign_keys=[writer_id], lazy="joined")
     rejected_by: Mapped[Person | None] = relationship(foreign_keys=[rejected_by_id])
+    corrected_by: Mapped[Person | None] = relationship(foreign_keys=[saved_by_id])
+
+    @property
+    def saved_by(self) -> Person:
+        """Whose words the newest are."""
+        return self.corrected_by or self.writer
 
     def note_writer(self, person: Person) -> None:
         """Somebody wrote on it, or handed it on as their own: none of them can review it."""
@@ -604,7 +613,7 @@ def save_draft(
     draft.preliminary, draft.positive = preliminary and not reviews, positive
     if not reviews:
         draft.note_writer(writer)
-    draft.saved_at = now
+    draft.corrected_by, draft.saved_at = writer if reviews else None, now
     session.flush()
     return draft
 

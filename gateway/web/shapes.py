@@ -206,6 +206,7 @@ class DraftShape(BaseModel):
     content: dict[str, Any] | None
     revision: int
     saved_at: datetime
+    saved_by: PersonShape  # whose words the newest are: in review not the writer's
     writer: PersonShape
     state: DraftState
 

@@ -209,6 +209,7 @@ def show_draft(session: Session, draft: Draft) -> DraftShape:
         content=draft.content,
         revision=draft.revision,
         saved_at=draft.saved_at,
+        saved_by=show_known_person(draft.saved_by),
         writer=show_known_person(draft.writer),
         state=draft.state,
     )

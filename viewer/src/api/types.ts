@@ -171,6 +171,8 @@ export interface Draft {
   content: DraftContent | null
   revision: number
   saved_at: Time
+  /** Whose words the newest are: in review not the writer's. */
+  saved_by: Person
   writer: Person
   state: 'draft' | 'submitted'
 }

@@ -6,7 +6,7 @@ import { ecgOf } from './written'
 
 const KEY = 'gateway.draft.wang.task-1'
 const draft = (findings: string, revision: number): Draft => ({
-  findings, impression: '', critical: false, preliminary: false, content: null, clinical_information: null, revision, saved_at: '2026-11-21T06:32:05Z', writer: { id: 'w', name: '王' }, state: 'draft',
+  findings, impression: '', critical: false, preliminary: false, content: null, clinical_information: null, revision, saved_at: '2026-11-21T06:32:05Z', saved_by: { id: 'w', name: '王' }, writer: { id: 'w', name: '王' }, state: 'draft',
 })
 
 /** A server with one draft that honours If-Match. */
@@ -123,6 +123,32 @@ describe('a draft', () => {
 
     expect(await mine.keepMine()).toBe(true)
     expect(state.current.findings).toBe('mine')
+  })
+
+  it('knows its own save again when the answer was lost on the way, and goes on', async () => {
+    const { state, save } = server()
+    let lost = true
+    const mine = createDraft(KEY, async (words, revision) => {
+      const answer = await save(words, revision)
+      if (lost) throw new Problem(0, 'unreachable', '', '', 'PUT')
+      return answer
+    })
+    mine.open(null)
+    mine.words.findings = 'a'
+    expect(await mine.flush()).toBe(false)
+    lost = false
+    mine.words.findings = 'ab'
+    mine.changed()
+    expect(await mine.flush()).toBe(false)
+    expect([mine.conflict, mine.words.findings]).toEqual([null, 'ab'])
+    await vi.advanceTimersByTimeAsync(10)
+    expect([state.current?.findings, mine.dirty]).toEqual(['ab', false])
+
+    lost = true
+    mine.words.findings = 'abc'
+    expect(await mine.flush()).toBe(false)
+    mine.follow(state.current)
+    expect([mine.conflict, mine.dirty, mine.revision]).toEqual([null, false, state.current?.revision])
   })
 
   it('gives way to theirs when asked', async () => {

@@ -59,6 +59,8 @@ export function createDraft(key: string, save: SaveDraft, storage: Storage = loc
   /** Newer words that came while these were shown, until the person says that they have read them. */
   const unread = shallowRef<Draft | null>(null)
   const saved = shallowRef<Words>({ ...EMPTY })
+  /** What was sent and never answered for: on a bad line it may have been kept all the same. */
+  let unanswered: Words[] = []
   const dirty = computed(() => !sameWords(words, saved.value))
   let timer: ReturnType<typeof setTimeout> | null = null
   let running: Promise<boolean> | null = null
@@ -94,9 +96,30 @@ export function createDraft(key: string, save: SaveDraft, storage: Storage = loc
 
   /** A newer draft was read from the server: taken when nothing of ours would be lost. */
   function follow(draft: Draft | null): void {
-    if (!draft || draft.revision <= revision.value || saving.value) return
+    if (!draft || draft.revision <= revision.value || saving.value || isOwn(draft)) return
     if (dirty.value) conflict.value = draft
     else show(draft)
+  }
+
+  /** Whether a newer draft is our own save, whose answer was lost on the way: no conflict, what follows builds upon it. */
+  function isOwn(draft: Draft): boolean {
+    const kept = unanswered.find((one) => sameWords({ ...one, critical: draft.critical }, wordsOf(draft)))
+    if (!kept) return false
+    settle(kept, draft)
+    if (dirty.value) schedule(0)
+    return true
+  }
+
+  /** The server has these words. */
+  function settle(had: Words, draft: Draft): void {
+    saved.value = { ...had, critical: draft.critical }
+    // What is critical by a statement of it is so whatever was ticked.
+    if (words.critical === had.critical) words.critical = draft.critical
+    revision.value = draft.revision
+    savedAt.value = draft.saved_at
+    problem.value = null
+    unanswered = []
+    keep()
   }
 
   /** Other words than those that a person has read: they look again before they decide. */
@@ -150,35 +173,32 @@ export function createDraft(key: string, save: SaveDraft, storage: Storage = loc
   }
 
   async function send(keepalive: boolean): Promise<boolean> {
-    const sent = wordsOf(words)
+    const sending = wordsOf(words)
     saving.value = true
     try {
-      const answer = await save(sent, revision.value, keepalive)
-      saved.value = { ...sent, critical: answer.critical }
-      // What is critical by a statement of it is so whatever was ticked.
-      if (words.critical === sent.critical) words.critical = answer.critical
-      revision.value = answer.revision
-      savedAt.value = answer.saved_at
-      problem.value = null
-      keep()
+      settle(sending, await save(sending, revision.value, keepalive))
       if (dirty.value) schedule(QUIET_MS)
       return !dirty.value
     } catch (error) {
-      failed(error)
-      return false
+      failed(error, sending)
+      return !dirty.value
     } finally {
       saving.value = false
     }
   }
 
-  function failed(error: unknown): void {
+  function failed(error: unknown, sending: Words): void {
     if (error instanceof Problem && error.status === 412) {
-      conflict.value = (error.body.current as Draft | undefined) ?? null
+      const current = (error.body.current as Draft | undefined) ?? null
+      if (current && isOwn(current)) return
+      conflict.value = current
       if (conflict.value) return
     }
     problem.value = error
-    // Refused words stay refused; what failed on the way may succeed later.
-    if (error instanceof Problem && (error.status === 0 || error.status === 429 || error.status >= 500)) schedule(RETRY_MS)
+    // Refused words stay refused; what failed on the way may succeed later, or has.
+    if (!(error instanceof Problem) || !(error.status === 0 || error.status === 429 || error.status >= 500)) return
+    unanswered.push(sending)
+    schedule(RETRY_MS)
   }
 
   function keepMine(): Promise<boolean> {

@@ -9,6 +9,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import select, update
 
 from gateway.index import Record
+from gateway.live import read_numbers
 from gateway.runtime import Runtime
 from tests.builders import NOW, County, waiting_task
 from tests.conftest import Clock
@@ -317,6 +318,45 @@ def test_what_somebody_has_a_report_of_is_not_sent_back(
 
     assert not wang.get(task).json()["permissions"]["send_back"]
     assert wang.post(f"{task}/send-back", json={"reason": "重拍"}).status_code == 409
+
+
+# a text that several have open
+
+
+def _told(runtime: Runtime) -> int:
+    """How often an open reading room was told to look again."""
+    with runtime.reading() as session:
+        return read_numbers(session).get("worklist", 0)
+
+
+def test_a_correction_in_review_is_told_at_once_with_the_name_of_who_made_it(
+    client: Client, task: str, runtime: Runtime
+) -> None:
+    submitted(client, task, RIGHT_SIDE)
+    head, before = client("reviewer"), _told(runtime)
+
+    for place, words in enumerate(("左肺下野炎症。", "左肺下野炎症，建议复查。"), 1):
+        save(head, task, RIGHT_SIDE | {"impression": words})
+        assert _told(runtime) == before + place
+
+    draft = client("wang").get(task).json()["draft"]
+    assert (draft["saved_by"]["name"], draft["writer"]["name"]) == ("周主任", "王医师")
+
+
+def test_what_its_only_writer_types_makes_nobody_look_again_and_what_the_next_one_types_does(
+    client: Client, task: str, runtime: Runtime
+) -> None:
+    wang = write(client, task, RIGHT_SIDE)
+    before = _told(runtime)
+    save(wang, task, RIGHT_SIDE | {"impression": "右肺下野炎症，建议复查。"})
+    assert _told(runtime) == before
+
+    li = client("li")
+    assert li.post(f"{task}/take-over", json={"reason": "换班"}).status_code == 200
+    before = _told(runtime)
+    save(li, task, RIGHT_SIDE | {"impression": "右肺下野感染。"})
+    assert _told(runtime) == before + 1
+    assert wang.get(task).json()["draft"]["saved_by"]["name"] == "李医师"
 
 
 # discrepancies
