@@ -353,10 +353,13 @@ class Filing:
                 self.gone.add((journal_id, number))
 
     def _release_segments(self) -> None:
-        """Mark the segments whose records are all filed; remove journals of which nothing is left."""
+        """Mark the segments whose records are all filed; remove empty ones, and journals of which nothing is left."""
         for state in journal.journals(self.runtime.journal_dir):
-            ended = [segment for segment in state.segments if segment.ended and not segment.filed]
-            for segment in self._filed(state, ended):
+            ended = [segment for segment in state.segments if segment.ended]
+            for segment in ended:
+                if not segment.size_bytes:  # made on a full disk; nobody who wants room would look for it
+                    journal.remove_segment(self.runtime.journal_dir, state.id, segment.number)
+            for segment in self._filed(state, [one for one in ended if one.size_bytes and not one.filed]):
                 journal.mark_filed(self.runtime.journal_dir, state.id, segment.number)
                 reach("file.marked")
             if not state.alive and not state.segments:

@@ -11,6 +11,7 @@ from sqlalchemy import select
 from adapters.errors import Unavailable
 from gateway import journal
 from gateway.audit import Actor
+from gateway.fault_points import arm
 from gateway.filing import Filing
 from gateway.index import DrainMark, Instance, Pack, Record, RecordState
 from gateway.intake import Drain
@@ -180,6 +181,24 @@ def test_a_segment_that_is_not_indexed_to_its_end_stays(wire: Wire, clock: Clock
 def test_a_journal_of_which_nothing_is_left_is_removed(wire: Wire, clock: Clock) -> None:
     wire.send(wire.image())
     wire.index()
+    wire.end_journal()
+    clock.advance(minutes=1)
+    for _ in range(3):
+        file_all(wire, cache_bytes=0)
+
+    assert journal.journals(wire.runtime.journal_dir) == []
+
+
+def test_a_segment_that_a_full_disk_left_empty_does_not_stay(wire: Wire, clock: Clock) -> None:
+    wire.send(wire.image())
+    wire.index()
+    wire.end_journal()
+    arm("journal.segment_made=error@1")
+    try:
+        with pytest.raises(Unavailable):
+            wire.send(wire.image())
+    finally:
+        arm("")
     wire.end_journal()
     clock.advance(minutes=1)
     for _ in range(3):

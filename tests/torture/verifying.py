@@ -36,7 +36,10 @@ def assert_nothing_lost(
     wait_for(lambda: not unfiled(installation), DRAINED_S, "all is filed", installation.log)
     # The journals of those who took it ended with them, before this drain began: nothing is left for another.
     wait_for(
-        lambda: not segments(installation), DRAINED_S, "all segments are gone", lambda: _standing(installation)
+        lambda: not segments(installation),
+        DRAINED_S,
+        "all segments are gone",
+        lambda: _standing(installation),
     )
     installation.stop()
     assert_kept_once(installation, accepted, originals)
