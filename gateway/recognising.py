@@ -99,7 +99,10 @@ def get_group(
 def decide(
     runtime: Runtime, caller: Who, group_id: uuid.UUID, said: Sequence[Decided], *, asker: Asker
 ) -> None:
-    """Decide a group whole; repeated with the same words it changes nothing. Raises NotFound, AlreadyDecided."""
+    """Decide a group whole; repeated with the same words it changes nothing.
+
+    Raises NotFound, AlreadyDecided, NoLongerStands.
+    """
     with runtime.sessions.begin() as session:
         group = get_group(session, caller.subject, group_id, lock=True)
         now = runtime.now()
@@ -120,7 +123,7 @@ def decide(
 
 
 def cite(runtime: Runtime, caller: Who, group_id: uuid.UUID, match_id: uuid.UUID, *, asker: Asker) -> None:
-    """The adopted result was written into the record. Raises NotFound, NotAdopted."""
+    """The adopted result was written into the record. Raises NotFound, NotAdopted, NoLongerStands."""
     with runtime.sessions.begin() as session:
         group = get_group(session, caller.subject, group_id, lock=True)
         if not deciding.cite(session, group, match_id, asker=asker, now=runtime.now()):

@@ -56,7 +56,7 @@ from worklists.reading import (
     TaskStateForbids,
     WriterCannotReview,
 )
-from worklists.recognising.deciding import AlreadyDecided, NotAdopted
+from worklists.recognising.deciding import AlreadyDecided, NoLongerStands, NotAdopted
 from worklists.reviewing import GradeRequired
 from worklists.rule_books import NotADraft, NotTried
 
@@ -139,6 +139,7 @@ PROBLEMS: tuple[tuple[type[Exception], Problem], ...] = (
     (ResultMovedOn, Problem(status=409, code="result_moved_on", facts=("item",))),
     (NotOutOfControl, Problem(status=409, code="not_out_of_control")),
     (AlreadyDecided, Problem(status=409, code="recognition_decided")),
+    (NoLongerStands, Problem(status=409, code="recognition_no_longer_stands", facts=("item_code",))),
     (NotAdopted, Problem(status=409, code="recognition_not_adopted")),
     (NotADraft, Problem(status=409, code="rules_not_a_draft")),
     (NotTried, Problem(status=409, code="rules_not_tried")),

@@ -25,6 +25,7 @@ from worklists.recognising.rows import (
     RecognitionReason,
 )
 from worklists.recognition import RecognitionItem
+from worklists.reports import Report, ReportState
 
 # References may be adopted, too: that is encouraged, and no duty.
 DECIDABLE = (Outcome.REMINDER, Outcome.REFERENCE)
@@ -36,6 +37,14 @@ class AlreadyDecided(Conflict):
 
 class NotAdopted(Conflict):
     """Only what was adopted can be cited."""
+
+
+class NoLongerStands(Conflict):
+    """The report was made void, or another version has taken its place; carries the code of the item."""
+
+    def __init__(self, item_code: str):
+        super().__init__(item_code)
+        self.item_code = item_code
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,9 +109,10 @@ def open_group(
 def decide(
     session: Session, group: RecognitionGroup, said: Sequence[Decided], *, asker: Asker, now: datetime
 ) -> bool:
-    """Decide a locked group whole; False where exactly this was decided before. Raises AlreadyDecided, FieldsRefused.
+    """Decide a locked group whole; False where exactly this was decided before.
 
-    Every reminder is decided, each match once; references may be.
+    Every reminder is decided, each match once; references may be. Nothing is adopted that no longer stands.
+    Raises AlreadyDecided, FieldsRefused, NoLongerStands.
     """
     content = _content(said, asker)
     if group.decided_as is not None:
@@ -112,6 +122,7 @@ def decide(
     matches = {match.id: match for match in group.matches}
     reasons = {one.code: one for one in session.scalars(select(RecognitionReason))}
     _check(matches, said, reasons, asker)
+    _require_standing(session, [matches[one.match_id] for one in said if one.choice is Choice.ADOPTED])
     for one in said:
         match = matches[one.match_id]
         adopted = one.choice is Choice.ADOPTED
@@ -140,7 +151,10 @@ def decide(
 def cite(
     session: Session, group: RecognitionGroup, match_id: uuid.UUID, *, asker: Asker, now: datetime
 ) -> bool:
-    """An adopted result was written into the record; False when that was said before. Raises NotFound, NotAdopted."""
+    """An adopted result was written into the record; False when that was said before.
+
+    Raises NotFound, NotAdopted, NoLongerStands.
+    """
     match = next((one for one in group.matches if one.id == match_id), None)
     if match is None:
         raise NotFound("match")
@@ -148,6 +162,7 @@ def cite(
         raise NotAdopted(match.id)
     if match.citation is not None:
         return False
+    _require_standing(session, [match])
     match.citation = RecognitionCitation(
         id=new_id(), cited_at=now, doctor=asker.doctor, department=asker.department
     )
@@ -178,6 +193,15 @@ def find_items_in_force(session: Session, on: date) -> list[RecognitionItem]:
             .order_by(RecognitionItem.kind, RecognitionItem.code)
         )
     )
+
+
+def _require_standing(session: Session, matches: Sequence[RecognitionMatch]) -> None:
+    """Their reports stand, and do until the end of the transaction: who makes one void waits, or was first."""
+    items = {match.report_id: match.item_code for match in matches}
+    query = select(Report.id, Report.state).where(Report.id.in_(items)).order_by(Report.id)
+    for report_id, state in session.execute(query.with_for_update(read=True)):
+        if state is not ReportState.SIGNED:
+            raise NoLongerStands(items[report_id])
 
 
 def _content(said: Sequence[Decided], asker: Asker) -> dict[str, Any]:

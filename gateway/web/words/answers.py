@@ -143,6 +143,10 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "该组互认提醒已作出其他决定，首次决定不能更改；如需重新判断，请再次查询。",
         "These reminders were decided otherwise, and the first decision stands. Ask again to decide anew.",
     ),
+    "recognition_no_longer_stands": (
+        "“{item_code}”所依据的报告已作废或已有新版本，不能采纳或引用，请再次查询。",
+        "The report behind {item_code} was made void or has a newer version: it is not adopted or cited. Ask again.",
+    ),
     "recognition_not_adopted": (
         "只有已采纳的结果可以引用。",
         "Only a result that was adopted can be cited.",
