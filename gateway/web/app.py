@@ -168,7 +168,9 @@ def create_app(runtime: Runtime) -> FastAPI:
         origins = [one.strip() for one in runtime.settings.cors_origins.split(",")]
         app.add_middleware(CrossOrigin, origins=origins)
     for part in _PARTS:
-        app.include_router(part.router)
+        # As they were built when the part was loaded. Including a router would build each once more for every
+        # application: up to half a second in which the first request to a process waits, and memory in each of them.
+        app.router.routes.extend(part.router.routes)
     app.router.routes.append(segment_route(runtime.settings))
     pages.mount(app, runtime.settings.viewer_dir)
     return app
