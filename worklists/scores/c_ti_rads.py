@@ -22,7 +22,8 @@ SIGNS: Final = {
 # count: category
 COUNTED: Final = {-1: "2", 0: "3", 1: "4A", 2: "4B", 3: "4C", 4: "4C", 5: "5"}
 RISKS: Final = {"2": "0", "3": "<2%", "4A": "2%～10%", "4B": "10%～50%", "4C": "50%～90%", "5": ">90%"}
-BIOPSY_ABOVE_MM: Final = {"4A": 15, "4B": 10, "4C": 10, "5": 10}
+# from this diameter on: ≥ as those write it who repeat it; the paper itself was not seen (docs/conformance/scores.md)
+BIOPSY_FROM_MM: Final = {"4A": 15, "4B": 10, "4C": 10, "5": 10}
 _NODULE: Final = {"state": ("nodule",)}
 
 
@@ -52,10 +53,10 @@ def rate(stated: Stated) -> Rated:
 
 
 def advise(category: str, size_mm: float) -> tuple[str, str]:
-    least = BIOPSY_ABOVE_MM.get(category)
+    least = BIOPSY_FROM_MM.get(category)
     if least is None:
         return "建议定期超声随访。", "Regular ultrasound follow-up."
-    if size_mm > least:
+    if size_mm >= least:
         return "建议细针穿刺活检。", "Fine-needle aspiration."
     return (
         "建议超声随访；多灶、紧邻包膜、气管或喉返神经，或可疑颈部淋巴结时考虑细针穿刺。",

@@ -1,8 +1,9 @@
 """Lung-RADS v2022: low-dose CT screening, by kind of nodule, its history and mean diameter in millimetres.
 
-A "stable" finding steps down from the category that it had at the last examination. A ground glass nodule of 30 mm and
-more that grows is held to grow slowly; a subsegmental airway nodule that grows is not in the table and is refused, as
-is a juxtapleural one (that is a solid one then). Volumes are not asked.
+Growth is more than 1.5 mm of mean diameter within 12 months; a solid or part-solid nodule that grows by less over several
+examinations is 4B (note 8). A "stable" finding steps down from the category that it had at the last examination. A ground
+glass nodule of 30 mm and more that grows is held to grow slowly; a subsegmental airway nodule that grows is not in the
+table and is refused, as is a juxtapleural one (that is a solid one then). Volumes are not asked.
 
 ACR Lung-RADS v2022 assessment categories; Christensen J et al., J Am Coll Radiol 2024;21:473-488.
 """
@@ -44,6 +45,7 @@ JUXTAPLEURAL: Final[Mapping[str, Limits]] = {
     "baseline": ((10, "2"), (15, "4A"), (_ANY, "4B")),
     "new": ((10, "2"), (_ANY, "4B")),
 }
+SLOWLY: Final = {"solid": "4B", "part_solid": "4B", "ground_glass": "2"}
 AIRWAY: Final = {
     ("subsegmental", "baseline"): "2", ("subsegmental", "new"): "2",
     ("segmental", "baseline"): "4A", ("segmental", "new"): "4A", ("segmental", "growing"): "4B",
@@ -51,12 +53,14 @@ AIRWAY: Final = {
 CYST: Final = {
     "thick": "4A", "multilocular": "4A", "became_multilocular": "4A", "growing_cyst": "3",
     "growing_wall": "4B", "growing_multilocular": "4B", "more_loculation": "4B",
+    "stable_3": "2", "stable_4a": "3", "stable_4b": "4B",
 }  # fmt: skip
 STABLE: Final = {
     "2": "2",
     "3": "2",
     "4A": "3",
     "4B": "4B",
+    "4B_benign": "2",  # worked up, and proven benign
 }  # what it was at the last examination → what it is now
 
 MEANING: Final = {
@@ -82,6 +86,7 @@ ADVICE: Final = {
     "4X": _FURTHER,
 }  # fmt: skip
 _NODULES = ("solid", "part_solid", "ground_glass", "juxtapleural")
+_MEASURED = ("baseline", "new", "growing", "slow")
 _LOOKED_AT = (*_NODULES, "airway", "cyst")
 
 
@@ -92,6 +97,8 @@ def category_of(stated: Stated) -> str:
     if kind == "cyst":
         return CYST[stated["cyst"]]
     history = stated["history"]
+    if kind == "airway" and stated["place"] == "secretions":
+        return "2"
     if history == "stable":
         return _stable(stated)
     if kind == "airway":
@@ -110,6 +117,10 @@ def _stable(stated: Stated) -> str:
 
 def _of_size(kind: str, history: str, stated: Stated) -> str:
     size = stated["size_mm"]
+    if kind == "part_solid" and stated["solid_mm"] > size:
+        raise Contradicts("solid_mm")
+    if history == "slow" and kind in SLOWLY:
+        return SLOWLY[kind]
     if kind == "part_solid":
         return _part_solid(history, size, stated["solid_mm"])
     tables: dict[str, Mapping[str, Limits]] = {
@@ -123,8 +134,6 @@ def _of_size(kind: str, history: str, stated: Stated) -> str:
 
 
 def _part_solid(history: str, size: float, solid: float) -> str:
-    if solid > size:
-        raise Contradicts("solid_mm")
     if size < 6 and history in SMALL_PART_SOLID and (history == "baseline" or solid < 4):
         return SMALL_PART_SOLID[history]
     return first_below(solid, PART_SOLID[history])
@@ -157,16 +166,19 @@ INPUTS: Final = (
     ),
     choice(
         "history", "与以往比", "History",
-        option("baseline", "基线", "baseline"), option("new", "新发", "new"), option("growing", "增大", "growing"),
+        option("baseline", "基线", "baseline"), option("new", "新发", "new"), option("growing", "增大（12个月内平均径增加>1.5mm）", "growing (mean diameter by more than 1.5 mm within 12 months)"),
+        option("slow", "缓慢增大（多次检查，每12个月不超过1.5mm）", "growing slowly (over several examinations, 1.5 mm in 12 months at most)"),
         option("stable", "稳定或缩小", "stable or smaller"), when={"kind": (*_NODULES, "airway")},
     ),
     choice(
-        "previous", "上次分类", "Last category", *(option(one, f"{one}类", one) for one in STABLE),
+        "previous", "上次分类", "Last category", *(option(one, f"{one}类", one) for one in STABLE if one != "4B_benign"),
+        option("4B_benign", "4B类，已证实良性", "4B, proven benign since"),
         when={"history": ("stable",), "kind": _NODULES},
     ),
     choice(
         "place", "位置", "Place", option("subsegmental", "亚段及以远", "subsegmental"),
-        option("segmental", "段或更近端", "segmental or more proximal"), when={"kind": ("airway",)},
+        option("segmental", "段或更近端", "segmental or more proximal"),
+        option("secretions", "段或更近端，含气，考虑分泌物", "segmental or more proximal, with air: favours secretions"), when={"kind": ("airway",)},
     ),
     choice(
         "cyst", "囊腔", "Cyst",
@@ -175,11 +187,14 @@ INPUTS: Final = (
         option("growing_cyst", "厚壁囊腔的囊性部分增大", "growing cystic part of a thick-walled cyst"),
         option("growing_wall", "壁或结节增厚增大", "wall or nodule grows"),
         option("growing_multilocular", "多房囊腔增大", "multilocular cyst grows"),
+        option("stable_3", "稳定或缩小（上次3类）", "stable or smaller, category 3 before"),
+        option("stable_4a", "稳定或缩小（上次4A类）", "stable or smaller, category 4A before"),
+        option("stable_4b", "稳定或缩小（上次4B类）", "stable or smaller, category 4B before"),
         option("more_loculation", "分房增多或新增实性、磨玻璃成分", "more loculation, or new or more opacity"),
         when={"kind": ("cyst",)},
     ),
-    millimetres("size_mm", "平均径", "Mean diameter", high=100, when={"kind": _NODULES, "history": ("baseline", "new", "growing")}),
-    millimetres("solid_mm", "实性成分平均径", "Mean diameter of the solid part", high=100, when={"kind": ("part_solid",), "history": ("baseline", "new", "growing")}),
+    millimetres("size_mm", "平均径", "Mean diameter", high=100, when={"kind": _NODULES, "history": _MEASURED}),
+    millimetres("solid_mm", "实性成分平均径", "Mean diameter of the solid part", high=100, when={"kind": ("part_solid",), "history": _MEASURED}),
     choice("more", "提高恶性可能的其他征象（毛刺、淋巴结大等）", "Further features of malignancy", *_YES, required=False, when={"kind": _LOOKED_AT}),
     choice("significant", "需处理的非肺癌异常（S）", "Other significant finding (S)", *_YES, required=False),
 )  # fmt: skip

@@ -157,8 +157,8 @@ def test_c_ti_rads_counts(signs: list[str], category: str) -> None:
 @pytest.mark.parametrize(
     ("signs", "size", "biopsy"),
     [
-        ([], 40, False), (["solid"], 15, False), (["solid"], 15.5, True), (["solid", "micro"], 10, False),
-        (["solid", "micro"], 10.5, True),
+        ([], 40, False), (["solid"], 14.9, False), (["solid"], 15, True), (["solid", "micro"], 9.9, False),
+        (["solid", "micro"], 10, True),
     ],
 )  # fmt: skip
 def test_c_ti_rads_sizes(signs: list[str], size: float, biopsy: bool) -> None:
