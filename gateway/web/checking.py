@@ -13,15 +13,10 @@ from gateway import feedback as use_cases
 from gateway.web.amending import ChangeShape, show_changes
 from gateway.web.deps import RuntimeDep
 from gateway.web.paging import CursorDep, LimitDep, read_id_cursor, write_cursor
-from gateway.web.shapes import DoubtShape, OverrideShape, PatientShape, PersonShape, SiteShape
-from gateway.web.showing import (
-    made_on,
-    show_doubt,
-    show_known_person,
-    show_override,
-    show_site,
-    show_snapshot,
-)
+from gateway.web.reading_shapes import DoubtShape, OverrideShape
+from gateway.web.reading_showing import show_doubt, show_override
+from gateway.web.shapes import PatientShape, PersonShape, SiteShape
+from gateway.web.showing import made_on, show_known_person, show_site, show_snapshot
 from gateway.web.tasks import IfMatch, read_revision, showing_the_newer, who_is
 from gateway.web.worklist import ReaderDep
 from worklists.checking.book import rules_of

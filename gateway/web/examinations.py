@@ -27,22 +27,20 @@ from gateway.runtime import Runtime
 from gateway.uploading import File, NothingAccepted, RefusedFile
 from gateway.web.deps import Caller, CallerDep, RuntimeDep, UploaderDep, require
 from gateway.web.errors import Detailed
+from gateway.web.examination_showing import show_examination_detail
 from gateway.web.paging import CursorDep, LimitDep, read_cursor, write_cursor
 from gateway.web.refusals import explain
-from gateway.web.shapes import (
+from gateway.web.shapes import ExaminationDetail, ExaminationItem, Page, SiteShape
+from gateway.web.showing import show_device, show_examination, show_site
+from gateway.web.tasks import who_is
+from gateway.web.township_shapes import (
     AcceptedShape,
     ExaminationChanges,
-    ExaminationDetail,
-    ExaminationItem,
     IdentityBody,
-    Page,
     RefusalShape,
     RefusedShape,
-    SiteShape,
     UploadShape,
 )
-from gateway.web.showing import show_device, show_examination, show_examination_detail, show_site
-from gateway.web.tasks import who_is
 from worklists.access import made_by
 from worklists.base import local_date
 from worklists.directory import Device, Role

@@ -14,16 +14,9 @@ from gateway.finding import Order
 from gateway.index import Held, HeldReason, Record
 from gateway.originals import open_original
 from gateway.web.deps import Caller, RuntimeDep, require
+from gateway.web.held_shapes import DifferenceShape, HeldDetail, HeldItem, ResolveBody, ResolvedAlikeShape
 from gateway.web.paging import CursorDep, LimitDep, read_cursor, write_cursor
-from gateway.web.shapes import (
-    DifferenceShape,
-    HeldDetail,
-    HeldItem,
-    Page,
-    PatientShape,
-    ResolveBody,
-    ResolvedAlikeShape,
-)
+from gateway.web.shapes import Page, PatientShape
 from gateway.web.showing import show_device, show_site, show_snapshot
 from gateway.web.tasks import who_is
 from worklists.base import local_date

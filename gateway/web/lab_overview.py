@@ -6,7 +6,7 @@ from sqlalchemy import ColumnElement, Select, select
 from sqlalchemy.orm import Session, aliased
 
 from gateway.finding import count_up_to_limit
-from gateway.web.shapes import LabOverviewShape, RejectedSpecimenShape
+from gateway.web.township_shapes import LabOverviewShape, RejectedSpecimenShape
 from worklists.access import Sight, Subject, specimens_visible_to, visible_to
 from worklists.directory import Kind
 from worklists.examinations import Examination

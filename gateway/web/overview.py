@@ -11,7 +11,7 @@ from gateway.index import Held, Refusal
 from gateway.web.deps import RuntimeDep
 from gateway.web.examinations import RadiographerDep, lacks_instances
 from gateway.web.lab_overview import look_at_specimens
-from gateway.web.shapes import BeingReadShape, OverviewShape, ReturnedCountShape, SentTodayShape
+from gateway.web.township_shapes import BeingReadShape, OverviewShape, ReturnedCountShape, SentTodayShape
 from worklists.access import Sight, Subject, visible_to
 from worklists.base import local_date
 from worklists.directory import Device

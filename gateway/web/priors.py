@@ -8,8 +8,8 @@ from gateway import reading
 from gateway.priors import find_documents, find_priors, get_prior
 from gateway.web.deps import RuntimeDep
 from gateway.web.paging import CursorDep, read_cursor
+from gateway.web.priors_shapes import OpenedPriorShape, PriorsShape
 from gateway.web.priors_showing import show_opened, show_page
-from gateway.web.shapes import OpenedPriorShape, PriorsShape
 from gateway.web.tasks import who_is
 from gateway.web.worklist import ReaderDep
 

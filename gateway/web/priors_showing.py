@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from gateway.priors import Document, Prior, Priors
 from gateway.web.paging import write_cursor
-from gateway.web.shapes import (
+from gateway.web.priors_shapes import (
     AbnormalItemShape,
     DocumentShape,
     OpenedPriorShape,

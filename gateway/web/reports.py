@@ -11,8 +11,9 @@ from gateway.finding import look_around
 from gateway.lab.reports_out import write_message
 from gateway.originals import open_original
 from gateway.web.deps import Caller, CallerDep, RuntimeDep
-from gateway.web.shapes import ReportShape
-from gateway.web.showing import show_examination, show_report, show_share
+from gateway.web.report_shapes import ReportShape
+from gateway.web.report_showing import show_report, show_share
+from gateway.web.showing import show_examination
 from gateway.web.tasks import who_is
 from worklists.access import Wire
 from worklists.directory import Role

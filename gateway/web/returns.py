@@ -13,8 +13,9 @@ from gateway import township
 from gateway.finding import Order, count_each_up_to_limit, typed
 from gateway.web.deps import Caller, CallerDep, RuntimeDep
 from gateway.web.paging import CursorDep, LimitDep, read_cursor, write_cursor
-from gateway.web.shapes import Page, ReturnItem
-from gateway.web.showing import show_return
+from gateway.web.report_shapes import ReturnItem
+from gateway.web.report_showing import show_return
+from gateway.web.shapes import Page
 from gateway.web.tasks import who_is
 from worklists.access import Sight, Wire, visible_to
 from worklists.directory import Kind

@@ -12,8 +12,8 @@ from gateway import sharing as use_cases
 from gateway import township
 from gateway.sharing import Shared, address_of
 from gateway.web.deps import Caller, CallerDep, RuntimeDep
-from gateway.web.shapes import ShareShape
-from gateway.web.showing import show_share
+from gateway.web.report_shapes import ShareShape
+from gateway.web.report_showing import show_share
 from gateway.web.tasks import who_is
 from worklists.errors import NotAllowed
 from worklists.sharing import ReportShare, spoken_code

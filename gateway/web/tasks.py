@@ -16,26 +16,19 @@ from gateway.reading import DraftText, Who, Word
 from gateway.runtime import Runtime
 from gateway.web.deps import Caller, RuntimeDep, get_person
 from gateway.web.errors import Detailed
+from gateway.web.examination_showing import show_examination_detail
 from gateway.web.priors_showing import show_page
-from gateway.web.shapes import (
-    DraftBody,
-    DraftShape,
-    HandOnBody,
-    ReasonBody,
-    SignedShape,
-    TaskDetail,
-    WorklistItem,
-)
-from gateway.web.showing import (
+from gateway.web.reading_shapes import DraftBody, DraftShape, HandOnBody, SignedShape, TaskDetail
+from gateway.web.reading_showing import (
     show_doubt,
     show_draft,
-    show_examination_detail,
     show_override,
     show_permissions,
     show_rejection,
     show_submission,
-    show_task,
 )
+from gateway.web.shapes import ReasonBody, WorklistItem
+from gateway.web.showing import show_task
 from gateway.web.worklist import ReaderDep
 from worklists.checking.rows import ReportDoubted, find_overrides
 from worklists.errors import Invalid

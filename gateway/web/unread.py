@@ -12,8 +12,10 @@ from sqlalchemy.orm import joinedload
 from gateway.finding import Order
 from gateway.web.deps import Caller, RuntimeDep, require
 from gateway.web.paging import CursorDep, LimitDep, read_cursor, write_cursor
-from gateway.web.shapes import ReturnItem, SiteShape
-from gateway.web.showing import show_return, show_site
+from gateway.web.report_shapes import ReturnItem
+from gateway.web.report_showing import show_return
+from gateway.web.shapes import SiteShape
+from gateway.web.showing import show_site
 from worklists.access import Sight, visible_to
 from worklists.directory import Institution, Role
 from worklists.examinations import Examination
