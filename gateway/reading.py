@@ -22,12 +22,12 @@ from gateway.index import Instance, Record, Series, Study
 from gateway.lab.saying import Said, say_results
 from gateway.runtime import Runtime
 from gateway.tasks import RENDER
-from worklists import reading
 from worklists.access import Subject, visible_to
 from worklists.amending import AmendmentKind, require_addendum_keeps
 from worklists.base import local_date
 from worklists.checking.book import rules_of
 from worklists.directory import Kind, Person
+from worklists.drafting import save_draft
 from worklists.errors import Invalid, NotAllowed, NotFound
 from worklists.examinations import Examination
 from worklists.key_images import KeyImage, list_key_images, require_current
@@ -245,7 +245,7 @@ def save(runtime: Runtime, who: Who, task_id: uuid.UUID, text: DraftText, *, rev
         begun = draft is None or (task.claimed_at is not None and draft.saved_at < task.claimed_at)
         corrected = reviews and draft is not None and draft.saved_at <= task.waiting_since
         anothers = draft is not None and draft.saved_by.id != person.id
-        reading.save_draft(
+        save_draft(
             session, task, writer=person, findings=text.findings, impression=text.impression,
             critical=text.critical, preliminary=text.preliminary, positive=text.positive, content=text.content,
             revision=revision, now=now,

@@ -8,6 +8,7 @@ from gateway.lab import rows as lab
 from worklists import (
     amending,
     critical,
+    drafts,
     duty,
     ecg_statements,
     examinations,
@@ -43,6 +44,7 @@ MODULES = (
     deliveries,
     dictionary,
     directory,
+    drafts,
     duty,
     ecg,
     ecg_statements,

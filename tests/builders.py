@@ -21,9 +21,10 @@ from worklists.directory import (
     PersonRole,
     Role,
 )
+from worklists.drafting import save_draft
 from worklists.examinations import Arrival, Examination, Priority
 from worklists.patients import PatientIdentity
-from worklists.reading import ReadingTask, save_draft, tasks_of
+from worklists.reading import ReadingTask, tasks_of
 from worklists.recognition import Mark
 from worklists.reports import Original, Report, deliver, sign_report
 

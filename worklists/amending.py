@@ -19,7 +19,7 @@ from worklists.base import Base, new_id
 from worklists.directory import Kind, Person, Role
 from worklists.errors import Conflict, Invalid, NotAllowed
 from worklists.key_images import copy_key_images
-from worklists.reading import OPEN_STATES, Purpose, ReadingTask, TaskState, begin_draft_of, tasks_of
+from worklists.reading import OPEN_STATES, Purpose, ReadingTask, TaskState, tasks_of
 from worklists.reports import Report, ReportReturn, ReportState, ReturnNotice, ReturnState
 
 # A word of a script that has blanks, or one sign of one that has none: what a difference is shown in.
@@ -114,9 +114,9 @@ def begin_amendment(
     )
     session.add(task)
     task.claim(person, now)
-    begin_draft_of(
-        task, person, findings=report.findings, impression=report.impression, critical=report.critical,
-        content=_content_of(report), now=now,
+    task.begin_draft(
+        person, now, findings=report.findings, impression=report.impression, critical=report.critical,
+        content=_content_of(report),
     )  # fmt: skip
     session.flush()
     copy_key_images(session, report.task_id, task, person, now)

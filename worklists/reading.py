@@ -4,7 +4,6 @@ import uuid
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
-from types import EllipsisType
 from typing import Any
 
 from sqlalchemy import ColumnElement, ForeignKey, Index, Select, and_, select, update
@@ -12,11 +11,9 @@ from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from worklists.base import Base, new_id
 from worklists.directory import Centre, Kind, Person, Role
-from worklists.ecg_content import ContentRefused
-from worklists.ecg_statements import check_content, critical_statements
+from worklists.drafts import Draft, DraftChanged, DraftState
 from worklists.errors import Conflict, Invalid, NotAllowed, NotFound
 from worklists.examinations import Examination, Priority
-from worklists.reporting.content import read_content
 from worklists.sent_back import SentBack
 
 CLAIM_LEASE = timedelta(
@@ -40,11 +37,6 @@ OPEN_STATES = (TaskState.ARRIVING, TaskState.WAITING, TaskState.CLAIMED, TaskSta
 class Purpose(StrEnum):
     READ = "read"
     ADDITIONAL_IMAGES = "additional_images"
-
-
-class DraftState(StrEnum):
-    DRAFT = "draft"
-    SUBMITTED = "submitted"
 
 
 class TaskAlreadyClaimed(Conflict):
@@ -73,14 +65,6 @@ class PreliminaryNotAllowed(Conflict):
 
 class WriterCannotReview(Conflict):
     """Where a centre requires review, the writer's own signature does not count."""
-
-
-class DraftChanged(Conflict):
-    """The draft was saved elsewhere since it was read; carries the newer one."""
-
-    def __init__(self, current: "Draft | None"):
-        super().__init__("draft")
-        self.current = current
 
 
 class ReportIncomplete(Invalid):
@@ -139,7 +123,7 @@ class ReadingTask(Base):
     claimed_by: Mapped[Person | None] = relationship(lazy="joined", foreign_keys=[claimed_by_id])
     assigned_to: Mapped[Person | None] = relationship(lazy="joined", foreign_keys=[assigned_to_id])
     handed_over_by: Mapped[Person | None] = relationship(foreign_keys=[handed_over_by_id])
-    draft: Mapped["Draft | None"] = relationship(back_populates="task", lazy="selectin")
+    draft: Mapped[Draft | None] = relationship(back_populates="task", lazy="selectin")
     pauses: Mapped[list["Pause"]] = relationship(order_by="Pause.began_at")
     sent_back: Mapped[list[SentBack]] = relationship(order_by=SentBack.at)
 
@@ -306,7 +290,7 @@ class ReadingTask(Base):
         self._require_reading(writer)
         self._hand_on(writer, now)
 
-    def sign_preliminary(self, writer: Person, now: datetime) -> "Draft":
+    def sign_preliminary(self, writer: Person, now: datetime) -> Draft:
         """One reader says what they see, and it goes out; a second person makes it final."""
         self._require_reading(writer)
         if not self.may_be_preliminary():
@@ -326,7 +310,7 @@ class ReadingTask(Base):
         self._unassign()
         self.paused_at, self.pause_reason, self.state = None, "", TaskState.CANCELLED
 
-    def _hand_on(self, writer: Person, now: datetime) -> "Draft":
+    def _hand_on(self, writer: Person, now: datetime) -> Draft:
         draft = self._complete_draft(writer, now)
         draft.note_writer(writer)
         draft.state, draft.rejection_reason, draft.preliminary = DraftState.SUBMITTED, "", False
@@ -345,7 +329,7 @@ class ReadingTask(Base):
         draft.rejection_reason, draft.rejected_by_id, draft.rejected_at = reason.strip(), reviewer.id, now
         self._give_to(draft.writer, now)
 
-    def sign(self, signer: Person, now: datetime) -> "Draft":
+    def sign(self, signer: Person, now: datetime) -> Draft:
         """Make the draft the report: a second person where the centre requires review, the writer where not."""
         if self._awaits_review():
             self._require_reviewer(signer)
@@ -485,29 +469,34 @@ class ReadingTask(Base):
         if not reviewer.has_role(Role.REVIEWER, self.centre_id):
             raise NotAllowed("reviewer of the centre")
 
-    def _begin_draft(self, writer: Person, now: datetime) -> "Draft":
+    def begin_draft(
+        self,
+        writer: Person,
+        now: datetime,
+        *,
+        findings: str = "",
+        impression: str = "",
+        critical: bool = False,
+        content: Mapping[str, Any] | None = None,
+    ) -> Draft:
+        """A draft that is empty, or that begins with words that were signed before."""
         self.draft = Draft(
-            task_id=self.id,
-            findings="",
-            impression="",
-            critical=False,
-            preliminary=False,
-            state=DraftState.DRAFT,
-            saved_at=now,
+            task_id=self.id, findings=findings, impression=impression, critical=critical, preliminary=False,
+            content=dict(content) if content is not None else None, state=DraftState.DRAFT, saved_at=now,
             rejection_reason="",
-        )
+        )  # fmt: skip
         self.draft.note_writer(writer)
         return self.draft
 
-    def _existing_draft(self) -> "Draft":
+    def _existing_draft(self) -> Draft:
         if self.draft is None:
             raise ReportIncomplete("findings")
         return self.draft
 
-    def _complete_draft(self, writer: Person, now: datetime) -> "Draft":
+    def _complete_draft(self, writer: Person, now: datetime) -> Draft:
         """What a specimen's report says are its results: a comment on them is written only where there is one."""
         if self.examination.kind is Kind.LABORATORY:
-            draft = self.draft or self._begin_draft(writer, now)
+            draft = self.draft or self.begin_draft(writer, now)
         else:
             draft = self._existing_draft()
             for field in ("findings", "impression"):
@@ -528,125 +517,6 @@ class Pause(Base):
     began_at: Mapped[datetime]
     ended_at: Mapped[datetime]
     reason: Mapped[str]
-
-
-class Draft(Base):
-    """What will become a report. Each save raises its revision; an older one is told so and loses nothing."""
-
-    __tablename__ = "draft"
-
-    task_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("reading_task.id"), primary_key=True)
-    findings: Mapped[str] = mapped_column(default="")
-    impression: Mapped[str] = mapped_column(default="")
-    critical: Mapped[bool] = mapped_column(default=False)
-    preliminary: Mapped[bool] = mapped_column(default=False)
-    positive: Mapped[bool | None]  # not said: the words decide at the signature
-    content: Mapped[dict[str, Any] | None]  # of an ECG measurements and statements, else templates and scores
-    state: Mapped[DraftState] = mapped_column(default=DraftState.DRAFT)
-    writer_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("person.id"))
-    written_by: Mapped[list[Any]] = mapped_column(default=list)  # ids of everybody who wrote on it
-    saved_at: Mapped[datetime]
-    saved_by_id: Mapped[uuid.UUID | None] = mapped_column(
-        ForeignKey("person.id")
-    )  # a reviewer; else its writer
-    rejection_reason: Mapped[str] = mapped_column(default="")
-    rejected_by_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("person.id"))
-    rejected_at: Mapped[datetime | None]
-    revision: Mapped[int] = mapped_column()
-
-    task: Mapped[ReadingTask] = relationship(back_populates="draft")
-    writer: Mapped[Person] = relationship(foreign_keys=[writer_id], lazy="joined")
-    rejected_by: Mapped[Person | None] = relationship(foreign_keys=[rejected_by_id])
-    corrected_by: Mapped[Person | None] = relationship(foreign_keys=[saved_by_id])
-
-    @property
-    def saved_by(self) -> Person:
-        """Whose words the newest are."""
-        return self.corrected_by or self.writer
-
-    def note_writer(self, person: Person) -> None:
-        """Somebody wrote on it, or handed it on as their own: none of them can review it."""
-        self.writer, self.writer_id = person, person.id
-        if not self.was_written_by(person):
-            self.written_by = [*(self.written_by or []), str(person.id)]
-
-    def was_written_by(self, person: Person) -> bool:
-        return str(person.id) in (self.written_by or [])
-
-    __mapper_args__ = {"version_id_col": revision}  # noqa: RUF012 (SQLAlchemy reads it from the class)
-
-
-def save_draft(
-    session: Session,
-    task: ReadingTask,
-    *,
-    writer: Person,
-    findings: str,
-    impression: str,
-    critical: bool,
-    preliminary: bool,
-    positive: bool | None = None,
-    content: Mapping[str, Any] | EllipsisType | None = ...,
-    revision: int | None,
-    now: datetime,
-) -> Draft:
-    """Keep what was typed. `revision` is the one the writer saw; None does not ask. Raises DraftChanged.
-
-    Of what was submitted its reviewer corrects the words, and does not become their writer by it.
-    `content` not stated stays as it is. While something critical stands in it, so does the critical flag.
-    """
-    reviews = task.state is TaskState.SUBMITTED
-    if reviews:
-        task.require_review_of(writer)
-    else:
-        task.renew(writer, now)
-    task.require_report_of_its_own()
-    task.require_shown(revision)
-    draft = task.draft
-    if draft is None:
-        draft = Draft(task_id=task.id, writer_id=writer.id, saved_at=now, state=DraftState.DRAFT)
-        task.draft = draft
-    draft.findings, draft.impression = findings, impression
-    if not isinstance(content, EllipsisType):
-        draft.content = _checked(session, task, content)
-    draft.critical = critical or bool(critical_statements(session, draft.content))
-    draft.preliminary, draft.positive = preliminary and not reviews, positive
-    if not reviews:
-        draft.note_writer(writer)
-    draft.corrected_by, draft.saved_at = writer if reviews else None, now
-    session.flush()
-    return draft
-
-
-def begin_draft_of(
-    task: ReadingTask,
-    writer: Person,
-    *,
-    findings: str,
-    impression: str,
-    critical: bool,
-    content: Mapping[str, Any] | None,
-    now: datetime,
-) -> Draft:
-    """A draft that begins with words that were signed before."""
-    draft = Draft(
-        task_id=task.id, findings=findings, impression=impression, critical=critical, preliminary=False,
-        content=dict(content) if content is not None else None, state=DraftState.DRAFT, saved_at=now,
-        rejection_reason="",
-    )  # fmt: skip
-    task.draft = draft
-    draft.note_writer(writer)
-    return draft
-
-
-def _checked(session: Session, task: ReadingTask, content: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    if content is None:
-        return None
-    if task.examination.kind is Kind.ECG:
-        return check_content(session, content)
-    if task.examination.kind is Kind.LABORATORY:
-        raise ContentRefused({"content": "not_ecg"})  # what a specimen's report says are its results
-    return read_content(content)
 
 
 def awaits_final() -> ColumnElement[bool]:

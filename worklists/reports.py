@@ -25,11 +25,12 @@ from sqlalchemy.orm import Mapped, Mapper, Session, mapped_column, relationship
 
 from worklists.base import Base, local_date, new_id
 from worklists.directory import Centre, Institution, Kind, Person
+from worklists.drafts import Draft
 from worklists.ecg_statements import critical_statements, with_wording
 from worklists.errors import NotFound
 from worklists.examinations import Examination, IdentityChange
 from worklists.positive import is_positive
-from worklists.reading import Draft, ReadingTask, TaskState
+from worklists.reading import ReadingTask, TaskState
 from worklists.recognition import Mark
 
 # What the manifest says of a key image: the picture that was shown, and the version of the original that it shows.

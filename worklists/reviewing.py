@@ -20,8 +20,9 @@ from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from worklists.base import Base, new_id
 from worklists.directory import Kind, Person
+from worklists.drafts import Draft
 from worklists.errors import Conflict, Invalid, NotAllowed
-from worklists.reading import Draft, ReadingTask
+from worklists.reading import ReadingTask
 from worklists.reports import Report
 
 LONGEST_NOTE = 500

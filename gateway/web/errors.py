@@ -39,6 +39,7 @@ from gateway.web.messages import choose_language, say, say_reason
 from worklists.amending import AmendmentUnderWay, ReportNotStanding
 from worklists.checking.rows import ReportDoubted
 from worklists.critical import CriticalStateForbids
+from worklists.drafts import DraftChanged
 from worklists.ecg_content import ContentRefused
 from worklists.errors import Conflict, FieldsRefused, Invalid, NotAllowed, NotFound
 from worklists.key_images import KeyImageReplaced, KeyImagesMovedOn
@@ -48,7 +49,6 @@ from worklists.laboratory.specimens import SpecimenStateForbids
 from worklists.laboratory.verifying import NotTogether, ResultMovedOn
 from worklists.patient_index import ProposalDecided
 from worklists.reading import (
-    DraftChanged,
     PreliminaryNotAllowed,
     ReportIncomplete,
     TaskAlreadyClaimed,

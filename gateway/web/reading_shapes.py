@@ -10,7 +10,7 @@ from gateway.web.priors_shapes import PriorShape
 from gateway.web.shapes import TEXT_LIMIT, ExaminationDetail, PersonShape, WorklistItem
 from worklists.checking.rows import LONGEST_REASON
 from worklists.checking.values import Check, Section
-from worklists.reading import DraftState
+from worklists.drafts import DraftState
 from worklists.reviewing import LONGEST_NOTE, Category, Grade
 
 

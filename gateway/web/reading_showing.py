@@ -17,9 +17,10 @@ from gateway.web.showing import show_known_person
 from worklists.checking.rows import ReportOverride
 from worklists.checking.values import Doubt
 from worklists.directory import Person
+from worklists.drafts import Draft
 from worklists.ecg_statements import critical_statements
 from worklists.positive import is_positive
-from worklists.reading import Draft, ReadingTask
+from worklists.reading import ReadingTask
 from worklists.reviewing import Submission
 
 _ACTIONS = (

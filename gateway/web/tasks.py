@@ -31,8 +31,8 @@ from gateway.web.shapes import ReasonBody, WorklistItem
 from gateway.web.showing import show_task
 from gateway.web.worklist import ReaderDep
 from worklists.checking.rows import ReportDoubted, find_overrides
+from worklists.drafts import DraftChanged
 from worklists.errors import Invalid
-from worklists.reading import DraftChanged
 from worklists.reviewing import Verdict, find_baseline
 
 router = APIRouter(prefix="/api/v1/tasks/{task_id}", tags=["reading"])

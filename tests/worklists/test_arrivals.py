@@ -21,6 +21,7 @@ from tests.builders import (
 )
 from worklists import routing
 from worklists.directory import Kind
+from worklists.drafts import DraftState
 from worklists.errors import NotAllowed
 from worklists.examinations import (
     Association,
@@ -33,7 +34,7 @@ from worklists.examinations import (
     note_arrivals,
     settle_times,
 )
-from worklists.reading import DraftState, Purpose, ReadingTask, ReportIncomplete, TaskState
+from worklists.reading import Purpose, ReadingTask, ReportIncomplete, TaskState
 from worklists.reports import ReportState
 
 QUIET, LONG_QUIET = timedelta(seconds=5), timedelta(seconds=60)

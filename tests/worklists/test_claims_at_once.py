@@ -10,15 +10,8 @@ from sqlalchemy.orm.exc import StaleDataError
 
 from tests.builders import NOW, SHA, add_person, build_county, submitted_task, waiting_task, write_draft
 from worklists.directory import Person, Role
-from worklists.reading import (
-    Draft,
-    DraftChanged,
-    ReadingTask,
-    TaskAlreadyClaimed,
-    TaskState,
-    TaskStateForbids,
-    get_task,
-)
+from worklists.drafts import Draft, DraftChanged
+from worklists.reading import ReadingTask, TaskAlreadyClaimed, TaskState, TaskStateForbids, get_task
 from worklists.reports import Original, Report, sign_report
 
 Deed = Callable[[Session, ReadingTask, Person], object]

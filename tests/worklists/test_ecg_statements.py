@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from tests.builders import NOW, County, waiting_task
 from worklists.directory import Kind
+from worklists.drafting import save_draft
 from worklists.ecg_content import MEASURES
 from worklists.ecg_statements import (
     EcgGroup,
@@ -19,7 +20,7 @@ from worklists.ecg_statements import (
 )
 from worklists.errors import FieldsRefused
 from worklists.initials import initials_of
-from worklists.reading import ReadingTask, save_draft
+from worklists.reading import ReadingTask
 from worklists.reports import sign_report
 
 

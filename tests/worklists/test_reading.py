@@ -17,18 +17,17 @@ from tests.builders import (
     write_draft,
 )
 from worklists.directory import Role
+from worklists.drafting import save_draft
+from worklists.drafts import DraftChanged, DraftState
 from worklists.errors import Invalid, NotAllowed
 from worklists.reading import (
     CLAIM_LEASE,
-    DraftChanged,
-    DraftState,
     ReadingTask,
     ReportIncomplete,
     TaskAlreadyClaimed,
     TaskState,
     TaskStateForbids,
     WriterCannotReview,
-    save_draft,
 )
 
 LATER = NOW + CLAIM_LEASE + timedelta(seconds=1)

@@ -17,6 +17,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
 
 from worklists.directory import Device, Person
+from worklists.drafts import Draft, DraftState
 from worklists.errors import Conflict, Invalid
 from worklists.examinations import Examination
 from worklists.laboratory.dictionary import Section
@@ -25,7 +26,7 @@ from worklists.laboratory.marking import marks_of
 from worklists.laboratory.releasing import RELEASED
 from worklists.laboratory.results import LabResult, Verification
 from worklists.laboratory.specimens import LabSpecimen
-from worklists.reading import Draft, DraftState, Purpose, ReadingTask, ReportIncomplete
+from worklists.reading import Purpose, ReadingTask, ReportIncomplete
 from worklists.recognition import Mark
 from worklists.reports import Report, ReportState
 

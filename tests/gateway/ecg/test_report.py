@@ -32,8 +32,9 @@ from tests.builders import NOW, County, build_county
 from tests.fonts import fonts_dir
 from tests.gateway.web.stored import file_of, keep
 from worklists.base import new_id
+from worklists.drafting import save_draft
 from worklists.examinations import Examination
-from worklists.reading import ReadingTask, save_draft
+from worklists.reading import ReadingTask
 from worklists.reports import Original, Report, sign_report
 
 CONTENT: dict[str, Any] = {

@@ -8,9 +8,9 @@ from structlog.testing import capture_logs
 from adapters.errors import Malformed, Unavailable
 from gateway.web.edge import JSON_LIMIT_BYTES
 from gateway.web.errors import Detailed
+from worklists.drafts import DraftChanged
 from worklists.errors import Conflict, Invalid, NotAllowed, NotFound
 from worklists.reading import (
-    DraftChanged,
     ReportIncomplete,
     TaskAlreadyClaimed,
     TaskState,
