@@ -6,8 +6,7 @@ Without its database it still answers: status files, the journal's folder and pr
 import shutil
 import threading
 import time
-import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
@@ -17,7 +16,6 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
 from gateway import journal, sites
-from gateway.backups.rows import BackupRun
 from gateway.certificate_ends import (
     CertificateFigures,
     authority_of,
@@ -36,17 +34,14 @@ from gateway.figures import (
     NodeFigures,
     PartFigures,
     Rows,
-    SigningFigures,
     SilentSite,
     SiteHeard,
     StoreFigures,
     SweepFigures,
-    UnansweredFigures,
     Unindexed,
-    UntakenFigures,
 )
 from gateway.filing import waiting_to_be_filed
-from gateway.index import DrainMark, Pack, Record, RecordState, SegmentCursor
+from gateway.index import Record, RecordState, SegmentCursor
 from gateway.intake import DATABASE_AWAY
 from gateway.journal import JournalState
 from gateway.listeners import Status, read_status
@@ -55,13 +50,20 @@ from gateway.presence import ProcessFigures, read_processes
 from gateway.probes import Answer, Probes
 from gateway.pulse import PulseReading, read_pulse
 from gateway.runtime import Runtime
-from gateway.signing_causes import FAILED, cause_of_failure
 from gateway.snapshot import read_exceptions
-from gateway.tasks import RENDER
-from gateway.work import Work
-from worklists.critical import exhausted_events
-from worklists.duty import untaken_since
-from worklists.reading import ReadingTask
+from gateway.system_rows import (
+    Totals,
+    read_backup,
+    read_marks,
+    read_nodes,
+    read_signing,
+    read_totals,
+    read_unanswered,
+    read_untaken,
+    read_work,
+    received_at,
+    sum_figures,
+)
 from worklists.reports import Report, ReportReturn, ReturnState
 
 T = TypeVar("T")
@@ -70,8 +72,6 @@ COUNT_RECORDS = 200  # looked at one by one; beyond, the number of unindexed rec
 JOURNAL_LOOK_S = 2.0
 CERTIFICATES_LOOK_S = 60.0
 TOTALS_LONGEST_S = 300.0  # among millions of rows; among few they are counted each time
-FAILING_AFTER = 3  # attempts; one or two failures are what retries are for
-FIGURES_VALID = timedelta(seconds=15)  # three times as long as a drain leaves them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,16 +94,6 @@ class System:
     backup: BackupFigures | None
     disk_low_bytes: int
     faults: tuple[Fault, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Totals:
-    """What is counted over tables that only grow."""
-
-    packs: int
-    packed_bytes: int
-    tasks: dict[str, int]
-    returns: dict[str, int]
 
 
 class Kept(Generic[T]):
@@ -206,7 +196,7 @@ class Overseer:
             func.count(), func.coalesce(func.sum(Record.size_bytes), 0), func.min(Record.received_at)
         )
         records, size, oldest_unfiled = session.execute(waiting.where(waiting_to_be_filed())).one()
-        totals = self._totals.get(None, lambda: _read_totals(session))
+        totals = self._totals.get(None, lambda: read_totals(session))
         rule = sites.SilenceRule.of(self._runtime.settings)
         heard = tuple(sites.hear_sites(session, now, rule))
         return Rows(
@@ -214,10 +204,10 @@ class Overseer:
             not_filed_records=records,
             not_filed_bytes=int(size),
             unindexed=unindexed,
-            drain=_read_marks(session, now),
+            drain=read_marks(session, now),
             packs=totals.packs,
             packed_bytes=totals.packed_bytes,
-            sweep=_read_work(session, now),
+            sweep=read_work(session, now),
             silent=tuple(SilentSite(name=s.name, last_heard_at=s.last_heard_at) for s in heard if s.silent),
             oldest_unfiled_at=oldest_unfiled,
             oldest_undelivered_at=session.scalar(
@@ -228,12 +218,12 @@ class Overseer:
             oldest_record_at=session.scalar(select(func.min(Record.received_at))),
             heard=heard,
             lab=sites.look_at_laboratory(session, now, rule),
-            nodes=_read_nodes(session),
-            untaken=_read_untaken(session),
-            unanswered=_read_unanswered(session),
-            backup=_read_backup(session),
+            nodes=read_nodes(session),
+            untaken=read_untaken(session),
+            unanswered=read_unanswered(session),
+            backup=read_backup(session),
             authority=authority_of(session),
-            signing=_read_signing(session),
+            signing=read_signing(session),
             deliveries=read_figures(session),
             tokens=certificates_on_tokens(session),
             tasks=totals.tasks,
@@ -287,7 +277,7 @@ class Overseer:
         if total == 0:
             return Unindexed(records=0, bytes=0, oldest_at=None)
         batch = journal.read_new(self._runtime.journal_dir, state, cursors, limit=COUNT_RECORDS)
-        times = [at for record in batch.records if (at := _received_at(record.origin))]
+        times = [at for record in batch.records if (at := received_at(record.origin))]
         count = len(batch.records) + len(batch.damaged)
         covered = sum(offset - cursors.get(number, 0) for number, offset in batch.cursors.items())
         if count >= COUNT_RECORDS and covered > 0:
@@ -319,134 +309,10 @@ def _drain(rows: Rows | None, pulse: PulseReading | None) -> DrainFigures:
     if pulse is None:
         return figures
     if rows is None and pulse.alive:
-        figures = DrainFigures(**_told([pulse.figures]))
+        figures = DrainFigures(**sum_figures([pulse.figures]))
     return replace(figures, alive=pulse.alive, seen_at=pulse.at)
-
-
-def _read_marks(session: Session, now: datetime) -> DrainFigures:
-    """A record becomes a row when it is indexed, so those received in the last minute were indexed in it."""
-    marks = session.scalars(select(DrainMark)).all()
-    told = [mark.figures for mark in marks if _is_fresh(mark.figures, now)]
-    minute = now - timedelta(minutes=1)
-    indexed = select(func.count()).where(Record.received_at >= minute)
-    filed = select(func.count()).join(Pack, Pack.id == Record.pack_id).where(Pack.filed_at >= minute)
-    counted = {
-        "indexed_per_minute": session.scalar(indexed) or 0,
-        "filed_per_minute": session.scalar(filed.select_from(Record)) or 0,
-    }
-    return DrainFigures(
-        indexed_at=min((mark.indexed_until for mark in marks), default=None),
-        filed_at=max((mark.filed_at for mark in marks if mark.filed_at), default=None),
-        **(_told(told) if told and len(told) == len(marks) else counted),
-    )
-
-
-def _is_fresh(figures: dict[str, Any], now: datetime) -> bool:
-    at = figures.get("at")
-    return at is not None and now - datetime.fromisoformat(at) <= FIGURES_VALID
-
-
-def _told(told: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """What drains say of themselves, together; of their errors the last."""
-    last = max(told, key=lambda figures: figures["last_error_at"] or "")
-    at = last["last_error_at"]
-    return {
-        "indexed_per_minute": sum(figures["indexed_per_minute"] for figures in told),
-        "filed_per_minute": sum(figures["filed_per_minute"] for figures in told),
-        "last_error": last["last_error"],
-        "last_error_at": datetime.fromisoformat(at) if at else None,
-    }
-
-
-def _read_nodes(session: Session) -> tuple[NodeFigures, ...]:
-    marks = session.scalars(select(DrainMark).order_by(DrainMark.node)).all()
-    return tuple(
-        NodeFigures(
-            node=mark.node,
-            indexed_until=mark.indexed_until,
-            filed_at=mark.filed_at,
-            told_at=datetime.fromisoformat(mark.figures["at"]) if "at" in mark.figures else None,
-        )
-        for mark in marks
-    )
-
-
-def _read_untaken(session: Session) -> UntakenFigures | None:
-    untaken = untaken_since(session)
-    if not untaken:
-        return None
-    names = dict.fromkeys(task.centre.name for task, _ in untaken if task.centre)
-    return UntakenFigures(centres=tuple(names), since=min(since for _, since in untaken))
-
-
-def _read_unanswered(session: Session) -> UnansweredFigures | None:
-    events = exhausted_events(session)
-    if not events:
-        return None
-    names = dict.fromkeys(event.examination.institution.name for event in events)
-    return UnansweredFigures(institutions=tuple(names), since=events[0].found_at)
-
-
-def _read_backup(session: Session) -> BackupFigures | None:
-    run = session.scalars(select(BackupRun).order_by(BackupRun.ended_at.desc()).limit(1)).first()
-    if run is None:
-        return None
-    return BackupFigures(
-        stamp=run.stamp,
-        ended_at=run.ended_at,
-        size_bytes=run.size_bytes,
-        originals=run.originals,
-        verified=run.verified,
-        problems=len(run.problems),
-    )
-
-
-def _read_work(session: Session, now: datetime) -> SweepFigures:
-    open_and_due = (Work.done_at.is_(None), Work.due_at <= now)
-    count, oldest = session.execute(select(func.count(), func.min(Work.due_at)).where(*open_and_due)).one()
-    failing = select(func.count()).where(
-        Work.done_at.is_(None), Work.attempts >= FAILING_AFTER, Work.last_error != ""
-    )
-    return SweepFigures(kind="", due=count, oldest_due_at=oldest, failing=session.scalar(failing) or 0)
-
-
-def _read_signing(session: Session) -> SigningFigures | None:
-    waiting = (Work.task == RENDER, Work.done_at.is_(None), Work.last_error.startswith(FAILED))
-    count = session.scalar(select(func.count()).select_from(Work).where(*waiting)) or 0
-    first = session.scalars(select(Work).where(*waiting).order_by(Work.id).limit(1)).first()
-    if first is None:
-        return None
-    report = session.get(Report, uuid.UUID(first.subject))
-    return SigningFigures(
-        waiting=count,
-        cause=cause_of_failure(first.last_error),
-        since=report.signed_at if report is not None else None,
-    )
-
-
-def _read_totals(session: Session) -> Totals:
-    packs, packed = session.execute(
-        select(func.count(), func.coalesce(func.sum(Pack.size_bytes), 0)).where(Pack.filed_at.is_not(None))
-    ).one()
-    return Totals(
-        packs=packs,
-        packed_bytes=int(packed),
-        tasks=_count(session, ReadingTask.state),
-        returns=_count(session, ReportReturn.state),
-    )
-
-
-def _count(session: Session, state: Any) -> dict[str, int]:
-    return {row[0].value: row[1] for row in session.execute(select(state, func.count()).group_by(state))}
 
 
 def _local_usage(runtime: Runtime) -> int:
     root = runtime.journal_dir
     return journal.measure_usage(root).unfiled_bytes if root.is_dir() else 0
-
-
-def _received_at(origin: dict[str, Any]) -> datetime | None:
-    try:
-        return datetime.fromisoformat(str(origin.get("received_at") or origin.get("at")))
-    except ValueError:
-        return None

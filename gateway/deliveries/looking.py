@@ -46,7 +46,7 @@ def count_deliveries(
     """How many wait, and how many a person must look at; what was sent are too many to count each time."""
     query = _query(endpoint_id, number).with_only_columns(Delivery.state, func.count())
     query = query.where(Delivery.state.in_((DeliveryState.PENDING, *STUCK)))
-    counted = dict(session.execute(query.group_by(Delivery.state)).tuples().all())
+    counted = dict(session.execute(query.group_by(Delivery.state)).all())
     return {state.value: counted.get(state, 0) for state in (DeliveryState.PENDING, *STUCK)}
 
 
@@ -58,7 +58,7 @@ def waiting_by_endpoint(session: Session) -> dict[uuid.UUID, dict[str, int]]:
         .group_by(Delivery.endpoint_id, Delivery.state)
     )
     found: dict[uuid.UUID, dict[str, int]] = {}
-    for endpoint_id, state, count in session.execute(query).tuples():
+    for endpoint_id, state, count in session.execute(query):
         found.setdefault(endpoint_id, {})[state.value] = count
     return found
 

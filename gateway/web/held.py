@@ -10,6 +10,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from gateway import held as use_cases
+from gateway import held_deciding
 from gateway.finding import Order
 from gateway.index import Held, HeldReason, Record
 from gateway.originals import open_original
@@ -94,9 +95,9 @@ def resolve(
 ) -> HeldItem | ResolvedAlikeShape:
     who = who_is(caller)
     if body.all_alike:
-        done = use_cases.resolve_alike(runtime, who, held_id, action=body.action, reason=body.reason)
+        done = held_deciding.resolve_alike(runtime, who, held_id, action=body.action, reason=body.reason)
         return ResolvedAlikeShape(resolved=done.resolved, left=done.left, examination_id=done.examination_id)
-    use_cases.resolve(runtime, who, held_id, action=body.action, reason=body.reason)
+    held_deciding.resolve(runtime, who, held_id, action=body.action, reason=body.reason)
     with runtime.reading() as session:
         held = session.get_one(Held, held_id)
         return HeldItem(**_item(session, caller, held))

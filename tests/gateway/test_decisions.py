@@ -5,7 +5,7 @@ import uuid
 import pytest
 from sqlalchemy import select
 
-from gateway import held
+from gateway import held_deciding
 from gateway.audit import Actor
 from gateway.index import Held, HeldReason, Instance, Record, RecordState, Study
 from gateway.reading import Who
@@ -40,7 +40,7 @@ def waiting(wire: Wire) -> list[Held]:
 
 
 def decide(wire: Wire, who: Who, item: Held, action: str) -> None:
-    held.resolve(wire.runtime, who, item.id, action=action, reason="looked at both")
+    held_deciding.resolve(wire.runtime, who, item.id, action=action, reason="looked at both")
 
 
 def current(wire: Wire, sop_instance_uid: str) -> list[Instance]:

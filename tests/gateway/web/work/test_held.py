@@ -9,7 +9,7 @@ import pytest
 from pydicom import Dataset
 from sqlalchemy import select
 
-from gateway.held import CHUNK
+from gateway.held_deciding import CHUNK
 from gateway.index import Held, HeldReason, Instance, Record, RecordState
 from gateway.runtime import Runtime
 from tests.builders import NOW, County
