@@ -15,10 +15,11 @@ from gateway import audit, journal
 from gateway.demo_analysers import PATIENTS, Blood, DemoPatient, blood_count, chemistry
 from gateway.demo_laboratory import order_specimen
 from gateway.digests import Digests
+from gateway.handing_on import sign_in
 from gateway.intake import index_records
 from gateway.journal import JournalRecord
 from gateway.lab.bodies import ASTM, HL7
-from gateway.reading import Who, sign_in
+from gateway.reading import Who
 from gateway.records import read_record
 from gateway.runtime import Runtime
 from worklists.access import Subject

@@ -12,8 +12,9 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from gateway import accounts, audit, live, text_doubts
-from gateway.entities import ENTITIES, roles_of
+from gateway.entities import ENTITIES
 from gateway.entity import Entity
+from gateway.person_entities import roles_of
 from gateway.runtime import Runtime
 from gateway.snapshot import refresh_snapshot
 from worklists import routing

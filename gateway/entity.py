@@ -17,9 +17,11 @@ from pydantic import (
     StringConstraints,
     create_model,
 )
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from worklists.base import Base
+from worklists.directory import Device, Institution, Person
 
 Reasons = dict[str, str]
 CODE = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -103,3 +105,8 @@ def check_dates(begin: date, end: date | None, name: str) -> Reasons:
 
 def check_exists(session: Session, row: type[Base], key: Any, name: str) -> Reasons:
     return {} if session.get(row, key) is not None else {name: "unknown"}
+
+
+def is_taken(session: Session, row: Institution | Device | Person, same: ColumnElement[bool]) -> bool:
+    kind = type(row)
+    return session.scalars(select(kind.id).where(same, kind.id != row.id)).first() is not None

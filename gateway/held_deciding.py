@@ -12,14 +12,7 @@ from sqlalchemy.orm import Session
 from adapters.dicom.header import InstanceHeader
 from adapters.errors import Unavailable
 from gateway import audit, indexing, live
-from gateway.held import (
-    Action,
-    AlreadyResolved,
-    actions_for,
-    find_alike,
-    get_held,
-    sees_names,
-)
+from gateway.held import Action, AlreadyResolved, actions_for, find_alike, get_held, sees_names
 from gateway.index import Held, HeldReason, Record, RecordState
 from gateway.originals import read_original
 from gateway.reading import Who, in_one

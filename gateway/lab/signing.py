@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.exc import StaleDataError
 
-from gateway.reading import Who, claim_in, get_person, get_task, in_one, say, sign_in, submit_in
+from gateway.handing_on import say, sign_in, submit_in
+from gateway.reading import Who, claim_in, get_person, get_task, in_one
 from gateway.runtime import Runtime
 from worklists.directory import Kind
 from worklists.errors import Conflict, Invalid, NotAllowed, NotFound

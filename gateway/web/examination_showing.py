@@ -9,12 +9,7 @@ from sqlalchemy.orm import Session
 from gateway.audit import AuditEvent
 from gateway.finding import Around
 from gateway.index import Series, Study
-from gateway.web.shapes import (
-    ExaminationDetail,
-    HistoryShape,
-    IdentityChangeShape,
-    SeriesShape,
-)
+from gateway.web.shapes import ExaminationDetail, HistoryShape, IdentityChangeShape, SeriesShape
 from gateway.web.showing import made_on, show_examination, show_known_person, show_person, show_snapshot
 from worklists.directory import Person
 from worklists.examinations import Examination, IdentityChange

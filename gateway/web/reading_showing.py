@@ -4,7 +4,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from gateway.reading import may_sign_preliminary
+from gateway.handing_on import may_sign_preliminary
 from gateway.web.reading_shapes import (
     DoubtShape,
     DraftShape,

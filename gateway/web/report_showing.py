@@ -13,9 +13,7 @@ from gateway.web.report_shapes import (
     ShareShape,
     ShownImageShape,
 )
-from gateway.web.shapes import (
-    ExaminationItem,
-)
+from gateway.web.shapes import ExaminationItem
 from gateway.web.showing import made_on, show_known_person, show_named, show_person, show_site, show_snapshot
 from worklists.reports import Report, ReportReturn
 from worklists.sharing import ReportShare

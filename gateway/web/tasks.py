@@ -9,10 +9,11 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Request, Response
 from pydantic import BaseModel, StringConstraints
 
-from gateway import reading
+from gateway import handing_on, reading
 from gateway.finding import look_around
+from gateway.handing_on import Word
 from gateway.priors import find_priors
-from gateway.reading import DraftText, Who, Word
+from gateway.reading import DraftText, Who
 from gateway.runtime import Runtime
 from gateway.web.deps import Caller, RuntimeDep, get_person
 from gateway.web.errors import Detailed
@@ -155,7 +156,9 @@ def submit(
     if_match: IfMatch = None,
 ) -> WorklistItem:
     with showing_the_newer(runtime, caller, task_id):
-        reading.submit(runtime, who_is(caller), task_id, revision=read_revision(if_match), word=_word(body))
+        handing_on.submit(
+            runtime, who_is(caller), task_id, revision=read_revision(if_match), word=_word(body)
+        )
     return _show(runtime, caller, task_id)
 
 
@@ -179,7 +182,7 @@ def sign(
 ) -> SignedShape:
     """What its reader marked as preliminary is signed as that, and waits for a second person."""
     with showing_the_newer(runtime, caller, task_id):
-        report = reading.sign(
+        report = handing_on.sign(
             runtime, who_is(caller), task_id, revision=read_revision(if_match), word=_word(body)
         )
     wake_sweep(request)
