@@ -7,15 +7,16 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 from uuid import uuid4
 
 import structlog
 
 log = structlog.get_logger()
+T = TypeVar("T")
 
 LEFT_FREE_BYTES = 1 << 30  # a cache takes no room that the journal may need
 LOOK_AFTER_PART = 16  # the folder is looked through when this part of the bound was written
@@ -37,16 +38,23 @@ class FileCache:
 
     def read(self, name: str) -> bytes | None:
         """The file, or None; that it was used is noted."""
+        return self._use(name, Path.read_bytes)
+
+    def open(self, name: str) -> BinaryIO | None:
+        """The same, to be read piece by piece."""
+        return self._use(name, lambda path: path.open("rb"))
+
+    def _use(self, name: str, get: Callable[[Path], T]) -> T | None:
         path = self.path(name)
         try:
-            data = path.read_bytes()
+            found = get(path)
         except FileNotFoundError:
             return None
         except OSError as error:
             log.warning("cache_not_read", error=error.strerror)
             return None
         self.note_use(path)
-        return data
+        return found
 
     def note_use(self, path: Path) -> None:
         """So that it stays longer than what nobody uses."""
@@ -56,19 +64,6 @@ class FileCache:
                 os.utime(path)
         except OSError:  # removed meanwhile: it is made again when it is needed
             return
-
-    def open(self, name: str) -> BinaryIO | None:
-        """The same, to be read piece by piece."""
-        path = self.path(name)
-        try:
-            file = path.open("rb")
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            log.warning("cache_not_read", error=error.strerror)
-            return None
-        self.note_use(path)
-        return file
 
     def write(self, name: str, data: bytes | bytearray) -> None:
         """Keep a file. A full disk keeps nothing and stops nobody."""

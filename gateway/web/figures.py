@@ -16,6 +16,7 @@ from gateway.standing import count_standing
 from gateway.web.deps import Caller, CallerDep, RuntimeDep, get_person
 from gateway.web.figure_shapes import ChoicesShape, FiguresShape, Narrowed, NowShape
 from gateway.web.figure_showing import rows_of, show_figures
+from gateway.web.messages import pick
 from gateway.web.paging import CursorDep, LimitDep, read_cursor, write_cursor
 from gateway.web.shapes import Page, WorklistItem
 from gateway.web.showing import show_named, show_site, show_task
@@ -92,7 +93,7 @@ def read_figures(
     if format == "json":
         return shown
     return Response(
-        write_workbook({MEASURES_SAID[which][caller.language == "en"]: rows_of(shown, caller.language)}),
+        write_workbook({pick(MEASURES_SAID[which], caller.language): rows_of(shown, caller.language)}),
         media_type=MEDIA_TYPE,
         headers={
             "Content-Disposition": (

@@ -16,6 +16,7 @@ from gateway.index import Held, HeldReason, Record
 from gateway.originals import open_original
 from gateway.web.deps import Caller, RuntimeDep, require
 from gateway.web.held_shapes import DifferenceShape, HeldDetail, HeldItem, ResolveBody, ResolvedAlikeShape
+from gateway.web.messages import pick
 from gateway.web.paging import CursorDep, LimitDep, read_cursor, write_cursor
 from gateway.web.shapes import Page, PatientShape
 from gateway.web.showing import show_device, show_site, show_snapshot
@@ -133,7 +134,7 @@ def _item(session: Session, caller: Caller, held: Held) -> dict[str, Any]:
     return {
         "id": held.id,
         "reason": held.reason,
-        "reason_text": REASONS[held.reason][1 if caller.language == "en" else 0],
+        "reason_text": pick(REASONS[held.reason], caller.language),
         "received_at": record.received_at,
         "site": show_site(institution) if institution else None,
         "device": show_device(device),

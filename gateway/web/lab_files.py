@@ -17,6 +17,7 @@ from gateway.web.deps import RuntimeDep
 from gateway.web.lab_held import REASONS
 from gateway.web.lab_profiles import OutcomeShape, SeesDep, show_outcome
 from gateway.web.lab_remarks import say_remarks
+from gateway.web.messages import pick
 from gateway.web.shapes import DeviceShape
 from gateway.web.showing import show_device
 from gateway.web.tasks import who_is
@@ -211,9 +212,9 @@ def _filled(one: use_cases.Filled, language: str) -> FilledShape:
 
 def _say_problem(problem: Malformed, language: str) -> str:
     if not isinstance(problem, Unfit):
-        return _UNREADABLE[1 if language == "en" else 0].format(text=problem)
-    return PROBLEMS[problem.code][1 if language == "en" else 0].format_map(problem.facts)
+        return pick(_UNREADABLE, language).format(text=problem)
+    return pick(PROBLEMS[problem.code], language).format_map(problem.facts)
 
 
 def _say(reason: LabHeldReason, language: str) -> str:
-    return REASONS[reason][1 if language == "en" else 0]
+    return pick(REASONS[reason], language)

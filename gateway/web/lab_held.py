@@ -20,6 +20,7 @@ from gateway.lab.rereading import look_as_filed
 from gateway.lab.rows import LabHeld, LabHeldReason
 from gateway.runtime import Runtime
 from gateway.web.deps import Caller, RuntimeDep, require
+from gateway.web.messages import pick
 from gateway.web.paging import CursorDep, LimitDep, read_cursor, write_cursor
 from gateway.web.shapes import DeviceShape, Page, PatientShape, SiteShape
 from gateway.web.showing import show_device, show_patient, show_site, show_snapshot
@@ -279,7 +280,7 @@ def _line(session: Session, caller: Caller, row: LabHeld, *, named: bool) -> dic
     return {
         "id": row.id,
         "reason": row.reason,
-        "reason_text": REASONS[row.reason][1 if caller.language == "en" else 0],
+        "reason_text": pick(REASONS[row.reason], caller.language),
         "held_at": row.held_at,
         "site": show_site(institution) if institution else None,
         "device": show_device(device),

@@ -15,6 +15,7 @@ from gateway.lab.rows import LabHeldReason
 from gateway.runtime import Runtime
 from gateway.web.deps import Caller, RuntimeDep, require
 from gateway.web.lab_held import REASONS
+from gateway.web.messages import pick
 from gateway.web.shapes import PersonShape
 from gateway.web.tasks import who_is
 from worklists.directory import Device, Person, Role
@@ -217,7 +218,7 @@ def show_outcome(one: use_cases.Outcome, language: str, *, named: bool) -> Outco
         high=interpreted.range_high if interpreted else None,
         range_text=interpreted.range_text if interpreted else "",
         held=one.held,
-        held_text=REASONS[one.held][1 if language == "en" else 0] if one.held else "",
+        held_text=pick(REASONS[one.held], language) if one.held else "",
         left_out=one.left_out,
         taken_unit=one.taken_unit,
     )

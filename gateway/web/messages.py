@@ -28,37 +28,38 @@ def choose_language(accept_language: str | None) -> str:
 def say(code: str, language: str, facts: Mapping[str, object] | None = None) -> str:
     """The sentence for a code, with its facts in it."""
     chosen = {name: _fact(value, language) for name, value in (facts or {}).items()}
-    return _pick(SENTENCES[code], language).format_map(chosen)
+    return pick(SENTENCES[code], language).format_map(chosen)
 
 
 def say_fault(code: str, language: str, where: str) -> str:
     said = say_cause(where, language) if code in _CAUSED else where
-    return _pick(FAULTS[code], language).format(where=said)
+    return pick(FAULTS[code], language).format(where=said)
 
 
 def say_cause(cause: str, language: str) -> str:
     """Why a server that we need does not do its work; the word itself where there is no sentence."""
     pair = CAUSES.get(cause)
-    return f"{_pick(pair, language)} [{cause}]" if pair else cause
+    return f"{pick(pair, language)} [{cause}]" if pair else cause
 
 
 def say_failure(error: str, language: str) -> str:
     """What due work keeps of a failure: in a sentence where we have one, with the words themselves behind it."""
     pair = CAUSES.get(cause_of_failure(error))
-    return f"{_pick(pair, language)} [{error.removeprefix(FAILED)}]" if pair else error
+    return f"{pick(pair, language)} [{error.removeprefix(FAILED)}]" if pair else error
 
 
 def say_reason(reason: str, language: str, facts: Mapping[str, object] | None = None) -> str:
-    return _pick(REASONS.get(reason, REASONS["unusable"]), language).format_map(facts or {})
+    return pick(REASONS.get(reason, REASONS["unusable"]), language).format_map(facts or {})
 
 
 def _fact(value: object, language: str) -> str:
     text = str(value)
     pair = STATES.get(text) or FIELDS.get(text)
-    return _pick(pair, language) if pair else text
+    return pick(pair, language) if pair else text
 
 
-def _pick(pair: tuple[str, str], language: str) -> str:
+def pick(pair: tuple[str, str], language: str) -> str:
+    """One of (Simplified Chinese, English)."""
     return pair[LANGUAGES.index(language)]
 
 

@@ -12,6 +12,7 @@ from gateway.finding import Order
 from gateway.patient_index import KnownPerson
 from gateway.runtime import Runtime
 from gateway.web.deps import Caller, RuntimeDep, require
+from gateway.web.messages import pick
 from gateway.web.paging import CursorDep, LimitDep, read_cursor, read_id_cursor, write_cursor
 from gateway.web.shapes import Page, PatientShape, PersonShape, SiteShape
 from gateway.web.showing import show_patient, show_person, show_site, show_snapshot
@@ -248,4 +249,4 @@ def _show_event(event: PatientLinkEvent, today: date, language: str) -> LinkEven
 
 
 def _rule_text(rule: str, language: str) -> str:
-    return RULES[rule][language == "en"] if rule else ""
+    return pick(RULES[rule], language) if rule else ""

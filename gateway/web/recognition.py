@@ -15,6 +15,7 @@ from adapters.xlsx import MEDIA_TYPE, write_workbook
 from gateway import recognising
 from gateway.runtime import Runtime
 from gateway.web.deps import Caller, CallerDep, RuntimeDep
+from gateway.web.messages import pick
 from gateway.web.tasks import who_is
 from worklists.access import shows_result
 from worklists.cards import masked_number
@@ -268,7 +269,7 @@ def read_statistics(
     name = f"recognition-{by.value}-{first}-{last}.xlsx"
     disposition = f'attachment; filename="{name}"'
     return Response(
-        write_workbook({_SHEET[caller.language == "en"]: _rows(shown, caller.language)}),
+        write_workbook({pick(_SHEET, caller.language): _rows(shown, caller.language)}),
         media_type=MEDIA_TYPE,
         headers={"Content-Disposition": disposition},
     )
