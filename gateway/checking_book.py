@@ -2,6 +2,7 @@
 
 import uuid
 from collections import Counter, defaultdict
+from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -22,6 +23,7 @@ TRIED = 1000  # of the last reports, in a dry run
 EXAMPLES = 5  # of each check
 AROUND = 12  # characters either side of what is quoted
 IN_ONE_QUERY = 500
+TOLD_EVERY = 50
 
 Word = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=40)]
 Words = Annotated[list[Word], Field(max_length=300)]
@@ -78,7 +80,13 @@ def check_checking(_session: Session, _scope: str, content: dict[str, Any]) -> d
     return found
 
 
-def try_checking(session: Session, scope: str, content: dict[str, Any], _now: datetime) -> dict[str, Any]:
+def try_checking(
+    session: Session,
+    scope: str,
+    content: dict[str, Any],
+    _now: datetime,
+    told: Callable[[int, int], None] = lambda _done, _of: None,
+) -> dict[str, Any]:
     """How many of the last signed reports each check would have stopped, with examples."""
     rules = CheckingRules.read(content)
     reports = _last_reports(session, uuid.UUID(scope))
@@ -86,7 +94,9 @@ def try_checking(session: Session, scope: str, content: dict[str, Any], _now: da
     stopped: Counter[Check] = Counter()
     examples: dict[Check, list[dict[str, str]]] = defaultdict(list)
     any_ = 0
-    for report in reports:
+    for done, report in enumerate(reports):
+        if done % TOLD_EVERY == 0:
+            told(done, len(reports))
         doubts = find_doubts(_facts_of(report, newest.get(report.examination_id)), rules)
         any_ += bool(doubts)
         for check, first in {one.check: one for one in reversed(doubts)}.items():

@@ -94,6 +94,7 @@ BOOKS: Mapping[str, Book] = {
         begin=checking_book.begin_checking,
         check=checking_book.check_checking,
         dry_run=checking_book.try_checking,
+        tells=True,
     ),
     VERIFICATION: Book(
         shape=verification_book.VerificationBook,

@@ -89,14 +89,17 @@ def test_a_critical_value_passes_two_silent_people_and_ends_with_the_duty_desk(
     head = sign_in(browser, gateway, "reviewer")
     head.goto("/app/critical/timers")
     head.get_by_role("button", name="新建草稿").click()
+    note = head.get_by_label("说明")
+    expect(note).to_be_visible()
     for name in ("review", "receive", "handle"):
         head.fill(f"input[name={name}]", "1")
-    head.get_by_label("修改说明").fill("缩短时限")
-    head.get_by_role("button", name="保存").click()
+    note.fill("缩短时限")
+    head.get_by_role("button", name="保存草稿").click()
     head.get_by_role("button", name="试运行").click()
     expect(head.get_by_text("近 90 天")).to_be_visible()
-    head.get_by_role("button", name="生效", exact=True).click()
-    expect(head.get_by_role("status").filter(has_text="第 1 版已生效")).to_be_visible()
+    head.get_by_role("button", name="启用", exact=True).click()
+    head.get_by_role("button", name="确认启用").click()
+    expect(head.get_by_role("status").filter(has_text="第 1 版已启用")).to_be_visible()
 
     # The reader says it before any signature.
     reader = sign_in(browser, gateway, "reader")

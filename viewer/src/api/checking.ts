@@ -106,22 +106,6 @@ export interface CheckingRun {
   checks: { check: CheckCode; reports: number; examples: { report_id: string; section: Section; before: string; quoted: string; after: string }[] }[]
 }
 
-export interface CheckingLine {
-  id: string
-  version: number
-  state: 'draft' | 'live' | 'retired'
-  note: string
-  made_at: Time
-  made_by: Person | null
-  live_at: Time | null
-  live_by: Person | null
-}
-
-export interface CheckingVersion extends CheckingLine {
-  content: CheckingContent
-  dry_run: CheckingRun | null
-}
-
 export const checkDraft = (task: string, revision: number) => api.post<Checked>(`/tasks/${task}/check`, undefined, { ifMatch: revision })
 export const readReview = (report: string) => api.get<{ overrides: Override[]; discrepancy: Discrepancy | null }>(`/reports/${report}/review`)
 export const readFeedback = (query: { whose?: 'mine' | 'given'; unread?: boolean; cursor?: string }) => api.get<Page<Discrepancy, FeedbackCounts>>('/feedback', query)

@@ -44,19 +44,9 @@ export interface CriticalBook {
   handle_minutes: number
 }
 
-export interface BookLine {
-  id: string
-  version: number
-  state: 'draft' | 'live' | 'retired'
-  note: string
-  made_at: Time
-  made_by: Person | null
-  live_at: Time | null
-  live_by: Person | null
-  tried: boolean
-}
-
-export interface BookVersion extends BookLine {
-  content: CriticalBook
-  dry_run: { events: number; late_review: number; late_receive: number; late_handle: number } | null
+export interface CriticalRun {
+  events: number
+  late_review: number
+  late_receive: number
+  late_handle: number
 }

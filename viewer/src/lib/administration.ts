@@ -1,6 +1,7 @@
 /** The tables that an administrator edits: their columns, and values as text and back. Fields as in docs/http.md. */
 import { t } from '@/i18n'
 import type { RoleAt, Row, Value } from '@/api/operations'
+import { joined } from '@/lib/joined'
 import { clockTime } from './time'
 
 export type EntityName = 'institution' | 'centre' | 'device' | 'person' | 'agreement' | 'recognition_item' | 'qualification' | 'mapping' | 'recognition_scope' | 'recognition_reason' | 'recognition_price' | 'recognition_own_source' | 'grade_reason' | 'ecg_statement' | 'duty' | 'critical_contact' | 'analyser_profile'
@@ -296,7 +297,7 @@ export function labelOf(entity: EntityName, row: Row, references: References): s
 }
 
 export function showValue(column: Column, value: Value, references: References): string {
-  if (column.type === 'roles') return ((value ?? []) as RoleAt[]).map((role) => roleText(role, references)).join('、')
+  if (column.type === 'roles') return joined(((value ?? []) as RoleAt[]).map((role) => roleText(role, references)))
   if (column.type === 'list') return listText(value, shortened) || (column.empty ? t(column.empty) : '')
   if (value === null || value === undefined || value === '') return column.empty ? t(column.empty) : ''
   switch (column.type) {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { differences, inWords } from './assignmentWords'
+import { inWords } from './assignmentWords'
+import { differences } from './differing'
 
 const NAMES = new Map([['c-2', '二院影像中心']])
 const route = { kind: 'imaging' as const, modalities: ['CT'], body_parts: [], institutions: [], words: [], centre: 'lead', subspecialty: '胸部' }

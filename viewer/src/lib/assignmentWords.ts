@@ -1,27 +1,18 @@
 /** A rule book said in words, line by line: what a version differs in, without its field names. */
 import type { AssignmentContent, Content, Fits, RoutingContent } from '@/api/assignment'
 import { t } from '@/i18n'
+import type { Said } from '@/lib/differing'
+import { joined } from '@/lib/joined'
 
 /** Names by id, of centres and institutions. */
 export type Names = ReadonlyMap<string, string>
 
-export interface Said {
-  label: string
-  lines: string[]
-}
-
-export interface Difference {
-  label: string
-  gone: string[]
-  come: string[]
-}
-
 const field = (name: string) => t(`assignmentRules.field.${name}`)
 const join = (parts: (string | false | null | undefined)[]) => parts.filter(Boolean).join(' · ')
-const list = (name: string, values: string[]) => values.length > 0 && t('word.said', { name: field(name), value: values.join('、') })
+const list = (name: string, values: string[]) => values.length > 0 && t('word.said', { name: field(name), value: joined(values) })
 
 function fits(what: Fits, names: Names): string {
-  return join([what.modalities.join('、'), list('bodyParts', what.body_parts), list('institutions', what.institutions.map((id) => names.get(id) ?? id)), list('words', what.words)]) || t('assignmentRules.any')
+  return join([joined(what.modalities), list('bodyParts', what.body_parts), list('institutions', what.institutions.map((id) => names.get(id) ?? id)), list('words', what.words)]) || t('assignmentRules.any')
 }
 
 export function isRouting(content: Content): content is RoutingContent {
@@ -56,13 +47,4 @@ function assignment(content: AssignmentContent, names: Names): Said[] {
     { label: field('kept'), lines: [String(content.kept_minutes)] },
     { label: field('pauseReasons'), lines: [...content.pause_reasons] },
   ]
-}
-
-/** Lines that one has and the other has not; alike parts are left out. */
-export function differences(before: Said[], after: Said[]): Difference[] {
-  const found = after.map((one, at) => {
-    const was = before[at]?.lines ?? []
-    return { label: one.label, gone: was.filter((line) => !one.lines.includes(line)), come: one.lines.filter((line) => !was.includes(line)) }
-  })
-  return found.filter((one) => one.gone.length > 0 || one.come.length > 0)
 }

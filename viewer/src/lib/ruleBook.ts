@@ -1,9 +1,12 @@
 /** A rule book on a page: its versions, the one that is looked at, a draft that is edited, tried and put live. */
 import { computed, ref, type Ref } from 'vue'
 import { useI18n } from 'vue-i18n'
+import { onBeforeRouteLeave, onBeforeRouteUpdate } from 'vue-router'
 import { lines as linesOf, Problem } from '@/api/client'
 import { dryRun, keepDraft, letLive, makeDraft, readBook, readVersion, type Book, type Told, type Version } from '@/api/ruleBooks'
 import { useNotice } from '@/stores/notice'
+
+export type RuleBook<C, R> = ReturnType<typeof useRuleBook<C, R>>
 
 const copy = <T>(one: T) => JSON.parse(JSON.stringify(one)) as T
 
@@ -21,7 +24,8 @@ export function useRuleBook<C, R>(name: Ref<string>, centre: Ref<string>, shown:
   const progress = ref<{ done: number; of: number } | null>(null)
 
   const editable = computed(() => book.value?.may_set === true && version.value?.state === 'draft')
-  const changed = computed(() => version.value !== null && (JSON.stringify(content.value) !== JSON.stringify(version.value.content) || note.value !== version.value.note))
+  const differs = (from: Pick<Version<C, R>, 'content' | 'note'>) => JSON.stringify(content.value) !== JSON.stringify(from.content) || note.value !== from.note
+  const changed = computed(() => version.value !== null && differs(version.value))
   const problems = computed(() => Object.fromEntries(failure.value instanceof Problem ? failure.value.errors.map((one) => [one.field, one.message]) : []))
 
   function show(found: Version<C, R> | null): void {
@@ -29,6 +33,12 @@ export function useRuleBook<C, R>(name: Ref<string>, centre: Ref<string>, shown:
     content.value = copy(found?.content ?? book.value!.in_force)
     note.value = found?.note ?? ''
     asking.value = false
+  }
+
+  /** The answer to a deed with what was here when it began: what was written since stays. */
+  function answered(found: Version<C, R>, sent: Pick<Version<C, R>, 'content' | 'note'>): void {
+    if (differs(sent)) version.value = found
+    else show(found)
   }
 
   async function attempt(what: string, deed: () => Promise<void>): Promise<void> {
@@ -47,13 +57,18 @@ export function useRuleBook<C, R>(name: Ref<string>, centre: Ref<string>, shown:
     book.value = await readBook<C>(name.value, centre.value)
   }
 
+  let asked = 0
+
   /** The version that the address names, else the live one, else the newest; without any, what is in force. */
   const open = (wanted: string | undefined) =>
     attempt('open', async () => {
-      await readLines()
-      const lines = book.value!.items
-      const found = lines.find((one) => String(one.version) === wanted) ?? lines.find((one) => one.state === 'live') ?? lines[0]
-      show(found ? await readVersion<C, R>(name.value, found.id) : null)
+      const mine = (asked += 1)
+      const read = await readBook<C>(name.value, centre.value)
+      const found = read.items.find((one) => String(one.version) === wanted) ?? read.items.find((one) => one.state === 'live') ?? read.items[0]
+      const whole = found ? await readVersion<C, R>(name.value, found.id) : null
+      if (mine !== asked) return // another was asked for meanwhile
+      book.value = read
+      show(whole)
     })
   const draft = () =>
     attempt('draft', async () => {
@@ -61,16 +76,18 @@ export function useRuleBook<C, R>(name: Ref<string>, centre: Ref<string>, shown:
     })
   const save = () =>
     attempt('save', async () => {
-      show(await keepDraft<C, R>(name.value, version.value!.id, content.value!, note.value))
+      const sent = { content: copy(content.value!), note: note.value }
+      answered(await keepDraft<C, R>(name.value, version.value!.id, sent.content, sent.note), sent)
       notice.say(t('ruleBook.saved'))
       await readLines()
     })
   const tryIt = () =>
     attempt('try', async () => {
       const request = dryRun(name.value, version.value!.id)
+      const sent = { content: copy(content.value!), note: note.value }
       try {
         for await (const told of linesOf<Told<C, R>>(request)) {
-          if (told.rules) return show(told.rules)
+          if (told.rules) return answered(told.rules, sent)
           if (told.failed) throw new Problem(409, told.failed, '', t('ruleBook.moved'), `POST ${request}`)
           if ('done' in told) progress.value = told
         }
@@ -85,5 +102,8 @@ export function useRuleBook<C, R>(name: Ref<string>, centre: Ref<string>, shown:
       notice.say(t('ruleBook.wentLive', { n: version.value!.version }))
       await readLines()
     })
+  const leaveOnlySaved = () => !changed.value || window.confirm(t('ruleBook.leave'))
+  onBeforeRouteLeave(leaveOnlySaved)
+  onBeforeRouteUpdate(leaveOnlySaved)
   return { book, version, content, note, busy, asking, failure, progress, editable, changed, problems, attempt, readLines, open, draft, save, tryIt, goLive }
 }

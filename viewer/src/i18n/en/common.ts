@@ -28,6 +28,7 @@ export const common: Same<typeof zh> = {
   delivery: { pending: 'Pending', delivered: 'Delivered', opened: 'Opened', acknowledged: 'Acknowledged', failed: 'Failed' },
   reportState: { signed: 'Valid', superseded: 'Amended since', void: 'Void' },
   word: {
+    joint: ', ',
     said: '{name}: {value}',
     identityChanged: 'Identity corrected after signing',
     identityChangedNow: 'The patient is now: {now}.',

@@ -20,4 +20,10 @@ export const ruleBook = {
   wentLive: 'Version {n} is live.',
   tryFirst: 'Try this content first.',
   unsaved: 'There are changes that are not saved.',
+  loading: 'Reading…',
+  leave: 'There are changes that are not saved. Leave without them?',
+  readOnly: 'Read only: the reviewers of the centre and administrators change it.',
+  noCentre: 'You belong to no centre that has such rules.',
+  differs: 'What differs from the live version',
+  same: 'The same as the live version.',
 }

@@ -26,6 +26,7 @@ export const common = {
   delivery: { pending: '待送达', delivered: '已送达', opened: '已查看', acknowledged: '已确认', failed: '送达失败' },
   reportState: { signed: '有效', superseded: '已被修订', void: '已作废' },
   word: {
+    joint: '、',
     said: '{name}：{value}',
     identityChanged: '签发后身份已更正',
     identityChangedNow: '现在的身份：{now}。',

@@ -20,4 +20,10 @@ export const ruleBook = {
   wentLive: '第 {n} 版已启用。',
   tryFirst: '请先对当前内容试运行。',
   unsaved: '有未保存的修改。',
+  loading: '正在读取…',
+  leave: '有未保存的修改，离开后不再保留。确定离开吗？',
+  readOnly: '只能查看：由本中心审核医师或管理员修改。',
+  noCentre: '您不在任何有这类规则的诊断中心。',
+  differs: '与现行版本的不同',
+  same: '与现行版本相同。',
 }

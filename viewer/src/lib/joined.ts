@@ -1,0 +1,4 @@
+/** Several things in one line, as the language enumerates them. */
+import { t } from '@/i18n'
+
+export const joined = (parts: readonly string[]): string => parts.join(t('word.joint'))
