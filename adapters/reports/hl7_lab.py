@@ -18,7 +18,14 @@ from adapters.reports.hl7_parts import (
     joined,
     subjoined,
 )
-from adapters.reports.laboratory import LabGroup, LabLine, LabTable, Pending
+from adapters.reports.laboratory import (
+    LabGroup,
+    LabLine,
+    LabTable,
+    Pending,
+    group_status,
+    result_status,
+)
 
 _RESULT_STATUS = {"not_resulted": "I", "rerun": "I", "unknown_test": "O", "not_reported": "X"}  # table 0085
 _LONGEST_IS = 20  # characters (§2.A.36)
@@ -61,9 +68,9 @@ class _Message(ReportMessage):
 
     def _group(self, place: int, group: LabGroup) -> None:
         observed = [line.observed_at for line in group.lines]
-        amended = any(line.change for line in group.lines)
         code = group.code or f"GROUP{place}"
-        self._order(place, _coded(code, group.title, group.loinc), min(observed), "C" if amended else "F")
+        service = _coded(code, group.title, group.loinc)
+        self._order(place, service, min(observed), group_status(group, self._document.preliminary))
         if place == 1:
             self._notes((self._document.findings, self._document.impression), ("RE", "Remark"))
         for line in group.lines:
@@ -99,8 +106,7 @@ class _Message(ReportMessage):
     def _result(self, line: LabLine) -> None:
         self._observations += 1
         kind, value = _value(line)
-        status = "C" if line.change == "corrected" and line.status == "F" else line.status
-        status = "W" if self._to.void else status
+        status = "W" if self._to.void else result_status(line, self._document.preliminary)
         fields = [""] * 24  # OBX-n
         fields[1:6] = [str(self._observations), kind, _coded(line.code, line.name, line.loinc), "", value]
         fields[6] = joined(line.unit)

@@ -142,3 +142,19 @@ def _printed_line(line: LabLine) -> dict[str, Any]:
         "change": line.change,
         "earlier": with_micro(line.earlier),
     }
+
+
+def result_status(line: LabLine, preliminary: bool) -> str:
+    """OBX-11 (table 0085) of a result in its report: what was final there is P or C in one that is that itself."""
+    if line.status != "F":
+        return line.status
+    if preliminary:
+        return "P"
+    return "C" if line.change == "corrected" else "F"
+
+
+def group_status(group: LabGroup, preliminary: bool) -> str:
+    """OBR-25 (table 0123): preliminary while a result of it is, corrected where one differs from the version before."""
+    if any(result_status(line, preliminary) == "P" for line in group.lines):
+        return "P"
+    return "C" if any(line.change for line in group.lines) else "F"

@@ -21,14 +21,13 @@ from adapters.reports.fhir.parts import (
     own_identifier,
     typed_identifier,
 )
-from adapters.reports.fhir.source import FhirReport, Links
+from adapters.reports.fhir.source import FhirReport, Links, report_status
 from adapters.reports.hl7_parts import document_code
 from adapters.reports.hl7_report import SECTIONS
 
 VOID = "此报告已作废，请勿使用。"
 _SIGNATURE = ("urn:iso-astm:E1762-95:2013", "1.2.840.10065.1.12.1.1", "Author's Signature")
 _VERIFICATION = ("urn:iso-astm:E1762-95:2013", "1.2.840.10065.1.12.1.5", "Verification Signature")
-_AMENDED = {"addendum": "appended", "correction": "corrected", "final": "final"}
 _BYTE_RANGE = re.compile(rb"/ByteRange\s*\[\s*(\d+)\s+(\d+)\s+(\d+)\s+(\d+)\s*\]")
 
 
@@ -68,15 +67,6 @@ def diagnostic_report(report: FhirReport, links: Links, results: list[Resource])
             "presentedForm": [] if report.withdrawn else _document(report),
         }
     )
-
-
-def report_status(report: FhirReport) -> str:
-    """DiagnosticReportStatus (R4 10.3.4)."""
-    if report.withdrawn:
-        return "entered-in-error"
-    if report.document.preliminary:
-        return "preliminary"
-    return _AMENDED.get(report.amendment, "amended" if report.document.version > 1 else "final")
 
 
 def binary(report: FhirReport) -> list[Resource]:

@@ -24,9 +24,9 @@ from adapters.reports.fhir.parts import (
     own_identifier,
     quantity,
 )
-from adapters.reports.fhir.source import FhirReport, Links
+from adapters.reports.fhir.source import FhirReport, Links, report_status
 from adapters.reports.hl7_report import FINDINGS
-from adapters.reports.laboratory import LabLine, Pending
+from adapters.reports.laboratory import LabLine, Pending, result_status
 
 # HL7 table 0085 → ObservationStatus.
 _STATUSES = {"F": "final", "P": "preliminary", "C": "corrected", "X": "cancelled", "D": "entered-in-error"}
@@ -83,11 +83,8 @@ def _lab(report: FhirReport, links: Links) -> Iterator[Resource]:
 
 
 def _result(report: FhirReport, links: Links, line: LabLine) -> Resource:
-    status = _STATUSES.get(line.status, "final")
-    base = _begin(
-        report, links, line.code, "corrected" if line.change == "corrected" and status == "final" else status
-    )
-    base |= {
+    status = _STATUSES.get(result_status(line, report.document.preliminary), "final")
+    base = _begin(report, links, line.code, status) | {
         "code": concept(line.name, *_codes(report, line.code, line.name, line.loinc)),
         "specimen": links.to("Specimen", report.part_id("specimen")),
         "effectiveDateTime": moment(line.observed_at),
@@ -219,9 +216,9 @@ def _taken_back(report: FhirReport, links: Links, id_: str, text: str) -> Resour
 
 
 def _status(report: FhirReport) -> str:
-    if report.document.preliminary:
-        return "preliminary"
-    return "amended" if report.document.version > 1 else "final"
+    """Of what has no state of its own: that of the report, as far as observations have it (R4 10.1.3)."""
+    status = report_status(report)
+    return "amended" if status == "appended" else status
 
 
 def _codes(report: FhirReport, code: str, name: str, loinc: str) -> list[Resource]:

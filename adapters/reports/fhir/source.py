@@ -20,6 +20,7 @@ _WORD, _WORD_CHARACTERS = re.compile(r"[A-Za-z0-9-]+"), 27  # behind 36 of a UUI
 
 Amendment = Literal["", "addendum", "correction", "final"]
 Document = Literal["attached", "binary", "linked", "none"]  # where the signed PDF stands
+_AMENDED = {"addendum": "appended", "correction": "corrected", "final": "final"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +91,15 @@ class FhirReport:
     def part_id(self, word: str) -> str:
         """The id of what belongs to this report: the same for all of its versions."""
         return f"{self.ids.examination}.{_as_word(word)}"
+
+
+def report_status(report: FhirReport) -> str:
+    """DiagnosticReportStatus (R4 10.3.4)."""
+    if report.withdrawn:
+        return "entered-in-error"
+    if report.document.preliminary:
+        return "preliminary"
+    return _AMENDED.get(report.amendment, "amended" if report.document.version > 1 else "final")
 
 
 class Links:
