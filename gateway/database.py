@@ -3,7 +3,7 @@
 import sqlite3
 from typing import Any
 
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
@@ -15,6 +15,7 @@ DATABASE_AWAY = (OperationalError, InterfaceError)
 _OUR_FAULT = ("21", "22", "23", "26", "34", "42", "54")
 _CROSSED = ("40", "55P03")  # two that met: deadlock, serialization, a lock that was not to be had
 
+_ANEW = "planned anew"
 BUSY_TIMEOUT_S = 20  # SQLite lets one writer in at a time; the others wait this long before they are told
 
 
@@ -63,6 +64,27 @@ def _prepare_postgresql(connection: Any, _record: object) -> None:
         for name, value in _POSTGRESQL.items():
             cursor.execute(f"SET {name} = {value}")
     connection.commit()
+
+
+def plan_anew(session: Session) -> None:
+    """Until this transaction ends, or `plan_as_usual`: PostgreSQL plans each statement for the values that it has.
+
+    A prepared statement is planned once for any value after a while, and a list of ids then counts for ten
+    (PostgreSQL, PREPARE, notes): what is right for ten people is not for the five thousand of a surname.
+    """
+    if not session.info.get(_ANEW):
+        _set_plans(session, "force_custom_plan", anew=True)
+
+
+def plan_as_usual(session: Session) -> None:
+    if session.info.get(_ANEW):
+        _set_plans(session, "auto", anew=False)
+
+
+def _set_plans(session: Session, mode: str, *, anew: bool) -> None:
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(text(f"SET LOCAL plan_cache_mode = {mode}"))
+        session.info[_ANEW] = anew
 
 
 def _begin_sqlite(connection: Any) -> None:

@@ -1,4 +1,4 @@
-"""Finding: the parts that list queries share. What was typed, days of the county, pages that stay in place."""
+"""Finding: the parts that list queries share. Days of the county, pages that stay in place, counts of tabs."""
 
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -6,31 +6,24 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, ScalarSelect, Select, and_, func, literal, or_, select, union_all
+from sqlalchemy import ColumnElement, ScalarSelect, Select, and_, func, literal, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 from sqlalchemy.sql.base import ExecutableOption
 
+from gateway.database import plan_as_usual
 from gateway.index import Held
 from gateway.lab.counting import LabCounts, count_results
 from gateway.text_doubts import TextDoubt, find_doubts
-from worklists.access import Subject, visible_to
 from worklists.among import among
 from worklists.base import COUNTY_TIME
 from worklists.errors import Invalid
-from worklists.examinations import Examination
 from worklists.grading import GradeReason, ImageGrade, grades_of
-from worklists.names import has_han
-from worklists.patients import Patient, matches_word
 from worklists.reading import Purpose, ReadingTask, TaskState
 from worklists.reports import Report, ReportReturn, ReportState, ReturnState, find_renamed
 
 SEPARATOR = "|"
 COUNTED_LIMIT = (
     1000  # rows are counted no further: what is behind grows for years, and nobody reads the number
-)
-
-MOST_CALLED = (
-    10_000  # patients whom a word finds and who are asked for one by one: a county's namesakes by surname
 )
 
 
@@ -49,53 +42,6 @@ def on_days(
     if last is not None:
         conditions.append(moment < day_begin(last + timedelta(days=1)))
     return conditions
-
-
-def typed(session: Session, q: str, subject: Subject) -> list[ColumnElement[bool]]:
-    """Every word typed is in the patient's name, pinyin, initials or number, ends their card's, or is in the
-    accession number, where it can be in one: it has a digit and is not of Chinese characters.
-
-    What another institution calls the same person finds them too, where the caller may see an examination of it.
-    """
-    return [_typed_word(session, word, subject) for word in q.lower().split()]
-
-
-def _typed_word(session: Session, word: str, subject: Subject) -> ColumnElement[bool]:
-    called = session.scalars(select(Patient.id).where(matches_word(word)).limit(MOST_CALLED + 1)).all()
-    if len(called) <= MOST_CALLED:
-        found = {*called, *_linked_to(session, called, subject)}
-        named = among(session, Examination.patient_id, found)
-    else:
-        named = _is_called(word, subject)
-    if has_han(word) or not any(character.isdigit() for character in word):
-        return named
-    return or_(named, func.lower(Examination.accession_number).contains(word, autoescape=True))
-
-
-def _linked_to(session: Session, called: Sequence[uuid.UUID], subject: Subject) -> Sequence[uuid.UUID]:
-    """Other rows of the persons who are called so."""
-    person, other = aliased(Patient), aliased(Patient)
-    return session.scalars(
-        select(person.id)
-        .join(other, and_(other.master_id == person.master_id, other.id != person.id))
-        .where(among(session, other.id, called), _is_known(other, subject))
-    ).all()
-
-
-def _is_called(word: str, subject: Subject) -> ColumnElement[bool]:
-    """Nearly everybody is: a list in its order meets them soon."""
-    person, other = aliased(Patient), aliased(Patient)
-    masters = select(other.master_id).where(matches_word(word, other), _is_known(other, subject))
-    same_person = select(person.id).where(person.master_id.in_(masters))
-    return Examination.patient_id.in_(
-        union_all(same_person, select(other.id).where(matches_word(word, other)))
-    )
-
-
-def _is_known(other: type[Patient], subject: Subject) -> ColumnElement[bool]:
-    """The subject may see an examination of this patient."""
-    known = select(Examination.id).where(Examination.patient_id == other.id, visible_to(subject))
-    return known.correlate(other).exists()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +69,9 @@ class Order:
         """The rows of `apply` by their ids: what is shown of them is fetched only once it is known which they are."""
         found = query.with_only_columns(id_column, maintain_column_froms=True)
         ids = session.scalars(self.apply(found, cursor, limit)).all()
-        rows = session.scalars(select(id_column.class_).where(id_column.in_(ids)).options(*options)).unique()
+        plan_as_usual(session)
+        shown = select(id_column.class_).where(among(session, id_column, ids))
+        rows = session.scalars(shown.options(*options)).unique()
         by_id = {row.id: row for row in rows}
         return [by_id[one] for one in ids]
 
@@ -143,6 +91,17 @@ class Order:
             return [read(part) for read, part in zip(self.readers, cursor.split(SEPARATOR), strict=True)]
         except ValueError as error:
             raise Invalid("cursor") from error
+
+
+def count_tabs(
+    session: Session, query: Select[Any], tabs: Mapping[str, ColumnElement[bool]], *, at_once: bool
+) -> dict[str, int]:
+    """How many rows of a query each tab has, up to the limit. `at_once`: the rows are few enough to meet every one."""
+    if not at_once:
+        return count_each_up_to_limit(session, {name: query.where(tab) for name, tab in tabs.items()})
+    counts = [func.count().filter(tab) for tab in tabs.values()]
+    found = session.execute(query.with_only_columns(*counts, maintain_column_froms=True)).one()
+    return {name: min(count, COUNTED_LIMIT) for name, count in zip(tabs, found, strict=True)}
 
 
 def count_up_to_limit(session: Session, query: Select[Any]) -> int:

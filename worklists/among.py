@@ -6,9 +6,23 @@ A database that knows them can say how many there are; of a subquery about words
 import json
 import uuid
 from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, String, any_, cast, false, func, literal, select, type_coerce
+from sqlalchemy import (
+    ColumnElement,
+    CompoundSelect,
+    Select,
+    String,
+    any_,
+    cast,
+    false,
+    func,
+    literal,
+    select,
+    true,
+    type_coerce,
+)
 from sqlalchemy.orm import InstrumentedAttribute, Session
 from sqlalchemy.types import UserDefinedType
 
@@ -22,14 +36,50 @@ class _Uuids(UserDefinedType[str]):
         return "UUID[]"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ids:
+    """Ids as a database said them, to be given back to it: nobody here looks at one."""
+
+    count: int
+    written: str
+
+
+def gather(
+    session: Session, query: Select[uuid.UUID] | CompoundSelect[uuid.UUID], limit: int | None = None
+) -> Ids:
+    """The ids that a query finds, perhaps no more than so many. One that is found twice counts twice."""
+    found = query.limit(limit).subquery()
+    ids = found.c[0]
+    plain = func.json_group_array(type_coerce(ids, String))
+    written = cast(func.array_agg(ids), String) if _is_postgresql(session) else plain
+    count, text = session.execute(select(func.count(), written).select_from(found)).one()
+    return Ids(count=count, written=text or "{}")
+
+
 def among(
-    session: Session, column: InstrumentedAttribute[Any], ids: Collection[uuid.UUID]
+    session: Session,
+    column: InstrumentedAttribute[Any],
+    ids: Collection[uuid.UUID] | Ids,
+    *,
+    tested: bool = False,
 ) -> ColumnElement[bool]:
-    """A predicate: the column is one of these."""
-    if not ids:
+    """A predicate: the column is one of these. `tested`: of rows that are met anyway, not a way to find them."""
+    known = ids if isinstance(ids, Ids) else _written(session, ids)
+    if not known.count:
         return false()
-    if session.get_bind().dialect.name == "postgresql":
-        array = "{" + ",".join(one.hex for one in ids) + "}"
-        return column == any_(cast(literal(array, _Uuids()), _Uuids()))
-    each = func.json_each(json.dumps([one.hex for one in ids])).table_valued("value")
-    return type_coerce(column, String).in_(select(each.c.value))
+    if _is_postgresql(session):
+        found = column == any_(cast(literal(known.written, _Uuids()), _Uuids()))
+        return found.is_(true()) if tested else found  # no index answers whether something is true
+    each = func.json_each(known.written).table_valued("value")
+    plain = type_coerce(column, String)
+    return (plain.concat("") if tested else plain).in_(select(each.c.value))
+
+
+def _written(session: Session, ids: Collection[uuid.UUID]) -> Ids:
+    if _is_postgresql(session):
+        return Ids(count=len(ids), written="{" + ",".join(one.hex for one in ids) + "}")
+    return Ids(count=len(ids), written=json.dumps([one.hex for one in ids]))
+
+
+def _is_postgresql(session: Session) -> bool:
+    return session.get_bind().dialect.name == "postgresql"

@@ -11,6 +11,7 @@ from sqlalchemy import ForeignKey, Index, UniqueConstraint, case, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
+from worklists.accession import Backwards, Folded, WithoutLetters
 from worklists.base import Base, UtcDateTime, new_id, only_where
 from worklists.directory import Device, Institution, Kind, Person
 from worklists.errors import Invalid, NotFound
@@ -52,6 +53,7 @@ class Examination(Base):
     __table_args__ = (
         UniqueConstraint("study_instance_uid"),
         Index("ix_examination_sent", "institution_id", "received_at"),
+        Index("ix_examination_patient", "patient_id", "institution_id", "id"),
         Index(
             "ix_examination_incomplete",
             "institution_id",
@@ -61,7 +63,7 @@ class Examination(Base):
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
     institution_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("institution.id"))
-    patient_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("patient.id"), index=True)
+    patient_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("patient.id"))
     device_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("device.id"))
     kind: Mapped[Kind]
     study_instance_uid: Mapped[str | None]
@@ -96,6 +98,10 @@ class Examination(Base):
     def mark_complete(self, now: datetime) -> None:
         self.complete = True
         self.completed_at = now
+
+
+for _name, _form in (("begins", Folded), ("digits", WithoutLetters), ("ends", Backwards)):
+    Index(f"ix_examination_number_{_name}", _form(Examination.accession_number))
 
 
 class ExaminationAlias(Base):

@@ -10,7 +10,17 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, ForeignKey, Index, and_, or_, select, true, union_all
+from sqlalchemy import (
+    ColumnElement,
+    CompoundSelect,
+    ForeignKey,
+    Index,
+    and_,
+    or_,
+    select,
+    true,
+    union_all,
+)
 from sqlalchemy.orm import Mapped, Session, aliased, mapped_column, relationship, validates
 
 from worklists import name_words
@@ -66,6 +76,7 @@ class Patient(Base):
         Index("ix_patient_issuer", "patient_id", "institution_id"),
         Index("ix_patient_birth", "birth_date", "sex"),
         Index("ix_patient_unworded", "id", **only_where("worded_at IS NULL")),
+        Index("ix_patient_linked", "master_id", "id", **only_where("master_id <> id")),
     )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
@@ -228,26 +239,38 @@ def matches(q: str, patient: type[Patient] = Patient) -> list[ColumnElement[bool
 
 
 def matches_word(word: str, patient: type[Patient] = Patient) -> ColumnElement[bool]:
+    found, indexed = is_called(word, patient), indexed_as(word)
+    return found if indexed is None else and_(patient.id.in_(indexed), found)
+
+
+def is_called(word: str, patient: type[Patient]) -> ColumnElement[bool]:
+    """The same of one row, without the index."""
     found = patient.search_text.contains(word.lower(), autoescape=True)
-    ends = name_words.begins(word)
     if _CARD_TAIL.fullmatch(word):
         found = or_(found, patient.national_id.endswith(word.upper()))
-        ends = or_(ends, name_words.ends_card(word))
-    return and_(_may_be(ends, patient), found) if len(word) > 1 or has_han(word) else found
+    return found
+
+
+def indexed_as(word: str) -> CompoundSelect[uuid.UUID] | None:
+    """Ids that the index answers: at least of all of whom the word is true. None where it would be nearly everybody."""
+    if len(word) == 1 and not has_han(word):
+        return None
+    ends = name_words.begins(word)
+    return _indexed(or_(ends, name_words.ends_card(word)) if _CARD_TAIL.fullmatch(word) else ends)
 
 
 def may_be_called(text: str) -> ColumnElement[bool]:
     """A predicate over `Patient` that the index answers: true at least for all whose name or number the text,
     perhaps with wildcards, can match."""
     word = name_words.longest_word(text)
-    return true() if word is None else _may_be(name_words.begins(word), Patient)
+    return true() if word is None else Patient.id.in_(_indexed(name_words.begins(word)))
 
 
-def _may_be(ends: ColumnElement[bool], patient: type[Patient]) -> ColumnElement[bool]:
+def _indexed(ends: ColumnElement[bool]) -> CompoundSelect[uuid.UUID]:
     """Those of the index, and those who are not in it yet."""
     unworded = aliased(Patient)
     indexed = select(PatientWord.patient_id).where(ends)
-    return patient.id.in_(union_all(indexed, select(unworded.id).where(unworded.worded_at.is_(None))))
+    return union_all(indexed, select(unworded.id).where(unworded.worded_at.is_(None)))
 
 
 def plain_phone(text: str) -> str:

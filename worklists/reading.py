@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, ForeignKey, Index, Select, and_, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
-from worklists.base import Base, new_id
+from worklists.base import Base, new_id, only_where
 from worklists.directory import Centre, Kind, Person, Role
 from worklists.drafts import Draft, DraftChanged, DraftState
 from worklists.errors import Conflict, Invalid, NotAllowed, NotFound
@@ -83,9 +83,12 @@ class ReadingTask(Base):
         Index("ix_reading_task_next", "centre_id", "state", "rank", "waiting_since"),
         Index("ix_reading_task_state", "state", "claimed_until"),
         Index("ix_reading_task_holder", "claimed_by_id", "state"),
-        Index("ix_reading_task_examination", "examination_id", "centre_id"),
-        Index("ix_reading_task_lane", "rank", "state"),
+        Index("ix_reading_task_examination", "examination_id", "centre_id", "state"),
+        Index("ix_reading_task_lane", "state", "rank", "waiting_since"),
         Index("ix_reading_task_assigned", "assigned_to_id", "state"),
+        Index(
+            "ix_reading_task_preliminary", "centre_id", "state", **only_where("preliminary_at IS NOT NULL")
+        ),
     )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)

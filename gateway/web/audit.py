@@ -15,7 +15,7 @@ from typing import Annotated, Any, TypeVar
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response, StreamingResponse
 from pydantic import BaseModel
-from sqlalchemy import ColumnElement, Select, func, or_, select
+from sqlalchemy import ColumnElement, Select, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from adapters.xlsx import MEDIA_TYPE as XLSX
@@ -26,6 +26,7 @@ from gateway.runtime import Runtime
 from gateway.web.deps import AuditorDep, Caller, RuntimeDep
 from gateway.web.paging import CursorDep, LimitDep, read_cursor, write_cursor
 from gateway.web.shapes import PersonShape, SiteShape
+from worklists.accession import is_numbered
 from worklists.base import COUNTY_TIME, Base
 from worklists.directory import Institution, Person
 from worklists.errors import Invalid
@@ -217,7 +218,7 @@ def _examinations(about: str) -> Select[uuid.UUID]:
     """Of patients and accession numbers in which every word is found."""
     query = select(Examination.id).join(Patient, Patient.id == Examination.patient_id)
     for word in about.lower().split():
-        number = func.lower(Examination.accession_number).contains(word, autoescape=True)
+        number = is_numbered(word, Examination.accession_number)
         query = query.where(
             or_(Examination.patient_id.in_(select(Patient.id).where(matches_word(word, Patient))), number)
         )

@@ -11,9 +11,10 @@ from sqlalchemy import Select, select
 from sqlalchemy.orm import Session, joinedload
 
 from gateway import critical as use_cases
-from gateway.finding import Order, on_days, typed
+from gateway.finding import Order, on_days
 from gateway.reading import Who
 from gateway.runtime import Runtime
+from gateway.typed import read_typed
 from gateway.web.deps import Caller, CallerDep, RuntimeDep
 from gateway.web.paging import CursorDep, LimitDep, read_cursor, write_cursor
 from gateway.web.shapes import PatientShape, PersonShape, ReasonBody, SiteShape
@@ -122,7 +123,7 @@ def list_critical(
     if examination is not None:
         query = query.where(CriticalEvent.examination_id == examination)
     with runtime.reading() as session:
-        query = query.where(*typed(session, q, caller.subject))
+        query = query.where(*read_typed(session, q, caller.subject).found)
         rows = session.scalars(NEWEST_FIRST.apply(query, read_cursor(cursor), limit)).unique().all()
         shown = rows[:limit]
         more = (

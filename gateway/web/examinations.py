@@ -14,16 +14,16 @@ from starlette.datastructures import FormData, UploadFile
 from gateway import reading, township, uploading
 from gateway.finding import (
     Order,
-    count_each_up_to_limit,
+    count_tabs,
     day_begin,
     look_around,
     newest_read_task,
     on_days,
-    typed,
 )
 from gateway.index import Held, Refusal
 from gateway.reading import Who
 from gateway.runtime import Runtime
+from gateway.typed import Size, Typed, read_typed
 from gateway.uploading import File, NothingAccepted, RefusedFile
 from gateway.web.deps import Caller, CallerDep, RuntimeDep, UploaderDep, require
 from gateway.web.errors import Detailed
@@ -97,7 +97,9 @@ def list_examinations(
 ) -> Page[ExaminationItem]:
     """What this institution made, newest first; `incomplete` and `held` ask for those alone."""
     with runtime.reading() as session:
-        asked = _made_here(session, caller, q, first, last)
+        typed = read_typed(session, q, caller.subject)
+        asked = _made_here(caller, typed, first, last)
+        counts = _count(session, asked, typed, runtime.now())
         query = asked.where(ReadingTask.state.in_(state)) if state else asked
         query = query.where(Examination.study_instance_uid == study) if study else query
         query = query.where(lacks_instances()) if incomplete else query
@@ -110,7 +112,7 @@ def list_examinations(
         return Page(
             items=[show_examination(task, around) for task in shown],
             next_cursor=_cursor_of(shown[-1]) if len(tasks) > limit else None,
-            counts=_count(session, asked, runtime.now()),
+            counts=counts,
         )
 
 
@@ -231,22 +233,20 @@ def list_villages(caller: RadiographerDep, runtime: RuntimeDep) -> list[SiteShap
         return [show_site(row) for row in township.find_villages(session, caller.subject.institution_id)]
 
 
-def _made_here(
-    session: Session, caller: Caller, q: str, first: date | None, last: date | None
-) -> Select[ReadingTask]:
+def _made_here(caller: Caller, typed: Typed, first: date | None, last: date | None) -> Select[ReadingTask]:
     return (
         select(ReadingTask)
         .join(Examination, Examination.id == ReadingTask.examination_id)
         .where(made_by(caller.subject), newest_read_task())
-        .where(*on_days(Examination.received_at, first, last), *typed(session, q, caller.subject))
+        .where(*on_days(Examination.received_at, first, last), *typed.found)
     )
 
 
-def _count(session: Session, asked: Select[ReadingTask], now: datetime) -> dict[str, int]:
-    tabs = {state.value: asked.where(ReadingTask.state == state) for state in TaskState}
-    tabs["today"] = asked.where(Examination.received_at >= day_begin(local_date(now)))
-    tabs["incomplete"] = asked.where(lacks_instances())
-    return count_each_up_to_limit(session, tabs)
+def _count(session: Session, asked: Select[ReadingTask], typed: Typed, now: datetime) -> dict[str, int]:
+    tabs: dict[str, ColumnElement[bool]] = {state.value: ReadingTask.state == state for state in TaskState}
+    tabs["today"] = Examination.received_at >= day_begin(local_date(now))
+    tabs["incomplete"] = lacks_instances()
+    return count_tabs(session, asked, tabs, at_once=typed.size is not Size.NEARLY_ALL)
 
 
 def lacks_instances() -> Any:

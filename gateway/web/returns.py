@@ -10,7 +10,8 @@ from sqlalchemy import Select, select
 from sqlalchemy.orm import Session, joinedload
 
 from gateway import township
-from gateway.finding import Order, count_each_up_to_limit, typed
+from gateway.finding import Order, count_each_up_to_limit
+from gateway.typed import read_typed
 from gateway.web.deps import Caller, CallerDep, RuntimeDep
 from gateway.web.paging import CursorDep, LimitDep, read_cursor, write_cursor
 from gateway.web.report_shapes import ReturnItem
@@ -100,7 +101,7 @@ def _returns(session: Session, caller: Caller, q: str) -> Select[ReportReturn]:
         .join(Examination, Examination.id == Report.examination_id)
         .where(visible_to(caller.subject, Sight.REPORT))
         .where(ReportReturn.recipient_id == caller.subject.institution_id)
-        .where(ReportReturn.state != ReturnState.PENDING, *typed(session, q, caller.subject))
+        .where(ReportReturn.state != ReturnState.PENDING, *read_typed(session, q, caller.subject).found)
     )
 
 

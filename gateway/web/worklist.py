@@ -6,11 +6,13 @@ from enum import StrEnum
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
-from sqlalchemy import ColumnElement, Select, or_, select
+from sqlalchemy import ColumnElement, Select, and_, false, or_, select
 from sqlalchemy.orm import Session, joinedload
 
-from gateway.finding import Order, count_each_up_to_limit, look_around, on_days, typed
+from gateway.database import plan_anew
+from gateway.finding import COUNTED_LIMIT, Order, count_tabs, count_up_to_limit, look_around, on_days
 from gateway.lab.counting import Sign, shows
+from gateway.typed import Size, read_typed
 from gateway.web.deps import Caller, RuntimeDep, require
 from gateway.web.paging import CursorDep, LimitDep, read_cursor, write_cursor
 from gateway.web.shapes import Page, WorklistItem
@@ -70,11 +72,9 @@ class Filter:
         self.assigned, self.subspecialty = assigned, subspecialty
         self.awaiting_final = awaiting_final
 
-    def of_examinations(self, session: Session, subject: Subject) -> list[ColumnElement[bool]]:
-        found = [
-            *on_days(Examination.received_at, self.first, self.last),
-            *typed(session, self.q, subject),
-        ]
+    def of_examinations(self, session: Session) -> list[ColumnElement[bool]]:
+        """All but what was typed."""
+        found = on_days(Examination.received_at, self.first, self.last)
         if self.kind is not None:
             found.append(Examination.kind == self.kind)
         if self.modality:
@@ -82,7 +82,7 @@ class Filter:
                 ("\\" + Examination.modality + "\\").contains(f"\\{self.modality}\\", autoescape=True)
             )
         if self.site:
-            found.append(_of_site(self.site))
+            found.append(_of_site(session, self.site))
         if self.lab is not None:
             found += [Examination.kind == Kind.LABORATORY, shows(self.lab)]
         return found
@@ -113,8 +113,9 @@ def list_worklist(
 ) -> Page[WorklistItem]:
     """Urgent first, then oldest; without a state the open ones."""
     with runtime.reading() as session:
-        every = _tasks(session, caller, asked)
-        query = every.where(ReadingTask.state.in_(state or OPEN_STATES))
+        every = _Tasks(session, caller, asked)
+        counts = every.count(runtime.now())
+        query = every.met.where(ReadingTask.state.in_(state or OPEN_STATES))
         if asked.mine:
             query = query.where(ReadingTask.claimed_by_id == caller.person_id)
         tasks = URGENT_FIRST.page(session, query, ReadingTask.id, read_cursor(cursor), limit, _WITH_SITE)
@@ -123,43 +124,78 @@ def list_worklist(
         return Page(
             items=[show_task(task, around) for task in shown],
             next_cursor=_cursor_of(shown[-1]) if len(tasks) > limit else None,
-            counts=_count(session, caller, asked, every, runtime.now()),
+            counts=counts,
         )
 
 
-def _tasks(session: Session, caller: Caller, asked: Filter) -> Select[ReadingTask]:
+class _Tasks:
     """Tasks of the caller's centres, through the one door. Examinations are only looked at where they are asked for."""
-    query = select(ReadingTask).where(tasks_read_by(caller.subject), *asked.of_tasks(caller.subject))
-    of_examinations = asked.of_examinations(session, caller.subject)
-    if not of_examinations:
-        return query
-    return query.join(Examination, Examination.id == ReadingTask.examination_id).where(*of_examinations)
+
+    def __init__(self, session: Session, caller: Caller, asked: Filter):
+        self._session, self._caller, self._asked = session, caller, asked
+        self._base = select(ReadingTask).where(tasks_read_by(caller.subject), *asked.of_tasks(caller.subject))
+        self._of_examinations = asked.of_examinations(session)
+        self._typed = read_typed(session, asked.q, caller.subject)
+        if self._of_examinations:
+            plan_anew(session)
+
+    @property
+    def met(self) -> Select[ReadingTask]:
+        """In the order of the list, which meets what was typed on its way."""
+        return self._where(self._typed.tested)
+
+    def _where(self, typed: list[ColumnElement[bool]]) -> Select[ReadingTask]:
+        conditions = [*self._of_examinations, *typed]
+        if not conditions:
+            return self._base
+        return self._base.join(Examination, Examination.id == ReadingTask.examination_id).where(*conditions)
+
+    def count(self, now: datetime) -> dict[str, int]:
+        """Of every tab. What few people have is counted at once; what many have, all but the signed ones."""
+        tabs = self._tabs(now)
+        if self._typed.size is Size.FEW or not self._typed.words:
+            return count_tabs(self._session, self.met, tabs, at_once=bool(self._typed.words))
+        signed = tabs.pop(TaskState.SIGNED)
+        others = self.met.where(ReadingTask.state.in_([*OPEN_STATES, TaskState.SENT_BACK]))
+        counts = count_tabs(self._session, others, tabs, at_once=True)
+        return counts | {TaskState.SIGNED.value: self._count_signed(signed)}
+
+    def _count_signed(self, signed: ColumnElement[bool]) -> int:
+        """Years of them: those of the first who are called so are mostly more than are counted."""
+        for typed in (self._typed.some, self._typed.found):
+            count = count_up_to_limit(self._session, self._where(typed).where(signed))
+            if count == COUNTED_LIMIT:
+                break
+        return count
+
+    def _tabs(self, now: datetime) -> dict[str, ColumnElement[bool]]:
+        mine = ReadingTask.claimed_by_id == self._caller.person_id
+        final = awaits_final()
+        tabs: dict[str, ColumnElement[bool]] = {state.value: ReadingTask.state == state for state in _COUNTED}
+        if self._asked.mine:
+            tabs = {name: and_(tab, mine) for name, tab in tabs.items()}
+        return tabs | {
+            "mine": and_(mine, ReadingTask.state.in_(OPEN_STATES)),
+            "assigned": and_(
+                ReadingTask.assigned_to_id == self._caller.person_id, ReadingTask.state.in_(UNCLAIMED)
+            ),
+            "awaiting_final": final,
+            "final_overdue": and_(final, ReadingTask.due_at < now, ReadingTask.paused_at.is_(None)),
+        }
 
 
-def _count(
-    session: Session, caller: Caller, asked: Filter, query: Select[ReadingTask], now: datetime
-) -> dict[str, int]:
-    mine = ReadingTask.claimed_by_id == caller.person_id
-    tabs = {state.value: query.where(ReadingTask.state == state) for state in _COUNTED}
-    if asked.mine:
-        tabs = {name: tab.where(mine) for name, tab in tabs.items()}
-    tabs["mine"] = query.where(mine, ReadingTask.state.in_(OPEN_STATES))
-    tabs["assigned"] = query.where(
-        ReadingTask.assigned_to_id == caller.person_id, ReadingTask.state.in_(UNCLAIMED)
-    )
-    final = query.where(awaits_final())
-    tabs["awaiting_final"] = final
-    tabs["final_overdue"] = final.where(ReadingTask.due_at < now, ReadingTask.paused_at.is_(None))
-    return count_each_up_to_limit(session, tabs)
+def _of_site(session: Session, site: str) -> ColumnElement[bool]:
+    """By id or by code. A database that is told which one knows how much of everything came from there."""
+    found = session.scalar(select(Institution.id).where(Institution.code == site))
+    ways = [Examination.institution_id == one for one in (found, _read_id(site)) if one is not None]
+    return or_(*ways) if ways else false()
 
 
-def _of_site(site: str) -> ColumnElement[bool]:
-    """By id or by code."""
-    ids = select(Institution.id).where(Institution.code == site)
+def _read_id(text: str) -> uuid.UUID | None:
     try:
-        return or_(Examination.institution_id == uuid.UUID(site), Examination.institution_id.in_(ids))
+        return uuid.UUID(text)
     except ValueError:
-        return Examination.institution_id.in_(ids)
+        return None
 
 
 def _cursor_of(task: ReadingTask) -> str:
