@@ -45,7 +45,7 @@ const KINDS = ['imaging', 'ecg', 'laboratory', 'pathology'] as const
 const today = () => new Date().toLocaleDateString('sv')
 const isLead = (row: Row) => row.kind === 'lead_hospital'
 
-const kind: Column = { name: 'kind', type: 'choice', choices: KINDS, words: 'kind', required: true, start: () => 'imaging', width: 90 }
+const kind: Column = { name: 'kind', type: 'choice', choices: KINDS, words: 'kind', required: true, start: () => 'imaging', width: 104 }
 const enabled: Column = { name: 'enabled', type: 'flag', start: () => true, width: 70 }
 const institution: Column = { name: 'institution_id', type: 'reference', of: 'institution', required: true, width: 160 }
 const item: Column = { name: 'item_code', type: 'reference', of: 'recognition_item', required: true, width: 170 }
@@ -129,9 +129,9 @@ export const TABLES: readonly Table[] = [
       { name: 'code', type: 'text', required: true, fixed: true, mono: true, width: 150 },
       { name: 'name', type: 'text', required: true, width: 170 },
       kind,
-      { name: 'negative_list', type: 'flag', start: () => false, width: 80 },
+      { name: 'negative_list', type: 'flag', start: () => false, width: 104 },
       { name: 'valid_days', type: 'number', empty: 'admin.none', width: 80 },
-      { name: 'source', type: 'text', start: () => '', width: 180 },
+      { name: 'source', type: 'text', start: () => '', width: 142 },
       { name: 'effective_from', type: 'date', required: true, start: today, width: 105 },
       { name: 'effective_to', type: 'date', empty: 'admin.none', width: 105 },
       unconfirmed(true),
@@ -142,12 +142,12 @@ export const TABLES: readonly Table[] = [
     columns: [
       institution,
       item,
-      { name: 'scope_level', type: 'choice', choices: ['national', 'joint', 'province', 'city', 'county', 'community'], words: 'admin.choice.scope', required: true, start: () => 'county', width: 90 },
+      { name: 'scope_level', type: 'choice', choices: ['national', 'joint', 'province', 'city', 'county', 'community'], words: 'admin.choice.scope', required: true, start: () => 'county', width: 106 },
       { name: 'scope_label', type: 'text', required: true, width: 110 },
       { name: 'result', type: 'choice', choices: ['pass', 'fail', 'suspended', 'none'], words: 'admin.choice.result', required: true, start: () => 'pass', width: 108 },
       { name: 'valid_from', type: 'date', required: true, start: today, width: 105 },
       { name: 'valid_to', type: 'date', required: true, width: 105 },
-      { name: 'programme', type: 'text', start: () => '', width: 122 },
+      { name: 'programme', type: 'text', start: () => '', width: 108 },
       unconfirmed(false),
     ],
   },

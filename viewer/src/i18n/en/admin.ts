@@ -15,7 +15,7 @@ export const admin: Same<typeof zhAdmin> = {
     mapping: 'Mappings',
     recognition_scope: 'Reach of scopes',
     recognition_reason: 'Reasons to decline',
-    grade_reason: 'Reasons of image quality',
+    grade_reason: 'Quality reasons',
     recognition_price: 'Prices',
     recognition_own_source: 'Own results',
     ecg_statement: 'ECG statements',
