@@ -29,6 +29,8 @@ export function planTubes(panels: readonly Panel[], items: readonly Item[]): Tub
   return tubes
 }
 
+export const isPanel = (one: Panel | Item): one is Panel => 'items' in one
+
 export const nameOf = (one: Named): string => (language.value === 'en' && one.name_en) || one.name
 
 export const testsOf = (specimen: Pick<Specimen, 'panels' | 'extra_items'>): string => [...specimen.panels, ...specimen.extra_items].map(nameOf).join(language.value === 'en' ? ', ' : '、')
