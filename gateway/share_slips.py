@@ -5,7 +5,6 @@ from sqlalchemy.orm import Session
 from adapters.reports.slip import Paper, Slip, write_slip
 from gateway.fonts import fonts_of
 from gateway.runtime import Runtime
-from gateway.sharing import address_of
 from worklists.base import COUNTY_TIME
 from worklists.directory import Kind
 from worklists.errors import NotFound
@@ -51,10 +50,16 @@ _WORDS = {
 
 
 def write_share_slip(
-    runtime: Runtime, session: Session, share: ReportShare, code: str, *, paper: Paper, language: str
+    runtime: Runtime,
+    session: Session,
+    share: ReportShare,
+    code: str,
+    *,
+    address: str,
+    paper: Paper,
+    language: str,
 ) -> bytes:
-    """Raises Unavailable."""
-    address = address_of(runtime.settings.base_url, code)
+    """`address` is what its QR code says. Raises Unavailable."""
     slip = _slip(session, share, code, _WORDS[language], address.rpartition("/")[0])
     return write_slip(slip, address=address, paper=paper, fonts=fonts_of(runtime), printed_at=runtime.now())
 

@@ -86,9 +86,9 @@ def print_slip(runtime: Runtime, who: Who, share_id: uuid.UUID, *, paper: "Paper
         share = get_share(session, who, share_id)
         if share.state(runtime.now()) is not ShareState.STANDING:
             raise NotFound("share")
-        pdf = write_share_slip(
-            runtime, session, share, code_of(runtime, share), paper=paper, language=language
-        )
+        code = code_of(runtime, share)
+        address = address_of(runtime.settings.base_url, code)
+        pdf = write_share_slip(runtime, session, share, code, address=address, paper=paper, language=language)
     in_one(
         runtime,
         lambda session: _record(

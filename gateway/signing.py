@@ -17,9 +17,9 @@ from sqlalchemy import Select, select, text
 
 from adapters.authority import Credentials
 from adapters.reports.authority import LocalAuthority
-from adapters.reports.signing.port import CannotSign, Cause
 from gateway.keys import SigningKey
 from gateway.runtime import Runtime
+from gateway.signing_files import read_file
 from worklists.base import new_id
 from worklists.directory import Person
 
@@ -80,14 +80,6 @@ def trust_roots(runtime: Runtime) -> list[bytes]:
     if runtime.settings.signing_roots is not None:
         roots.append(read_file(runtime.settings.signing_roots))
     return roots
-
-
-def read_file(path: Path) -> bytes:
-    """A file that signing needs. Raises CannotSign."""
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise CannotSign(Cause.FILE_UNREADABLE, f"{path}: {error.strerror}") from error
 
 
 def _authority(runtime: Runtime, passphrase: bytes) -> LocalAuthority:

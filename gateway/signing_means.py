@@ -8,7 +8,7 @@ from adapters.reports.signing.sm2 import Sm2Seal
 from adapters.reports.signing.stamping import TimeStampServer
 from adapters.reports.signing.token import Token
 from gateway.settings import Settings
-from gateway.signing import read_file
+from gateway.signing_files import read_file
 
 LONGEST_CHAIN = 5
 
