@@ -22,6 +22,7 @@ from worklists.checking.book import rules_of
 from worklists.directory import Kind, Person
 from worklists.examinations import Examination
 from worklists.key_images import KeyImage, list_key_images, require_current
+from worklists.offering import offers_of
 from worklists.reading import PreliminaryNotAllowed, ReadingTask, TaskState
 from worklists.recognition import marks_for
 from worklists.reports import Original, Report, sign_report
@@ -135,7 +136,7 @@ def _preliminary_until(session: Session, task: ReadingTask, now: datetime) -> da
 
 def may_sign_preliminary(session: Session, task: ReadingTask, person: Person, now: datetime) -> bool:
     """What the page offers."""
-    if not task.may("sign_preliminary", person, now):
+    if not offers_of(task, person, now).sign_preliminary:
         return False
     return rules_of(session, task.centre_id).preliminary.allows(task.examination.priority, now)
 

@@ -208,12 +208,6 @@ class ReadingTask(Base):
     def is_overdue(self, now: datetime) -> bool:
         return self.due_at is not None and self.paused_at is None and self.due_at < now
 
-    def _is_of_another(self, person: Person) -> bool:
-        if self.state is TaskState.CLAIMED:
-            return self.claimed_by_id != person.id
-        unclaimed = self.state in {TaskState.ARRIVING, TaskState.WAITING}
-        return unclaimed and self.assigned_to_id not in {None, person.id}
-
     def _unassign(self) -> None:
         self.assigned_to, self.assigned_to_id, self.assigned_at, self.assigned_because = (
             None,
@@ -334,7 +328,7 @@ class ReadingTask(Base):
 
     def sign(self, signer: Person, now: datetime) -> Draft:
         """Make the draft the report: a second person where the centre requires review, the writer where not."""
-        if self._awaits_review():
+        if self.awaits_review():
             self._require_reviewer(signer)
             self._require(TaskState.SUBMITTED)
         else:
@@ -406,35 +400,6 @@ class ReadingTask(Base):
     def is_held(self, now: datetime) -> bool:
         return self.claimed_by_id is not None and (self.claimed_until is None or self.claimed_until > now)
 
-    def may(self, action: str, person: Person, now: datetime) -> bool:
-        """Whether a person could do this now; what the page offers. The transition itself decides."""
-        mine = self.state is TaskState.CLAIMED and self.claimed_by_id == person.id
-        reviews = self._awaits_review()
-        may_review = (
-            self.state is TaskState.SUBMITTED
-            and person.has_role(Role.REVIEWER, self.centre_id)
-            and not (self.draft is not None and self.draft.was_written_by(person))
-        )
-        free = self.state in {TaskState.ARRIVING, TaskState.WAITING} or not self.is_held(now)
-        return {
-            "claim": free
-            and not (self.reserved and self.assigned_to_id != person.id)
-            and self.state in {TaskState.ARRIVING, TaskState.WAITING, TaskState.CLAIMED}
-            and self.centre_id in person.centre_ids(),
-            "release": mine,
-            "edit": (mine and self.purpose is Purpose.READ)
-            or (may_review and self.examination.kind is not Kind.LABORATORY),
-            "submit": mine and reviews and self.purpose is Purpose.READ,
-            "reject": may_review,
-            "sign": may_review if reviews else mine and self.purpose is Purpose.READ,
-            "sign_preliminary": mine and self.may_be_preliminary(),
-            "send_back": mine and self.purpose is Purpose.READ and self.preliminary_at is None,
-            "hand_over": mine,
-            "take_over": self._is_of_another(person) and self.centre_id in person.centre_ids(),
-            "pause": mine and self.paused_at is None,
-            "resume": self.paused_at is not None and self.centre_id in person.centre_ids(),
-        }[action]
-
     def _give_to(self, reader: Person, now: datetime) -> None:
         self.state, self.claimed_by, self.claimed_at = TaskState.CLAIMED, reader, now
         self.claimed_by_id, self.claimed_until = reader.id, now + CLAIM_LEASE
@@ -457,7 +422,7 @@ class ReadingTask(Base):
         self._require_holder(reader)
         self.require_report_of_its_own()
 
-    def _awaits_review(self) -> bool:
+    def awaits_review(self) -> bool:
         """What was submitted is reviewed, even when the centre stopped requiring it since."""
         return self.state is TaskState.SUBMITTED or (self.centre is not None and self.centre.review_required)
 

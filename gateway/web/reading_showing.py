@@ -1,5 +1,6 @@
 """A task in the reading room as the JSON of docs/http.md: its draft, what may be done, what stands beside it."""
 
+from dataclasses import asdict
 from datetime import datetime
 
 from sqlalchemy.orm import Session
@@ -19,14 +20,10 @@ from worklists.checking.values import Doubt
 from worklists.directory import Person
 from worklists.drafts import Draft
 from worklists.ecg_statements import critical_statements
+from worklists.offering import offers_of
 from worklists.positive import is_positive
 from worklists.reading import ReadingTask
 from worklists.reviewing import Submission
-
-_ACTIONS = (
-    "claim", "release", "edit", "submit", "reject", "sign", "sign_preliminary", "send_back",
-    "hand_over", "take_over", "pause", "resume",
-)  # fmt: skip
 
 
 def show_draft(session: Session, draft: Draft) -> DraftShape:
@@ -55,7 +52,7 @@ def show_draft(session: Session, draft: Draft) -> DraftShape:
 
 
 def show_permissions(session: Session, task: ReadingTask, person: Person, now: datetime) -> PermissionsShape:
-    offered = {action: task.may(action, person, now) for action in _ACTIONS}
+    offered = asdict(offers_of(task, person, now))
     return PermissionsShape(
         **offered | {"sign_preliminary": may_sign_preliminary(session, task, person, now)}
     )

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from tests.builders import NOW, County, waiting_task, write_draft
 from worklists.errors import Invalid, NotAllowed
+from worklists.offering import offers_of
 from worklists.reading import TaskReserved, TaskState, TaskStateForbids
 
 
@@ -17,7 +18,7 @@ def test_what_is_reserved_is_claimed_by_whose_it_is(session: Session, county: Co
     with pytest.raises(TaskReserved) as refused:
         task.claim(county.wang, NOW)
     assert refused.value.claimed_by == "李医师"
-    assert not task.may("claim", county.wang, NOW)
+    assert not offers_of(task, county.wang, NOW).claim
     task.claim(county.li, NOW)
     assert task.claimed_by_id == county.li.id
 
