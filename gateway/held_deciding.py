@@ -13,6 +13,7 @@ from adapters.dicom.header import InstanceHeader
 from adapters.errors import Unavailable
 from gateway import audit, indexing, live
 from gateway.held import Action, AlreadyResolved, actions_for, find_alike, get_held, sees_names
+from gateway.holding import find_hold
 from gateway.index import Held, HeldReason, Record, RecordState
 from gateway.originals import read_original
 from gateway.reading import Who, in_one
@@ -223,7 +224,7 @@ def _meets_another_hold(session: Session, held: Held, header: InstanceHeader) ->
     """What is known by now may be a reason of another kind to hold it: then a person looks again."""
     item = indexing.Incoming(record=held.record, header=header)
     same_patient = held.reason is HeldReason.STUDY_OF_ANOTHER_PATIENT  # so the person says
-    hold = indexing.find_hold(indexing.Known(session, [item]), item, same_patient=same_patient)
+    hold = find_hold(indexing.Known(session, [item]), item, same_patient=same_patient)
     held.institution_id = held.record.institution_id
     if hold is None:
         return False

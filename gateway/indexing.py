@@ -6,8 +6,8 @@ wrong was accepted already, so it is held here, never refused. An electrocardiog
 
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import func, select
@@ -17,31 +17,21 @@ from adapters.dicom.header import InstanceHeader
 from gateway import text_doubts, work
 from gateway.ecg.headers import CHEST_PAIN, TRANSFER_SYNTAX, cannot_wait, is_ecg
 from gateway.ecg.rows import DESCRIBE
-from gateway.index import HeldReason, Instance, Record, RecordState, Series, Study
+from gateway.holding import UID_PROBLEM, Hold, find_hold, find_study_hold
+from gateway.index import Instance, Record, RecordState, Series, Study
 from gateway.known import Incoming, Known, KnownInstance, NewInstance, NewRecord
 from gateway.settings import Settings
-from worklists import examinations, patients, routing
+from worklists import examinations, routing
 from worklists.base import COUNTY_TIME, new_id
 from worklists.directory import Kind
 from worklists.examinations import Arrival, Examination, Priority
-from worklists.patients import PatientIdentity
 
-__all__ = ["Hold", "Incoming", "Known", "find_hold", "index_instances", "is_known", "place"]
+__all__ = ["Incoming", "Known", "index_instances", "is_known", "place"]
 
 SETTLE = "settle_examination"
 
-_UID_PROBLEM = "instance_uid"  # in what a header says of study, series and instance
 # Modality (PS3.3 C.7.3.1.1.1) → the kind of centre that reads it; everything else but ECG is imaging.
 _KINDS = {"SM": Kind.PATHOLOGY, "GM": Kind.PATHOLOGY}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hold:
-    """Why an instance waits for a person, and beside which examination."""
-
-    reason: HeldReason
-    detail: str = ""
-    examination_id: uuid.UUID | None = None
 
 
 def index_instances(
@@ -72,32 +62,6 @@ def index_instances(
         note_arrivals(known, placed, settings=settings, now=now)
         known.write()
         note_text(known, placed, now=now)
-
-
-def find_hold(known: Known, item: Incoming, *, same_patient: bool = False) -> Hold | None:
-    """The first reason why an instance may not simply join its study, or None.
-
-    With `same_patient` a person has said that it is the study's patient, whatever the instance says.
-    """
-    header, record = item.header, item.record
-    if record.institution_id is None:
-        return Hold(reason=HeldReason.UNKNOWN_DEVICE, detail=str(record.origin.get("calling_ae_title", "")))
-    bad_uids = [problem for problem in header.problems if _UID_PROBLEM in problem]
-    if bad_uids:
-        return Hold(reason=HeldReason.UID_MALFORMED, detail="; ".join(bad_uids))
-    same = known.instances.get(header.sop_instance_uid)
-    if same is not None and same.institution_id != record.institution_id:
-        return _beside(HeldReason.STUDY_OF_ANOTHER_INSTITUTION, same.study)
-    if same is not None and same.sha256 != record.sha256:
-        # Whose it is comes first: nobody should be asked whether another patient's image replaces this one.
-        another = None if same_patient else _study_hold(known, same.study, item)
-        return another or _beside(HeldReason.SAME_UID_OTHER_BYTES, same.study)
-    study = known.studies.get(header.study_instance_uid)
-    if same is not None:
-        return None
-    if study is not None:
-        return None if same_patient else _study_hold(known, study, item)
-    return _patient_hold(known, item)
 
 
 def is_known(known: Known, item: Incoming) -> bool:
@@ -327,7 +291,7 @@ def _under_free_uids(known: Known, item: Incoming) -> Incoming:
         header.sop_instance_uid,
     )
     study = known.studies.get(study_uid)
-    if not study_uid or (study is not None and _study_hold(known, study, item) is not None):
+    if not study_uid or (study is not None and find_study_hold(known, study, item) is not None):
         of = study_uid or header.study_date  # those of one day, where nothing else says what belongs together
         study_uid = _uid_for(record.institution_id, of, header.patient_id, header.patient_name)
     series_uid = series_uid or _uid_for(study_uid, "series")
@@ -345,7 +309,7 @@ def _under_own_uids(item: Incoming) -> Incoming:
     Carts write such UIDs, and chest pain does not wait until somebody has decided about a number that nobody reads.
     """
     header, record = item.header, item.record
-    if record.institution_id is None or not any(_UID_PROBLEM in problem for problem in header.problems):
+    if record.institution_id is None or not any(UID_PROBLEM in problem for problem in header.problems):
         return item
     study_uid = header.study_instance_uid or _uid_for(record.institution_id, record.sha256)
     own = replace(
@@ -353,7 +317,7 @@ def _under_own_uids(item: Incoming) -> Incoming:
         study_instance_uid=study_uid,
         series_instance_uid=header.series_instance_uid or _uid_for(study_uid, record.sha256),
         sop_instance_uid=header.sop_instance_uid or _uid_for(study_uid, "file", record.sha256),
-        problems=tuple(problem for problem in header.problems if _UID_PROBLEM not in problem),
+        problems=tuple(problem for problem in header.problems if UID_PROBLEM not in problem),
     )
     return replace(item, header=own)
 
@@ -367,55 +331,6 @@ def _next_version(session: Session, sop_instance_uid: str) -> int:
         select(func.max(Instance.version)).where(Instance.sop_instance_uid == sop_instance_uid)
     )
     return (highest or 0) + 1
-
-
-def _beside(reason: HeldReason, study: Study) -> Hold:
-    return Hold(reason=reason, examination_id=study.examination_id)
-
-
-def _study_hold(known: Known, study: Study, item: Incoming) -> Hold | None:
-    examination = study.examination
-    if examination.institution_id != item.record.institution_id:
-        return _beside(HeldReason.STUDY_OF_ANOTHER_INSTITUTION, study)
-    same = known.same_patient.get((study.id, item.patient))
-    if same is None:
-        same = any(_same_patient(one, item.patient) for one in _identities(examination))
-        known.same_patient[study.id, item.patient] = same
-    return None if same else _beside(HeldReason.STUDY_OF_ANOTHER_PATIENT, study)
-
-
-def _identities(examination: Examination) -> Iterable[PatientIdentity]:
-    """Who the device said it was, and who a person says it is."""
-    received = examination.patient_as_received
-    birth_date = received.get("birth_date")
-    yield PatientIdentity(
-        patient_id=received.get("patient_id") or "",
-        name=received.get("name") or "",
-        sex=received.get("sex"),
-        birth_date=datetime.fromisoformat(birth_date).date() if birth_date else None,
-    )
-    yield examination.patient.identity
-
-
-def _same_patient(known: PatientIdentity, claimed: PatientIdentity) -> bool:
-    return known.patient_id == claimed.patient_id and not patients.contradictions(known, claimed)
-
-
-def _patient_hold(known: Known, item: Incoming) -> Hold | None:
-    """The same issuer's number with a contradicting name, sex or birth date is not merged by itself.
-
-    An electrocardiogram does not wait for it: many carts call everybody by one number, and chest pain has a clock. It
-    is read as that of another patient under this number.
-    """
-    institution_id = item.record.institution_id
-    if institution_id is None or is_ecg(item.header):
-        return None
-    issued = known.patients.get((institution_id, item.header.patient_id), [])
-    found = [patient for patient in issued if patients.same_issuer(patient.issuer, item.patient.issuer)]
-    differing = [patients.contradictions(patient.identity, item.patient) for patient in found]
-    if found and all(differing):
-        return Hold(reason=HeldReason.PATIENT_CONTRADICTS, detail=", ".join(differing[0]))
-    return None
 
 
 def _study_of(known: Known, item: Incoming) -> Study:
