@@ -29,7 +29,7 @@ from tests.gateway.sending import encode
 from tests.journeys.gateways import Gateway, get_json, wait_for
 from tests.synthetic import make_images, new_uid
 
-pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("conformance-held"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("conformance-held"), pytest.mark.timeout(1800)]
 
 TAKEN, HELD = "taken", "held"
 

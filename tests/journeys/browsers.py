@@ -1,5 +1,6 @@
 """A real Chromium for journeys, and people who are signed in with it."""
 
+import os
 import re
 import shutil
 import time
@@ -16,7 +17,9 @@ FLAGS = [
     "--disable-component-update", "--disable-sync", "--use-gl=angle", "--use-angle=swiftshader",
     "--enable-unsafe-swiftshader",
 ]  # fmt: skip
-SLOW_MS = 60_000  # software rendering on a busy machine
+SLOW_MS = 180_000  # software rendering on a machine that is slow and busy
+# Each answer comes this much later, as on a machine or a line that is slow: what a click waits for is still under way.
+LATE_MS = float(os.environ.get("GATEWAY_TEST_SLOW_MS", "0"))
 OFFICE, PHONE = (1366, 768), (390, 844)  # an old county PC; a telephone held upright
 
 
@@ -52,6 +55,9 @@ def sign_in(
     )  # fmt: skip
     page = context.new_page()
     page.set_default_timeout(SLOW_MS)
+    if LATE_MS:
+        conditions = {"offline": False, "latency": LATE_MS, "downloadThroughput": -1, "uploadThroughput": -1}
+        context.new_cdp_session(page).send("Network.emulateNetworkConditions", conditions)
     page.goto("/")
     page.fill("input[name=username]", username)
     page.fill("input[name=password]", PASSWORD)

@@ -7,7 +7,7 @@ import pytest
 from tests.bench.big import BOUNDS_MB, Outcome, take_instance, take_studies, take_study, with_county
 from tests.journeys.gateways import Gateway
 
-pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("journey-big")]
+pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("journey-big"), pytest.mark.timeout(1800)]
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from tests.journeys.gateways import Gateway, get_json, run_dcmtk, wait_for
 from tests.servers import Redis
 from tests.synthetic import new_uid, write_study
 
-pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("journey-broker"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("journey-broker"), pytest.mark.timeout(1800)]
 
 LONG = os.environ.get("GATEWAY_LONG_TESTS") == "1"
 PARTS = ("ingest", "web", "worker --concurrency 1")

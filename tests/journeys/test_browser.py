@@ -12,7 +12,7 @@ from tests.journeys.browsers import SLOW_MS, chromium
 from tests.journeys.gateways import Gateway, run_dcmtk, wait_for
 from tests.synthetic import write_study
 
-pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("journey-browser"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("journey-browser"), pytest.mark.timeout(1800)]
 
 PATIENT = "仇德海"
 # How many different greys an image shows; -1 where no canvas has been painted yet.

@@ -16,7 +16,7 @@ from tests.gateway.carts.recordings import aecg, put, wfdb
 from tests.journeys.gateways import Gateway, get_json, wait_for
 from tests.servers import free_ports
 
-pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("journey-carts"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("journey-carts"), pytest.mark.timeout(1800)]
 
 PASSWORD = "cart-secret-1"
 

@@ -27,7 +27,7 @@ from tests.gateway.deliveries.test_other_wires import SECRET, Receiver
 from tests.journeys.gateways import Gateway, get_json, wait_for
 from tests.journeys.test_loops import report, send
 
-pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("journey-deliveries"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("journey-deliveries"), pytest.mark.timeout(1800)]
 
 IMPRESSION, CORRECTED = "左肺下叶结节，建议复查。", "右肺下叶结节，建议复查。"
 

@@ -25,7 +25,7 @@ from tests.journeys.browsers import SLOW_MS, chromium, sign_in
 from tests.journeys.gateways import Gateway, get_json, run_dcmtk, wait_for
 from tests.synthetic import new_uid
 
-pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("journey-ecg"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("journey-ecg"), pytest.mark.timeout(1800)]
 
 CART = "demo-ecg"
 REAL = "20261122083000_REAL.dcm"
@@ -79,7 +79,8 @@ def test_a_dropped_ecg_is_read_and_signed_and_its_report_is_back(
         lambda: items_of(reader, "/api/v1/worklist", state="waiting"), 60, "the ECG waits", gateway.log
     )
     assert (task["kind"], task["modality"], task["site"]["code"]) == ("ecg", "ECG", "MH-T01")
-    assert [path.name for path in (folder / "done").rglob("*.dcm")] == [REAL]
+    taken = wait_for(lambda: list((folder / "done").rglob("*.dcm")), 60, "the file is moved", gateway.log)
+    assert [path.name for path in taken] == [REAL]
     page = sign_in(browser, gateway, "ecg")
     page.goto("/app/worklist")
     page.locator("tr", has_text="642341").get_by_role("button", name="领取").click()
@@ -157,7 +158,7 @@ def test_who_is_on_duty_is_called_with_a_sound_to_chest_pain_that_nobody_takes(
     call = page.get_by_role("alert").filter(has_text="李国强")
 
     expect(call).to_contain_text("胸痛", timeout=SLOW_MS)
-    assert page.evaluate("window.tones") > before
+    page.wait_for_function("before => window.tones > before", arg=before)
     clock = call.get_by_role("timer")
     shown = clock.inner_text()
     expect(clock).not_to_have_text(shown)

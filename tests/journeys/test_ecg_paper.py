@@ -19,7 +19,7 @@ from tests.ecg_synthetic import HOLTER_LEADS, STARTED_AT, Heart, blocks_uv, make
 from tests.journeys.browsers import SLOW_MS, chromium, sign_in
 from tests.journeys.gateways import Gateway, get_json, run_dcmtk, wait_for
 
-pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("journey-ecg-paper"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("journey-ecg-paper"), pytest.mark.timeout(1800)]
 
 SCREEN = (1920, 1080)
 PX_PER_MM = 4

@@ -11,7 +11,7 @@ from tests.journeys.browsers import PHONE, chromium, sign_in
 from tests.journeys.gateways import Gateway, run_dcmtk
 from tests.synthetic import write_study
 
-pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("journey-figures"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("journey-figures"), pytest.mark.timeout(1800)]
 
 TOWNSHIP, NAME = "柳溪镇卫生院", "苗静怡"
 

@@ -12,7 +12,7 @@ from tests.journeys.gateways import Gateway, run_dcmtk, wait_for
 from tests.servers import SeaweedFs, need, running
 from tests.synthetic import write_study
 
-pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("journey-full")]
+pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("journey-full"), pytest.mark.timeout(1800)]
 
 LIMIT_BYTES = 8 << 20
 

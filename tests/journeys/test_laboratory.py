@@ -20,7 +20,7 @@ from tests.journeys.browsers import PHONE, SLOW_MS, chromium, sign_in
 from tests.journeys.gateways import Gateway, get_json, wait_for
 from worklists.base import COUNTY_TIME
 
-pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("journey-laboratory"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("journey-laboratory"), pytest.mark.timeout(1800)]
 
 SEX = {"男": "M", "女": "F"}
 CRITICAL = "260000000046"  # the blood count with 18 platelets
@@ -260,7 +260,10 @@ def test_specimens_whose_results_are_all_released_are_signed_at_once(
     before = len(get_json(township, "/api/v1/returns")["items"])
     page = sign_in(browser, gateway, "lab")
     page.goto("/app/worklist")
-    page.get_by_role("button", name="可签发").click()
+    signable = page.get_by_role("button", name="可签发")
+    signable.click()
+    expect(signable).to_have_attribute("aria-pressed", "true")
+    expect(page.locator("table.busy")).to_have_count(0)  # the list of before has gone
     everything = page.get_by_label(re.compile("选中全部可签发的"))
     expect(everything).to_be_visible(timeout=SLOW_MS)
     rows = page.locator("tbody tr")

@@ -26,7 +26,7 @@ from tests.journeys.gateways import Gateway, get_json, run_dcmtk, wait_for
 from tests.synthetic import write_study
 from worklists.critical import CriticalEvent
 
-pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("journey-loops"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("journey-loops"), pytest.mark.timeout(1800)]
 
 CARD = "11010519491231002X"  # a made-up one, with its check digit
 FILM = {"modality": "DX", "size": 64, "StudyDescription": "胸部正位", "body_part": "CHEST"}

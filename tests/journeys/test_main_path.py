@@ -15,7 +15,7 @@ from pydicom import dcmread
 from tests.journeys.gateways import PASSWORD, Gateway, get_json, run_dcmtk, wait_for
 from tests.synthetic import data_sets_of, new_uid, write_study
 
-pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("journey-main-path")]
+pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("journey-main-path"), pytest.mark.timeout(1800)]
 
 FINDINGS = "胸廓对称，双肺野清晰，未见实变影。心影大小形态正常，双膈面光滑，肋膈角锐利。"
 IMPRESSION = "心肺膈未见明显异常。"

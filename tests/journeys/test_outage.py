@@ -17,7 +17,7 @@ from tests.journeys.gateways import Gateway, run_dcmtk, wait_for
 from tests.servers import Postgres, SeaweedFs, need, running
 from tests.synthetic import data_sets_of, write_study
 
-pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("journey-outage"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("journey-outage"), pytest.mark.timeout(1800)]
 
 AWAY_S = 60 if os.environ.get("GATEWAY_LONG_TESTS") == "1" else 6
 STUDIES, INSTANCES = 6, 12

@@ -16,7 +16,7 @@ from tests.gateway.sending import encode
 from tests.journeys.gateways import Gateway, run_dcmtk, wait_for
 from tests.synthetic import make_images, new_uid, split_file, write_study
 
-pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("journey-peers")]
+pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("journey-peers"), pytest.mark.timeout(1800)]
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from tests.journeys.browsers import PHONE, SLOW_MS, chromium, sign_in
 from tests.journeys.gateways import Gateway, get_json, run_dcmtk, wait_for
 from tests.synthetic import new_uid, write_study
 
-pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("journey-persons"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("journey-persons"), pytest.mark.timeout(1800)]
 
 NAME, DESCRIPTION = "Wang^XiaoDong=王^小东", "头颅平扫"
 

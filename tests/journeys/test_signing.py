@@ -10,7 +10,7 @@ from tests.journeys.browsers import chromium, sign_in
 from tests.journeys.gateways import Gateway, run_dcmtk
 from tests.synthetic import write_study
 
-pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("journey-signing"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("journey-signing"), pytest.mark.timeout(1800)]
 
 FINDINGS = "左肺下野见斑片影。右肺野清晰。"
 
@@ -44,7 +44,7 @@ def test_a_doubt_is_kept_with_a_reason_the_text_corrected_in_review_and_read_as_
     _open(reader, "沈安然")
     reader.fill("#findings", FINDINGS)
     reader.fill("#impression", "右肺下野炎症。")
-    expect(reader.get_by_role("button", name="1 处待核对")).to_be_visible(timeout=20_000)
+    expect(reader.get_by_role("button", name="1 处待核对")).to_be_visible()
 
     reader.keyboard.press("Control+Enter")
     doubt = reader.locator(".doubt")
@@ -97,7 +97,7 @@ def test_of_one_draft_in_two_browsers_the_later_sees_the_other_and_nothing_is_lo
     second.context.set_offline(False)
 
     conflict = second.locator(".conflict")
-    expect(conflict).to_contain_text("第一台写的。", timeout=30_000)
+    expect(conflict).to_contain_text("第一台写的。")
     expect(conflict).to_contain_text("第二台写的。")
     conflict.get_by_role("button", name="保留我的").click()
     expect(second.get_by_text("已保存")).to_be_visible()

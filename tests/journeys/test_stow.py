@@ -18,7 +18,7 @@ from tests.journeys.gateways import Gateway, get_json, wait_for
 from tests.servers import free_ports
 from tests.synthetic import data_sets_of, new_uid, write_study
 
-pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("journey-stow")]
+pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("journey-stow"), pytest.mark.timeout(1800)]
 
 ORTHANC, PLUGIN = Path("/usr/sbin/Orthanc"), Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
 MULTIPART = 'multipart/related; type="application/dicom"; boundary=b'

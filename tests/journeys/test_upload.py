@@ -14,7 +14,7 @@ from tests.journeys.browsers import PHONE, SLOW_MS, chromium, sign_in
 from tests.journeys.gateways import Gateway, get_json
 from tests.synthetic import write_study
 
-pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("journey-upload"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("journey-upload"), pytest.mark.timeout(1800)]
 
 PATIENT = "仇德海"
 

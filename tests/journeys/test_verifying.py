@@ -12,7 +12,7 @@ from tests.journeys.browsers import OFFICE, PHONE, chromium
 from tests.journeys.gateways import Gateway, get_json, run_dcmtk, wait_for
 from tests.synthetic import new_uid, write_study
 
-pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("journey-verifying")]
+pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("journey-verifying"), pytest.mark.timeout(1800)]
 
 
 @pytest.fixture(scope="module")
