@@ -6,6 +6,7 @@ from typing import Any
 
 from adapters.reports.fhir.parts import moment
 from gateway import __version__
+from gateway.fhir.including import told_of
 from gateway.fhir.operations import DECIDE, MATCH
 from gateway.fhir.parameters import PARAMETERS
 from gateway.fhir.reading import READABLE
@@ -57,7 +58,17 @@ def _resource(kind: str) -> dict[str, Any]:
         codes.append("search-type")
     told = {"searchParam": [{"name": name, "type": one.type} for name, one in found.items()]} if found else {}
     versions = {"versioning": "versioned", "readHistory": True} if "vread" in codes else {}
-    return {"type": kind, "interaction": [{"code": code} for code in codes], **versions, **told}
+    included, reversed_ = told_of(kind)
+    along = {"searchInclude": included, "searchRevInclude": reversed_}
+    unchanged = {"conditionalRead": "not-match"} if kind != "Binary" else {}
+    return {
+        "type": kind,
+        "interaction": [{"code": code} for code in codes],
+        **versions,
+        **unchanged,
+        **{name: values for name, values in along.items() if values},
+        **told,
+    }
 
 
 def structure_definition(name: str, base_url: str) -> dict[str, Any]:

@@ -210,6 +210,7 @@ def _effective() -> ColumnElement[datetime]:
 
 _OF_PATIENTS = {
     "patient": Parameter(type="reference", where=_by_id(Examination.patient_id, "Patient")),
+    "subject": Parameter(type="reference", where=_by_id(Examination.patient_id, "Patient")),
     "patient.identifier": Parameter(type="token", where=_patient_number, told=False),
     "subject.identifier": Parameter(type="token", where=_patient_number, told=False),
 }
@@ -225,6 +226,7 @@ PARAMETERS: Mapping[str, Mapping[str, Parameter]] = {
         "based-on": Parameter(type="reference", where=_by_id(Examination.id, "ServiceRequest")),
         "based-on.identifier": Parameter(type="token", where=_order, told=False),
         "category": Parameter(type="token", where=_category),
+        "code": Parameter(type="token", test=_coded("code")),
         "date": Parameter(type="date", where=_on("date", _effective)),
         "issued": Parameter(type="date", where=_on("issued", lambda: Report.signed_at)),
         "status": Parameter(type="token", test=_coded("status")),
@@ -260,4 +262,11 @@ PARAMETERS: Mapping[str, Mapping[str, Parameter]] = {
         **_COMMON,
         "identifier": Parameter(type="token", where=_patient_number),
     },
+}
+
+# By what each kind is sorted: of what is the same for all that belongs to a report, or of the report itself.
+_UPDATED: Mapping[str, Callable[[], ColumnElement[datetime]]] = {"_lastUpdated": updated_at}
+SORTED_BY: Mapping[str, Mapping[str, Callable[[], Any]]] = {
+    **dict.fromkeys(PARAMETERS, _UPDATED),
+    "DiagnosticReport": {**_UPDATED, "date": _effective, "issued": lambda: Report.signed_at},
 }

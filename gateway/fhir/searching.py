@@ -1,21 +1,22 @@
-"""Searching: the reports that may be seen, the last first, and what is written of them, page by page.
+"""Searching: the reports that may be seen, in order, and what is written of them, page by page.
 
 A page looks at so many reports at most, and says where to go on even when it found little in them; nothing is shown
 twice, whatever is signed meanwhile.
 """
 
-import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
+from uuid import UUID
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session, aliased
 
 from adapters.reports.fhir.parts import Resource
+from gateway.fhir.asking import Place, Search
 from gateway.fhir.errors import BadSearch
-from gateway.fhir.parameters import PARAMETERS, Parameter
+from gateway.fhir.including import included_with
+from gateway.fhir.parameters import SORTED_BY
 from gateway.fhir.versions import (
     Version,
     is_last,
@@ -30,91 +31,97 @@ from worklists.directory import Kind
 from worklists.examinations import Examination
 from worklists.reports import Report
 
-USUAL_COUNT, MOST_COUNT = 50, 100
 LOOKED_AT = 100  # reports for one page
-_SAME = {
-    ":identifier": ".identifier"
-}  # of a reference's identifier (R4 3.1.1.4.8) we say the same as of its target's
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """How far a walk is: the report it stopped in, and how much of that was shown."""
-
-    updated_at: datetime
-    report_id: uuid.UUID
-    shown: int
-
-    def __str__(self) -> str:
-        return f"{self.updated_at.isoformat()}|{self.report_id}|{self.shown}"
-
-    @classmethod
-    def read(cls, text: str) -> "Place":
-        """Raises ValueError."""
-        at, report_id, shown = text.split("|")
-        return cls(updated_at=datetime.fromisoformat(at), report_id=uuid.UUID(report_id), shown=int(shown))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Search:
-    """What was asked: kind, and each parameter with its value as often as it was given."""
-
-    kind: str
-    stated: Sequence[tuple[str, str]]
-    count: int = USUAL_COUNT
-    place: Place | None = None
-
-    def parameters(self) -> Iterator[tuple[Parameter, str]]:
-        """Raises BadSearch for what is not known here."""
-        for name, value in self.stated:
-            yield find_parameter(self.kind, name), value
+MOST_IN_ALL = 500  # resources of a page, with what comes along
+_ONE_FOR_EACH = {
+    "DiagnosticReport",
+    "Patient",
+}  # of these there are as many as reports, or patients, were found
 
 
 @dataclass(slots=True, kw_only=True)
 class Page:
-    """What was found, of which reports, and where to go on."""
+    """What was found and what comes along with it, of which reports, how many there are, and where to go on."""
 
     resources: list[Resource] = field(default_factory=list)
-    reports: dict[uuid.UUID, None] = field(default_factory=dict)
+    along: dict[str, Resource] = field(default_factory=dict)
+    reports: dict[UUID, None] = field(default_factory=dict)
+    total: int | None = None
     place: Place | None = None
 
+    def is_full(self, count: int) -> bool:
+        return len(self.resources) >= count or len(self) >= MOST_IN_ALL
 
-def find_parameter(kind: str, name: str) -> Parameter:
-    for modifier, chained in _SAME.items():
-        if name.endswith(modifier):
-            name = name.removesuffix(modifier) + chained
-    found = PARAMETERS[kind].get(name)
-    if found is None:
-        raise BadSearch(name, f"not one of {', '.join(sorted(PARAMETERS[kind]))}")
-    return found
+    def take(self, match: Resource, report: Report, along: Sequence[Resource]) -> None:
+        self.resources.append(match)
+        self.reports[report.id] = None
+        for one in along:
+            self.along.setdefault(f"{one['resourceType']}/{one['id']}", one)
+
+    def __len__(self) -> int:
+        return len(self.resources) + len(self.along)
 
 
 def search(session: Session, subject: Subject, asked: Search, *, base_url: str) -> Page:
     """Raises BadSearch."""
-    query = _reports(session, subject, asked)
+    page = Page(total=_total(session, subject, asked))
+    if not asked.count:
+        return page
     tests = [(one.test, value) for one, value in asked.parameters() if one.test]
-    page, looked_at = Page(), 0
-    for report, updated in session.execute(query.limit(LOOKED_AT + 1)):
-        looked_at += 1
-        version = last_version(report, updated)
+    query = _in_order(_reports(session, subject, asked), asked)
+    for looked_at, (report, updated, at) in enumerate(session.execute(query.limit(LOOKED_AT + 1))):
         skip = asked.place.shown if asked.place and asked.place.report_id == report.id else 0
-        if looked_at > LOOKED_AT:
-            page.place = Place(updated_at=updated, report_id=report.id, shown=0)
+        if looked_at == LOOKED_AT:
+            page.place = Place(at=at, report_id=report.id, shown=0)
             break
-        for shown, one in enumerate(_of(session, asked.kind, version, base_url)):
+        made = _Made(session, asked, last_version(report, updated), base_url)
+        for shown, one in enumerate(made.matches):
             if shown < skip or not all(test(one, value) for test, value in tests):
                 continue
-            if len(page.resources) == asked.count:
-                page.place = Place(updated_at=updated, report_id=report.id, shown=shown)
+            if page.is_full(asked.count):
+                page.place = Place(at=at, report_id=report.id, shown=shown)
                 return page
-            page.resources.append(one)
-            page.reports[report.id] = None
+            page.take(one, report, made.along(one))
     return page
 
 
+class _Made:
+    """What is written of one report: what is looked for, and what comes along with it."""
+
+    def __init__(self, session: Session, asked: Search, version: Version, base_url: str):
+        self._asked = asked
+        self._provenances: Sequence[Resource] = ()
+        if asked.kind == "Provenance" or asked.reverse:
+            self._provenances = write_provenances(session, version, base_url=base_url)
+        self._all: Sequence[Resource] = (
+            () if asked.kind == "Provenance" else write_resources(session, version, base_url=base_url)
+        )
+
+    @property
+    def matches(self) -> Sequence[Resource]:
+        if self._asked.kind == "Provenance":
+            return self._provenances
+        return [one for one in self._all if one["resourceType"] == self._asked.kind]
+
+    def along(self, match: Resource) -> list[Resource]:
+        found = list(included_with(match, self._asked.include, self._all))
+        return [*found, *self._provenances] if self._asked.reverse else found
+
+
+def _total(session: Session, subject: Subject, asked: Search) -> int | None:
+    """How many there are, where that can be counted from rows. Raises BadSearch where nothing else was asked for."""
+    if asked.count and not asked.total:
+        return None
+    if asked.kind not in _ONE_FOR_EACH or any(one.test for one, _ in asked.parameters()):
+        if not asked.count:
+            raise BadSearch("_summary", f"this is not counted of {asked.kind}: ask for pages")
+        return None
+    found = _reports(session, subject, asked).with_only_columns(Report.id).subquery()
+    return session.scalar(select(func.count()).select_from(found)) or 0
+
+
 def _reports(session: Session, subject: Subject, asked: Search) -> Select[Any]:
-    at = updated_at()
-    query = visible_reports(subject).add_columns(at).where(is_last())
+    query: Select[Any] = visible_reports(subject).where(is_last())
     for one, value in asked.parameters():
         if one.where is not None:
             query = query.where(one.where(session, value))
@@ -122,12 +129,20 @@ def _reports(session: Session, subject: Subject, asked: Search) -> Select[Any]:
         query = query.where(Examination.kind == Kind.IMAGING)
     if asked.kind == "Patient":
         query = query.where(_last_of_patient())
-    if asked.place is not None:
-        place = asked.place
-        query = query.where(
-            (at < place.updated_at) | ((at == place.updated_at) & (Report.id <= place.report_id))
-        )
-    return query.order_by(at.desc(), Report.id.desc())
+    return query
+
+
+def _in_order(query: Select[Any], asked: Search) -> Select[Any]:
+    """From the place on, with since when each is so and by what it is sorted."""
+    at, place = SORTED_BY[asked.kind][asked.sorted_by](), asked.place
+    query = query.add_columns(updated_at(), at)
+    if asked.descending:
+        if place is not None:
+            query = query.where((at < place.at) | ((at == place.at) & (Report.id <= place.report_id)))
+        return query.order_by(at.desc(), Report.id.desc())
+    if place is not None:
+        query = query.where((at > place.at) | ((at == place.at) & (Report.id >= place.report_id)))
+    return query.order_by(at, Report.id)
 
 
 def _last_of_patient() -> Any:
@@ -143,10 +158,3 @@ def _last_of_patient() -> Any:
         .scalar_subquery()
     )
     return Report.id == last
-
-
-def _of(session: Session, kind: str, version: Version, base_url: str) -> list[Resource]:
-    if kind == "Provenance":
-        return write_provenances(session, version, base_url=base_url)
-    made = write_resources(session, version, base_url=base_url)
-    return [one for one in made if one["resourceType"] == kind]

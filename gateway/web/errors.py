@@ -4,7 +4,7 @@ A use case raises what happened; nobody else knows a status code. Nothing unfore
 """
 
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -171,8 +171,23 @@ _UNFORESEEN = Problem(status=500, code="unforeseen")
 _BY_STATUS = {404: "not_found", 405: "method_not_allowed", 413: "too_large", 401: "not_signed_in"}
 
 
+# Below which paths problems are told in another form: prefix → what makes it of the problem details.
+_FORMS: dict[str, Callable[[Response], Response]] = {}
+
+
+def answer_below(prefix: str, form: Callable[[Response], Response]) -> None:
+    _FORMS[prefix] = form
+
+
 def answer_error(request: Request, error: Exception) -> Response:
-    """The problem details for an error, in the caller's language."""
+    """What an error is answered with: problem details, or what stands for them below this path."""
+    problem, path = _problem_details(request, error), request.scope["path"]
+    form = next((form for prefix, form in _FORMS.items() if f"{path}/".startswith(f"{prefix}/")), None)
+    return problem if form is None else form(problem)
+
+
+def _problem_details(request: Request, error: Exception) -> Response:
+    """In the caller's language."""
     language = choose_language(request.headers.get("accept-language"))
     members: dict[str, Any] = {}
     headers: dict[str, str] = {}

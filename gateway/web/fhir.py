@@ -6,7 +6,7 @@ Reports are reached as everywhere: through what the caller may see, and each ope
 import base64
 import json
 import uuid
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Annotated, Any, TypeVar
 from urllib.parse import parse_qsl, urlencode
 
@@ -18,13 +18,13 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response, StreamingResponse
 
 from gateway import township
-from gateway.fhir import capabilities, operations, reading, searching
+from gateway.fhir import asking, capabilities, operations, reading, searching
 from gateway.fhir.errors import BadSearch
 from gateway.fhir.parameters import PARAMETERS
 from gateway.originals import open_original
 from gateway.runtime import Runtime
 from gateway.web import errors, recognition
-from gateway.web.deps import Caller, CallerDep, RuntimeDep, language_of
+from gateway.web.deps import Caller, CallerDep, RuntimeDep
 from gateway.web.limits import RateLimit
 from gateway.web.paging import read_cursor, write_cursor
 from gateway.web.reports import ReportCallerDep
@@ -37,7 +37,6 @@ T = TypeVar("T", bound=BaseModel)
 JSON = "application/fhir+json"
 # Resources that one caller may read: ten full pages at once, then twenty a second.
 _ROWS = RateLimit(burst=1000, per_second=20)
-_OF_PAGES = {"_count", "_cursor", "_format", "_pretty"}
 _FORMATS = {"json", "application/json", JSON, "application/fhir json"}
 _ISSUES = {400: "invalid", 401: "login", 403: "forbidden", 404: "not-found", 405: "not-supported", 406: "not-supported",
            409: "conflict", 413: "too-long", 415: "not-supported", 422: "processing", 429: "throttled",
@@ -68,27 +67,20 @@ class FhirRoute(APIRoute):
                 return await handle(request)
             except BadSearch as error:
                 return outcome(400, f"{error.parameter}: {error.why}", where=f"http.{error.parameter}")
-            except Exception as error:
-                return _as_outcome(request, error)
 
         return answered
 
 
-def _as_outcome(request: Request, error: Exception) -> Response:
-    """What the table of errors says of it; what nobody foresaw goes on to where that is logged."""
-    language = language_of(request)
-    problem = errors.answer_error(request, error)
-    if errors.find_problem(error).code == "unforeseen" and not isinstance(
-        error, HTTPException | errors.Detailed
-    ):
-        raise error
+def as_outcome(problem: Response) -> Response:
+    """What the table of errors says of something, as FHIR says it."""
     said = json.loads(bytes(problem.body))
     kept = {name: value for name, value in problem.headers.items() if name in {"retry-after", "allow"}}
-    fields = errors.field_errors(error, language)
+    fields = said.get("errors", ())
     text = "; ".join([said["detail"], *(f"{one['field']}: {one['message']}" for one in fields)])
     return outcome(problem.status_code, text, headers=kept)
 
 
+errors.answer_below("/fhir", as_outcome)
 router = APIRouter(prefix="/fhir", tags=["fhir"], route_class=FhirRoute, include_in_schema=False)
 
 
@@ -157,7 +149,7 @@ def _answer_group(group: recognition.GroupShape, runtime: Runtime) -> Response:
 
 @router.get("/{kind}")
 def search(kind: str, request: Request, caller: ReportCallerDep, runtime: RuntimeDep) -> Response:
-    return _search(kind, request.query_params.multi_items(), caller, runtime)
+    return _search(kind, request.query_params.multi_items(), request, caller, runtime)
 
 
 async def read_form(request: Request) -> list[tuple[str, str]]:
@@ -169,59 +161,73 @@ async def read_form(request: Request) -> list[tuple[str, str]]:
 def search_by_form(
     kind: str,
     stated: Annotated[list[tuple[str, str]], Depends(read_form)],
+    request: Request,
     caller: ReportCallerDep,
     runtime: RuntimeDep,
 ) -> Response:
     """The same with its parameters in the body, which no log keeps (R4 3.1.0.9.1)."""
-    return _search(kind, stated, caller, runtime)
+    return _search(kind, stated, request, caller, runtime)
 
 
-def _search(kind: str, stated: list[tuple[str, str]], caller: Caller, runtime: Runtime) -> Response:
+def _search(
+    kind: str, stated: list[tuple[str, str]], request: Request, caller: Caller, runtime: Runtime
+) -> Response:
     if kind not in PARAMETERS:
         raise HTTPException(404 if kind not in reading.READABLE else 405)
-    asked = _read_search(kind, stated)
-    base_url = runtime.settings.base_url
+    asked = _read_search(kind, stated, asking.is_lenient(request.headers.get("prefer", "")))
     with runtime.reading() as session:
-        page = searching.search(session, caller.subject, asked, base_url=base_url)
-    _ROWS.take(caller.token_hash, runtime.now(), len(page.resources))
+        page = searching.search(session, caller.subject, asked, base_url=runtime.settings.base_url)
+    _ROWS.take(caller.token_hash, runtime.now(), len(page))
     for report_id in page.reports:
         township.open_report(runtime, who_is(caller), report_id)
-    links = [{"relation": "self", "url": _address(base_url, kind, asked, None)}]
-    if page.place is not None:
-        links.append({"relation": "next", "url": _address(base_url, kind, asked, page.place)})
-    entries = [
-        {"fullUrl": f"{base_url}/fhir/{kind}/{one['id']}", "resource": one, "search": {"mode": "match"}}
-        for one in page.resources
-    ]
-    found = {"entry": entries} if entries else {}
-    return answer({"resourceType": "Bundle", "type": "searchset", "link": links, **found})
+    applied = {"Preference-Applied": "handling=lenient"} if asked.passed_over else {}
+    return answer(_bundle(runtime.settings.base_url, asked, page), headers=applied)
 
 
-def _read_search(kind: str, stated: list[tuple[str, str]]) -> searching.Search:
-    of_pages = {name: value for name, value in stated if name in _OF_PAGES}
-    if of_pages.get("_format", "json") not in _FORMATS:
+def _read_search(kind: str, stated: list[tuple[str, str]], lenient: bool) -> asking.Search:
+    told = dict(stated)
+    if told.get("_format", "json") not in _FORMATS:
         raise HTTPException(406)
-    count = of_pages.get("_count", str(searching.USUAL_COUNT))
-    if not count.isdecimal() or not int(count):
-        raise BadSearch("_count", "a number above 0")
     try:
-        text = read_cursor(of_pages.get("_cursor"))
-        place = searching.Place.read(text) if text else None
+        text = read_cursor(told.get("_cursor"))
+        place = asking.Place.read(text) if text else None
     except (ValueError, Invalid) as error:
         raise BadSearch("_cursor", "one that was given by us") from error
-    return searching.Search(
-        kind=kind,
-        stated=[(name, value) for name, value in stated if name not in _OF_PAGES and value],
-        count=min(int(count), searching.MOST_COUNT),
-        place=place,
-    )
+    return asking.read_search(kind, stated, lenient=lenient, place=place)
 
 
-def _address(base_url: str, kind: str, asked: searching.Search, place: searching.Place | None) -> str:
-    stated = [*asked.stated, ("_count", str(asked.count))]
-    if place is not None:
-        stated.append(("_cursor", write_cursor(place)))
-    return f"{base_url}/fhir/{kind}?{urlencode(stated)}"
+def _bundle(base_url: str, asked: asking.Search, page: searching.Page) -> dict[str, Any]:
+    places = {"first": None, "self": asked.place, **({"next": page.place} if page.place else {})}
+    links = [{"relation": name, "url": _address(base_url, asked, at)} for name, at in places.items()]
+    modes = [("match", page.resources), ("include", page.along.values())]
+    entries = [
+        {"fullUrl": f"{base_url}/fhir/{one['resourceType']}/{one['id']}", "resource": one, "search": {"mode": mode}}
+        for mode, found in modes
+        for one in found
+    ]  # fmt: skip
+    if asked.passed_over:
+        entries.append({"resource": _passed_over(asked.passed_over), "search": {"mode": "outcome"}})
+    total = {} if page.total is None else {"total": page.total}
+    found = {"entry": entries} if entries else {}
+    return {"resourceType": "Bundle", "type": "searchset", **total, "link": links, **found}
+
+
+def _passed_over(names: Sequence[str]) -> dict[str, Any]:
+    issue = [
+        {
+            "severity": "warning",
+            "code": "not-supported",
+            "diagnostics": f"{name}: passed over",
+            "expression": [f"http.{name}"],
+        }
+        for name in names
+    ]
+    return {"resourceType": "OperationOutcome", "issue": issue}
+
+
+def _address(base_url: str, asked: asking.Search, place: asking.Place | None) -> str:
+    cursor = [("_cursor", write_cursor(place))] if place is not None else []
+    return f"{base_url}/fhir/{asked.kind}?{urlencode([*asked.written(), *cursor])}"
 
 
 @router.get("/Binary/{report_id}")

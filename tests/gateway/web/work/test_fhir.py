@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -240,7 +241,18 @@ def test_searches_find_what_was_asked_and_nothing_else(
         ("DiagnosticReport?patient.name=x", 400, "invalid"),
         ("DiagnosticReport?date=yesterday", 400, "invalid"),
         ("DiagnosticReport?date=2026-13", 400, "invalid"),
-        ("DiagnosticReport?_count=0", 400, "invalid"),
+        ("DiagnosticReport?_count=many", 400, "invalid"),
+        ("DiagnosticReport?_sort=color", 400, "invalid"),
+        ("DiagnosticReport?_sort=date,issued", 400, "invalid"),
+        ("DiagnosticReport?_total=all", 400, "invalid"),
+        ("DiagnosticReport?_include=DiagnosticReport:media", 400, "invalid"),
+        ("DiagnosticReport?_include=Observation:subject", 400, "invalid"),
+        ("DiagnosticReport?_revinclude=Observation:subject", 400, "invalid"),
+        ("DiagnosticReport?_include:iterate=DiagnosticReport:result", 400, "invalid"),
+        ("DiagnosticReport?_summary=text", 400, "invalid"),
+        ("DiagnosticReport?status=final&_summary=count", 400, "invalid"),
+        ("Observation?_count=0", 400, "invalid"),
+        ("", 404, "not-found"),
         ("DiagnosticReport?_cursor=x", 400, "invalid"),
         ("DiagnosticReport?_format=xml", 406, "not-supported"),
         ("Practitioner?name=x", 405, "not-supported"),
@@ -342,6 +354,147 @@ def test_results_of_a_specimen_are_observations(
         one["category"][0]["coding"][0]["code"] for one in found(his, "DiagnosticReport", category="LAB")
     ] == ["LAB"]
     assert read(his, white["specimen"]["reference"])["accessionIdentifier"]["value"] == "B001"
+
+
+def entries(page: dict[str, Any], mode: str) -> list[str]:
+    return [
+        f"{one['resource']['resourceType']}/{one['resource'].get('id', '')}"
+        for one in page.get("entry", [])
+        if one["search"]["mode"] == mode
+    ]
+
+
+def test_what_a_report_names_comes_along_each_once(
+    runtime: Runtime, county: County, machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """R4 3.1.1.5.3: by the search parameter's name; what is not known is told."""
+    made = [sign(runtime, county, accession_number=f"A{n}") for n in range(2)]  # of one patient
+    his = machine(Wire.REPORTS)
+    query = {"_include": "DiagnosticReport:patient", "_revinclude": "Provenance:target"}
+    page = read(his, "DiagnosticReport", **query)
+    assert len(entries(page, "match")) == 2
+    patient = f"Patient/{made[0].examination.patient_id}"
+    assert sorted(entries(page, "include")) == sorted([patient, *(f"Provenance/{one.id}" for one in made)])
+    for name, kind in (
+        ("result", "Observation"),
+        ("subject", "Patient"),
+        ("subject:Patient", "Patient"),
+        ("based-on", "ServiceRequest"),
+        ("performer", "Organization"),
+        ("results-interpreter", "Practitioner"),
+    ):
+        page = read(his, "DiagnosticReport", _include=f"DiagnosticReport:{name}")
+        assert {one.split("/")[0] for one in entries(page, "include")} == {kind}, name
+    page = read(his, "DiagnosticReport", _include="*", _count="1")
+    named = {one for each in page["entry"] if each["search"]["mode"] == "match" for one in _references(each)}
+    assert set(entries(page, "include")) == named
+    for one in page["entry"]:
+        assert one["fullUrl"].endswith(f"/fhir/{one['resource']['resourceType']}/{one['resource']['id']}")
+    [next_] = [one["url"] for one in page["link"] if one["relation"] == "next"]
+    assert "_include=%2A" in next_
+
+    monkeypatch.setattr(
+        searching, "MOST_IN_ALL", 2
+    )  # a page holds so many with what comes along, and goes on
+    url, seen = "DiagnosticReport?_include=*", []
+    while url:
+        page = read(his, url)
+        seen += entries(page, "match")
+        assert len(entries(page, "match")) == 1
+        url = next((one["url"].split("/fhir/")[1] for one in page["link"] if one["relation"] == "next"), "")
+    assert sorted(seen) == sorted(f"DiagnosticReport/{one.examination_id}" for one in made)
+
+
+def test_reports_are_sorted_as_asked_in_pages_both_ways(
+    runtime: Runtime, county: County, machine: Machine
+) -> None:
+    made = []
+    for hour in (3, 1, 2, 1):
+        one = identity(patient_id=f"P{len(made)}", name="=王^一")
+        at = NOW - timedelta(hours=hour)
+        made.append((at, str(sign(runtime, county, patient=one, studied_at=at).examination_id)))
+    his = machine(Wire.REPORTS)
+    for order in ("date", "-date", "issued", "-issued", "_lastUpdated", "-_lastUpdated"):
+        seen, url = [], f"DiagnosticReport?_sort={order}&_count=1"
+        while url:
+            page = read(his, url)
+            links = {one["relation"]: one["url"].split("/fhir/")[1] for one in page["link"]}
+            seen += [one["resource"]["id"] for one in page["entry"]]
+            again = read(his, links["self"])  # the link to a page leads to this page
+            assert entries(again, "match") == entries(page, "match")
+            assert "_cursor" not in links["first"] and ("_sort" in links["first"]) is (
+                order != "-_lastUpdated"
+            )
+            url = links.get("next", "")
+        assert sorted(seen) == sorted(id_ for _, id_ in made)
+        if order.endswith("date"):
+            ats = {id_: at for at, id_ in made}
+            assert [ats[id_] for id_ in seen] == sorted(ats.values(), reverse=order.startswith("-"))
+
+
+def test_how_many_there_are_is_told_where_it_is_counted(
+    runtime: Runtime, county: County, machine: Machine
+) -> None:
+    for number in range(3):
+        sign(runtime, county, patient=identity(patient_id=f"P{number}", name="=王^一"))
+    his = machine(Wire.REPORTS)
+    assert "total" not in read(his, "DiagnosticReport")
+    assert read(his, "DiagnosticReport", _total="accurate", _count="1")["total"] == 3
+    assert read(his, "DiagnosticReport", _total="estimate", date="lt2020")["total"] == 0
+    assert "total" not in read(his, "DiagnosticReport", _total="accurate", status="final")
+    for query in ({"_summary": "count"}, {"_count": "0"}):
+        page = read(his, "Patient", **query)
+        assert (page["total"], "entry" in page, [one["relation"] for one in page["link"]]) == (
+            3, False, ["first", "self"],
+        )  # fmt: skip
+    nobody = machine(Wire.REPORTS)
+    assert read(nobody, "DiagnosticReport", _summary="count", patient="nobody")["total"] == 0
+
+
+def test_nobody_counts_what_is_not_theirs(runtime: Runtime, county: County, client: Client) -> None:
+    sign(runtime, county)
+    assert read(client("radiographer"), "DiagnosticReport", _summary="count")["total"] == 1
+    assert read(client("west_radiographer"), "DiagnosticReport", _summary="count")["total"] == 0
+
+
+def test_what_is_not_known_is_refused_unless_the_caller_is_lenient(
+    runtime: Runtime, county: County, machine: Machine
+) -> None:
+    """R4 3.1.1.3: lenient callers are told what was passed over, and the link to the page leaves it out."""
+    sign(runtime, county)
+    his, url = machine(Wire.REPORTS), "/fhir/DiagnosticReport?color=red&_elements=id&_sort=size&_include=X:y"
+    for prefer in ({}, {"Prefer": "handling=strict"}, {"Prefer": "return=minimal"}):
+        assert his.get(url, headers=prefer).status_code == 400
+    answer = his.get(url, headers={"Prefer": "return=representation, handling=lenient"})
+    page = answer.json()
+    get_fhir_model_class("Bundle").model_validate_json(answer.text)
+    assert (answer.status_code, answer.headers["preference-applied"]) == (200, "handling=lenient")
+    assert len(entries(page, "match")) == 1
+    [told] = [one["resource"]["issue"] for one in page["entry"] if one["search"]["mode"] == "outcome"]
+    assert {one["diagnostics"].split(":")[0] for one in told} == {"color", "_elements", "_sort", "_include"}
+    [own] = [one["url"] for one in page["link"] if one["relation"] == "self"]
+    assert "color" not in own and "X" not in own and "size" not in own
+    lenient = {"Prefer": "handling=lenient"}  # a value that cannot be is wrong for everybody
+    assert his.get("/fhir/DiagnosticReport?date=yesterday", headers=lenient).status_code == 400
+
+
+def test_also_what_is_wrong_outside_of_a_route_is_an_outcome(
+    machine: Machine, app: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    his = machine(Wire.REPORTS)
+    large = his.post("/fhir/Patient/_search", content=b"x" * (2 << 20))
+    assert (large.status_code, large.json()["issue"][0]["code"]) == (413, "too-long")
+    nowhere = his.get("/fhir")
+    assert (nowhere.status_code, nowhere.json()["resourceType"]) == (404, "OperationOutcome")
+
+    def break_(*_: object, **__: object) -> None:
+        raise RuntimeError("unforeseen")
+
+    monkeypatch.setattr(searching, "search", break_)
+    broken = his.get("/fhir/DiagnosticReport")
+    assert (broken.status_code, broken.json()["issue"][0]["code"]) == (500, "exception")
+    assert "RuntimeError" not in broken.text
+    assert his.get("/fhirs").headers["content-type"] != fhir.JSON
 
 
 def ask(who: TestClient, **changes: Any) -> Any:
