@@ -1,0 +1,139 @@
+"""What a centre's book of checks lets one reader sign at night, and what becomes of it, in a real Chromium."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.journeys.browsers import PHONE, chromium, sign_in
+from tests.journeys.gateways import Gateway, get_json, run_dcmtk, wait_for
+from tests.synthetic import write_study
+
+pytestmark = [
+    pytest.mark.journey, pytest.mark.xdist_group("journey-checking-rules"), pytest.mark.timeout(300),
+]  # fmt: skip
+
+FILM: dict[str, Any] = {"modality": "DX", "size": 64, "StudyDescription": "胸部正位", "body_part": "CHEST"}
+CENTRE = "县域影像诊断中心"
+ALWAYS = {"allowed": True, "begins": "00:00", "ends": "00:00", "priorities": ["routine"]}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as running:
+        yield running
+
+
+@pytest.fixture
+def films(gateway: Gateway, tmp_path: Path) -> "Films":
+    return Films(gateway, tmp_path)
+
+
+class Films:
+    """Sends films to the county."""
+
+    def __init__(self, gateway: Gateway, folder: Path):
+        self.gateway, self.folder = gateway, folder
+
+    def send(self, patient_id: str, name: str) -> str:
+        """One film that waits in the worklist; its task."""
+        files = write_study(self.folder, 1, **FILM, patient_id=patient_id, name=name)
+        done = run_dcmtk("storescu", self.gateway.dicom_port, *files, calling="DEMO_DR")
+        assert done.returncode == 0, done.stdout
+        query = {"q": patient_id, "state": "waiting"}
+        with closing(self.gateway.sign_in("reader")) as reader:
+            found = wait_for(
+                lambda: get_json(reader, "/api/v1/worklist", **query)["items"],
+                60,
+                "it waits",
+                self.gateway.log,
+            )
+        assert isinstance(found, list)
+        return str(found[0]["task_id"])
+
+
+def done(answer: httpx.Response) -> Any:
+    assert answer.is_success, answer.text
+    return answer.json()
+
+
+def write(page: Page, task_id: str, words: dict[str, str]) -> None:
+    page.goto(f"/app/read/{task_id}")
+    page.get_by_role("button", name="领取").click()
+    for section, text in words.items():
+        page.fill(f"#{section}", text)
+
+
+def let_preliminary(gateway: Gateway) -> None:
+    """The imaging centre lets one reader sign, at any hour so that the test may run at any."""
+    with closing(gateway.sign_in("admin")) as admin:
+        [centre] = [one for one in get_json(admin, "/api/v1/centres")["items"] if one["name"] == CENTRE]
+        of, base = {"centre": centre["id"]}, "/api/v1/rules/checking"
+        content = get_json(admin, base, **of)["in_force"]
+        content["preliminary"] |= ALWAYS
+        made = done(admin.post(base, params=of, json={"content": content}))
+        done(admin.post(f"{base}/{made['id']}/dry-run"))
+        done(admin.post(f"{base}/{made['id']}/go-live"))
+
+
+def test_what_one_reader_signed_at_night_is_made_final_in_the_morning(
+    browser: Browser, gateway: Gateway, films: Films
+) -> None:
+    let_preliminary(gateway)
+    task = films.send("LX-NIGHT-1", "Mei^Ying=梅^英")
+    township = sign_in(browser, gateway, "radiographer", size=PHONE)
+    township.goto("/app/returns")
+
+    # Night: one reader signs alone, and the township has it at once, for what it is.
+    reader = sign_in(browser, gateway, "reader")
+    write(reader, task, {"findings": "双肺野清晰。", "impression": "心肺膈未见明显异常。"})
+    reader.get_by_label("临时报告").check()
+    reader.get_by_role("button", name="签发临时报告").click()
+    expect(reader.get_by_role("status").filter(has_text="已签发 梅英 的临时报告")).to_be_visible()
+    rows = township.locator("li.row", has_text="梅英")
+    expect(rows).to_contain_text("临时报告")
+    expect(rows).to_contain_text("未读")
+    rows.locator(".what").click()
+    expect(township.locator(".tag", has_text="临时报告").first).to_be_visible()
+    assert township.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    township.goto("/app/returns")
+    rows.get_by_role("button", name="确认收到").click()
+    expect(rows).to_contain_text("已确认")
+
+    # Morning: it waits for a second person, who sees more.
+    head = sign_in(browser, gateway, "reviewer")
+    waiting = head.locator("tbody tr", has_text="梅英")
+    expect(waiting).to_contain_text("待正式报告")
+    waiting.get_by_role("button").click()
+    expect(head.locator("#impression")).to_have_value("心肺膈未见明显异常。")
+    head.fill("#findings", "左侧第 5 肋骨折，断端无移位。")
+    head.fill("#impression", "左侧第 5 肋骨折。")
+    head.get_by_role("button", name="签发", exact=True).click()
+    grades = head.get_by_role("form", name="差异等级")
+    grades.get_by_role("button", name="重大差异").click()
+    grades.get_by_role("button", name="漏诊").click()
+    grades.get_by_label("给报告医师的话").fill("肋骨请逐根看")
+    grades.get_by_role("button", name="签发").click()
+    expect(head.get_by_role("status").filter(has_text="已签发 梅英")).to_be_visible()
+
+    # The township hears again, unread, above the preliminary one.
+    final = rows.filter(has_text="正式报告")
+    expect(final).to_contain_text("未读")
+    final.locator(".what").click()
+    township.wait_for_url("**/app/reports/*")
+    expect(township.get_by_text("左侧第 5 肋骨折。").first).to_be_visible()
+
+    # And who was on duty learns what was missed.
+    reader.goto("/app/feedback")
+    missed = reader.locator("article", has_text="梅英")
+    for said in ("重大差异", "漏诊", "对临时报告", "肋骨请逐根看"):
+        expect(missed).to_contain_text(said)
+    missed.get_by_label("回复").fill("记住了")
+    missed.get_by_role("button", name="知道了").click()
+    expect(missed).to_contain_text("回复：记住了")
+    for page in (township, reader, head):
+        page.context.close()
