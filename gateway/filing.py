@@ -10,7 +10,7 @@ import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -81,6 +81,11 @@ class Filing:
         """Packs are on their way, and nothing is known of them yet."""
         return bool(self._under_way)
 
+    @property
+    def _has_place(self) -> bool:
+        """One more pack could be on its way. Without it nobody looks for one: a slow store would be paid for twice."""
+        return len(self._under_way) < UPLOADS
+
     def file_ready(self) -> int:
         """File every group that is large or old enough, then let segments go; answers how many records were filed.
 
@@ -90,7 +95,7 @@ class Filing:
             if self.makes_way():
                 return self._file_packs([])
             self._prepare()
-            return self._file_packs(self._ready_packs())
+            return self._file_packs(self._ready_packs() if self._has_place else [])
         finally:
             self._release_segments()
             self._evict()
@@ -122,7 +127,7 @@ class Filing:
         settings = self.runtime.settings
         busy = {one.id for pack in self._under_way.values() for one in pack}
         packs = plan_packs(
-            (one for one in self._waiting() if one.id not in busy),
+            self._waiting(busy),
             now=self.runtime.now(),
             pack_bytes=settings.pack_bytes,
             file_after=timedelta(seconds=settings.file_after_s),
@@ -149,7 +154,8 @@ class Filing:
         )
         return [(row.series_id, row.kind) for row in rows]
 
-    def _waiting(self) -> list[Waiting]:
+    def _waiting(self, busy: Container[uuid.UUID]) -> list[Waiting]:
+        """What may go into packs now, of the groups that are due, without what is on its way."""
         with self.runtime.reading() as session:
             due = self._due_groups(session)
             if not due:
@@ -196,6 +202,7 @@ class Filing:
                 ),
             )
             for row in rows
+            if row.id not in busy
         ]  # fmt: skip
 
     def _is_here(self) -> ColumnElement[bool]:
@@ -209,7 +216,7 @@ class Filing:
         filed, failed = 0, None
         began = looked_at = time.monotonic()
         while packs or self._under_way:
-            while packs and not failed and len(self._under_way) < UPLOADS:
+            while packs and not failed and self._has_place:
                 if self.makes_way():
                     packs = []
                     break
@@ -227,7 +234,8 @@ class Filing:
             now = time.monotonic()
             if now - began >= PATIENCE_S:
                 break
-            if not (packs or failed or self.makes_way()) and now - looked_at >= LOOK_AGAIN_S:
+            is_idle = self._has_place and not (packs or failed)
+            if is_idle and now - looked_at >= LOOK_AGAIN_S and not self.makes_way():
                 packs, looked_at = self._ready_packs(), now
         if failed:
             raise failed

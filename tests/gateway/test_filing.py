@@ -1,22 +1,25 @@
 """The drain's second step: packs in the store, segments that may go, and bytes that stay what they were."""
 
 import tarfile
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from io import BytesIO
 from pathlib import Path
+from threading import Event
+from typing import Any
 
 import pytest
 from sqlalchemy import select
 
 from adapters.errors import Unavailable
-from gateway import journal
+from gateway import filing, journal
 from gateway.audit import Actor
 from gateway.fault_points import arm
 from gateway.filing import Filing
 from gateway.index import DrainMark, Instance, Pack, Record, RecordState
 from gateway.intake import Drain
-from gateway.objects import open_object_store
+from gateway.objects import ObjectStore, Source, open_object_store
 from gateway.originals import read_original
+from gateway.packing import Waiting
 from gateway.probes import Probes
 from gateway.retrying import discard_record
 from gateway.runtime import Runtime
@@ -68,6 +71,60 @@ def test_a_group_of_a_packs_size_is_filed_at_once(wire: Wire) -> None:
     wire.index()
 
     assert file_all(wire, pack_bytes=1000) > 0
+
+
+@dataclass(slots=True)
+class HangingStore:
+    """Takes packs when it is told to."""
+
+    store: ObjectStore
+    lets_go: Event = field(default_factory=Event)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.store, name)
+
+    def put(self, key: str, source: Source, size: int) -> None:
+        self.lets_go.wait()
+        self.store.put(key, source, size)
+
+
+def test_nobody_looks_for_packs_while_a_slow_store_has_as_many_as_it_gets(
+    wire: Wire, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(filing, "UPLOADS", 1)
+    monkeypatch.setattr(filing, "LOOK_AGAIN_S", 0.01)
+    monkeypatch.setattr(filing, "PATIENCE_S", 0.2)
+    store = HangingStore(wire.runtime.objects)
+    one = Filing(replace(wire.runtime, objects=store))
+    looks = count_looks(monkeypatch)
+    wire.send(wire.image())
+    wire.index()
+    clock.advance(seconds=21)
+
+    try:
+        assert (one.file_ready(), one.file_ready(), one.is_busy) == (0, 0, True)
+        assert len(looks) == 1
+    finally:
+        store.lets_go.set()
+    filed = 0
+    while one.is_busy:
+        filed += one.file_ready()
+
+    assert filed == 1
+    one.close()
+
+
+def count_looks(monkeypatch: pytest.MonkeyPatch) -> list[None]:
+    """One more whenever somebody looks for what may be filed."""
+    looks: list[None] = []
+    look = Filing._ready_packs
+
+    def counted(self: Filing) -> list[list[Waiting]]:
+        looks.append(None)
+        return look(self)
+
+    monkeypatch.setattr(Filing, "_ready_packs", counted)
+    return looks
 
 
 def test_a_pack_is_a_tar_of_files(wire: Wire, clock: Clock) -> None:
