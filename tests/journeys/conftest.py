@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from tests.journeys.gateways import Gateway, dcmtk
-from tests.torture.installation import Installation
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -32,10 +31,6 @@ def new_gateway(tmp_path: Path) -> Iterator[Callable[..., Gateway]]:
 
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    """The demonstration county without studies; shared by the tests of a module.
-
-    Its command runs in a process that has loaded the modules already: that is most of a start. What starts the program
-    itself, as its users do, takes `new_gateway`.
-    """
-    with Installation(tmp_path_factory.mktemp("journey") / "gateway-data", ("demo --no-samples",)) as running:
+    """The demonstration county without studies; shared by the tests of a module."""
+    with Gateway(tmp_path_factory.mktemp("journey") / "gateway-data") as running:
         yield running.start()

@@ -22,16 +22,8 @@ from tests.journeys.gateways import Gateway, listens, processes_of, wait_for
 _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(
     [
-        *(
-            f"gateway.{name}"
-            for name in ("cli", "demo", "serve", "ingest", "drain", "celery_app", "check", "status")
-        ),
-        *(
-            "alembic.runtime.environment",
-            "gateway.objects.s3",
-            "psycopg",
-            "sqlalchemy.dialects.postgresql.psycopg",
-        ),
+        *(f"gateway.{name}" for name in ("cli", "serve", "ingest", "drain", "celery_app", "check", "status")),
+        *("gateway.objects.s3", "psycopg", "sqlalchemy.dialects.postgresql.psycopg"),
         *("tests.torture.installation", "tests.torture.frozen"),
     ]
 )
