@@ -32,11 +32,10 @@ ELSEWHERE = (
     ("W3", "SHAN^XIONG=单^雄", "W11"),
 )
 TYPED = (
-    "王", "小东", "xiaodong", "wxd", "li", "ly", "l", "w", "1", "7", "77", "a77", "0015", "20261121", "e3", "653x",
-    "3077653x", "7653X", "秦琼", "qq", "luo", "罗", "shan", "李 77", "li e5", "王 dong 0015", "li w10", "nobody", "%", "100%",
-    "o'b", "欧阳修", "w9", "w1",
+    "王", "xiaodong", "li", "ly", "l", "7", "77", "a77", "0015", "e3", "653x", "7653X", "秦琼", "luo", "罗", "shan",
+    "李 77", "王 dong 0015", "li w10", "nobody", "100%", "o'b", "w9", "w1",
 )  # fmt: skip
-LIMITS = (Limits(), Limits(few=0), Limits(few=1), Limits(few=0, many=0), Limits(few=1, many=1))
+LIMITS = (Limits(), Limits(few=0), Limits(few=1, many=1))
 
 
 @pytest.fixture
@@ -102,7 +101,7 @@ def test_each_way_finds_what_looking_at_everything_finds(
 ) -> None:
     while indexed and index_new(runtime):
         pass
-    for subject in (Subject.of(county.li), Subject.of(county.radiographer), Subject.of(county.other_reader)):
+    for subject in (Subject.of(county.radiographer), Subject.of(county.other_reader)):
         with runtime.reading() as session:
             for q in TYPED:
                 expected = _by_looking(session, q, subject)
