@@ -87,6 +87,12 @@ def _set_plans(session: Session, mode: str, *, anew: bool) -> None:
         session.info[_ANEW] = anew
 
 
+def count_with_more(session: Session) -> None:
+    """What is asked in this transaction reads so much that other processes are worth their start: a head's figures."""
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(text("SET LOCAL max_parallel_workers_per_gather = 2"))
+
+
 def _begin_sqlite(connection: Any) -> None:
     # A deferred transaction that reads first and writes later fails at once when somebody wrote in between
     # (SQLITE_BUSY_SNAPSHOT); one that says what it is going to do waits its turn instead.

@@ -20,10 +20,11 @@ from sqlalchemy import (
     event,
     inspect,
     select,
+    text,
 )
 from sqlalchemy.orm import Mapped, Mapper, Session, mapped_column, relationship
 
-from worklists.base import Base, local_date, new_id
+from worklists.base import Base, local_date, new_id, only_where
 from worklists.directory import Centre, Institution, Kind, Person
 from worklists.drafts import Draft
 from worklists.ecg_statements import critical_statements, with_wording
@@ -84,7 +85,13 @@ class Report(Base):
         UniqueConstraint("examination_id", "version"),
         Index("ix_report_of_centre", "centre_id", "signed_at", "institution_id", *_COUNTED),
         Index("ix_report_of_institution", "institution_id", "signed_at", "centre_id", *_COUNTED),
-    )
+        Index("ix_report_void", "id", **only_where("state = 'void'")),
+        Index(
+            "ix_report_preliminary", "centre_id", "examination_id",
+            sqlite_where=text("preliminary = 1 AND state = 'signed'"),
+            postgresql_where=text("preliminary AND state = 'signed'"),
+        ),
+    )  # fmt: skip
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
     examination_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("examination.id"), index=True)

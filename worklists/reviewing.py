@@ -78,8 +78,11 @@ class ReportDiscrepancy(Base):
     __tablename__ = "report_discrepancy"
     __table_args__ = (
         Index("ix_report_discrepancy_writer", "writer_id", "graded_at"),
-        Index("ix_report_discrepancy_centre", "centre_id", "graded_at"),
-    )
+        Index(
+            "ix_report_discrepancy_of", "centre_id", "graded_at", "institution_id", "writer_id", "modality",
+            "rank", "grade", "report_id",
+        ),
+    )  # fmt: skip
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
     report_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("report.id"), unique=True)
@@ -92,6 +95,11 @@ class ReportDiscrepancy(Base):
     note: Mapped[str] = mapped_column(default="")
     changed: Mapped[bool]
     graded_at: Mapped[datetime]
+    # Of the report, so that figures read nothing else.
+    examination_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("examination.id"))
+    institution_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("institution.id"))
+    modality: Mapped[str]
+    rank: Mapped[int]
     acknowledged_at: Mapped[datetime | None]
     reply: Mapped[str] = mapped_column(default="")
 
@@ -169,6 +177,8 @@ def keep_discrepancy(
         id=new_id(), report_id=report.id, submission_id=baseline.id, centre_id=report.centre_id,
         writer_id=baseline.writer_id, reviewer_id=report.signed_by_id, grade=said.grade, category=said.category,
         note=said.note.strip(), changed=baseline.differs_from(draft), graded_at=now, reply="",
+        examination_id=report.examination_id, institution_id=report.institution_id, modality=report.modality,
+        rank=report.rank,
     )  # fmt: skip
     session.add(row)
     return row

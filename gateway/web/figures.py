@@ -9,6 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
 
 from adapters.xlsx import MEDIA_TYPE, write_workbook
+from gateway.database import count_with_more
 from gateway.figure_words import MEASURES_SAID
 from gateway.finding import Order, look_around, newest_read_task
 from gateway.overlooking import Overlook, overlook_of
@@ -89,6 +90,7 @@ def read_figures(
     with runtime.reading() as session:
         sight = _sight_of(session, caller, which)
         question = asked.question(session, sight)
+        count_with_more(session)
         shown = show_figures(session, which, question, measure(session, which, question), sight)
     if format == "json":
         return shown

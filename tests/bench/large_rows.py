@@ -335,12 +335,16 @@ def write_kinds(
 
 
 def insert_rows(
-    connection: Connection, words: Words, table: Table, columns: Mapping[str, str], first: int, last: int
-) -> None:
+    connection: Connection, words: Words, table: Table, columns: Mapping[str, str], first: int, last: int,
+    where: str = "1 = 1",
+) -> int:  # fmt: skip
+    """Answers how many were written."""
     names, values = ", ".join(f'"{name}"' for name in columns), ", ".join(columns.values())
-    statement = f'INSERT INTO "{table.name}" ({names}) SELECT {values} FROM {words.numbers(first, last)}'
-    connection.exec_driver_sql(statement.replace("%", "%%") if not words.lite else statement)
+    rows = f"{words.numbers(first, last)} WHERE {where}"
+    statement = f'INSERT INTO "{table.name}" ({names}) SELECT {values} FROM {rows}'
+    done = connection.exec_driver_sql(statement.replace("%", "%%") if not words.lite else statement)
     connection.commit()
+    return done.rowcount
 
 
 def let_go(connection: Connection) -> None:

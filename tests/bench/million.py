@@ -4,8 +4,9 @@
 
 People have names as people have, checked identity cards, and a number of their township's; four examinations each.
 Images, tracings, specimens and slides are read by ten people a centre, signed and returned but the last OPEN, which
-wait in every state. One in fifty was sent back, one in a hundred critical, six in ten graded. Numbers that look like
-chance come from a row's own number, so that two databases are alike. Nothing of it has bytes.
+wait in every state. Seven in ten were reviewed and compared, one in fifty was sent back, one in a hundred critical and
+one in twenty of these passed on, six in ten graded. Numbers that look like chance come from a row's own number, so that
+two databases are alike. Nothing of it has bytes.
 """
 
 import argparse
@@ -40,6 +41,7 @@ from worklists.name_words import PatientWord, ends_of
 from worklists.patients import Patient, PatientIdentity, search_text
 from worklists.reading import ReadingTask
 from worklists.reports import Report, ReportReturn
+from worklists.reviewing import ReportDiscrepancy, Submission
 from worklists.sent_back import SentBack
 
 COUNT, OPEN, PER_PATIENT = 1_000_000, 5_000, 4
@@ -48,6 +50,7 @@ DAYS = 3 * 365
 UNTIL = datetime(2026, 11, 21, 9, tzinfo=UTC)  # the end of the last day
 SENT_BACK_EVERY, CRITICAL_EVERY, UNREAD = 50, 100, 2_000
 KINDS = tuple(Kind)
+HEAD = "head"  # who reviews for all four centres
 TOWNS = (
     "城东 城西 柳林 青石 白水 双河 龙泉 永安 太平 石桥 黄土 新集 马店 高庙 三官 大岭 花园"
     " 南塘 北关 东湖 西山 清溪 金牛 凤凰 竹园 沙河"
@@ -105,6 +108,7 @@ class MillionKinds:
         self._of_patient = f"(n % {extent.patients})"
 
     def all(self) -> list[tuple[type[Base], int, Columns]]:
+        """Of what was reviewed only `reviewed` are written."""
         extent = self._extent
         return [
             (Examination, extent.examinations, self._examination()),
@@ -115,7 +119,13 @@ class MillionKinds:
             (ImageGrade, extent.signed * 6 // 10, self._grade()),
             (CriticalEvent, extent.signed // CRITICAL_EVERY, self._critical()),
             (CriticalStep, extent.signed // CRITICAL_EVERY * 6, self._step()),
+            (Submission, extent.signed, self._submission()),
+            (ReportDiscrepancy, extent.signed, self._discrepancy()),
         ]
+
+    def among(self, row: type[Base]) -> str:
+        """Which of the numbers are written."""
+        return self._reviewed() if row in {Submission, ReportDiscrepancy} else "1 = 1"
 
     def _at(self, n: str, minutes: str = "0") -> str:
         """When it was received, or so many minutes later: on its day between eight and six o'clock of the county."""
@@ -160,6 +170,26 @@ class MillionKinds:
 
     def _reviewed(self, n: str = "n") -> str:
         return f"({chance(4, 10, n)} < 7)"
+
+    def _submission(self) -> Columns:
+        w = self._words
+        return {
+            "id": w.id(16, "n"), "task_id": w.id(3, "n"), "writer_id": self._writer(), "findings": "'双肺纹理清晰。'",
+            "impression": "'心肺膈未见明显异常。'", "critical": w.true("1 = 0"), "preliminary": w.true("1 = 0"),
+            "submitted_at": self._at("n", "5"),
+        }  # fmt: skip
+
+    def _discrepancy(self) -> Columns:
+        w, of = self._words, chance(5, 100)
+        return {
+            "id": w.id(17, "n"), "report_id": w.id(4, "n"), "submission_id": w.id(16, "n"),
+            "centre_id": self._centre(), "writer_id": self._writer(), "reviewer_id": self._signer(),
+            "grade": f"CASE WHEN {of} < 88 THEN 'none' WHEN {of} < 98 THEN 'minor' ELSE 'major' END",
+            "category": f"CASE WHEN {of} < 88 THEN NULL ELSE 'wording' END", "note": "''",
+            "changed": w.true(f"{of} >= 88"), "graded_at": self._at("n", self._taken()), "reply": "''",
+            "examination_id": w.id(2, "n"), "institution_id": self._site(), "modality": self._modality(),
+            "rank": f"CASE WHEN {chance(6, 20)} = 0 THEN 2 ELSE 3 END",
+        }  # fmt: skip
 
     def _taken(self, n: str = "n") -> str:
         late = f"CASE WHEN {chance(5, 10, n)} = 0 THEN {chance(6, 1440, n)} ELSE 0 END"
@@ -257,15 +287,18 @@ class MillionKinds:
         }  # fmt: skip
 
     def _step(self) -> Columns:
-        """Found, reviewed, notified, received, handled, closed: some minutes between each; some stay notified."""
+        """Found, reviewed, notified, received, handled, closed: some minutes between each; some stay notified.
+
+        For one in twenty the next of the chain was called in the place of a review.
+        """
         w, event_ = self._words, "(n / 6)"
         names = ("found", "reviewed", "notified", "received", "handled", "closed")
         action = f"(CASE n % 6 {' '.join(f'''WHEN {k} THEN '{one}' ''' for k, one in enumerate(names))} END)"
-        stuck = f"{event_} % 200 = 0 AND n % 6 > 2"
+        stuck, passed = f"{event_} % 200 = 0 AND n % 6 > 2", f"{event_} % 20 = 7 AND n % 6 = 1"
         minutes = f"5 + n % 6 * (1 + {chance(2, 9, event_)})"
         return {
             "id": w.id(15, "n"), "event_id": w.id(14, event_),
-            "action": f"CASE WHEN {stuck} THEN 'called' ELSE {action} END",
+            "action": f"CASE WHEN {stuck} THEN 'called' WHEN {passed} THEN 'escalated' ELSE {action} END",
             "at": self._at(f"({event_} * {CRITICAL_EVERY})", minutes), "channel": "'page'", "recipient": "''",
             "detail": w.json("{}"),
         }  # fmt: skip
@@ -281,7 +314,8 @@ def write_million(
     extent = extent or Extent()
     place = _make_place(engine)
     said = Words(engine.dialect.name, extent)  # type: ignore[arg-type]
-    kinds = MillionKinds(said, place, extent).all()
+    rows = MillionKinds(said, place, extent)
+    kinds = rows.all()
     tables = [Patient.__table__, *(row.__table__ for row, _, _ in kinds)]
     with engine.connect() as connection:
         let_go(connection)
@@ -291,9 +325,11 @@ def write_million(
         connection.commit()
         yield "patients", _write_patients(connection, said, place, extent, words=words)
         for row, count, columns in kinds:
+            written = 0
             for first in range(0, count, STEP):
-                insert_rows(connection, said, row.__table__, columns, first, min(first + STEP, count) - 1)
-            yield row.__tablename__, count
+                last = min(first + STEP, count) - 1
+                written += insert_rows(connection, said, row.__table__, columns, first, last, rows.among(row))
+            yield row.__tablename__, written
         for table in tables:
             for index in table.indexes:
                 index.create(connection)
@@ -415,6 +451,8 @@ def _make_place(engine: Engine) -> Place:
             )
             _add(session, f"radiographer{one.code}", f"{one.name[:2]}放射", one, Role.RADIOGRAPHER)
         _add(session, "admin", "管理员", lead, Role.ADMIN)
+        head = session.get_one(Person, _add(session, HEAD, "业务院长", lead, Role.REVIEWER, centres[0]))
+        head.roles += [PersonRole(id=new_id(), role=Role.REVIEWER, centre_id=one.id) for one in centres[1:]]
         people = tuple(
             tuple(
                 _add(

@@ -21,7 +21,7 @@ def examinations_behind(
     measured = MEASURES[which]
     if column not in measured.narrowed:
         raise Invalid("column", "unknown")
-    source = measured.sources[0]
+    source = measured.source_of(column, question.by)
     if not source.can_be_told_by(question.by):
         raise Invalid("by", "unknown")
     narrowed: Any = measured.narrowed[column]

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from worklists.critical import OPEN, CriticalEvent, CriticalState
 from worklists.errors import Invalid
 from worklists.figures import sources
-from worklists.figures.asking import Measure, Question
+from worklists.figures.asking import By, Measure, Question
 from worklists.figures.counting import Condition, Source, count
 from worklists.figures.tallies import Number, Said, Tally, count_of, percentile_of, share_of, sum_of, whole
 from worklists.grading import Grade, ImageGrade
@@ -22,11 +22,23 @@ from worklists.sent_back import SentBack
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """`columns` in the order in which they are read; `narrowed`: of which of them the examinations can be listed."""
+    """`columns` in the order in which they are read; `narrowed`: of which of them the examinations can be listed.
+
+    `of_readers`: the sources where a line is a reader, and not the same person's in each of them.
+    """
 
     sources: tuple[Source, ...]
     columns: Mapping[str, Said]
     narrowed: Mapping[str, Condition] = field(default_factory=dict)
+    of_readers: tuple[Source, ...] = ()
+
+    def sources_by(self, by: By) -> tuple[Source, ...]:
+        return self.of_readers if by is By.READER and self.of_readers else self.sources
+
+    def source_of(self, column: str, by: By) -> Source:
+        """Where a column that can be listed is counted."""
+        among = self.sources_by(by)
+        return next((one for one in among if column in one.sums), among[0])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +57,8 @@ class Answer:
 
 MEASURES: Mapping[Measure, Measured] = {
     Measure.WORKLOAD: Measured(
-        sources=(sources.WRITTEN, sources.REVIEWED),
+        sources=(sources.WORK,),
+        of_readers=(sources.WRITTEN, sources.REVIEWED),
         columns={
             "signed": count_of("signed"),
             "reviewed": count_of("reviewed"),
@@ -138,7 +151,7 @@ def measure(session: Session, which: Measure, question: Question) -> Answer:
     question.check()
     measured = MEASURES[which]
     found: dict[Any, Tally] = {}
-    for number, source in enumerate(measured.sources):
+    for number, source in enumerate(measured.sources_by(question.by)):
         if not source.can_be_told_by(question.by):
             if number == 0:
                 raise Invalid("by", "unknown")

@@ -7,7 +7,7 @@ void report is nobody's work; a superseded version was work all the same, but sa
 import uuid
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, case, exists, func, select
+from sqlalchemy import ColumnElement, Select, case, exists, func, literal_column, select
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from worklists.critical import OPEN, CriticalAction, CriticalEvent, CriticalState, CriticalStep
@@ -50,6 +50,11 @@ def _of_reports(reader: InstrumentedAttribute[uuid.UUID], **of: Any) -> Source:
     )
 
 
+WORK = _of_reports(
+    Report.writer_id,
+    sums={"signed": func.count(), "weighted": func.sum(Report.weight), "reviewed": _number(Report.reviewed)},
+    where=Report.state != ReportState.VOID,
+)
 WRITTEN = _of_reports(
     Report.writer_id,
     sums={"signed": func.count(), "weighted": func.sum(Report.weight)},
@@ -72,15 +77,29 @@ POSITIVE = _of_reports(
     where=(Report.state == ReportState.SIGNED) & Report.positive.is_not(None),
 )
 
-DISCREPANCIES = _of_reports(
-    ReportDiscrepancy.writer_id,
+_VOID = select(Report.id).where(
+    Report.state == literal_column(f"'{ReportState.VOID}'")
+)  # as its index says it
+DISCREPANCIES = Source(
+    row=ReportDiscrepancy,
+    examination_id=ReportDiscrepancy.examination_id,
+    at=ReportDiscrepancy.graded_at,
+    institution_id=ReportDiscrepancy.institution_id,
+    modality=ReportDiscrepancy.modality,
+    keys={
+        By.TOWNSHIP: ReportDiscrepancy.institution_id,
+        By.READER: ReportDiscrepancy.writer_id,
+        By.MODALITY: ReportDiscrepancy.modality,
+        By.KIND: ReportDiscrepancy.centre_id,
+        By.PRIORITY: ReportDiscrepancy.rank,
+    },
+    of_centres=ReportDiscrepancy.centre_id.in_,
     sums={
         "compared": func.count(),
         **{grade.value: _number(ReportDiscrepancy.grade == grade) for grade in Difference},
         "differing": _number(ReportDiscrepancy.grade != Difference.NONE),
     },
-    where=Report.state != ReportState.VOID,
-    joined=lambda query: query.join(ReportDiscrepancy, ReportDiscrepancy.report_id == Report.id),
+    where=ReportDiscrepancy.report_id.not_in(_VOID),
 )
 
 SENT_BACKS = Source(

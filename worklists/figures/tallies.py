@@ -17,8 +17,10 @@ class Tally:
     def add(self, name: str, number: float) -> None:
         self.sums[name] = self.sums.get(name, 0) + number
 
-    def took(self, name: str, minutes: int, times: int) -> None:
-        self.minutes.setdefault(name, Counter())[minutes] += times
+    def took(self, name: str, said: str) -> None:
+        """Minutes and how often, as `17:204,18:96`."""
+        pairs = (one.split(":") for one in said.split(",") if one)
+        self.minutes.setdefault(name, Counter()).update({int(took): int(times) for took, times in pairs})
 
     def join(self, other: "Tally") -> None:
         for name, number in other.sums.items():
