@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from adapters.ecg.measurement_words import NAMES, say_measurements
 from adapters.ecg.paper import LAYOUTS, LayoutName, Paper, count_sheets, draw_sheets
+from adapters.ecg.paper_words import Language
 from adapters.ecg.recording import EcgMeasurements, EcgRecording
 from adapters.errors import Malformed
 from adapters.reports.document import KeyFact, Tracing
@@ -22,7 +23,12 @@ from worklists.base import COUNTY_TIME
 from worklists.reports import Report
 
 # Whose a measurement is; what a person typed is the signer's own.
-SOURCES = {"cart": "设备测量", "computed": "软件计算", "caliper": "医师量取", "typed": ""}
+SOURCES: Mapping[str, Mapping[Language, str]] = {
+    "cart": {"zh": "设备测量", "en": "by the device"},
+    "computed": {"zh": "软件计算", "en": "computed"},
+    "caliper": {"zh": "医师量取", "en": "by the reader's calipers"},
+    "typed": {"zh": "", "en": ""},
+}
 USUAL_LAYOUT: LayoutName = "3x4"
 NO_WAVEFORM = "本份心电图以文档形式送达（{kind}），没有波形数据，故不附描记图；请查看原件。"
 NOT_READABLE = "本份心电图的原件无法解读为波形，故不附描记图；请查看原件。"
@@ -82,7 +88,7 @@ def _kind(recording: EcgRecording) -> str:
     return KINDS.get(media_type, "文档")
 
 
-def key_facts_of(content: Mapping[str, Any] | None) -> tuple[KeyFact, ...]:
+def key_facts_of(content: Mapping[str, Any] | None, language: Language = "zh") -> tuple[KeyFact, ...]:
     """The measurements as they were signed, each with its source where it is not the signer's own."""
     stated = dict((content or {}).get("measurements", {}))
     sources = stated.pop("source", {})
@@ -90,11 +96,12 @@ def key_facts_of(content: Mapping[str, Any] | None) -> tuple[KeyFact, ...]:
     facts = []
     for field in (field for field in NAMES if field in stated):
         [(name, shown)] = say_measurements(
-            EcgMeasurements(**{field: stated[field]}, qtc_formula=formula), "zh"
+            EcgMeasurements(**{field: stated[field]}, qtc_formula=formula), language
         )
         facts.append(
             KeyFact(
-                name=name, value=shown, source=SOURCES[sources.get(field, "typed")], code=field,
+                name=name, value=shown, source=SOURCES[sources.get(field, "typed")][language],
+                code=field,
                 number=stated[field], formula=formula if field == "qtc_ms" else "",
             )
         )  # fmt: skip
@@ -108,3 +115,8 @@ def statements_of(content: Mapping[str, Any] | None, *, texts: str) -> tuple[str
     """
     wording = (content or {}).get("wording", [])
     return tuple(one["text"] for one in wording if one["text"] not in texts)
+
+
+def english_statements_of(content: Mapping[str, Any] | None) -> tuple[str, ...]:
+    """All of them, for whoever cannot read the words of the report; one without an English name stays as it is."""
+    return tuple(one.get("text_en") or one["text"] for one in (content or {}).get("wording", []))

@@ -65,6 +65,12 @@ class ShareShape(BaseModel):
     acknowledged_version: int | None
 
 
+class PhoneShape(BaseModel):
+    name: str
+    phone: str
+    dialled: str
+
+
 class ReportShape(BaseModel):
     report_id: uuid.UUID
     number: str
@@ -92,6 +98,7 @@ class ReportShape(BaseModel):
     shares: list[ShareShape]
     manifest_sha256: str
     pdf_sha256: str | None
+    phones: list[PhoneShape]  # whom to call about it, the county first
     amendment: dict[str, Any] | None
     key_images: list[ShownImageShape]
 

@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from gateway.web.phones import phones_of
 from gateway.web.report_shapes import (
     DeliveryShape,
     MarkShape,
+    PhoneShape,
     ReportShape,
     ReturnItem,
     ReturnShareShape,
@@ -59,6 +61,7 @@ def show_report(
         shares=list(shares),
         manifest_sha256=report.manifest_sha256,
         pdf_sha256=report.pdf_sha256,
+        phones=[PhoneShape(name=one.name, phone=one.phone, dialled=one.dialled) for one in phones_of(report)],
         amendment=report.amendment,
         key_images=[ShownImageShape.model_validate(one) for one in report.key_images],
     )

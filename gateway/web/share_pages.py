@@ -185,7 +185,7 @@ def _report(asked: Asked) -> Response:
     share_visits.note_newer(asked.runtime, visit, address=asked.address)
     with asked.runtime.reading() as session:
         share, report = share_visits.get_shared(session, visit, now)
-        page = show_page(session, share, report, visit, asked.words)
+        page = show_page(session, share, report, visit, asked.words, english=asked.language == "en")
         return _render(asked, "report.html", page=page, proof=visit.proof, people=list(SharedWith))
 
 

@@ -1,7 +1,7 @@
 """What the page of a share shows of a report: words and numbers ready to show, out of what is printed of it."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -10,9 +10,11 @@ from sqlalchemy.orm import Session
 
 from adapters.reports.document import KeyFact, RecognitionMark, ReportDocument
 from adapters.reports.laboratory import LabLine, LabTable, with_micro
-from gateway.ecg.report import find_signed_ecg
+from gateway.ecg.report import english_statements_of, find_signed_ecg, key_facts_of
+from gateway.lab.printing import SECTIONS
 from gateway.report_documents import report_document
 from gateway.share_visits import Visit
+from gateway.web.phones import Phone, phones_of
 from worklists.base import COUNTY_TIME
 from worklists.directory import Kind
 from worklists.examinations import age_text
@@ -26,20 +28,10 @@ _ABNORMAL = {
     "H": ("high", "↑"), "HH": ("high", "↑↑"), "L": ("low", "↓"), "LL": ("low", "↓↓"),
     "A": ("abnormal", "＊"), "AA": ("abnormal", "＊＊"),
 }  # fmt: skip # HL7 v2.5.1 table 0078
+_SECTION_OF = {title: code for code, title in SECTIONS.items()}
+_AGE_UNITS = {"岁": " y", "月": " mo", "天": " d"}
 _WITHDRAWN = {"D", "W", "X"}  # table 0085
-_NOT_DIALLED = re.compile(r"[^+0-9*#,;]")
-_EXTENSION = re.compile(r"转|ext\.?")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Phone:
-    name: str
-    phone: str
-
-    @property
-    def dialled(self) -> str:
-        """RFC 3966 without its dots and blanks; a comma waits before an extension."""
-        return _NOT_DIALLED.sub("", _EXTENSION.sub(",", self.phone))
+_MORE_TESTS = re.compile(r" 等 (\d+) 项$")  # as an examination of many single tests is described
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,15 +110,23 @@ class SharedPage:
 
 
 def show_page(
-    session: Session, share: ReportShare, report: Report, visit: Visit, words: dict[str, str]
+    session: Session,
+    share: ReportShare,
+    report: Report,
+    visit: Visit,
+    words: dict[str, str],
+    *,
+    english: bool,
 ) -> SharedPage:
-    phones = tuple(_phones(report))
+    """What a person wrote stays in its language; names of tests, measurements and statements are the page's."""
+    phones = tuple(phones_of(report))
     expires, centre = f"{share.expires_at.astimezone(COUNTY_TIME):%Y-%m-%d}", report.centre.name
     if report.state is ReportState.VOID:
         return SharedPage(void=True, version=report.version, expires=expires, phones=phones, centre=centre)
     document = report_document(session, report, base_url="")
     examination = report.examination
-    groups = tuple(_groups(document.laboratory))
+    named = _english_names(report.content) if english else {}
+    groups = tuple(_groups(document.laboratory, named, words))
     return SharedPage(
         void=False,
         version=report.version,
@@ -141,8 +141,9 @@ def show_page(
         amendment=report.amendment,
         name=display_name(report.patient["name"]),
         sex=report.patient["sex"] or "unknown",
-        age=_age(report),
-        examination=examination.description or document.title,
+        age=_in_english(_age(report)) if english else _age(report),
+        examination=_MORE_TESTS.sub(r" (\1 tests)" if english else r"\g<0>", examination.description)
+        or document.title,
         site=examination.institution.name,
         lead=report.centre.institution.name,
         studied_at=_clock(examination.studied_at or examination.received_at),
@@ -152,33 +153,36 @@ def show_page(
         reviewer=report.reviewer.name if report.reviewer else "",
         impression=report.impression,
         findings=report.findings,
-        statements=document.statements,
-        facts=document.key_facts,
+        statements=english_statements_of(report.content) if english else document.statements,
+        facts=key_facts_of(report.content, "en") if english else document.key_facts,
         marks=tuple(mark for mark in document.marks if mark.text),
         tracing=examination.kind is Kind.ECG and _has_samples(session, report),
         groups=groups,
-        pending=tuple(one.name for one in _pending(document)),
+        pending=tuple(named.get(one.code, one.name) for one in _pending(document)),
         read=_read(share, report, words),
         count=sum(len(group.lines) for group in groups),
     )
 
 
-def _phones(report: Report) -> Iterable[Phone]:
-    """The county first: it said what the report says. Each number once."""
-    rows = (report.centre, report.centre.institution, report.examination.institution)
-    found = {row.phone: Phone(name=row.name, phone=row.phone) for row in reversed(rows) if row.phone}
-    return reversed(found.values())
+def _english_names(content: Mapping[str, Any] | None) -> dict[str, str]:
+    """Of tests and panels, by their code, as they were when it was signed."""
+    rows = (content or {}).get("results", [])
+    named = {row["item_code"]: row.get("name_en", "") for row in rows}
+    named |= {one["code"]: one.get("name_en", "") for one in (content or {}).get("panels", [])}
+    return {code: name for code, name in named.items() if name}
 
 
-def _groups(table: LabTable | None) -> Iterable[Group]:
+def _groups(table: LabTable | None, named: Mapping[str, str], words: Mapping[str, str]) -> Iterable[Group]:
     for group in table.groups if table else ():
-        yield Group(title=group.title, lines=tuple(map(_line, group.lines)))
+        section = words[_SECTION_OF[group.title]] if group.title in _SECTION_OF else group.title
+        title = named.get(group.code, group.title) if group.code else section
+        yield Group(title=title, lines=tuple(_line(line, named) for line in group.lines))
 
 
-def _line(line: LabLine) -> Line:
+def _line(line: LabLine, named: Mapping[str, str]) -> Line:
     word, arrow = _ABNORMAL.get(line.abnormal, ("", ""))
     return Line(
-        name=line.name,
+        name=named.get(line.code, line.name),
         value=line.value,
         unit=with_micro(line.unit),
         range=line.range,
@@ -215,6 +219,11 @@ def _age(report: Report) -> str:
     examination = report.examination
     on = local_date(examination.studied_at or examination.received_at)
     return age_text(datetime.fromisoformat(born).date() if born else None, on) or ""
+
+
+def _in_english(age: str) -> str:
+    """`67岁` is `67 y`."""
+    return age[:-1] + _AGE_UNITS[age[-1]] if age else ""
 
 
 def _clock(moment: datetime) -> str:

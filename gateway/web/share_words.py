@@ -58,12 +58,17 @@ WORDS: Mapping[str, tuple[str, str]] = {
     ),
     "call": ("打电话给{name}", "Call {name}"),
     "call_nobody": ("请马上联系{name}。", "Contact {name} at once."),
-    "preliminary": ("初步报告，以正式报告为准。", "Preliminary: the final report counts."),
+    "preliminary": ("临时报告，以正式报告为准。", "Preliminary: the final report counts."),
     "corrected_since": (
         "您上次看过之后，报告有改动（原第 {before} 版，现第 {version} 版），请重新阅读。",
         "The report changed since you last read it (version {before} then, {version} now). Read it again.",
     ),
     "correction": ("更正报告", "Corrected report"),
+    "final": ("正式报告", "Final report"),
+    "final_of": (
+        "替代第 {of_version} 版临时报告，请以本版为准。",
+        "It replaces the preliminary version {of_version} and is the one that counts.",
+    ),
     "addendum": ("补充报告", "Report with an addendum"),
     "amended": ("第 {version} 版，原因：{reason}", "Version {version}. Why: {reason}"),
     "renamed": (
@@ -81,6 +86,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "{abnormal} of {count} results are outside of their reference ranges:",
     ),
     "pending": ("还有项目没有出结果：", "Not there yet: "),
+    "joint": ("、", ", "),
     "hint": ("检验意见", "Interpretation"),
     "findings": ("检查所见", "Findings"),
     "findings_ecg": ("心电图所见", "What the tracing shows"),
@@ -127,6 +133,15 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "leave": ("退出", "Close"),
     "expires": ("这张小条有效期至 {day}", "The slip is good until {day}"),
     "verify": ("核验真伪", "Verify this report"),
+    "haematology": ("血液", "Haematology"),
+    "coagulation": ("凝血", "Coagulation"),
+    "chemistry": ("生化", "Chemistry"),
+    "immunology": ("免疫", "Immunology"),
+    "urine": ("尿液", "Urine"),
+    "stool": ("粪便", "Stool"),
+    "blood_gas": ("血气", "Blood gas"),
+    "microbiology": ("微生物", "Microbiology"),
+    "other": ("其他", "Other"),
 }  # fmt: skip
 
 

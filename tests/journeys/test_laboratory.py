@@ -367,8 +367,8 @@ def test_keys_before_the_claim_are_not_lost_the_next_opens_and_the_village_reads
     phone.goto("/app/village")
     phone.get_by_role("button", name=re.compile("周浩然")).click()
     paper = phone.locator(".results")
-    expect(paper.locator(".first li").first).to_be_visible()  # what is not as usual stands first
-    first, table = paper.locator(".first").bounding_box(), paper.locator("table").bounding_box()
+    expect(phone.locator(".first li").first).to_be_visible()  # what is not as usual stands first
+    first, table = phone.locator(".first").bounding_box(), paper.locator("table").bounding_box()
     assert first is not None and table is not None and first["y"] < table["y"]
     expect(paper.locator("td.mark .tag").first).to_contain_text("HR")
     assert phone.evaluate("document.documentElement.scrollWidth") <= PHONE[0]

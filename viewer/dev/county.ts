@@ -78,7 +78,7 @@ function report(i: number): Report {
     findings: '胸廓对称,双肺纹理清晰。右肺上叶尖段见一实性结节,直径约 6 mm,边界清。余肺野未见异常密度影。气管及主要支气管通畅,纵隔未见肿大淋巴结。心影大小正常。',
     impression: '1. 右肺上叶尖段实性小结节(约 6 mm),建议 6 个月后 CT 复查。\n2. 余胸部 CT 平扫未见明显异常。',
     clinical_information: '咳嗽、咳痰 2 周。', content: null, writer: WANG, reviewer: LI, signed_by: LI, signed_at: ago(55 + i), preliminary: false, critical: i % 5 === 0,
-    marks: MARKS, centre: CENTRE, site: item.site, verification_url: 'http://127.0.0.1:8080/v/7GQ2-MX4K', manifest_sha256: 'a'.repeat(64), pdf_sha256: 'b'.repeat(64), amendment: null,
+    marks: MARKS, centre: CENTRE, site: item.site, verification_url: 'http://127.0.0.1:8080/v/7GQ2-MX4K', manifest_sha256: 'a'.repeat(64), pdf_sha256: 'b'.repeat(64), phones: [{ name: CENTRE.name, phone: '0571-88001234', dialled: '057188001234' }], amendment: null,
     shares: [], key_images: [],
     deliveries: [{ notice: 'report', recipient: item.site, state: 'opened', delivered_at: ago(54 + i), opened_at: ago(40), opened_by: { id: 'p-z', name: '赵小燕' }, acknowledged_at: null, acknowledged_by: null }, { notice: 'report', recipient: { id: 'v', code: 'V1', name: '柳树沟村卫生室' }, state: 'delivered', delivered_at: ago(54), opened_at: null, opened_by: null, acknowledged_at: null, acknowledged_by: null }],
   }

@@ -334,6 +334,8 @@ export interface Report {
   shares: Share[]
   manifest_sha256: string | null
   pdf_sha256: string | null
+  /** Whom to call about it, the county first; `dialled` for a telephone. */
+  phones: { name: string; phone: string; dialled: string }[]
   amendment: Amendment | null
   key_images: { id: string; caption: string; snapshot: boolean; width: number; height: number }[]
 }

@@ -30,6 +30,9 @@ export const modalityName = (item: Pick<Described, 'kind' | 'modality'>): string
 
 /** What was examined: the description where there is one, else the body part, else the kind. */
 export function examinationName(item: Described): string {
+  // The server names the first of many single tests, and says how many there are.
+  const [, named, n] = /^(.*) 等 (\d+) 项$/.exec(item.description ?? '') ?? []
+  if (named && n) return t('word.testsOf', { named, n })
   return item.description || item.body_part || t(`kind.${item.kind}`)
 }
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,11 +23,13 @@ from gateway.work import Work
 from tests.builders import SHA, County, identity, signed_report
 from tests.conftest import Clock
 from tests.fonts import fonts_dir
-from tests.gateway.ecg.test_report import an_ecg
+from tests.gateway.ecg.test_report import CONTENT, an_ecg
 from tests.gateway.ecg.test_report import sign as sign_ecg
 from tests.gateway.lab.saying import result
 from tests.gateway.web.work.conftest import Client, Desk
 from worklists.directory import Centre, Institution
+from worklists.ecg_statements import seed_statements
+from worklists.laboratory.dictionary import LabItem
 from worklists.reports import Report, deliver
 from worklists.sharing import LOCKED_FOR, TRIES_BEFORE_LOCK, TRIES_IN_ALL, ReportShare, ShareTries
 
@@ -385,6 +388,8 @@ def test_a_critical_report_says_whom_to_call(
     assert page.text.index("危急值") < page.text.index("心肺膈未见明显异常。")
     assert 'href="tel:0571880012' in page.text
     assert page.text.index("tel:057188001234,802") < page.text.index("tel:057188005678")
+    known = client("radiographer").get(f"/api/v1/reports/{report}").json()["phones"]
+    assert [one["dialled"] for one in known] == ["057188001234,802", "057188005678"]
 
 
 def test_pages_tell_nobody_where_somebody_was_and_are_kept_nowhere(
@@ -425,6 +430,42 @@ def test_the_pages_speak_english_too(client: Client, report: str, phone: TestCli
     assert "诊断意见" not in page.text
 
 
+def test_the_final_report_after_a_preliminary_one_says_so(
+    runtime: Runtime, client: Client, report: str, phone: TestClient
+) -> None:
+    with runtime.sessions.begin() as session:  # as if a reader had signed the first version alone, at night
+        amendment = {"kind": "final", "reason": "", "of_version": 1}
+        session.execute(Report.__table__.update().values(amendment=amendment))  # type: ignore[attr-defined]
+    page = answer(phone, share(client, report)["code"])
+
+    assert page.status_code == 200
+    assert "替代第 1 版临时报告" in page.text
+
+
+VIEWER = Path(__file__).parents[4] / "viewer" / "src"
+_PART = re.compile(r'data-part="(\w+)"')
+_WORD = re.compile(r"^  (\w+): '(.*)',$", re.MULTILINE)
+
+
+def test_the_village_and_the_shared_page_have_the_same_parts_in_the_same_order() -> None:
+    shared = _PART.findall((share_pages.TEMPLATES / "report.html").read_text())
+    village = _PART.findall((VIEWER / "parts/township/VillageReport.vue").read_text())
+
+    shared = list(dict.fromkeys(shared))  # a conclusion is written in two ways
+    assert {"conclusion", "findings", "results", "origin"} <= set(shared)
+    assert [part for part in shared if part != "tracing"] == [part for part in village if part != "images"]
+
+
+@pytest.mark.parametrize(("language", "place"), [("zh", 0), ("en", 1)])
+def test_the_village_and_the_shared_page_have_the_same_words(language: str, place: int) -> None:
+    found = dict(_WORD.findall((VIEWER / f"i18n/{language}/village.ts").read_text()))
+
+    assert len(found) > 30
+    assert {name: word.replace("\\'", "'") for name, word in found.items()} == {
+        name: WORDS[name][place] for name in found
+    }
+
+
 def test_every_word_is_there_in_both_languages() -> None:
     assert [name for name, pair in WORDS.items() if len(pair) != 2 or not all(pair)] == []
 
@@ -454,6 +495,8 @@ def test_an_institution_says_how_long_its_codes_are_good(
 def test_results_stand_with_arrows_what_is_abnormal_first(
     open_desk: Callable[..., Desk], runtime: Runtime, client: Client, phone: TestClient
 ) -> None:
+    with runtime.sessions.begin() as session:
+        session.get_one(LabItem, "HGB").name_en = "Haemoglobin"
     desk = open_desk(result("WBC", "14.2"), result("HGB", "96"), result("PLT", "210"))
     for item in ("WBC", "HGB"):
         assert desk.post("verify", result_ids=[desk.id_of(item)], reason="复查一致").status_code == 200
@@ -470,6 +513,9 @@ def test_results_stand_with_arrows_what_is_abnormal_first(
     assert page.index("14.2") < page.index("210")
     assert re.search(r"14\.20</b> <small>[^<]*</small> <b class=\"tag care\">↑+ 偏高", page)
     assert re.search(r"96</b> <small>g/L</small> <b class=\"tag care\">↓+ 偏低", page)
+    english = phone.get("/p/report", params={"lang": "en"}).text
+    assert "Haemoglobin" in english
+    assert "血红蛋白" not in english
 
 
 def test_an_electrocardiogram_is_seen_as_it_was_signed_and_the_page_stays_light(
@@ -477,8 +523,9 @@ def test_an_electrocardiogram_is_seen_as_it_was_signed_and_the_page_stays_light(
 ) -> None:
     with runtime.sessions.begin() as session:
         session.get_one(Centre, county.ecg.id).review_required = False
+        seed_statements(session)
     an_ecg(runtime, county, PatientBirthDate="19790304")
-    report_id = sign_ecg(runtime, county)
+    report_id = sign_ecg(runtime, county, CONTENT | {"statements": ["sinus_rhythm"]})
     with runtime.sessions.begin() as session:
         deliver(session, session.get_one(Report, report_id), pdf_sha256=SHA, now=runtime.now())
 
@@ -492,5 +539,11 @@ def test_an_electrocardiogram_is_seen_as_it_was_signed_and_the_page_stays_light(
     assert tracing.text.startswith("<svg")
     assert "script" not in tracing.headers["content-security-policy"]
     assert int(tracing.headers["content-length"]) + len(page.content) < 150_000
+
+    english = phone.get("/p/report", params={"lang": "en"}).text
+    assert "Sinus rhythm" in english
+    assert "Heart rate" in english
+    assert "设备测量" not in english
+
     phone.post("/p/leave")
     assert phone.get("/p/tracing.svg").status_code == 401

@@ -29,6 +29,7 @@ import { refusal, system } from './system'
 import { templates } from './templates'
 import { township } from './township'
 import { upload } from './upload'
+import { village } from './village'
 import { verify } from './verify'
 import { worklist } from './worklist'
 
@@ -43,6 +44,7 @@ export const en: Same<typeof zh> = {
   templates,
   township,
   upload,
+  village,
   verify,
   system,
   refusal,

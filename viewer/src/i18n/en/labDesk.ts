@@ -161,7 +161,7 @@ export const labDesk: Same<typeof zh> = {
   signedSome: 'Signed {n} report. | Signed {n} reports.',
   submittedSome: 'Submitted {n} for review. | Submitted {n} for review.',
   signedNot: '{n} was not signed: | {n} were not signed:',
-  report: { item: 'Item', value: 'Result', hint: 'Flag', unit: 'Unit', range: 'Reference', method: 'Method', mark: 'Mark', pending: 'Pending', pendingSaid: 'Still to come, as another version:', changed: 'Differs from the former version', was: 'was {value}', added: 'new', removed: 'In the former version, not in this one:', tested: 'Tested at {name}', testedBy: 'Tested by {name}', signed: 'Signed by', verifiedBy: 'Verified by {name}', remark: 'Remark: {text}', allNormal: 'All results are within their reference ranges.', abnormalFirst: 'Abnormal results', notFinal: 'preliminary', corrected: 'corrected' },
+  report: { item: 'Item', value: 'Result', hint: 'Flag', unit: 'Unit', range: 'Reference', method: 'Method', mark: 'Mark', pending: 'Pending', pendingSaid: 'Still to come, as another version:', changed: 'Differs from the former version', was: 'was {value}', added: 'new', removed: 'In the former version, not in this one:', tested: 'Tested at {name}', testedBy: 'Tested by {name}', signed: 'Signed by', verifiedBy: 'Verified by {name}', remark: 'Remark: {text}', notFinal: 'preliminary', corrected: 'corrected' },
   key: {
     move: 'Next / previous item',
     verify: 'Verify this one (Space too)',

@@ -101,6 +101,4 @@ export const township: Same<typeof zh> = {
   loading: 'Loading…',
   village: 'My reports',
   villageEmpty: 'No report has been addressed to this clinic yet.',
-  results: 'Findings',
-  conclusion: 'Conclusion',
 }

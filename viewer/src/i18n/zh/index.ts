@@ -27,6 +27,7 @@ import { refusal, system } from './system'
 import { templates } from './templates'
 import { township } from './township'
 import { upload } from './upload'
+import { village } from './village'
 import { verify } from './verify'
 import { worklist } from './worklist'
 
@@ -41,6 +42,7 @@ export const zh = {
   templates,
   township,
   upload,
+  village,
   verify,
   system,
   refusal,

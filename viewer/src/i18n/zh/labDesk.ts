@@ -159,7 +159,7 @@ export const labDesk = {
   signedSome: '已签发 {n} 份。',
   submittedSome: '已提交 {n} 份待审核。',
   signedNot: '{n} 份未签发：',
-  report: { item: '项目', value: '结果', hint: '提示', unit: '单位', range: '参考区间', method: '方法', mark: '互认', pending: '待出结果', pendingSaid: '以下项目结果未出，出来后另发一版：', changed: '与上一版不同', was: '原为 {value}', added: '新增', removed: '上一版有、这一版没有：', tested: '检测单位 {name}', testedBy: '检测 {name}', verifiedBy: '审核 {name}', signed: '签发', remark: '备注：{text}', allNormal: '所检项目均在参考区间内。', abnormalFirst: '异常结果', notFinal: '初步', corrected: '更正' },
+  report: { item: '项目', value: '结果', hint: '提示', unit: '单位', range: '参考区间', method: '方法', mark: '互认', pending: '待出结果', pendingSaid: '以下项目结果未出，出来后另发一版：', changed: '与上一版不同', was: '原为 {value}', added: '新增', removed: '上一版有、这一版没有：', tested: '检测单位 {name}', testedBy: '检测 {name}', verifiedBy: '审核 {name}', signed: '签发', remark: '备注：{text}', notFinal: '初步', corrected: '更正' },
   key: {
     move: '下一项 / 上一项',
     verify: '审核这一项（空格也可）',

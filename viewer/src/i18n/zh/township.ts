@@ -98,6 +98,4 @@ export const township = {
   loading: '正在读取…',
   village: '我的报告',
   villageEmpty: '还没有发给本村卫生室的报告。',
-  results: '检查所见',
-  conclusion: '结论',
 }
