@@ -1,8 +1,11 @@
 import { createRouter, createWebHistory } from 'vue-router'
+import { watchOpening } from './lib/opening'
 import { routes } from './routes'
 import { useSession } from './stores/session'
 
 export const router = createRouter({ history: createWebHistory('/app/'), routes })
+
+watchOpening(router)
 
 router.beforeEach(async (to) => {
   if (to.meta.open && to.path !== '/sign-in') return true

@@ -78,13 +78,7 @@ async function call<T>(method: string, path: string, options: Call = {}): Promis
     body = JSON.stringify(options.body)
   }
   if (options.ifMatch !== undefined) head['If-Match'] = `"${options.ifMatch}"`
-  let answer: Response
-  try {
-    answer = await fetch(url, { method, headers: head, body, signal: options.signal, keepalive: options.keepalive, credentials: 'same-origin' })
-  } catch (error) {
-    if (error instanceof DOMException && error.name === 'AbortError') throw error
-    throw new Problem(0, 'unreachable', '', '', `${method} ${url}`, { cause: String(error) })
-  }
+  const answer = await reach(url, { method, headers: head, body, signal: options.signal, keepalive: options.keepalive, credentials: 'same-origin' })
   return answered<T>(answer, `${method} ${url}`)
 }
 
@@ -107,15 +101,20 @@ export function problemOf(status: number, retryAfter: string | null, text: strin
   return new Problem(status, word('code') || `http_${status}`, word('title'), word('detail'), request, body, retryAfter ? Number(retryAfter) : null)
 }
 
+/** What the server answers, whatever it is; a line that is away becomes a Problem. */
+export async function reach(url: string, init: RequestInit): Promise<Response> {
+  try {
+    return await fetch(url, init)
+  } catch (error) {
+    if (error instanceof DOMException && error.name === 'AbortError') throw error
+    throw new Problem(0, 'unreachable', '', '', `${init.method ?? 'GET'} ${url}`, { cause: String(error) })
+  }
+}
+
 /** A deed that says how far it is: each line of its answer, as it comes. */
 export async function* lines<T>(path: string): AsyncGenerator<T> {
   const url = address(path)
-  let answer: Response
-  try {
-    answer = await fetch(url, { method: 'POST', headers: { ...headers('POST'), Accept: 'application/x-ndjson, application/json' }, credentials: 'same-origin' })
-  } catch (error) {
-    throw new Problem(0, 'unreachable', '', '', `POST ${url}`, { cause: String(error) })
-  }
+  const answer = await reach(url, { method: 'POST', headers: { ...headers('POST'), Accept: 'application/x-ndjson, application/json' }, credentials: 'same-origin' })
   if (!answer.ok || !answer.body) return void (await answered(answer, `POST ${url}`))
   const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader()
   let rest = ''
@@ -131,12 +130,7 @@ export async function* lines<T>(path: string): AsyncGenerator<T> {
 /** A file, as the server makes it. */
 export async function fetchFile(path: string, query: object): Promise<{ data: Blob; rows: number; whole: boolean }> {
   const url = address(path, query)
-  let answer: Response
-  try {
-    answer = await fetch(url, { headers: headers('GET'), credentials: 'same-origin' })
-  } catch (error) {
-    throw new Problem(0, 'unreachable', '', '', `GET ${url}`, { cause: String(error) })
-  }
+  const answer = await reach(url, { headers: headers('GET'), credentials: 'same-origin' })
   if (!answer.ok) await answered(answer, `GET ${url}`)
   return { data: await answer.blob(), rows: Number(answer.headers.get('X-Rows')), whole: answer.headers.get('X-Whole') === 'true' }
 }

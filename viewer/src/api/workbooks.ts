@@ -1,5 +1,5 @@
 /** Workbooks of spreadsheet programs as rows of text, and back. */
-import { address, api, headers, problemOf } from './client'
+import { address, api, headers, problemOf, reach } from './client'
 
 /** The first sheet. */
 export async function readBook(file: File): Promise<string[][]> {
@@ -10,7 +10,7 @@ export async function readBook(file: File): Promise<string[][]> {
 
 export async function writeBook(rows: string[][]): Promise<Blob> {
   const url = address('/workbooks/write')
-  const answer = await fetch(url, { method: 'POST', headers: { ...headers('POST'), 'Content-Type': 'application/json' }, body: JSON.stringify({ rows }), credentials: 'same-origin' })
+  const answer = await reach(url, { method: 'POST', headers: { ...headers('POST'), 'Content-Type': 'application/json' }, body: JSON.stringify({ rows }), credentials: 'same-origin' })
   if (!answer.ok) throw problemOf(answer.status, answer.headers.get('Retry-After'), await answer.text(), `POST ${url}`)
   return answer.blob()
 }

@@ -3,7 +3,7 @@
  *
  * Not from a hidden frame: Chromium 156 was seen to crash the page that way, and Firefox prints nothing.
  */
-import { headers, problemOf } from '@/api/client'
+import { headers, problemOf, reach } from '@/api/client'
 
 export const pdfAddress = (reportId: string) => `/api/v1/reports/${encodeURIComponent(reportId)}/pdf`
 const LONGEST_WAIT_MS = 60_000
@@ -11,7 +11,7 @@ const LONGEST_WAIT_MS = 60_000
 export async function pdfReady(reportId: string, onWait: () => void): Promise<Blob> {
   const until = Date.now() + LONGEST_WAIT_MS
   for (;;) {
-    const answer = await fetch(pdfAddress(reportId), { headers: { ...headers('GET'), Accept: 'application/pdf' } })
+    const answer = await reach(pdfAddress(reportId), { headers: { ...headers('GET'), Accept: 'application/pdf' } })
     if (answer.status === 200) return answer.blob()
     if (answer.status !== 202 || Date.now() > until) {
       throw problemOf(answer.status, answer.headers.get('Retry-After'), await answer.text(), `GET ${pdfAddress(reportId)}`)

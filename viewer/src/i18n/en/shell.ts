@@ -2,6 +2,7 @@ import type { Same } from '../same'
 import type { shell as zh } from '../zh/shell'
 
 export const shell: Same<typeof zh> = {
+  opening: 'Opening…',
   product: 'Shared-Centre Gateway',
   more: 'More',
   slogan: 'Examined in the township · read in the county · recognised everywhere',

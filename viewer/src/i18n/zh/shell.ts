@@ -1,5 +1,6 @@
 /** Sign-in, navigation, help. */
 export const shell = {
+  opening: '正在打开…',
   product: '共享诊断中心',
   more: '更多',
   slogan: '乡镇检查 · 县级诊断 · 结果互认',
