@@ -20,6 +20,7 @@ class JournalThread:
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._journal: Journal | None = None
+        self._thread: threading.Thread | None = None
 
     def append(
         self, kind: str, origin: Mapping[str, Any], chunks: Iterable[bytes], *, size_bytes: int | None = None
@@ -55,17 +56,21 @@ class JournalThread:
 
     def close(self) -> None:
         with self._lock:
-            if self._journal is None or self._loop is None:
+            if self._loop is None or self._thread is None:
                 return
-            asyncio.run_coroutine_threadsafe(self._journal.close(), self._loop).result()
+            if self._journal is not None:
+                asyncio.run_coroutine_threadsafe(self._journal.close(), self._loop).result()
             self._loop.call_soon_threadsafe(self._loop.stop)
-            self._journal = self._loop = None
+            self._thread.join()
+            self._loop.close()
+            self._journal = self._loop = self._thread = None
 
     def _open(self) -> tuple[Journal, asyncio.AbstractEventLoop]:
         with self._lock:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
-                threading.Thread(target=self._loop.run_forever, name="journal", daemon=True).start()
+                self._thread = threading.Thread(target=self._loop.run_forever, name="journal", daemon=True)
+                self._thread.start()
             if self._journal is None:  # perhaps for the second time: the disk was full
                 opened: Future[Journal] = asyncio.run_coroutine_threadsafe(self._create(), self._loop)
                 self._journal = opened.result()

@@ -42,6 +42,8 @@ class HospitalSystem:
                         writer.writemessage(one)
                         await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
             writer.close()
 
     @contextmanager
@@ -56,6 +58,17 @@ class HospitalSystem:
         try:
             yield self
         finally:
-            self._loop.call_soon_threadsafe(server.close)
+            server_gone = asyncio.run_coroutine_threadsafe(_end(server), self._loop)
+            server_gone.result(10)
             self._loop.call_soon_threadsafe(self._loop.stop)
             thread.join(10)
+            self._loop.close()
+
+
+async def _end(server: asyncio.Server) -> None:
+    """Nobody is heard any more, and no conversation is left behind."""
+    server.close()
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    for one in left:
+        one.cancel()
+    await asyncio.gather(*left, return_exceptions=True)
