@@ -1,5 +1,9 @@
-"""What a centre's book of checks lets one reader sign at night, and what becomes of it, in a real Chromium."""
+"""What a centre's book of checks does to its readers' day and night, in a real Chromium.
 
+One gateway for the file; each test puts its own version of the book live.
+"""
+
+import re
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -7,7 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.journeys.browsers import PHONE, chromium, sign_in
 from tests.journeys.gateways import Gateway, get_json, run_dcmtk, wait_for
@@ -19,6 +23,7 @@ pytestmark = [
 
 FILM: dict[str, Any] = {"modality": "DX", "size": 64, "StudyDescription": "胸部正位", "body_part": "CHEST"}
 CENTRE = "县域影像诊断中心"
+ABSCESS = {"findings": "右侧膈下见气液平面。", "impression": "右侧膈下脓肿。"}
 ALWAYS = {"allowed": True, "begins": "00:00", "ends": "00:00", "priorities": ["routine"]}
 
 
@@ -56,6 +61,16 @@ class Films:
         return str(found[0]["task_id"])
 
 
+def report(gateway: Gateway, task_id: str, words: dict[str, str]) -> None:
+    """Written by one and signed by another, without a doubt on the way."""
+    task = f"/api/v1/tasks/{task_id}"
+    with closing(gateway.sign_in("reader")) as reader, closing(gateway.sign_in("reviewer")) as reviewer:
+        done(reader.post(f"{task}/claim"))
+        done(reader.put(f"{task}/report", json=words))
+        done(reader.post(f"{task}/submit"))
+        done(reviewer.post(f"{task}/sign"))
+
+
 def done(answer: httpx.Response) -> Any:
     assert answer.is_success, answer.text
     return answer.json()
@@ -66,6 +81,62 @@ def write(page: Page, task_id: str, words: dict[str, str]) -> None:
     page.get_by_role("button", name="领取").click()
     for section, text in words.items():
         page.fill(f"#{section}", text)
+
+
+def test_a_word_that_a_centre_adds_doubts_today_what_was_fine_yesterday(
+    browser: Browser, gateway: Gateway, films: Films
+) -> None:
+    report(gateway, films.send("LX-RULE-1", "Jiang^Tao=江^涛"), ABSCESS)
+
+    admin = sign_in(browser, gateway, "admin")
+    admin.goto("/app/checking")
+    admin.get_by_role("combobox", name="诊断中心").select_option(label=CENTRE)
+    admin.wait_for_url(re.compile("of="))
+    admin.get_by_role("button", name="从现行规则新建草稿").click()
+    note = admin.get_by_label("说明（为什么改）")
+    admin.get_by_label("危急词").fill("膈下脓肿 dx,ct\n")
+    differing = admin.locator("section.change")
+    expect(differing).to_contain_text("膈下脓肿 DX,CT")
+
+    # What is typed while the draft is being kept is not lost to the answer.
+    held: list[Route] = []
+    admin.route("**/api/v1/rules/checking/*", held.append)
+    save = admin.get_by_role("button", name="保存草稿")
+    go_live = admin.get_by_role("button", name="启用", exact=True)
+    save.click()
+    while not held:
+        admin.wait_for_timeout(20)
+    note.fill("脓肿须当场通知")
+    held.pop().continue_()
+    expect(admin.get_by_text("草稿已保存。")).to_be_visible()
+    expect(note).to_have_value("脓肿须当场通知")
+    expect(admin.get_by_text("有未保存的修改。")).to_be_visible()
+    admin.unroute("**/api/v1/rules/checking/*")
+    save.click()
+    expect(admin.get_by_text("请先对当前内容试运行。")).to_be_visible()
+    expect(go_live).to_be_disabled()
+
+    admin.get_by_role("button", name="试运行").click()
+    expect(admin.get_by_text("最近 1 份报告中，1 份会有提示。")).to_be_visible()
+    expect(admin.locator("mark")).to_have_text("膈下脓肿")
+    go_live.click()
+    admin.get_by_role("button", name="确认启用").click()
+    expect(admin.get_by_role("status").filter(has_text="第 1 版已启用。")).to_be_visible()
+    expect(admin.get_by_label("危急词")).to_have_js_property("readOnly", True)
+
+    reader = sign_in(browser, gateway, "reader")
+    write(reader, films.send("LX-RULE-2", "Jiang^Bo=江^波"), ABSCESS)
+    reader.get_by_role("button", name="提交审核").click()
+    doubt = reader.locator("li.doubt")
+    expect(doubt).to_contain_text("诊断意见有“膈下脓肿”，未标记危急值。")
+    doubt.get_by_role("button", name="保留", exact=True).click()
+    doubt.get_by_label("为什么无误").fill("已电话通知临床")
+    doubt.get_by_label("为什么无误").press("Enter")
+    expect(reader.get_by_text("已说明 1 处")).to_be_visible()
+    reader.get_by_role("button", name="提交审核").click()
+    expect(reader.get_by_role("status").filter(has_text="已提交 江波")).to_be_visible()
+    for page in (admin, reader):
+        page.context.close()
 
 
 def let_preliminary(gateway: Gateway) -> None:

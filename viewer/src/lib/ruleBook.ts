@@ -68,7 +68,8 @@ export function useRuleBook<C, R>(name: Ref<string>, centre: Ref<string>, shown:
       const whole = found ? await readVersion<C, R>(name.value, found.id) : null
       if (mine !== asked) return // another was asked for meanwhile
       book.value = read
-      show(whole)
+      if (whole && whole.id === version.value?.id && changed.value) version.value = whole // read again under what is being written
+      else show(whole)
     })
   const draft = () =>
     attempt('draft', async () => {
