@@ -24,6 +24,7 @@ from worklists.examinations import Examination
 from worklists.key_images import KeyImage, list_key_images, require_current
 from worklists.offering import offers_of
 from worklists.reading import PreliminaryNotAllowed, ReadingTask, TaskState
+from worklists.recognising.following import address_adopters
 from worklists.recognition import marks_for
 from worklists.reports import Original, Report, sign_report
 from worklists.reviewing import (
@@ -117,6 +118,7 @@ def sign_in(
     if report.critical and task.examination.kind is not Kind.LABORATORY:
         critical_events.note_signed(session, task, report.impression, person, now)
     work.schedule(session, RENDER, report.id, due_at=now)
+    address_adopters(session, report)
     queue_report(session, report, now)
     detail = {"report_id": str(report.id), "version": report.version}
     record_deed(session, who, "report_signed", task, now, detail)

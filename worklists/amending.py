@@ -20,6 +20,7 @@ from worklists.directory import Kind, Person, Role
 from worklists.errors import Conflict, Invalid, NotAllowed
 from worklists.key_images import copy_key_images
 from worklists.reading import OPEN_STATES, Purpose, ReadingTask, TaskState, tasks_of
+from worklists.recognising.following import adopters_of
 from worklists.reports import Report, ReportReturn, ReportState, ReturnNotice, ReturnState
 
 # A word of a script that has blanks, or one sign of one that has none: what a difference is shown in.
@@ -143,7 +144,7 @@ def require_addendum_keeps(report: Report, findings: str, impression: str) -> No
 def make_void(
     session: Session, report: Report, person: Person, *, reason: str, after: AfterVoid, now: datetime
 ) -> ReportVoid:
-    """It says nothing any more; everybody who had it has a notice. Raises as `begin_amendment`."""
+    """It says nothing any more; everybody who had or adopted it has a notice. Raises as `begin_amendment`."""
     if not person.has_role(Role.REVIEWER, report.centre_id):
         raise NotAllowed(Role.REVIEWER)
     if not reason.strip():
@@ -162,10 +163,11 @@ def make_void(
         voided_by_id=person.id,
     )
     session.add(void)
-    for row in list(report.returns):
+    had_it = {row.recipient_id for row in report.returns} | adopters_of(session, report.examination_id)
+    for recipient_id in had_it:
         session.add(
             ReportReturn(
-                id=new_id(), report_id=report.id, recipient_id=row.recipient_id, notice=ReturnNotice.VOID,
+                id=new_id(), report_id=report.id, recipient_id=recipient_id, notice=ReturnNotice.VOID,
                 state=ReturnState.DELIVERED, delivered_at=now,
             )
         )  # fmt: skip

@@ -29,6 +29,7 @@ export const common: Same<typeof zh> = {
   reportState: { signed: 'Valid', superseded: 'Amended since', void: 'Void' },
   word: {
     joint: ', ',
+    stop: '; ',
     testsOf: '{named} ({n} tests)',
     said: '{name}: {value}',
     identityChanged: 'Identity corrected after signing',

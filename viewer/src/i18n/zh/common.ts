@@ -27,6 +27,7 @@ export const common = {
   reportState: { signed: '有效', superseded: '已被修订', void: '已作废' },
   word: {
     joint: '、',
+    stop: '；',
     testsOf: '{named} 等 {n} 项',
     said: '{name}：{value}',
     identityChanged: '签发后身份已更正',
