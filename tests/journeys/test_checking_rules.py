@@ -100,7 +100,7 @@ def test_a_word_that_a_centre_adds_doubts_today_what_was_fine_yesterday(
 
     # What is typed while the draft is being kept is not lost to the answer.
     held: list[Route] = []
-    admin.route("**/api/v1/rules/checking/*", held.append)
+    admin.route("**/api/v1/rules/checking/*", lambda route: held.append(route))  # noqa: PLW0108 (it wants a function)
     save = admin.get_by_role("button", name="保存草稿")
     go_live = admin.get_by_role("button", name="启用", exact=True)
     save.click()
@@ -169,6 +169,8 @@ def test_what_one_reader_signed_at_night_is_made_final_in_the_morning(
     expect(rows).to_contain_text("临时报告")
     expect(rows).to_contain_text("未读")
     rows.locator(".what").click()
+    township.wait_for_url("**/app/reports/*")
+    expect(township.get_by_text("心肺膈未见明显异常。").first).to_be_visible()
     expect(township.locator(".tag", has_text="临时报告").first).to_be_visible()
     assert township.evaluate("document.documentElement.scrollWidth <= innerWidth")
     township.goto("/app/returns")

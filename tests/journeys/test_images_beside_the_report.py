@@ -15,19 +15,24 @@ from tests.synthetic import write_study
 pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("journey-beside"), pytest.mark.timeout(420)]
 
 # The pixels that a viewport shows; nothing while none is painted.
-PAINTED = """() => Array.from(document.querySelectorAll('canvas')).some((canvas) => {
+# OHIF's active viewport, not one of its thumbnails: there is none until its layout is.
+VIEWPORT = """
+  const id = window.services?.viewportGridService?.getActiveViewportId();
+  const viewport = id && services.cornerstoneViewportService.getCornerstoneViewport(id);
+"""
+PAINTED = f"""() => {{{VIEWPORT}
+  if (!viewport?.getCurrentImageId?.()) return false;
+  const canvas = viewport.getCanvas();
   const context = canvas.getContext('2d');
   if (!context || !canvas.width || !canvas.height) return false;
-  const { data } = context.getImageData(0, 0, canvas.width, canvas.height);
+  const {{ data }} = context.getImageData(0, 0, canvas.width, canvas.height);
   return data.some((value, at) => at % 4 === 0 && value > 32);
-})"""
+}}"""
 # A darker window than the image came with, set as OHIF's own tool sets it.
-DARKER = """() => {
-  const id = services.viewportGridService.getActiveViewportId();
-  const viewport = services.cornerstoneViewportService.getCornerstoneViewport(id);
-  viewport.setProperties({ voiRange: { lower: 3000, upper: 3999 } });
+DARKER = f"""() => {{{VIEWPORT}
+  viewport.setProperties({{ voiRange: {{ lower: 3000, upper: 3999 }} }});
   viewport.render();
-}"""
+}}"""
 
 
 @pytest.fixture(scope="module")
