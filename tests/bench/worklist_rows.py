@@ -182,7 +182,8 @@ class Kinds:
             "clinical_information": "''", "patient": w.json("{}"), "critical": w.true("1 = 0"),
             "preliminary": w.true("1 = 0"), "writer_id": reader, "signed_by_id": reader, "written_at": w.at("n"),
             "signed_at": w.at("n"), "marks": w.json("[]"), "manifest": "''", "verification_code": w.hex("n", 24),
-            "pdf_sha256": w.hex("n", 64),
+            "pdf_sha256": w.hex("n", 64), "institution_id": self._site(self._patient_of), "modality": "'CT'",
+            "rank": "3", "weight": "1", "reviewed": w.true("1 = 0"), "taken_min": "60", "in_time": w.true("1 = 1"),
         }  # fmt: skip
 
     def _returned(self) -> Columns:
