@@ -3,7 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import hl7
@@ -32,17 +32,17 @@ class HospitalSystem:
 
     async def hear(self, reader: HL7StreamReader, writer: HL7StreamWriter) -> None:
         try:
-            while True:
-                message = await reader.readmessage()
-                self.received.append(message)
-                for one in self.answer(message):
-                    if isinstance(one, float):
-                        await asyncio.sleep(one)
-                    else:
-                        writer.writemessage(one)
-                        await writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass
+            # Whoever sends hangs up when it is done, or is killed.
+            with suppress(asyncio.IncompleteReadError, ConnectionError):
+                while True:
+                    message = await reader.readmessage()
+                    self.received.append(message)
+                    for one in self.answer(message):
+                        if isinstance(one, float):
+                            await asyncio.sleep(one)
+                        else:
+                            writer.writemessage(one)
+                            await writer.drain()
         finally:
             writer.close()
 
