@@ -22,13 +22,16 @@ from gateway.lab.bodies import ASTM, HL7
 from gateway.reading import Who
 from gateway.records import read_record
 from gateway.runtime import Runtime
+from gateway.township import set_village
 from worklists.access import Subject
 from worklists.directory import Device, Institution, Person
+from worklists.examinations import Examination
 from worklists.laboratory import verifying
 from worklists.laboratory.specimens import LabSpecimen
 from worklists.reading import tasks_of
+from worklists.reports import Report
 
-VERIFIER, TOWNSHIP = "lab", "radiographer"
+VERIFIER, TOWNSHIP, VILLAGE = "lab", "radiographer", "village"
 COLLECTED, VERIFIED, READ = (
     timedelta(hours=1),
     timedelta(minutes=35),
@@ -38,14 +41,16 @@ COLLECTED, VERIFIED, READ = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Visit:
-    """`patient` by number; a blood count or chemistry."""
+    """`patient` by number; a blood count or chemistry. `unread`: the village doctor has not opened the report yet."""
 
     patient: str
     days_ago: int
     blood: Blood | None = None
     serum: Mapping[str, str] | None = None
+    unread: bool = False
 
 
+VILLAGERS = {"LX20002", "LX20004"}  # whose reports go to their village's doctor too
 VISITS: Sequence[Visit] = (
     # Iron that runs out, and a sugar nobody treats.
     Visit(patient="LX20002", days_ago=182, blood=Blood(wbc=5.9, hgb=117, rbc=4.31, mcv=84.0, plt=262)),
@@ -54,7 +59,12 @@ VISITS: Sequence[Visit] = (
     # Kidneys on their way down; the platelets fell within two days.
     Visit(patient="LX20004", days_ago=120, serum={"CREA": "268", "UREA": "17.4", "K": "5.02", "NA": "137.5"}),
     Visit(patient="LX20004", days_ago=45, serum={"CREA": "331", "UREA": "22.1", "K": "5.36", "NA": "135.8"}),
-    Visit(patient="LX20004", days_ago=2, blood=Blood(wbc=4.35, hgb=121, rbc=3.98, mcv=92.5, plt=137)),
+    Visit(
+        patient="LX20004",
+        days_ago=2,
+        blood=Blood(wbc=4.35, hgb=121, rbc=3.98, mcv=92.5, plt=137),
+        unread=True,
+    ),
     # A healthy count with cells of another size than last week's: whose tube is it?
     Visit(patient="LX20006", days_ago=5, blood=Blood(wbc=6.3, hgb=124, rbc=4.55, mcv=83.1, plt=256)),
 )
@@ -85,7 +95,7 @@ def make_past(runtime: Runtime, session: Session, township_code: str) -> None:
     for record in sorted(records, key=lambda one: ids[one.journal, one.sequence][1]):
         number, at = ids[record.journal, record.sequence]
         _file(_at(runtime, at), session, record)
-        _report(runtime, session, _barcode(number), at)
+        _report(runtime, session, VISITS[number - 1], _barcode(number), at)
 
 
 def _patient(visit: Visit) -> DemoPatient:
@@ -133,18 +143,19 @@ def _file(runtime: Runtime, session: Session, record: JournalRecord) -> None:
     session.flush()
 
 
-def _report(runtime: Runtime, session: Session, barcode: str, tested_at: datetime) -> None:
-    """Verified and signed by the county, read by the township."""
+def _report(runtime: Runtime, session: Session, visit: Visit, barcode: str, tested_at: datetime) -> None:
+    """Verified and signed by the county, read by the township and, unless it is new, by the village."""
     at = tested_at + VERIFIED
     specimen = session.scalars(select(LabSpecimen).where(LabSpecimen.barcode == barcode)).one()
     if specimen.examination_id is None:
         raise RuntimeError(f"the demonstration's specimen {barcode} has no results")
     task = session.scalars(tasks_of(specimen.examination_id)).one()
     verifier = _person(session, VERIFIER)
-    who = Who(
-        subject=Subject.of(verifier),
-        actor=audit.Actor(name=verifier.name, person_id=verifier.id, institution_id=verifier.institution_id),
-    )
+    who = _who(verifier)
+    readers = [_person(session, TOWNSHIP)]
+    if visit.patient in VILLAGERS:
+        _send_to_village(session, task.examination, readers[0], at)
+        readers += [] if visit.unread else [_person(session, VILLAGE)]
     task.claim(verifier, at)
     waiting = verifying.find_waiting(session, specimen.examination_id)
     verifying.verify(session, waiting, verifier, now=at)
@@ -158,9 +169,26 @@ def _report(runtime: Runtime, session: Session, barcode: str, tested_at: datetim
     )
     report = sign_in(_at(runtime, at), session, who, task, verifier)
     session.flush()
+    _take_note(report, readers, at, tested_at + READ)
+
+
+def _send_to_village(session: Session, examination: Examination, maker: Person, at: datetime) -> None:
+    village = _person(session, VILLAGE)
+    set_village(session, _who(maker), examination, village.institution_id, at)
+
+
+def _take_note(report: Report, readers: Sequence[Person], delivered_at: datetime, read_at: datetime) -> None:
+    by_institution = {reader.institution_id: reader for reader in readers}
     for back in report.returns:
-        back.deliver(at)
-        back.acknowledge(_person(session, TOWNSHIP), tested_at + READ)
+        back.deliver(delivered_at)
+        reader = by_institution.get(back.recipient_id)
+        if reader is not None:
+            back.acknowledge(reader, read_at)
+
+
+def _who(person: Person) -> Who:
+    actor = audit.Actor(name=person.name, person_id=person.id, institution_id=person.institution_id)
+    return Who(subject=Subject.of(person), actor=actor)
 
 
 def _person(session: Session, username: str) -> Person:

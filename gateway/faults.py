@@ -68,7 +68,7 @@ class Findings:
     unanswered: UnansweredFigures | None
     backup: BackupFigures | None
     backup_max_age: timedelta
-    oldest_record_at: datetime | None
+    first_filed_at: datetime | None
     oldest_undelivered_at: datetime | None
     signing: SigningFigures | None
     deliveries: DeliveryFigures | None
@@ -203,8 +203,8 @@ def _certificates(found: Findings) -> Iterator[Fault]:
 
 
 def _backup(found: Findings) -> Iterator[Fault]:
-    """An installation that never had one is told once its first record is as old as a backup may be."""
-    backup, since = found.backup, found.backup.ended_at if found.backup else found.oldest_record_at
+    """An installation that never had one is told once what it filed first lies there as long as a backup may be old."""
+    backup, since = found.backup, found.backup.ended_at if found.backup else found.first_filed_at
     if since is not None and found.now - since > found.backup_max_age:
         code = "backup_old" if backup else "backup_never"
         yield Fault(code=code, where=backup.stamp if backup else "", severity="amber", since=since)

@@ -183,7 +183,7 @@ class Rows:
     silent: tuple[SilentSite, ...]
     oldest_unfiled_at: datetime | None = None
     oldest_undelivered_at: datetime | None = None
-    oldest_record_at: datetime | None = None
+    first_filed_at: datetime | None = None
     heard: tuple[SiteHeard, ...] = ()
     lab: LabFigures | None = None
     nodes: tuple[NodeFigures, ...] = ()

@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, func, literal_column, select
 from sqlalchemy.orm import Session
 
 from gateway.overlooking import Overlook
-from worklists.critical import OPEN, CriticalEvent
+from worklists.critical import OPEN, CriticalAction, CriticalEvent, had_step
 from worklists.examinations import Examination
 from worklists.reading import OPEN_STATES, Purpose, ReadingTask
 from worklists.reports import Report, ReportReturn, ReportState, unread_since
@@ -19,10 +19,12 @@ def count_standing(session: Session, sight: Overlook, now: datetime) -> dict[str
     tasks = [ReadingTask.state.in_(OPEN_STATES), ReadingTask.purpose == Purpose.READ]
     tasks += _of(sight, ReadingTask.centre_id)
     late = (ReadingTask.due_at < now, ReadingTask.paused_at.is_(None))
-    events = [CriticalEvent.state.in_(OPEN)]
+    events: list[ColumnElement[bool]] = [CriticalEvent.state.in_(OPEN)]
     if sight.centre_ids is not None:
         read = select(ReadingTask.examination_id).where(ReadingTask.centre_id.in_(sight.centre_ids))
         events.append(CriticalEvent.examination_id.in_(read))
+    if sight.institution_id is not None:
+        events.append(had_step(CriticalAction.NOTIFIED))  # what it was told of, as its list shows it
     signed = Report.state == literal_column(f"'{ReportState.SIGNED}'")  # as its index says it
     reports = [signed, *_of(sight, Report.centre_id)]
     return {

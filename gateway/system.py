@@ -41,7 +41,7 @@ from gateway.figures import (
     Unindexed,
 )
 from gateway.filing import waiting_to_be_filed
-from gateway.index import Record, RecordState, SegmentCursor
+from gateway.index import Pack, Record, RecordState, SegmentCursor
 from gateway.intake import DATABASE_AWAY
 from gateway.journal import JournalState
 from gateway.listeners import Status, read_status
@@ -151,7 +151,7 @@ class Overseer:
             unanswered=rows.unanswered if rows else None,
             backup=rows.backup if rows else None,
             backup_max_age=timedelta(hours=runtime.settings.backup_max_age_h),
-            oldest_record_at=rows.oldest_record_at if rows else None,
+            first_filed_at=rows.first_filed_at if rows else None,
             oldest_undelivered_at=rows.oldest_undelivered_at if rows else None,
             signing=rows.signing if rows else None,
             deliveries=rows.deliveries if rows else None,
@@ -215,7 +215,7 @@ class Overseer:
                 .join(ReportReturn, ReportReturn.report_id == Report.id)
                 .where(ReportReturn.state == ReturnState.PENDING)
             ),
-            oldest_record_at=session.scalar(select(func.min(Record.received_at))),
+            first_filed_at=session.scalar(select(func.min(Pack.filed_at))),
             heard=heard,
             lab=sites.look_at_laboratory(session, now, rule),
             nodes=read_nodes(session),

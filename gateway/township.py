@@ -53,7 +53,7 @@ def change_examination(
         if changes.get("clinical_information") is not None:
             _set_clinical_information(session, who, examination, changes["clinical_information"], now)
         if "village_id" in changes:
-            _set_village(session, who, examination, changes["village_id"], now)
+            set_village(session, who, examination, changes["village_id"], now)
         live.bump(session, "worklist")
         return examination.id
 
@@ -184,10 +184,10 @@ def _set_clinical_information(
         _record(session, who, "clinical_information_changed", examination, now, {})
 
 
-def _set_village(
+def set_village(
     session: Session, who: Who, examination: Examination, village_id: uuid.UUID | None, now: datetime
 ) -> None:
-    """The report comes back there too, also one that was signed before."""
+    """The report comes back there too, also one that was signed before. Raises NotAllowed, Invalid."""
     if village_id == examination.village_id:
         return
     _require_maker(who, examination)

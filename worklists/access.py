@@ -34,7 +34,7 @@ from functools import lru_cache
 from sqlalchemy import ColumnElement, Select, and_, exists, false, or_, select, true
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 
-from worklists.critical import CriticalAction, CriticalEvent, CriticalStep
+from worklists.critical import CriticalAction, CriticalEvent, CriticalStep, had_step
 from worklists.directory import Centre, Device, Institution, Kind, Person, Role
 from worklists.examinations import Examination
 from worklists.laboratory.specimens import LabSpecimen, LabTransport
@@ -221,11 +221,7 @@ def critical_visible_to(subject: Subject) -> ColumnElement[bool]:
         return false()
     ways: list[ColumnElement[bool]] = []
     if Role.RADIOGRAPHER in subject.roles:
-        told = exists(
-            select(CriticalStep.id)
-            .where(CriticalStep.event_id == CriticalEvent.id, CriticalStep.action == CriticalAction.NOTIFIED)
-            .correlate(CriticalEvent)
-        )
+        told = had_step(CriticalAction.NOTIFIED)
         ways.append(and_(Examination.institution_id == subject.institution_id, told))
     if subject.centre_ids and subject.roles & {Role.READER, Role.REVIEWER}:
         ways.append(_read_at_centres(subject))

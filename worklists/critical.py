@@ -15,8 +15,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, ForeignKey, Index, event, select
-from sqlalchemy.orm import Mapped, Mapper, Session, mapped_column, relationship
+from sqlalchemy import ColumnElement, Connection, ForeignKey, Index, event, exists, select
+from sqlalchemy.orm import Mapped, Mapper, Session, aliased, mapped_column, relationship
 
 from worklists.base import Base, new_id
 from worklists.directory import Institution, Kind, Person
@@ -279,6 +279,16 @@ class CriticalEvent(Base):
                 detail=dict(detail or {}),
             )
         )
+
+
+def had_step(*actions: CriticalAction) -> ColumnElement[bool]:
+    """A predicate over `CriticalEvent`: whether one of these was done about it."""
+    step = aliased(CriticalStep)
+    return exists(
+        select(step.id)
+        .where(step.event_id == CriticalEvent.id, step.action.in_(actions))
+        .correlate(CriticalEvent)
+    )
 
 
 class CriticalStep(Base):

@@ -86,6 +86,7 @@ class Narrowed:
             last=self.last,
             centre_ids=self._centres(session, sight),
             institution_id=sight.institution_id or self.site,
+            asked_there=sight.institution_id is not None,
             modality=self.modality,
         )
 

@@ -38,13 +38,17 @@ class By(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """Of the days from first to last, both among them, as the county counts days. None narrows nothing."""
+    """Of the days from first to last, both among them, as the county counts days. None narrows nothing.
+
+    `asked_there`: by the institution that made the examinations, of what it knows.
+    """
 
     by: By
     first: date
     last: date
     centre_ids: frozenset[uuid.UUID] | None = None
     institution_id: uuid.UUID | None = None
+    asked_there: bool = False
     modality: str = ""
 
     def check(self) -> None:

@@ -39,7 +39,10 @@ Condition = ColumnElement[bool] | InstrumentedAttribute[bool] | InstrumentedAttr
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """Rows of one kind, where their dimensions stand, and what is added up of them. `keys`: by what they can be told."""
+    """Rows of one kind, where their dimensions stand, and what is added up of them.
+
+    `keys`: by what they can be told. `known_there`: which of them the institution that made the examination knows of.
+    """
 
     row: type[Base]
     examination_id: Expression
@@ -51,6 +54,7 @@ class Source:
     sums: Mapping[str, ColumnElement[Any]] = field(default_factory=dict)
     minutes: tuple[str, Expression] | None = None
     where: Condition = field(default_factory=true)
+    known_there: ColumnElement[bool] = field(default_factory=true)
     joined: Callable[[Select[Any]], Select[Any]] = field(default=lambda query: query)
 
     def can_be_told_by(self, by: By) -> bool:
@@ -63,6 +67,8 @@ class Source:
             found.append(self.of_centres(question.centre_ids))
         if question.institution_id is not None:
             found.append(self.institution_id == question.institution_id)
+        if question.asked_there:
+            found.append(self.known_there)
         if question.modality:
             found.append(("\\" + self.modality + "\\").contains(f"\\{question.modality}\\", autoescape=True))
         return and_(*found)

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, case, exists, func, literal_column, select
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 
-from worklists.critical import OPEN, CriticalAction, CriticalEvent, CriticalState, CriticalStep
+from worklists.critical import OPEN, CriticalAction, CriticalEvent, CriticalState, CriticalStep, had_step
 from worklists.examinations import Examination
 from worklists.figures.asking import By
 from worklists.figures.clock import minutes_between
@@ -146,15 +146,6 @@ def _read_at(centre_ids: frozenset[uuid.UUID]) -> ColumnElement[bool]:
     )
 
 
-def _had(*actions: CriticalAction) -> ColumnElement[bool]:
-    step = aliased(CriticalStep)
-    return exists(
-        select(step.id)
-        .where(step.event_id == CriticalEvent.id, step.action.in_(actions))
-        .correlate(CriticalEvent)
-    )
-
-
 def _was_late_before(action: CriticalAction) -> ColumnElement[bool]:
     """Whether somebody was silent for longer than the book allowed before this was done, or while it is not done."""
     late, done = aliased(CriticalStep), aliased(CriticalStep)
@@ -183,6 +174,7 @@ def _of_critical(**of: Any) -> Source:
             By.KIND: CriticalEvent.kind,
         },
         of_centres=_read_at,
+        known_there=had_step(CriticalAction.NOTIFIED),
         **of,
     )
 
@@ -208,8 +200,8 @@ def _in_time(name: str, action: CriticalAction) -> dict[str, ColumnElement[Any]]
     """Those in time, and those of which that is known: done, or not done and somebody was silent for too long."""
     late = _was_late_before(action)
     return {
-        f"{name}_in_time": _number(_STANDS & _had(action) & ~late),
-        f"{name}_judged": _number(_STANDS & (_had(action) | late)),
+        f"{name}_in_time": _number(_STANDS & had_step(action) & ~late),
+        f"{name}_judged": _number(_STANDS & (had_step(action) | late)),
     }
 
 
@@ -219,7 +211,7 @@ CRITICAL = _of_critical(
         "withdrawn": _number(CriticalEvent.state == CriticalState.WITHDRAWN),
         "open": _number(CriticalEvent.state.in_(OPEN)),
         "closed": _number(CriticalEvent.state == CriticalState.CLOSED),
-        "escalated": _number(_had(CriticalAction.ESCALATED)),
+        "escalated": _number(had_step(CriticalAction.ESCALATED)),
         **_in_time("notified", CriticalAction.NOTIFIED),
         **_in_time("closed", CriticalAction.CLOSED),
     },

@@ -2,7 +2,7 @@
 
 import json
 import uuid
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ from fastapi.testclient import TestClient
 from prometheus_client import generate_latest
 
 from gateway.backups.rows import BackupRun
-from gateway.index import Record, RecordState
+from gateway.index import Pack, Record, RecordState
 from gateway.metrics import registry_of
 from gateway.probes import Probes
 from gateway.pulse import Pulse
@@ -72,6 +72,14 @@ def keep_record(runtime: Runtime, county: County, **other: Any) -> uuid.UUID:
         return row.id
 
 
+def keep_pack(runtime: Runtime) -> uuid.UUID:
+    with runtime.sessions.begin() as session:
+        row = Pack(key="packs/1.tar", size_bytes=3, filed_at=runtime.now())
+        session.add(row)
+        session.flush()
+        return row.id
+
+
 def fault_codes(it: TestClient) -> set[str]:
     return {fault["code"] for fault in it.get("/api/v1/system").json()["faults"]}
 
@@ -87,9 +95,9 @@ def keep_backup(runtime: Runtime, *, age_h: float, problems: list[str] | None = 
         )  # fmt: skip
 
 
-def faults_of(runtime: Runtime) -> set[str]:
-    """What is wrong, also when everybody's session has long ended."""
-    return {fault.code for fault in Overseer(runtime, Probes(runtime)).look().faults}
+def faults_of(runtime: Runtime) -> dict[str, datetime | None]:
+    """What is wrong and since when, also when everybody's session has long ended."""
+    return {fault.code: fault.since for fault in Overseer(runtime, Probes(runtime)).look().faults}
 
 
 def metrics_of(runtime: Runtime) -> str:

@@ -19,6 +19,7 @@ from tests.gateway.web.installation import (
     fault_codes,
     faults_of,
     keep_backup,
+    keep_pack,
     keep_record,
     write_status,
 )
@@ -245,15 +246,18 @@ def test_a_backup_that_is_too_old_or_not_whole_is_a_fault(it: TestClient, runtim
     assert fault_codes(it) == {"backup_unsound"}
 
 
-def test_an_installation_with_records_and_no_backup_is_told_after_a_day(
+def test_an_installation_without_a_backup_is_told_a_day_after_it_filed_something(
     it: TestClient, runtime: Runtime, county: County, clock: Clock
 ):
-    keep_record(runtime, county, state=RecordState.DISCARDED, pack_id=None, kind="damaged")
+    began = runtime.now()
+    pack_id = keep_pack(runtime)
+    long_ago = began - timedelta(days=182)  # brought in from elsewhere: nothing lay here then
+    keep_record(runtime, county, state=RecordState.INDEXED, pack_id=pack_id, received_at=long_ago)
     assert "backup_never" not in fault_codes(it)
 
     clock.advance(hours=27)
 
-    assert "backup_never" in faults_of(runtime)
+    assert faults_of(runtime)["backup_never"] == began
 
 
 def test_a_certificate_about_to_end_is_a_fault(it: TestClient, runtime: Runtime, clock: Clock):

@@ -161,6 +161,27 @@ def test_critical_values_are_followed_to_their_end(counted: County, client: Clie
     assert ask(client("reviewer"), "critical", "month")["2026-11"]["found"] == 1
 
 
+def test_a_townships_figures_count_the_critical_values_that_its_list_shows(
+    runtime: Runtime, counted: County, client: Client
+) -> None:
+    with runtime.sessions.begin() as session:
+        task = waiting_task(session, counted)
+        found = Finding(
+            examination_id=task.examination_id, kind=Kind.IMAGING, source_id=task.id,
+            found={"name": "主动脉夹层", "value": "可疑"},
+        )  # fmt: skip
+        session.add(CriticalEvent.open(found, NOW))  # the centre looks at it again before it tells anybody
+
+    township, centre = client("radiographer"), client("reviewer")
+
+    for who, count in ((township, 1), (centre, 2)):
+        listed = who.get("/api/v1/critical", params={"state": "all"}).json()["items"]
+        behind = who.get(f"{URL}/critical/examinations", params={**NOVEMBER, "column": "found"}).json()
+        assert ask(who, "critical")[""]["found"] == len(listed) == len(behind["items"]) == count
+        assert ask(who, "critical", "month")["2026-11"]["open"] == count
+        assert who.get(f"{URL}/now").json()["critical_open"] == count
+
+
 def test_critical_values_are_in_time_while_nobody_had_to_be_passed_by(
     runtime: Runtime, counted: County, client: Client
 ) -> None:
