@@ -11,6 +11,7 @@ from gateway.commands.certificates import certificate, signer
 from gateway.commands.people import institution, token, user
 from gateway.commands.settings import console, read_settings
 from gateway.logs import set_up_logging
+from gateway.processes import collect_seldom
 
 app = typer.Typer(
     name="gateway",
@@ -29,6 +30,7 @@ app.add_typer(certificate, name="certificate")
 
 def main() -> None:
     """Entry of the console command. What an operator can put right is said in a sentence, not in a traceback."""
+    collect_seldom()
     set_up_logging()
     try:
         app()

@@ -1,7 +1,6 @@
 """The ingest processes: listeners that accept from inherited sockets, each with its journal, and the drain beside them."""
 
 import asyncio
-import gc
 import os
 import signal
 import socket
@@ -93,8 +92,6 @@ def _run_ftp(settings: Settings, doors: Doors, listener: socket.socket) -> None:
 
 def _run_worker(settings: Settings, doors: Doors, tally: Tally, number: int) -> None:
     leave(doors.lab)
-    gc.collect()
-    gc.freeze()  # what is loaded by now stays: nobody need look through it for garbage
     uvloop.run(_serve(settings, doors.dicom, tally.of(number)))
 
 

@@ -17,7 +17,7 @@ from gateway.ingest import ingest_children
 from gateway.nodes import register_until
 from gateway.preparation import Fill, Preparation
 from gateway.presence import Presence
-from gateway.processes import Supervisor, share_one_heap
+from gateway.processes import Supervisor, keep_what_is_loaded, share_one_heap
 from gateway.pulse import DRAIN_DUE_S, warn_without_drain
 from gateway.runtime import open_runtime
 from gateway.settings import Settings
@@ -72,6 +72,7 @@ class Web:
         spool.mkdir(mode=0o750, exist_ok=True)
         tempfile.tempdir = str(spool)
         app = create_app(runtime)
+        keep_what_is_loaded()
         app.state.wake_sweep = self._hint.set
         app.state.prepared = self._preparation.is_done if self._preparation else (lambda: True)
         sweeps = place == 0 and not self._settings.broker_url

@@ -4,7 +4,6 @@ It holds thousands of idle lines and no database; only an analyser's question op
 """
 
 import asyncio
-import gc
 import os
 import resource
 import signal
@@ -29,6 +28,7 @@ from gateway.journal import Journal, measure_usage
 from gateway.lab.admission import LabAdmission
 from gateway.lab.answering import LabDesk
 from gateway.late_journal import LateJournal
+from gateway.processes import keep_what_is_loaded
 from gateway.settings import Settings
 from gateway.snapshot import DirectoryFile
 from gateway.status_file import publish
@@ -53,8 +53,7 @@ class Listening:
 def run_lab(settings: Settings, doors: Sequence[Door]) -> None:
     """Serve until told to stop."""
     _allow_files(settings.lab_max_connections + SPARE_FILES)
-    gc.collect()
-    gc.freeze()  # what is loaded by now stays: nobody need look through it for garbage
+    keep_what_is_loaded()
     uvloop.run(_serve_until_told(settings, doors))
 
 
