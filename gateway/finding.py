@@ -1,7 +1,7 @@
 """Finding: the parts that list queries share. Days of the county, pages that stay in place, counts of tabs."""
 
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -11,15 +11,10 @@ from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 from sqlalchemy.sql.base import ExecutableOption
 
 from gateway.database import plan_as_usual
-from gateway.index import Held
-from gateway.lab.counting import LabCounts, count_results
-from gateway.text_doubts import TextDoubt, find_doubts
 from worklists.among import among
 from worklists.base import COUNTY_TIME
 from worklists.errors import Invalid
-from worklists.grading import GradeReason, ImageGrade, grades_of
 from worklists.reading import Purpose, ReadingTask, TaskState
-from worklists.reports import Report, ReportReturn, ReportState, ReturnState, find_renamed
 
 SEPARATOR = "|"
 COUNTED_LIMIT = (
@@ -45,6 +40,14 @@ def on_days(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """Which rows a page has, and the key of the last of them where another page follows."""
+
+    ids: Sequence[uuid.UUID]
+    next_key: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
     """An order that is total, so that a page goes on where the last one ended, whatever came in between."""
 
@@ -56,6 +59,24 @@ class Order:
         if cursor is not None:
             query = query.where(self._behind(self._read(cursor)))
         return query.order_by(*(c.desc() if down else c.asc() for c, down in self.keys)).limit(limit + 1)
+
+    def find(
+        self,
+        session: Session,
+        query: Select[Any],
+        id_column: InstrumentedAttribute[uuid.UUID],
+        cursor: str | None,
+        limit: int,
+    ) -> "Found":
+        """The ids of a page, of which everything shown is asked once it is known which they are."""
+        keys = [column for column, _ in self.keys]
+        found = query.with_only_columns(id_column, *keys, maintain_column_froms=True)
+        rows = session.execute(self.apply(found, cursor, limit)).all()
+        plan_as_usual(session)
+        more = len(rows) > limit
+        return Found(
+            ids=[row[0] for row in rows[:limit]], next_key=self.key_of(rows[limit - 1][1:]) if more else None
+        )
 
     def page(
         self,
@@ -133,68 +154,3 @@ def newest_read_task() -> ColumnElement[bool]:
         .correlate(ReadingTask)
         .exists(),
     )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Around:
-    """What is shown beside examinations: the report that stands, how it came back, what of it is held."""
-
-    reports: dict[uuid.UUID, uuid.UUID]
-    returns: dict[uuid.UUID, tuple[ReportReturn, datetime]]
-    held: dict[uuid.UUID, int]
-    doubts: dict[uuid.UUID, TextDoubt]  # text that was probably declared wrongly
-    renamed: frozenset[uuid.UUID]  # whose standing report names the patient as before a correction
-    lab: dict[uuid.UUID, LabCounts]  # of those that are specimens
-    grades: dict[uuid.UUID, ImageGrade]
-    grade_reasons: dict[str, GradeReason]  # as far as there is a grade that needs them
-
-
-def look_around(
-    session: Session, examination_ids: Sequence[uuid.UUID], *, recipient_id: uuid.UUID | None = None
-) -> Around:
-    """In one query each, for a whole page. Returns are those to one institution."""
-    reports = session.execute(
-        select(Report.examination_id, Report.id)
-        .where(Report.examination_id.in_(examination_ids))
-        .order_by(Report.version)
-    )
-    standing = session.scalars(
-        select(Report).where(Report.examination_id.in_(examination_ids), Report.state == ReportState.SIGNED)
-    ).all()
-    renamed = find_renamed(session, standing)
-    grades = grades_of(session, examination_ids)
-    held = session.execute(
-        select(Held.examination_id, func.count())
-        .where(Held.examination_id.in_(examination_ids), Held.resolved_at.is_(None))
-        .group_by(Held.examination_id)
-    )
-    return Around(
-        reports={row.examination_id: row.id for row in reports},
-        returns=_returns_to(session, examination_ids, recipient_id) if recipient_id else {},
-        held={about: count for about, count in held if about is not None},
-        doubts=find_doubts(session, examination_ids),
-        renamed=frozenset(report.examination_id for report in standing if report.id in renamed),
-        lab=count_results(session, examination_ids),
-        grades=grades,
-        grade_reasons=_reasons_of(session, grades.values()),
-    )
-
-
-def _reasons_of(session: Session, grades: Iterable[ImageGrade]) -> dict[str, GradeReason]:
-    codes = {code for grade in grades for code in grade.reasons}
-    if not codes:
-        return {}
-    return {row.code: row for row in session.scalars(select(GradeReason).where(GradeReason.code.in_(codes)))}
-
-
-def _returns_to(
-    session: Session, examination_ids: Sequence[uuid.UUID], recipient_id: uuid.UUID
-) -> dict[uuid.UUID, tuple[ReportReturn, datetime]]:
-    rows = session.execute(
-        select(Report.examination_id, ReportReturn, Report.signed_at)
-        .join(Report, Report.id == ReportReturn.report_id)
-        .where(Report.examination_id.in_(examination_ids))
-        .where(ReportReturn.recipient_id == recipient_id, ReportReturn.state != ReturnState.PENDING)
-        .order_by(Report.version)
-    )
-    return {examination_id: (row, signed_at) for examination_id, row, signed_at in rows}

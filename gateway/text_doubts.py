@@ -1,7 +1,7 @@
 """Text in doubt: examinations whose text makes no sense as declared, noted as they arrive; see `character_sets`."""
 
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 
@@ -109,16 +109,6 @@ def note_doubts(session: Session, placed: Mapping[uuid.UUID, Sequence[Incoming]]
             live.bump(session, "held")
         elif doubt.state is DoubtState.CONFIRMED and doubt.decided_by_id is not None:
             schedule_reading(session, doubt, doubt.decided_by_id, now=now)
-
-
-def find_doubts(session: Session, examination_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, TextDoubt]:
-    """The doubts that are open, by examination."""
-    rows = session.scalars(
-        select(TextDoubt).where(
-            TextDoubt.examination_id.in_(list(examination_ids)), TextDoubt.state == DoubtState.OPEN
-        )
-    )
-    return {row.examination_id: row for row in rows}
 
 
 def schedule_reading(session: Session, doubt: TextDoubt, person_id: uuid.UUID, *, now: datetime) -> None:

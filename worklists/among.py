@@ -15,6 +15,7 @@ from sqlalchemy import (
     Select,
     String,
     any_,
+    bindparam,
     cast,
     false,
     func,
@@ -64,7 +65,7 @@ def among(
     tested: bool = False,
 ) -> ColumnElement[bool]:
     """A predicate: the column is one of these. `tested`: of rows that are met anyway, not a way to find them."""
-    known = ids if isinstance(ids, Ids) else _written(session, ids)
+    known = ids if isinstance(ids, Ids) else write_ids(session, ids)
     if not known.count:
         return false()
     if _is_postgresql(session):
@@ -75,7 +76,15 @@ def among(
     return (plain.concat("") if tested else plain).in_(select(each.c.value))
 
 
-def _written(session: Session, ids: Collection[uuid.UUID]) -> Ids:
+def among_those(column: InstrumentedAttribute[Any], name: str, *, postgresql: bool) -> ColumnElement[bool]:
+    """The same in a statement that is made once: its ids, of `write_ids`, are the parameter of this name."""
+    if postgresql:
+        return column == any_(cast(bindparam(name, type_=_Uuids()), _Uuids()))
+    each = func.json_each(bindparam(name, type_=String())).table_valued("value")
+    return type_coerce(column, String).in_(select(each.c.value))
+
+
+def write_ids(session: Session, ids: Collection[uuid.UUID]) -> Ids:
     if _is_postgresql(session):
         return Ids(count=len(ids), written="{" + ",".join(one.hex for one in ids) + "}")
     return Ids(count=len(ids), written=json.dumps([one.hex for one in ids]))

@@ -65,6 +65,8 @@ def _is_held() -> Exists:
 
 def count_results(session: Session, examination_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, LabCounts]:
     """Of those among the examinations that are specimens."""
+    if not examination_ids:
+        return {}
     specimens = session.execute(
         select(LabSpecimen.examination_id, LabSpecimen.items).where(
             LabSpecimen.examination_id.in_(examination_ids)

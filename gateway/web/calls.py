@@ -6,10 +6,9 @@ from datetime import datetime
 from fastapi import APIRouter
 from pydantic import BaseModel
 
-from gateway.finding import look_around
 from gateway.web.deps import RuntimeDep
 from gateway.web.shapes import WorklistItem
-from gateway.web.showing import show_task
+from gateway.web.showing import show_tasks
 from gateway.web.worklist import ReaderDep
 from worklists.duty import open_calls_of
 
@@ -33,8 +32,8 @@ def list_calls(caller: ReaderDep, runtime: RuntimeDep) -> list[CallShape]:
             for call in open_calls_of(session, caller.person_id)
             if call.task.centre_id in caller.subject.centre_ids
         ]
-        around = look_around(session, [call.task.examination_id for call in calls])
+        tasks = show_tasks(session, [call.task_id for call in calls])
         return [
-            CallShape(id=call.id, called_at=call.called_at, task=show_task(call.task, around))
-            for call in calls
+            CallShape(id=call.id, called_at=call.called_at, task=task)
+            for call, task in zip(calls, tasks, strict=True)
         ]

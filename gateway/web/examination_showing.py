@@ -7,10 +7,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from gateway.audit import AuditEvent
-from gateway.finding import Around
 from gateway.index import Series, Study
 from gateway.web.shapes import ExaminationDetail, HistoryShape, IdentityChangeShape, SeriesShape
-from gateway.web.showing import made_on, show_examination, show_known_person, show_person, show_snapshot
+from gateway.web.showing import made_on, show_examinations, show_known_person, show_person, show_snapshot
 from worklists.directory import Person
 from worklists.examinations import Examination, IdentityChange
 from worklists.reading import ReadingTask
@@ -28,7 +27,11 @@ _STORY = (
 )  # fmt: skip
 
 
-def show_examination_detail(session: Session, task: ReadingTask, around: Around) -> ExaminationDetail:
+def show_examination_detail(
+    session: Session, task: ReadingTask, *, recipient_id: uuid.UUID | None = None
+) -> ExaminationDetail:
+    """`recipient_id`: with how its report came back there."""
+    [item] = show_examinations(session, [task.id], recipient_id=recipient_id)
     examination, on = task.examination, made_on(task.examination)
     changes = session.scalars(
         select(IdentityChange)
@@ -36,7 +39,7 @@ def show_examination_detail(session: Session, task: ReadingTask, around: Around)
         .order_by(IdentityChange.changed_at, IdentityChange.id)
     )
     return ExaminationDetail(
-        **show_examination(task, around).model_dump(),
+        **item.model_dump(),
         clinical_information=examination.clinical_information,
         patient_as_received=show_snapshot(examination.patient_as_received, on),
         identity_changes=[

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.exceptions import RequestValidationError
 from sqlalchemy import ColumnElement, Select, and_, func, or_, select
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy.orm import Session
 from starlette.datastructures import FormData, UploadFile
 
 from gateway import reading, township, uploading
@@ -16,7 +16,6 @@ from gateway.finding import (
     Order,
     count_tabs,
     day_begin,
-    look_around,
     newest_read_task,
     on_days,
 )
@@ -28,10 +27,10 @@ from gateway.uploading import File, NothingAccepted, RefusedFile
 from gateway.web.deps import Caller, CallerDep, RuntimeDep, UploaderDep, require
 from gateway.web.errors import Detailed
 from gateway.web.examination_showing import show_examination_detail
-from gateway.web.paging import CursorDep, LimitDep, read_cursor, write_cursor
+from gateway.web.paging import CursorDep, LimitDep, read_cursor, write_next
 from gateway.web.refusals import explain
 from gateway.web.shapes import ExaminationDetail, ExaminationItem, Page, SiteShape
-from gateway.web.showing import show_device, show_examination, show_site
+from gateway.web.showing import show_device, show_examinations, show_site
 from gateway.web.tasks import who_is
 from gateway.web.township_shapes import (
     AcceptedShape,
@@ -57,9 +56,6 @@ REFUSALS_SHOWN = timedelta(days=7)
 NEWEST_FIRST = Order(
     keys=[(Examination.received_at, True), (Examination.id, True)],
     readers=(datetime.fromisoformat, uuid.UUID),
-)
-_WITH_ORIGIN = joinedload(ReadingTask.examination).options(
-    joinedload(Examination.institution), joinedload(Examination.device), joinedload(Examination.village)
 )
 RadiographerDep = Annotated[Caller, Depends(require(Role.RADIOGRAPHER))]
 _KNOWS_EXAMINATIONS = {Role.RADIOGRAPHER, Role.VILLAGE, Role.READER, Role.REVIEWER}
@@ -104,16 +100,9 @@ def list_examinations(
         query = query.where(Examination.study_instance_uid == study) if study else query
         query = query.where(lacks_instances()) if incomplete else query
         query = query.where(has_held()) if held else query
-        tasks = NEWEST_FIRST.page(session, query, ReadingTask.id, read_cursor(cursor), limit, _WITH_ORIGIN)
-        shown = tasks[:limit]
-        around = look_around(
-            session, [task.examination_id for task in shown], recipient_id=caller.subject.institution_id
-        )
-        return Page(
-            items=[show_examination(task, around) for task in shown],
-            next_cursor=_cursor_of(shown[-1]) if len(tasks) > limit else None,
-            counts=counts,
-        )
+        found = NEWEST_FIRST.find(session, query, ReadingTask.id, read_cursor(cursor), limit)
+        shown = show_examinations(session, found.ids, recipient_id=caller.subject.institution_id)
+        return Page(items=shown, next_cursor=write_next(found.next_key), counts=counts)
 
 
 @router.get("/examinations/{examination_id}")
@@ -269,8 +258,7 @@ def _show(runtime: Runtime, caller: Caller, examination_id: uuid.UUID) -> Examin
         task = session.scalars(
             select(ReadingTask).where(ReadingTask.examination_id == examination.id, newest_read_task())
         ).one()
-        around = look_around(session, [examination.id], recipient_id=caller.subject.institution_id)
-        return show_examination_detail(session, task, around)
+        return show_examination_detail(session, task, recipient_id=caller.subject.institution_id)
 
 
 def _find(session: Session, who: Who, examination_id: uuid.UUID, now: datetime) -> Examination:
@@ -309,7 +297,3 @@ def _show_refusal(
         sop_instance_uid=uid or "",
         count=count,
     )
-
-
-def _cursor_of(task: ReadingTask) -> str:
-    return write_cursor(NEWEST_FIRST.key_of((task.examination.received_at, task.examination_id)))

@@ -6,21 +6,21 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Response
 from sqlalchemy import select
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy.orm import Session
 
 from adapters.xlsx import MEDIA_TYPE, write_workbook
 from gateway.database import count_with_more
 from gateway.figure_words import MEASURES_SAID
-from gateway.finding import Order, look_around, newest_read_task
+from gateway.finding import Order, newest_read_task
 from gateway.overlooking import Overlook, overlook_of
 from gateway.standing import count_standing
 from gateway.web.deps import Caller, CallerDep, RuntimeDep, get_person
 from gateway.web.figure_shapes import ChoicesShape, FiguresShape, Narrowed, NowShape
 from gateway.web.figure_showing import rows_of, show_figures
 from gateway.web.messages import pick
-from gateway.web.paging import CursorDep, LimitDep, read_cursor, write_cursor
+from gateway.web.paging import CursorDep, LimitDep, read_cursor, write_next
 from gateway.web.shapes import Page, WorklistItem
-from gateway.web.showing import show_named, show_site, show_task
+from gateway.web.showing import show_named, show_site, show_tasks
 from worklists.access import visible_to
 from worklists.base import local_date
 from worklists.directory import Centre, Institution, InstitutionKind
@@ -127,15 +127,9 @@ def list_behind(
             select(ReadingTask)
             .join(Examination, Examination.id == ReadingTask.examination_id)
             .where(Examination.id.in_(behind), visible_to(caller.subject), newest_read_task())
-            .options(joinedload(ReadingTask.examination).joinedload(Examination.institution))
         )
-        tasks = session.scalars(NEWEST_FIRST.apply(query, read_cursor(cursor), limit)).unique().all()
-        shown = tasks[:limit]
-        around = look_around(session, [task.examination_id for task in shown])
-        return Page(
-            items=[show_task(task, around) for task in shown],
-            next_cursor=_cursor_of(shown[-1]) if len(tasks) > limit else None,
-        )
+        found = NEWEST_FIRST.find(session, query, ReadingTask.id, read_cursor(cursor), limit)
+        return Page(items=show_tasks(session, found.ids), next_cursor=write_next(found.next_key))
 
 
 def _sight_of(session: Session, caller: Caller, which: Measure) -> Overlook:
@@ -144,7 +138,3 @@ def _sight_of(session: Session, caller: Caller, which: Measure) -> Overlook:
     if not sight.shows(which):
         raise NotAllowed(which.value)
     return sight
-
-
-def _cursor_of(task: ReadingTask) -> str:
-    return write_cursor(NEWEST_FIRST.key_of((task.examination.received_at, task.examination.id)))

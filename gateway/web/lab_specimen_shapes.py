@@ -9,7 +9,8 @@ from pydantic import BaseModel
 from sqlalchemy import Select, case, func, select
 from sqlalchemy.orm import Session, joinedload
 
-from gateway.finding import look_around, newest_read_task
+from gateway.finding import newest_read_task
+from gateway.lines import newest_reports, returns_to
 from gateway.web.shapes import PatientShape, PersonShape, SiteShape
 from gateway.web.showing import show_patient, show_person, show_site
 from worklists.access import Subject, specimens_visible_to
@@ -152,7 +153,8 @@ class Shown:
         self._tasks = {task.examination_id: task for task in session.scalars(tasks)} if ids else {}
         township = Role.RADIOGRAPHER in subject.roles
         self._recipient = subject.institution_id if township else None
-        self._around = look_around(session, ids, recipient_id=self._recipient) if ids else None
+        self._reports = {} if self._recipient else newest_reports(session, ids)
+        self._returns = returns_to(session, ids, self._recipient) if self._recipient else {}
 
     def fields(self, one: LabSpecimen) -> dict[str, Any]:
         panels = [self._panels[code] for code in one.panels if code in self._panels]
@@ -236,13 +238,13 @@ class Shown:
         ]
 
     def _report(self, one: LabSpecimen) -> SpecimenReport | None:
-        if self._around is None or one.examination_id is None:
+        if one.examination_id is None:
             return None
         if self._recipient is None:
-            report_id = self._around.reports.get(one.examination_id)
+            report_id = self._reports.get(one.examination_id)
             return SpecimenReport(report_id=report_id, state=None) if report_id else None
-        returned = self._around.returns.get(one.examination_id)
-        return SpecimenReport(report_id=returned[0].report_id, state=returned[0].state) if returned else None
+        returned = self._returns.get(one.examination_id)
+        return SpecimenReport(report_id=returned.report_id, state=returned.state) if returned else None
 
 
 def with_all_beside() -> Select[Any]:

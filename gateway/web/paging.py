@@ -16,6 +16,11 @@ def write_cursor(key: object) -> str:
     return base64.urlsafe_b64encode(str(key).encode()).decode().rstrip("=")
 
 
+def write_next(key: str | None) -> str | None:
+    """The cursor of the next page, if there is one."""
+    return write_cursor(key) if key is not None else None
+
+
 def read_cursor(cursor: str | None) -> str | None:
     """The key in a cursor. Raises Invalid for one that is not ours."""
     if cursor is None:

@@ -7,18 +7,16 @@ from fastapi import APIRouter, Depends, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 
 from gateway import township
-from gateway.finding import look_around
 from gateway.lab.reports_out import write_message
 from gateway.originals import open_original
 from gateway.web.deps import Caller, CallerDep, RuntimeDep
 from gateway.web.report_shapes import ReportShape
 from gateway.web.report_showing import show_report, show_share
-from gateway.web.showing import show_examination
+from gateway.web.showing import show_examinations
 from gateway.web.tasks import who_is
 from worklists.access import Wire
 from worklists.directory import Role
 from worklists.errors import NotAllowed
-from worklists.reading import get_task
 from worklists.reports import find_renamed
 from worklists.sharing import shares_of
 
@@ -45,8 +43,8 @@ def read_report(report_id: uuid.UUID, caller: ReportCallerDep, runtime: RuntimeD
     township.open_report(runtime, who_is(caller), report_id)
     with runtime.reading() as session:
         report = township.get_report(session, who_is(caller), report_id)
-        around = look_around(session, [report.examination_id], recipient_id=caller.subject.institution_id)
-        item = show_examination(get_task(session, report.task_id), around)
+        recipient_id = caller.subject.institution_id
+        [item] = show_examinations(session, [report.task_id], recipient_id=recipient_id)
         return show_report(
             report,
             item,

@@ -10,7 +10,6 @@ from fastapi import APIRouter, Header, Request, Response
 from pydantic import BaseModel, StringConstraints
 
 from gateway import handing_on, reading
-from gateway.finding import look_around
 from gateway.handing_on import Word
 from gateway.priors import find_priors
 from gateway.reading import DraftText, Who
@@ -51,11 +50,10 @@ IfMatch = Annotated[str | None, Header(max_length=40)]
 def read_task(task_id: uuid.UUID, caller: ReaderDep, runtime: RuntimeDep) -> TaskDetail:
     with runtime.reading() as session:
         task = reading.get_task(session, caller.subject, task_id)
-        around = look_around(session, [task.examination_id])
         priors = show_page(find_priors(session, caller.subject, task.examination), task.examination)
         detail = TaskDetail(
-            task=show_task(task, around),
-            examination=show_examination_detail(session, task, around),
+            task=show_task(session, task.id),
+            examination=show_examination_detail(session, task),
             draft=show_draft(session, task.draft) if task.draft else None,
             review_required=task.centre is not None and task.centre.review_required,
             permissions=show_permissions(session, task, get_person(session, caller), runtime.now()),
@@ -203,7 +201,7 @@ def who_is(caller: Caller) -> Who:
 def _show(runtime: Runtime, caller: Caller, task_id: uuid.UUID) -> WorklistItem:
     with runtime.reading() as session:
         task = reading.get_task(session, caller.subject, task_id)
-        return show_task(task, look_around(session, [task.examination_id]))
+        return show_task(session, task.id)
 
 
 def _find_draft(runtime: Runtime, caller: Caller, task_id: uuid.UUID) -> DraftShape | None:

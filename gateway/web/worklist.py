@@ -7,16 +7,16 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 from sqlalchemy import ColumnElement, Select, and_, false, or_, select
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy.orm import Session
 
 from gateway.database import plan_anew
-from gateway.finding import COUNTED_LIMIT, Order, count_tabs, count_up_to_limit, look_around, on_days
+from gateway.finding import COUNTED_LIMIT, Order, count_tabs, count_up_to_limit, on_days
 from gateway.lab.counting import Sign, shows
 from gateway.typed import Size, read_typed
 from gateway.web.deps import Caller, RuntimeDep, require
-from gateway.web.paging import CursorDep, LimitDep, read_cursor, write_cursor
+from gateway.web.paging import CursorDep, LimitDep, read_cursor, write_next
 from gateway.web.shapes import Page, WorklistItem
-from gateway.web.showing import show_task
+from gateway.web.showing import show_tasks
 from worklists.access import Subject, tasks_read_by
 from worklists.directory import Institution, Kind, Role
 from worklists.duty import UNCLAIMED
@@ -31,7 +31,6 @@ URGENT_FIRST = Order(
     keys=[(ReadingTask.rank, False), (ReadingTask.waiting_since, False), (ReadingTask.id, False)],
     readers=_READERS,
 )
-_WITH_SITE = joinedload(ReadingTask.examination).joinedload(Examination.institution)
 _COUNTED = (
     TaskState.ARRIVING,
     TaskState.WAITING,
@@ -118,13 +117,9 @@ def list_worklist(
         query = every.met.where(ReadingTask.state.in_(state or OPEN_STATES))
         if asked.mine:
             query = query.where(ReadingTask.claimed_by_id == caller.person_id)
-        tasks = URGENT_FIRST.page(session, query, ReadingTask.id, read_cursor(cursor), limit, _WITH_SITE)
-        shown = tasks[:limit]
-        around = look_around(session, [task.examination_id for task in shown])
+        found = URGENT_FIRST.find(session, query, ReadingTask.id, read_cursor(cursor), limit)
         return Page(
-            items=[show_task(task, around) for task in shown],
-            next_cursor=_cursor_of(shown[-1]) if len(tasks) > limit else None,
-            counts=counts,
+            items=show_tasks(session, found.ids), next_cursor=write_next(found.next_key), counts=counts
         )
 
 
@@ -196,7 +191,3 @@ def _read_id(text: str) -> uuid.UUID | None:
         return uuid.UUID(text)
     except ValueError:
         return None
-
-
-def _cursor_of(task: ReadingTask) -> str:
-    return write_cursor(URGENT_FIRST.key_of((task.rank, task.waiting_since, task.id)))
