@@ -4,9 +4,10 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import ColumnElement, ScalarSelect, Select, and_, func, literal, or_, select
+from sqlalchemy import ColumnElement, ScalarSelect, Select, and_, case, func, literal, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 from sqlalchemy.sql.base import ExecutableOption
 
@@ -118,11 +119,15 @@ def count_tabs(
     session: Session, query: Select[Any], tabs: Mapping[str, ColumnElement[bool]], *, at_once: bool
 ) -> dict[str, int]:
     """How many rows of a query each tab has, up to the limit. `at_once`: the rows are few enough to meet every one."""
-    if not at_once:
-        return count_each_up_to_limit(session, {name: query.where(tab) for name, tab in tabs.items()})
-    counts = [func.count().filter(tab) for tab in tabs.values()]
-    found = session.execute(query.with_only_columns(*counts, maintain_column_froms=True)).one()
-    return {name: min(count, COUNTED_LIMIT) for name, count in zip(tabs, found, strict=True)}
+    if at_once:
+        return count_at_once(session, query, tabs)
+    return count_each_up_to_limit(session, {name: query.where(tab) for name, tab in tabs.items()})
+
+
+def count_at_once(
+    session: Session, query: Select[Any], tabs: Mapping[str, ColumnElement[bool]]
+) -> dict[str, int]:
+    return dict(session.execute(counting_at_once(query, tabs)).one()._mapping)
 
 
 def count_up_to_limit(session: Session, query: Select[Any]) -> int:
@@ -132,8 +137,32 @@ def count_up_to_limit(session: Session, query: Select[Any]) -> int:
 
 def count_each_up_to_limit(session: Session, queries: Mapping[str, Select[Any]]) -> dict[str, int]:
     """The same of many queries, asked at once."""
-    counts = session.execute(select(*map(_count_of, queries.values()))).one()
-    return dict(zip(queries, counts, strict=True))
+    return dict(zip(queries, session.execute(counting_each(queries)).one(), strict=True))
+
+
+def counting_each(queries: Mapping[str, Select[Any]]) -> Select[Any]:
+    """A statement: one row, how many each query finds, up to the limit."""
+    counts: list[Any] = [_count_of(query).label(name or "found") for name, query in queries.items()]
+    return select(*counts)
+
+
+def counting_at_once(
+    query: Select[Any],
+    tabs: Mapping[str, ColumnElement[bool]],
+    *,
+    besides: Mapping[str, Select[Any]] = MappingProxyType({}),
+) -> Select[Any]:
+    """A statement: one row, how many rows of a query each tab has, up to the limit; every one of them is met.
+
+    `besides`: other queries, which are counted no further than the limit.
+    """
+    counts: list[Any] = [_limited(func.count().filter(tab)).label(name) for name, tab in tabs.items()]
+    counts += [_count_of(other).label(name) for name, other in besides.items()]
+    return query.with_only_columns(*counts, maintain_column_froms=True)
+
+
+def _limited(count: ColumnElement[int]) -> ColumnElement[int]:
+    return case((count < COUNTED_LIMIT, count), else_=COUNTED_LIMIT)
 
 
 def _count_of(query: Select[Any]) -> ScalarSelect[int]:
