@@ -8,7 +8,7 @@ import hashlib
 import secrets
 import threading
 import uuid
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
@@ -18,7 +18,7 @@ from pwdlib import PasswordHash
 from pwdlib.exceptions import UnknownHashError
 from pwdlib.hashers.argon2 import Argon2Hasher
 from sqlalchemy import ForeignKey, delete, select, update
-from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
+from sqlalchemy.orm import Mapped, Session, joinedload, mapped_column, relationship
 
 from gateway import audit
 from gateway.runtime import Runtime
@@ -177,19 +177,29 @@ def sign_out(runtime: Runtime, token: str, *, address: str) -> None:
             session.delete(row)
 
 
-def find_session(runtime: Runtime, token: str, *, touch: bool = True) -> LoginSession | None:
-    """The valid session that a secret belongs to. To `touch` it counts as using it."""
+def find_session(runtime: Runtime, token: str) -> LoginSession | None:
+    """The valid session that a secret belongs to; this counts as using it."""
     now = runtime.now()
     with runtime.reading() as session:
         row = session.get(LoginSession, hash_token(token))
         if row is None or not row.is_valid(now):
             return None
-    if touch and now - row.last_used_at >= TOUCH_EVERY:
+    if now - row.last_used_at >= TOUCH_EVERY:
         with runtime.sessions.begin() as session:
             touched = session.get(LoginSession, row.token_hash)
             if touched is not None:
                 touched.last_used_at = now
     return row
+
+
+def find_valid(session: Session, token_hashes: Collection[str], now: datetime) -> frozenset[str]:
+    """Which of these sessions are valid, by the hashes of their tokens; that counts as no use of them."""
+    rows = session.scalars(
+        select(LoginSession)
+        .where(LoginSession.token_hash.in_(token_hashes))
+        .options(joinedload(LoginSession.person).lazyload(Person.roles))  # nobody asks what they may do
+    )
+    return frozenset(row.token_hash for row in rows if row.is_valid(now))
 
 
 def find_machine(runtime: Runtime, token: str) -> MachineToken | None:

@@ -5,8 +5,10 @@ transactions wait for each other for longer than a commit takes. Each process ha
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+import time
+from collections.abc import AsyncIterator, Callable, Collection, Iterable
 from contextlib import asynccontextmanager, suppress
+from datetime import datetime
 
 import structlog
 from sqlalchemy import BigInteger, Connection, event, select
@@ -23,6 +25,7 @@ log = structlog.get_logger()
 TOPICS = ("worklist", "returns", "system", "held", "patients", "duty", "lab", "critical")
 DIRECTORY = "directory"  # of listeners, not of people: what they know of devices is out of date
 POLL_INTERVAL_S = 1.0
+SESSIONS_EVERY_S = 15.0  # so long a page may listen on whose session has ended
 MOST_SUBSCRIBERS = 2000  # open pages of one process; each costs a connection
 _BUMPED = "gateway.live.bumped"
 
@@ -52,12 +55,18 @@ def read_numbers(session: Session) -> dict[str, int]:
 class Subscription:
     """What one open page has not yet been told. A slow reader loses no topic and takes no room."""
 
-    def __init__(self) -> None:
+    def __init__(self, token_hash: str = "") -> None:
+        self.token_hash = token_hash  # of the session that it ends with
+        self.ended = False
         self._pending: set[str] = set()
         self._something = asyncio.Event()
 
     def note(self, topics: Iterable[str]) -> None:
         self._pending.update(topics)
+        self._something.set()
+
+    def end(self) -> None:
+        self.ended = True
         self._something.set()
 
     async def next(self, timeout_s: float) -> frozenset[str]:
@@ -69,11 +78,24 @@ class Subscription:
         return topics
 
 
-class Feed:
-    """The one poller of a process and the pages that listen to it."""
+# Which of these sessions are valid now, by the hashes of their tokens.
+FindValid = Callable[[Session, Collection[str], datetime], frozenset[str]]
 
-    def __init__(self, runtime: Runtime, *, interval_s: float = POLL_INTERVAL_S):
+
+class Feed:
+    """The one poller of a process and the pages that listen to it. However many there are, it asks for them all."""
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        find_valid: FindValid,
+        *,
+        interval_s: float = POLL_INTERVAL_S,
+        sessions_every_s: float = SESSIONS_EVERY_S,
+    ):
         self._runtime, self._interval_s = runtime, interval_s
+        self._find_valid, self._sessions_every_s = find_valid, sessions_every_s
+        self._looked_at_s = time.monotonic()  # when the sessions were looked at last
         self._subscriptions: set[Subscription] = set()
         self._numbers: dict[str, int] | None = None
         self.closed = False
@@ -84,8 +106,9 @@ class Feed:
             raise TooManySubscribers
 
     @asynccontextmanager
-    async def subscribe(self) -> AsyncIterator[Subscription]:
-        subscription = Subscription()
+    async def subscribe(self, token_hash: str) -> AsyncIterator[Subscription]:
+        """Until the session of this token ends."""
+        subscription = Subscription(token_hash)
         self._subscriptions.add(subscription)
         try:
             yield subscription
@@ -113,16 +136,27 @@ class Feed:
             await asyncio.sleep(self._interval_s)
 
     async def _poll(self) -> None:
-        numbers = await asyncio.to_thread(self._read)
+        listening = {subscription.token_hash for subscription in self._subscriptions}
+        due = time.monotonic() - self._looked_at_s >= self._sessions_every_s
+        numbers, gone = await asyncio.to_thread(self._read, listening if due else set())
+        if due:
+            self._looked_at_s = time.monotonic()
+        for subscription in self._subscriptions:
+            if subscription.token_hash in gone:
+                subscription.end()
         if self._numbers is not None:
             changed = {topic for topic, number in numbers.items() if number != self._numbers.get(topic, 0)}
             if changed:
                 self.publish(changed)
         self._numbers = numbers
 
-    def _read(self) -> dict[str, int]:
+    def _read(self, listening: set[str]) -> tuple[dict[str, int], set[str]]:
+        """The numbers, and which of the sessions are over. Looking does not count as using: an abandoned page does
+        not keep its session alive."""
         with self._runtime.reading() as session:
-            return read_numbers(session)
+            numbers = read_numbers(session)
+            valid = self._find_valid(session, listening, self._runtime.now()) if listening else frozenset()
+            return numbers, listening - valid
 
 
 @event.listens_for(Session, "before_commit")

@@ -8,7 +8,7 @@ from types import ModuleType
 from anyio.to_thread import current_default_thread_limiter
 from fastapi import FastAPI
 
-from gateway import __version__
+from gateway import __version__, accounts
 from gateway.dicomweb.shelf import Shelf
 from gateway.ecg.recordings import Recordings
 from gateway.live import Feed
@@ -145,7 +145,7 @@ def create_app(runtime: Runtime) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.runtime = runtime
-    app.state.feed = Feed(runtime)
+    app.state.feed = Feed(runtime, accounts.find_valid)
     app.state.started_at = runtime.now()
     app.state.probes = Probes(runtime)
     app.state.onlookers = Onlookers(runtime.settings.data_dir / "run" / "onlookers")

@@ -1,19 +1,17 @@
 """The event stream: `/api/v1/events` says that something changed, and ends with the session."""
 
-import asyncio
 from collections.abc import AsyncIterator
 
 from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
-from sqlalchemy.exc import SQLAlchemyError
 
-from gateway import accounts, live
-from gateway.web.deps import Caller, CallerDep, find_secret
+from gateway import live
+from gateway.web.deps import Caller, CallerDep
 from worklists.directory import Role
 
 router = APIRouter(prefix="/api/v1", tags=["live"])
 
-HEARTBEAT_S = 15.0  # proxies close what is silent for a minute; also how often the session is looked at
+HEARTBEAT_S = 15.0  # proxies close what is silent for a minute
 
 _SEES: dict[str, frozenset[Role] | None] = {
     "worklist": frozenset({Role.RADIOGRAPHER, Role.READER, Role.REVIEWER}),
@@ -41,32 +39,20 @@ async def follow(request: Request, caller: CallerDep) -> StreamingResponse:
 async def _stream(request: Request, feed: live.Feed, caller: Caller) -> AsyncIterator[str]:
     heartbeat_s: float = getattr(request.app.state, "heartbeat_s", HEARTBEAT_S)
     sees = heard_by(caller.subject.roles)
-    async with feed.subscribe() as subscription:
+    async with feed.subscribe(caller.token_hash) as subscription:
         yield "retry: 2000\n\n"
         while not feed.closed:
             changed = await subscription.next(heartbeat_s)
+            if subscription.ended:
+                return
             topics = sorted(sees & changed)
             if topics:
                 names = ", ".join(f'"{topic}"' for topic in topics)
                 yield f'event: changed\ndata: {{"topics": [{names}]}}\n\n'
             elif not changed:
-                if not await asyncio.to_thread(_is_still_signed_in, request):
-                    return
                 yield ": still here\n\n"
 
 
 def heard_by(roles: frozenset[Role]) -> frozenset[str]:
     """The topics that somebody with these roles is told of."""
     return frozenset(topic for topic in live.TOPICS if (who := _SEES[topic]) is None or who & roles)
-
-
-def _is_still_signed_in(request: Request) -> bool:
-    """Looking does not count as using: an abandoned page does not keep its session alive."""
-    secret, _ = find_secret(request)
-    try:
-        return (
-            secret is not None
-            and accounts.find_session(request.app.state.runtime, secret, touch=False) is not None
-        )
-    except SQLAlchemyError:
-        return True  # the database is away; that ends nobody's session

@@ -5,14 +5,18 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from contextlib import AsyncExitStack
+from datetime import datetime
+from itertools import islice
 
 import httpx
 import pytest
 import uvicorn
 from fastapi import FastAPI
+from sqlalchemy.orm import Session
 
-from gateway import live
+from gateway import accounts, live
 from gateway.runtime import Runtime
 from gateway.web.live import heard_by
 from tests.conftest import Clock
@@ -23,7 +27,7 @@ from worklists.directory import Role
 @pytest.fixture
 def address(app: FastAPI) -> Iterator[str]:
     app.state.heartbeat_s = 0.2
-    app.state.feed = live.Feed(app.state.runtime, interval_s=0.05)
+    app.state.feed = live.Feed(app.state.runtime, accounts.find_valid, interval_s=0.05, sessions_every_s=0.2)
     listener = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=1))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
@@ -54,6 +58,10 @@ class Stream:
             if line.startswith(":"):
                 return
         raise AssertionError("the stream ended")
+
+    def ends(self) -> bool:
+        """Whatever is heard until then; not within 2,000 lines, half a minute at least: never."""
+        return sum(1 for _ in islice(self._lines, 2000)) < 2000
 
     def ended(self) -> bool:
         return not [line for line in self._lines if line.startswith("data: ")]
@@ -113,6 +121,52 @@ def test_the_stream_ends_with_the_session(address: str, client: Client, clock: C
         clock.advance(hours=9)
 
         assert stream.ended()
+
+
+def test_the_stream_ends_with_the_session_although_much_changes(
+    address: str, client: Client, runtime: Runtime, clock: Clock
+):
+    over = threading.Event()
+
+    def change_without_end() -> None:
+        while not over.wait(0.02):
+            change(runtime, "worklist")
+
+    with follow(address, client, "reader") as answer:
+        stream = Stream(answer.iter_lines())
+        stream.heartbeat()
+        changing = threading.Thread(target=change_without_end)
+        changing.start()
+        try:
+            assert stream.heard() == ["worklist"]
+            clock.advance(hours=9)
+
+            assert stream.ends()
+        finally:
+            over.set()
+            changing.join()
+
+
+def test_however_many_listen_their_sessions_are_looked_at_together(runtime: Runtime):
+    looked: list[frozenset[str]] = []
+
+    def find_valid(_session: Session, asked: Collection[str], _now: datetime) -> frozenset[str]:
+        looked.append(frozenset(asked))
+        return frozenset(asked) - {"left"}
+
+    async def listen() -> list[bool]:
+        feed = live.Feed(runtime, find_valid, interval_s=0.01, sessions_every_s=0)
+        async with AsyncExitStack() as stack:
+            names = ["stays", "left", "left", *(f"other{n}" for n in range(50))]
+            open_now = [await stack.enter_async_context(feed.subscribe(name)) for name in names]
+            poller = asyncio.create_task(feed.run())
+            await open_now[1].next(30)
+            feed.close()
+            await poller
+            return [one.ended for one in open_now[:3]]
+
+    assert asyncio.run(listen()) == [False, True, True]
+    assert looked[0] == {"stays", "left", *(f"other{n}" for n in range(50))}
 
 
 def test_nobody_follows_without_signing_in(address: str, county: object):
