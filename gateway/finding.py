@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import ColumnElement, ScalarSelect, Select, and_, case, func, literal, or_, select
+from sqlalchemy import ColumnElement, Row, ScalarSelect, Select, and_, func, literal, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 from sqlalchemy.sql.base import ExecutableOption
 
@@ -127,7 +127,12 @@ def count_tabs(
 def count_at_once(
     session: Session, query: Select[Any], tabs: Mapping[str, ColumnElement[bool]]
 ) -> dict[str, int]:
-    return dict(session.execute(counting_at_once(query, tabs)).one()._mapping)
+    return read_counts(session.execute(counting_at_once(query, tabs)).one())
+
+
+def read_counts(row: Row[Any]) -> dict[str, int]:
+    """What a row of counts says, no further than the limit."""
+    return {name: min(count, COUNTED_LIMIT) for name, count in row._mapping.items()}
 
 
 def count_up_to_limit(session: Session, query: Select[Any]) -> int:
@@ -152,17 +157,13 @@ def counting_at_once(
     *,
     besides: Mapping[str, Select[Any]] = MappingProxyType({}),
 ) -> Select[Any]:
-    """A statement: one row, how many rows of a query each tab has, up to the limit; every one of them is met.
+    """A statement: one row, how many rows of a query each tab has; every one of them is met.
 
     `besides`: other queries, which are counted no further than the limit.
     """
-    counts: list[Any] = [_limited(func.count().filter(tab)).label(name) for name, tab in tabs.items()]
+    counts: list[Any] = [func.count().filter(tab).label(name) for name, tab in tabs.items()]
     counts += [_count_of(other).label(name) for name, other in besides.items()]
     return query.with_only_columns(*counts, maintain_column_froms=True)
-
-
-def _limited(count: ColumnElement[int]) -> ColumnElement[int]:
-    return case((count < COUNTED_LIMIT, count), else_=COUNTED_LIMIT)
 
 
 def _count_of(query: Select[Any]) -> ScalarSelect[int]:

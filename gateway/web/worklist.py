@@ -21,6 +21,7 @@ from gateway.finding import (
     counting_at_once,
     counting_each,
     on_days,
+    read_counts,
 )
 from gateway.lab.counting import Sign, shows
 from gateway.typed import Size, read_typed
@@ -155,7 +156,7 @@ class _Tasks:
         """Of every tab."""
         if not self._typed.words:
             statement = _counted(self._subject, self._asked, self._sites)
-            return dict(self._session.execute(statement, {_NOW: now}).one()._mapping)
+            return read_counts(self._session.execute(statement, {_NOW: now}).one())
         return self._count_typed(now)
 
     def _count_typed(self, now: datetime) -> dict[str, int]:
