@@ -17,7 +17,6 @@ from datetime import date
 from os import sysconf
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -96,12 +95,11 @@ def _stat(pid: int) -> list[str]:
     return Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(") ")[2].split()
 
 
-def figures_table(asking: Asking, measures: list[Measure], bys: list[By]) -> Table:
-    """Every measure by everything."""
-    table = Table("measure", "by", *SPANS)
-    for which in measures:
-        for by in bys:
-            table.add_row(which, by, *(asking.cell(_ask(asking, which, by, span)) for span in SPANS.values()))
+def figures_table(asking: Asking, which: Measure, bys: list[By]) -> Table:
+    """A measure by everything."""
+    table = Table(which, *SPANS)
+    for by in bys:
+        table.add_row(by, *(asking.cell(_ask(asking, which, by, span)) for span in SPANS.values()))
     return table
 
 
@@ -114,14 +112,13 @@ def _narrowed(by: By, span: tuple[date, date]) -> Narrowed:
     return Narrowed(first=span[0], last=span[1], by=by)
 
 
-def lists_table(asking: Asking, measures: list[Measure]) -> Table:
+def lists_table(asking: Asking, which: Measure) -> Table:
     """The first page behind each number: of all lines, and of one township's."""
-    table = Table("the list behind", "of", *SPANS)
-    for which in measures:
-        for column in MEASURES[which].narrowed:
-            for of, key in (("all", None), ("a township", str(asking.township.id))):
-                cells = [asking.cell(_list(asking, which, column, key, span)) for span in SPANS.values()]
-                table.add_row(f"{which}: {column}", of, *cells)
+    table = Table(f"the list behind {which}", "of", *SPANS)
+    for column in MEASURES[which].narrowed:
+        for of, key in (("all", None), ("a township", str(asking.township.id))):
+            cells = [asking.cell(_list(asking, which, column, key, span)) for span in SPANS.values()]
+            table.add_row(column, of, *cells)
     return table
 
 
@@ -139,12 +136,20 @@ def others_table(asking: Asking) -> Table:
     month, site = "2026-10", asking.township.id
     sheet = asking.cell(lambda: quality.read_sheet(caller, runtime, month, site))
     table.add_row("a member's month of image quality", sheet)
+    sheet = asking.cell(lambda: quality.read_sheet(caller, runtime, month, site, format="xlsx"))
+    table.add_row("… as a workbook", sheet)
+    days = _narrowed(By.DAY, SPANS["a year"])
+    book = asking.cell(lambda: figures.read_figures(Measure.TURNAROUND, days, caller, runtime, format="xlsx"))
+    table.add_row("turnaround of each day of a year as a workbook", book)
     return table
 
 
-def tables(asking: Asking, measures: list[Measure], bys: list[By]) -> Iterator[Any]:
-    yield figures_table(asking, measures, bys)
-    yield lists_table(asking, measures)
+def tables(asking: Asking, measures: list[Measure], bys: list[By]) -> Iterator[Table]:
+    """One for each measure, as soon as it was asked: all of it takes minutes."""
+    for which in measures:
+        yield figures_table(asking, which, bys)
+    for which in measures:
+        yield lists_table(asking, which)
     yield others_table(asking)
 
 

@@ -28,7 +28,7 @@ def examinations_behind(
     condition = and_(source.within(question), narrowed)
     if key is not None:
         condition = and_(condition, _of_line(source, question, key))
-    return source.joined(select(source.examination_id).select_from(source.row)).where(condition)
+    return select(source.examination_id).select_from(source.row).where(condition)
 
 
 def _of_line(source: Source, question: Question, key: str) -> ColumnElement[bool]:

@@ -8,11 +8,13 @@ for each key, because ten thousands of rows cost more to fetch than to count.
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import reduce
 from typing import Any
 
 from sqlalchemy import (
     CTE,
     ColumnElement,
+    FromClause,
     Integer,
     Select,
     String,
@@ -44,7 +46,7 @@ class Source:
     `keys`: by what they can be told. `known_there`: which of them the institution that made the examination knows of.
     """
 
-    row: type[Base]
+    row: type[Base] | FromClause
     examination_id: Expression
     at: Expression
     institution_id: Expression
@@ -52,10 +54,9 @@ class Source:
     keys: Mapping[By, Expression]
     of_centres: Callable[[frozenset[uuid.UUID]], ColumnElement[bool]]
     sums: Mapping[str, ColumnElement[Any]] = field(default_factory=dict)
-    minutes: tuple[str, Expression] | None = None
+    minutes: Mapping[str, Expression] = field(default_factory=dict)
     where: Condition = field(default_factory=true)
     known_there: ColumnElement[bool] = field(default_factory=true)
-    joined: Callable[[Select[Any]], Select[Any]] = field(default=lambda query: query)
 
     def can_be_told_by(self, by: By) -> bool:
         return by in {By.MONTH, By.DAY, By.HOUR} or by in self.keys
@@ -78,23 +79,34 @@ def count(session: Session, source: Source, question: Question) -> _Tallies:
     """What there is of a source under each key."""
     spans = _table_of_spans(question) if question.by in {By.MONTH, By.DAY} else None
     key = spans.c.place if spans is not None else _key(source, question.by)
-    query = source.joined(select(key).select_from(source.row)).where(source.within(question))
+    query = select(key).select_from(source.row).where(source.within(question))
     if spans is not None:
         query = query.join(spans, and_(source.at >= spans.c.begins, source.at < spans.c.ends))
     query = query.with_only_columns(
         key.label("key"), *(of.label(name) for name, of in source.sums.items()), maintain_column_froms=True
     ).group_by(key)
-    if source.minutes is not None:
-        query = _by_minutes(query, source.minutes[1], source.sums)
+    if source.minutes:
+        query = _by_minutes(query, source)
     return _read(session, query, source, question)
 
 
-def _by_minutes(query: Select[Any], took: Expression, sums: Mapping[str, object]) -> Select[Any]:
-    """The sums, and behind them how often it took how many minutes: `17:204,18:96`."""
-    each = query.add_columns(took.label("took"), func.count().label("times")).group_by(took).subquery("each")
-    said = cast(each.c.took, String) + ":" + cast(each.c.times, String)
-    sums_of_all = (func.sum(each.c[name]).label(name) for name in sums)
-    return select(each.c.key, *sums_of_all, func.aggregate_strings(said, ",")).group_by(each.c.key)
+def _by_minutes(query: Select[Any], source: Source) -> Select[Any]:
+    """The sums, and behind them how often what took how many minutes: `17:204,18:96`, of several `4/10/:3`."""
+    took = {f"took_{name}": of for name, of in source.minutes.items()}
+    each = (
+        query.add_columns(*(of.label(name) for name, of in took.items()), func.count().label("times"))
+        .group_by(*took.values())
+        .subquery("each")
+    )
+    said = reduce(lambda told, one: told + "/" + one, (_said(each.c[name]) for name in took))
+    sums_of_all = (func.sum(each.c[name]).label(name) for name in source.sums)
+    told = func.aggregate_strings(said + ":" + cast(each.c.times, String), ",")
+    return select(each.c.key, *sums_of_all, told).group_by(each.c.key)
+
+
+def _said(took: ColumnElement[Any]) -> ColumnElement[str]:
+    """Nothing for what was not done."""
+    return func.coalesce(cast(took, String), "")
 
 
 def _read(session: Session, query: Select[Any], source: Source, question: Question) -> _Tallies:
@@ -106,8 +118,8 @@ def _read(session: Session, query: Select[Any], source: Source, question: Questi
         tally = found.setdefault(key, Tally())
         for name, number in zip(source.sums, rest, strict=False):
             tally.add(name, float(number or 0))
-        if source.minutes is not None:
-            tally.took(source.minutes[0], rest[-1] or "")
+        if source.minutes:
+            tally.took(tuple(source.minutes), rest[-1])
     return found
 
 

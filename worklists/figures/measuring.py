@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import true
 from sqlalchemy.orm import Session
 
-from worklists.critical import OPEN, CriticalEvent, CriticalState
+from worklists.critical import OPEN, CriticalState
 from worklists.errors import Invalid
 from worklists.figures import sources
 from worklists.figures.asking import By, Measure, Question
@@ -99,7 +99,7 @@ MEASURES: Mapping[Measure, Measured] = {
         narrowed={"sent_back": true(), "remade": SentBack.remade_at.is_not(None)},
     ),
     Measure.CRITICAL: Measured(
-        sources=(sources.CRITICAL, sources.NOTIFIED, sources.RECEIVED, sources.CLOSED),
+        sources=(sources.CRITICAL,),
         columns={
             "found": count_of("found"),
             "withdrawn": count_of("withdrawn"),
@@ -116,8 +116,8 @@ MEASURES: Mapping[Measure, Measured] = {
         },
         narrowed={
             "found": true(),
-            "open": CriticalEvent.state.in_(OPEN),
-            "closed": CriticalEvent.state == CriticalState.CLOSED,
+            "open": sources.TRACE.state.in_(OPEN),
+            "closed": sources.TRACE.state == CriticalState.CLOSED,
         },
     ),
     Measure.QUALITY: Measured(

@@ -7,14 +7,14 @@ void report is nobody's work; a superseded version was work all the same, but sa
 import uuid
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, case, exists, func, literal_column, select
-from sqlalchemy.orm import InstrumentedAttribute, aliased
+from sqlalchemy import ColumnElement, case, exists, func, literal_column, select
+from sqlalchemy.orm import InstrumentedAttribute
 
-from worklists.critical import OPEN, CriticalAction, CriticalEvent, CriticalState, CriticalStep, had_step
+from worklists.critical import OPEN, CriticalAction, CriticalEvent, CriticalState, CriticalStep
 from worklists.examinations import Examination
 from worklists.figures.asking import By
 from worklists.figures.clock import minutes_between
-from worklists.figures.counting import Source
+from worklists.figures.counting import Expression, Source
 from worklists.grading import Grade, ImageGrade
 from worklists.reading import ReadingTask
 from worklists.reports import Report, ReportState
@@ -24,7 +24,6 @@ from worklists.sent_back import SentBack
 
 # The clock of the book that was in force ran out: a fact of that moment, which no later change of the book moves.
 PASSED_BY = (CriticalAction.ESCALATED, CriticalAction.EXHAUSTED)
-_STANDS = CriticalEvent.state != CriticalState.WITHDRAWN
 
 
 def _number(condition: Any) -> ColumnElement[Any]:
@@ -68,7 +67,7 @@ REVIEWED = _of_reports(
 TURNAROUND = _of_reports(
     Report.writer_id,
     sums={"first": func.count(), "due": func.count(Report.in_time), "in_time": _number(Report.in_time)},
-    minutes=("taken", Report.taken_min),
+    minutes={"taken": Report.taken_min},
     where=(Report.state != ReportState.VOID) & Report.taken_min.is_not(None),
 )
 POSITIVE = _of_reports(
@@ -136,87 +135,83 @@ GRADES = Source(
 )
 
 
+def _first(*actions: CriticalAction) -> ColumnElement[Any]:
+    """When one of these steps was taken first."""
+    return func.min(case((CriticalStep.action.in_(actions), CriticalStep.at)))
+
+
+# Each event once, with the moments of its steps: met in sets, because asking each event for each of them takes seconds
+# for years of them. What narrows the events goes inside the grouping in both databases.
+_TRACE = (
+    select(
+        CriticalEvent.id,
+        CriticalEvent.examination_id,
+        CriticalEvent.kind,
+        CriticalEvent.state,
+        CriticalEvent.found_at,
+        Examination.institution_id,
+        Examination.modality,
+        _first(CriticalAction.NOTIFIED).label("notified_at"),
+        _first(CriticalAction.RECEIVED).label("received_at"),
+        _first(CriticalAction.CLOSED).label("closed_at"),
+        _first(CriticalAction.ESCALATED).label("escalated_at"),
+        _first(*PASSED_BY).label("passed_by_at"),
+    )
+    .join(Examination, Examination.id == CriticalEvent.examination_id)
+    .join(CriticalStep, CriticalStep.event_id == CriticalEvent.id)
+    .group_by(CriticalEvent.id, Examination.id)
+    .subquery("trace")
+)
+TRACE = _TRACE.c
+_STANDS = TRACE.state != CriticalState.WITHDRAWN
+
+
 def _read_at(centre_ids: frozenset[uuid.UUID]) -> ColumnElement[bool]:
     return exists(
         select(ReadingTask.id)
-        .where(
-            ReadingTask.examination_id == CriticalEvent.examination_id, ReadingTask.centre_id.in_(centre_ids)
-        )
-        .correlate(CriticalEvent)
+        .where(ReadingTask.examination_id == TRACE.examination_id, ReadingTask.centre_id.in_(centre_ids))
+        .correlate(_TRACE)
     )
 
 
-def _was_late_before(action: CriticalAction) -> ColumnElement[bool]:
-    """Whether somebody was silent for longer than the book allowed before this was done, or while it is not done."""
-    late, done = aliased(CriticalStep), aliased(CriticalStep)
-    done_before = exists(
-        select(done.id)
-        .where(done.event_id == late.event_id, done.action == action, done.at <= late.at)
-        .correlate(late)
-    )
-    return exists(
-        select(late.id)
-        .where(late.event_id == CriticalEvent.id, late.action.in_(PASSED_BY), ~done_before)
-        .correlate(CriticalEvent)
-    )
-
-
-def _of_critical(**of: Any) -> Source:
-    return Source(
-        row=CriticalEvent,
-        examination_id=CriticalEvent.examination_id,
-        at=CriticalEvent.found_at,
-        institution_id=Examination.institution_id,
-        modality=Examination.modality,
-        keys={
-            By.TOWNSHIP: Examination.institution_id,
-            By.MODALITY: Examination.modality,
-            By.KIND: CriticalEvent.kind,
-        },
-        of_centres=_read_at,
-        known_there=had_step(CriticalAction.NOTIFIED),
-        **of,
-    )
-
-
-def _with_examination(query: Select[Any]) -> Select[Any]:
-    return query.join(Examination, Examination.id == CriticalEvent.examination_id)
-
-
-def _until(name: str, action: CriticalAction) -> Source:
+def _until(done_at: Expression) -> ColumnElement[Any]:
     """How long it took from the finding to this step."""
-
-    def joined(query: Select[Any]) -> Select[Any]:
-        return _with_examination(query).join(CriticalStep, CriticalStep.event_id == CriticalEvent.id)
-
-    return _of_critical(
-        minutes=(name, minutes_between(CriticalEvent.found_at, CriticalStep.at)),
-        where=(CriticalStep.action == action) & _STANDS,
-        joined=joined,
-    )
+    return case((_STANDS, minutes_between(TRACE.found_at, done_at)))
 
 
-def _in_time(name: str, action: CriticalAction) -> dict[str, ColumnElement[Any]]:
-    """Those in time, and those of which that is known: done, or not done and somebody was silent for too long."""
-    late = _was_late_before(action)
+def _in_time(name: str, done_at: Expression) -> dict[str, ColumnElement[Any]]:
+    """Those in time, and those of which that is known: done, or not done and somebody was silent for too long.
+
+    In time is what was done before somebody had been silent for longer than the book allowed, or with nobody silent.
+    """
+    late = TRACE.passed_by_at.is_not(None) & (done_at.is_(None) | (TRACE.passed_by_at < done_at))
     return {
-        f"{name}_in_time": _number(_STANDS & had_step(action) & ~late),
-        f"{name}_judged": _number(_STANDS & (had_step(action) | late)),
+        f"{name}_in_time": _number(_STANDS & done_at.is_not(None) & ~late),
+        f"{name}_judged": _number(_STANDS & (done_at.is_not(None) | late)),
     }
 
 
-CRITICAL = _of_critical(
+CRITICAL = Source(
+    row=_TRACE,
+    examination_id=TRACE.examination_id,
+    at=TRACE.found_at,
+    institution_id=TRACE.institution_id,
+    modality=TRACE.modality,
+    keys={By.TOWNSHIP: TRACE.institution_id, By.MODALITY: TRACE.modality, By.KIND: TRACE.kind},
+    of_centres=_read_at,
+    known_there=TRACE.notified_at.is_not(None),
     sums={
         "found": func.count(),
-        "withdrawn": _number(CriticalEvent.state == CriticalState.WITHDRAWN),
-        "open": _number(CriticalEvent.state.in_(OPEN)),
-        "closed": _number(CriticalEvent.state == CriticalState.CLOSED),
-        "escalated": _number(had_step(CriticalAction.ESCALATED)),
-        **_in_time("notified", CriticalAction.NOTIFIED),
-        **_in_time("closed", CriticalAction.CLOSED),
+        "withdrawn": _number(TRACE.state == CriticalState.WITHDRAWN),
+        "open": _number(TRACE.state.in_(OPEN)),
+        "closed": _number(TRACE.state == CriticalState.CLOSED),
+        "escalated": func.count(TRACE.escalated_at),
+        **_in_time("notified", TRACE.notified_at),
+        **_in_time("closed", TRACE.closed_at),
     },
-    joined=_with_examination,
+    minutes={
+        "notified": _until(TRACE.notified_at),
+        "received": _until(TRACE.received_at),
+        "closed_after": _until(TRACE.closed_at),
+    },
 )
-NOTIFIED = _until("notified", CriticalAction.NOTIFIED)
-RECEIVED = _until("received", CriticalAction.RECEIVED)
-CLOSED = _until("closed_after", CriticalAction.CLOSED)

@@ -1,7 +1,7 @@
 """What was counted under one key, and what is said of it: counts, shares, and percentiles that are exact to the minute."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 Number = float | int | None
@@ -17,10 +17,14 @@ class Tally:
     def add(self, name: str, number: float) -> None:
         self.sums[name] = self.sums.get(name, 0) + number
 
-    def took(self, name: str, said: str) -> None:
-        """Minutes and how often, as `17:204,18:96`."""
-        pairs = (one.split(":") for one in said.split(",") if one)
-        self.minutes.setdefault(name, Counter()).update({int(took): int(times) for took, times in pairs})
+    def took(self, names: Sequence[str], said: str) -> None:
+        """Minutes of each name and how often, as `4/10/:3,5/12/40:1`; nothing for what was not done."""
+        pairs = [one.rpartition(":") for one in said.split(",")]
+        for place, name in enumerate(names):
+            counted = self.minutes.setdefault(name, Counter())
+            for minutes, _, times in pairs:
+                if took := minutes.split("/")[place]:
+                    counted[int(took)] += int(times)
 
     def join(self, other: "Tally") -> None:
         for name, number in other.sums.items():
