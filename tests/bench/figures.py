@@ -53,7 +53,7 @@ class Asking:
         with runtime.reading() as session:
             person = session.scalars(select(Person).where(Person.username == HEAD)).one()
             self.caller = Caller(
-                subject=Subject.of(person), person_id=person.id, username=HEAD, name=person.name, language="zh",
+                subject=Subject.of(person), person_id=person.id, username=HEAD, name=person.name, language="zh-CN",
                 address="", token_hash="",
             )  # fmt: skip
             townships = select(Institution).where(Institution.kind == InstitutionKind.TOWNSHIP)
