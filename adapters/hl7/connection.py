@@ -17,6 +17,7 @@ import structlog
 from adapters.hl7.answering import LARGE_BYTES, Answer, Answering
 from adapters.hl7.mllp import Flaw, Frame, Framer, frame
 from adapters.lab.ports import Door
+from adapters.lab.prompt import acknowledge
 
 log = structlog.get_logger()
 
@@ -109,6 +110,8 @@ class Connection(asyncio.Protocol):
             return
         self._house.holds(self, framer.size - held + sum(len(one.body) for one in found))
         self._enqueue(found)
+        if framer.is_inside and not self._closing:
+            acknowledge(self.transport)  # the rest of the message may wait behind it
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone."""

@@ -32,6 +32,7 @@ from adapters.lab.link import (
     Undelivered,
 )
 from adapters.lab.ports import Admitted, Door, NotAdmitted
+from adapters.lab.prompt import acknowledge
 from adapters.lab.questions import Questions
 from adapters.lab.said import Sender
 
@@ -107,10 +108,11 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._gone:
             return
+        assert self._transport is not None
         self._carry_out(self._link.receive(data, self._loop.time()))
+        acknowledge(self._transport)  # EOT has no answer, and the next ENQ waits behind it
         if self._link.pending > self._settings.pending_bytes and not self._paused:
             self._paused = True
-            assert self._transport is not None
             self._transport.pause_reading()
 
     def connection_lost(self, error: Exception | None) -> None:

@@ -17,7 +17,6 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
 
 from worklists.directory import Device, Person
-from worklists.drafts import Draft, DraftState
 from worklists.errors import Conflict, Invalid
 from worklists.examinations import Examination
 from worklists.laboratory.dictionary import Section
@@ -122,10 +121,7 @@ def begin_from_last(session: Session, task: ReadingTask, writer: Person, now: da
     last = _last_report(session, task.examination_id)
     if last is None or not (last.findings or last.impression):
         return
-    task.draft = Draft(
-        task_id=task.id, writer_id=writer.id, writer=writer, saved_at=now, state=DraftState.DRAFT,
-        findings=last.findings, impression=last.impression, critical=False, preliminary=False, rejection_reason="",
-    )  # fmt: skip
+    task.begin_draft(writer, now, findings=last.findings, impression=last.impression)
     session.flush()
 
 

@@ -59,6 +59,22 @@ def test_messages_sent_without_waiting_share_a_commit_and_are_answered_in_order(
     assert server.laboratory.most_keeping == 64
 
 
+def test_the_first_part_of_a_message_is_acknowledged_at_once(server: Server, peer: Peer) -> None:
+    """The kernel says whether it delays what it acknowledges: after questions and answers it does, left alone."""
+    for number in range(5):
+        peer.ask(oru(str(number)))
+    (line,) = server.mllp._connections
+    connection = line.transport.get_extra_info("socket")
+
+    peer.send(framed(oru("5"))[:-10])
+    until(lambda: line.is_receiving)
+
+    def delays() -> bool:
+        return not connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK)
+
+    assert not server.call(delays)
+
+
 def test_a_large_message_keeps_its_place_between_small_ones(server: Server, peer: Peer) -> None:
     large = oru("2", value="x" * 2_000_000)
     peer.send(framed(oru("1"), large, oru("3")))

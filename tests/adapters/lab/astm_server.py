@@ -121,6 +121,14 @@ class Served:
         self.listener.close()
         self.loop.close()
 
+    def call(self, work: Callable[[], T]) -> T:
+        """Run something on the listener's loop."""
+
+        async def run() -> T:
+            return work()
+
+        return self.run(run())
+
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(work, self.loop).result(timeout=10)
 

@@ -2,6 +2,7 @@
 
 import random
 import re
+import socket
 import ssl
 import time
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ import pytest
 
 from adapters.dicom.tls import TlsServer
 from adapters.lab.connection import AstmSettings
+from adapters.lab.receiver import Phase
 from adapters.lab.said import Coded, Specimen, StatedOrder, StatedPatient
 from tests.adapters.dicom.tls_files import Pki
 from tests.adapters.lab.astm_server import QUICK, Memory, Served, until
@@ -80,6 +82,26 @@ def test_what_cannot_be_kept_is_answered_with_nak_and_taken_when_it_can(
 
     assert analyser.ask(last) == ACK
     assert [one.body for one in memory.kept] == [BODY]
+
+
+def test_eot_is_acknowledged_though_nothing_is_answered(served: Served, analyser: Instrument) -> None:
+    """The kernel says whether it delays what it acknowledges: after an exchange like this one it does, left alone."""
+    for _ in range(3):
+        analyser.send()
+
+    (line,) = served.server._connections
+    assert line._transport is not None
+    connection = line._transport.get_extra_info("socket")
+
+    def heard_all() -> int:
+        """Whether it delays, once EOT was heard; -1 before."""
+        if line._link._receiver.phase is not Phase.NEUTRAL:
+            return -1
+        return int(connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK))
+
+    while (prompt := served.call(heard_all)) < 0:
+        pass
+    assert prompt
 
 
 def test_a_message_over_split_frames_is_whole(memory: Memory, analyser: Instrument) -> None:
