@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from adapters.client_certificate import ClientCertificate
 from adapters.errors import Malformed, PeerUnreachable
 
 CONNECT_S = 10.0
@@ -28,13 +29,15 @@ class Peer:
         return f"{self.host}:{self.port}"
 
 
-def client_tls(authorities_pem: str = "") -> ssl.SSLContext:
-    """TLS 1.2 or 1.3 that verifies certificate and name. Raises Malformed for authorities that are none."""
+def client_tls(authorities_pem: str = "", *, ours: ClientCertificate | None = None) -> ssl.SSLContext:
+    """TLS 1.2 or 1.3 that verifies certificate and name, and shows `ours` to who asks for one. Raises Malformed."""
     try:
         context = ssl.create_default_context(cadata=authorities_pem or None)
     except (ssl.SSLError, ValueError) as error:
         raise Malformed(f"the certificates of the authorities cannot be read: {error}") from error
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if ours is not None:
+        ours.use(context)
     return context
 
 

@@ -9,6 +9,7 @@ from cryptography import x509
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from gateway.deliveries.rows import Endpoint
 from gateway.keys import SigningKey
 from gateway.settings import Settings
 from worklists.directory import Person
@@ -18,7 +19,9 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CertificateFigures:
-    """`name`: authority (of all who sign), tls (of this gateway), client_ca (of devices), sm2 (the seal), or a person."""
+    """`name`: authority (of all who sign), tls (of this gateway), client_ca (of devices), sm2 (the seal), of a person
+    or of an endpoint.
+    """
 
     name: str
     ends_at: datetime
@@ -59,11 +62,24 @@ def certificates_on_tokens(session: Session) -> tuple[CertificateFigures, ...]:
     )
 
 
+def certificates_for_endpoints(session: Session) -> tuple[CertificateFigures, ...]:
+    """Ours that peers demand: once one has ended, no report goes there."""
+    rows = session.scalars(select(Endpoint).where(Endpoint.enabled, Endpoint.client_key.is_not(None)))
+    return tuple(
+        CertificateFigures(name=row.name, ends_at=_first_end(row.settings["certificate_pem"].encode()))
+        for row in rows.unique()
+    )
+
+
+def _first_end(pem: bytes) -> datetime:
+    """A chain holds as long as its shortest."""
+    return min(one.not_valid_after_utc for one in x509.load_pem_x509_certificates(pem))
+
+
 def _of_file(name: str, path: Path) -> CertificateFigures | None:
-    """The one that ends first of a file: a chain holds as long as its shortest."""
     try:
-        ends = [one.not_valid_after_utc for one in x509.load_pem_x509_certificates(path.read_bytes())]
+        ends_at = _first_end(path.read_bytes())
     except (OSError, ValueError) as error:
         log.warning("certificate_unreadable", what=name, error=type(error).__name__)
         return None
-    return CertificateFigures(name=name, ends_at=min(ends))
+    return CertificateFigures(name=name, ends_at=ends_at)

@@ -193,7 +193,7 @@ class Rows:
     authority: CertificateFigures | None = None
     signing: SigningFigures | None = None
     deliveries: DeliveryFigures | None = None
-    tokens: tuple[CertificateFigures, ...] = ()
+    certificates: tuple[CertificateFigures, ...] = ()
     tasks: dict[str, int] = field(default_factory=dict)
     returns: dict[str, int] = field(default_factory=dict)
 

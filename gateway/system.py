@@ -19,6 +19,7 @@ from gateway import journal, sites
 from gateway.certificate_ends import (
     CertificateFigures,
     authority_of,
+    certificates_for_endpoints,
     certificates_of,
     certificates_on_tokens,
 )
@@ -132,7 +133,7 @@ class Overseer:
         certificates = [
             *self._certificates.get(),
             *([rows.authority] if rows and rows.authority else []),
-            *(rows.tokens if rows else ()),
+            *(rows.certificates if rows else ()),
         ]
         found = Findings(
             status=status,
@@ -225,7 +226,7 @@ class Overseer:
             authority=authority_of(session),
             signing=read_signing(session),
             deliveries=read_figures(session),
-            tokens=certificates_on_tokens(session),
+            certificates=(*certificates_on_tokens(session), *certificates_for_endpoints(session)),
             tasks=totals.tasks,
             returns=totals.returns,
         )

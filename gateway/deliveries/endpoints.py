@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from adapters.errors import Malformed, PeerBusy, PeerRejected, PeerUnreachable
 from gateway import audit, live
 from gateway.audit import Actor
-from gateway.deliveries.queueing import wake_endpoints
+from gateway.deliveries.queueing import try_now
 from gateway.deliveries.rows import Endpoint, EndpointWire
 from gateway.deliveries.wires import WIRES, Secret, read_settings, setting_errors
 from gateway.directory import FieldErrors
@@ -57,6 +57,7 @@ def add_endpoint(
     wire: EndpointWire,
     settings: Mapping[str, Any],
     secret: str | None,
+    client_key: str | None = None,
     kinds: Sequence[Kind],
     enabled: bool,
 ) -> uuid.UUID:
@@ -64,7 +65,8 @@ def add_endpoint(
     endpoint_id, now = new_id(), runtime.now()
     checked = _check(wire, settings)
     _check_secret(wire, secret, known=False)
-    sealed = seal(runtime, secret, whose=str(endpoint_id)) if secret else None
+    _check_key(wire, checked, client_key, known=False)
+    sealed, sealed_key = (_sealed(runtime, one, endpoint_id) for one in (secret, client_key))
     with runtime.sessions.begin() as session:
         if session.get(Institution, institution_id) is None:
             raise FieldErrors({"institution_id": "unknown"})
@@ -75,6 +77,7 @@ def add_endpoint(
             wire=wire,
             settings=checked,
             secret=sealed,
+            client_key=sealed_key,
             kinds=[kind.value for kind in kinds],
             enabled=enabled,
             made_at=now,
@@ -92,20 +95,24 @@ def add_endpoint(
 def change_endpoint(
     runtime: Runtime, actor: Actor, endpoint_id: uuid.UUID, changes: Mapping[str, Any]
 ) -> None:
-    """What is named in `changes` is set; a `secret` replaces the one before. Raises NotFound, FieldErrors.
+    """What is named in `changes` is set; a `secret` or `client_key` replaces the one before. Raises NotFound, FieldErrors.
 
     What waited for it is tried at once: that is why somebody changes it.
     """
     now = runtime.now()
-    secret = changes.get("secret")
-    sealed = seal(runtime, secret, whose=str(endpoint_id)) if secret else None
+    secret, key = changes.get("secret"), changes.get("client_key")
+    sealed, sealed_key = (_sealed(runtime, one, endpoint_id) for one in (secret, key))
     with runtime.sessions.begin() as session:
         row = session.get(Endpoint, endpoint_id, with_for_update={"of": Endpoint})
         if row is None:
             raise NotFound("endpoint")
         before = _as_json(row)
         if "settings" in changes:
-            row.settings = _check(row.wire, changes["settings"])
+            row.settings = _change_settings(row, changes["settings"], key)
+        elif key:
+            _check_key(row.wire, row.settings, key, known=False)
+        if sealed_key is not None:
+            row.client_key = sealed_key
         if sealed is not None:
             _check_secret(row.wire, secret, known=True)
             row.secret = sealed
@@ -115,9 +122,10 @@ def change_endpoint(
         row.enabled = changes.get("enabled", row.enabled)
         row.answered()
         after = _as_json(row)
-        detail = {"endpoint_id": str(row.id), "before": before, "after": after, "secret": sealed is not None}
+        detail = {"endpoint_id": str(row.id), "before": before, "after": after, "secret": sealed is not None,
+                  "client_key": sealed_key is not None}  # fmt: skip
         audit.record(session, "endpoint_changed", actor=actor, now=now, detail=detail)
-        wake_endpoints(session, [row.id], now)
+        try_now(session, row.id, now)
         live.bump(session, "system")
 
 
@@ -125,10 +133,10 @@ def try_endpoint(runtime: Runtime, actor: Actor, endpoint_id: uuid.UUID) -> Trie
     """Is it there, and does it take us: without any patient's data. Raises NotFound."""
     with runtime.reading() as session:
         row = get_endpoint(session, endpoint_id)
-        wire, settings, sealed = row.wire, row.settings, row.secret
-    secret = unseal(runtime, sealed, whose=str(endpoint_id)) if sealed else ""
+        wire, settings, kept = row.wire, row.settings, (row.secret, row.client_key)
+    secret, key = (unseal(runtime, one, whose=str(endpoint_id)) if one else "" for one in kept)
     try:
-        tried = Tried(reached=True, answer=WIRES[wire].probe(read_settings(wire, settings), secret))
+        tried = Tried(reached=True, answer=WIRES[wire].probe(read_settings(wire, settings, key), secret))
     except (PeerRejected, PeerBusy, PeerUnreachable, Malformed) as error:
         tried = Tried(reached=False, answer=str(error))
     with runtime.sessions.begin() as session:
@@ -152,6 +160,33 @@ def _check_secret(wire: EndpointWire, secret: str | None, *, known: bool) -> Non
         raise FieldErrors({"secret": "required"})
     if wants is Secret.REQUIRED and secret and len(secret) < SHORTEST_SECRET:
         raise FieldErrors({"secret": "too_short"})
+
+
+def _change_settings(row: Endpoint, stated: Mapping[str, Any], key: str | None) -> dict[str, Any]:
+    """Another certificate comes with its own key; with none the key goes."""
+    checked = _check(row.wire, stated)
+    before, after = (one.get("certificate_pem", "") for one in (row.settings, checked))
+    _check_key(row.wire, checked, key, known=row.has_client_key and before == after)
+    if not after:
+        row.client_key = None
+    return checked
+
+
+def _check_key(wire: EndpointWire, settings: Mapping[str, Any], key: str | None, *, known: bool) -> None:
+    """A certificate has its key, and a key its certificate."""
+    certificate = settings.get("certificate_pem", "")
+    if key and not certificate:
+        raise FieldErrors({"client_key": "unusable"})
+    if certificate and not key and not known:
+        raise FieldErrors({"client_key": "required"})
+    try:
+        read_settings(wire, settings, key or "")
+    except Malformed as error:
+        raise FieldErrors({"client_key": "unusable"}) from error
+
+
+def _sealed(runtime: Runtime, secret: str | None, endpoint_id: uuid.UUID) -> bytes | None:
+    return seal(runtime, secret, whose=str(endpoint_id)) if secret else None
 
 
 def _as_json(row: Endpoint) -> dict[str, Any]:

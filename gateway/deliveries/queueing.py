@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from gateway import live, work
@@ -62,6 +62,15 @@ def wake_endpoints(session: Session, endpoint_ids: Iterable[uuid.UUID], now: dat
     due = {str(one): now for one in endpoint_ids}
     if due:
         work.schedule_all(session, DELIVER, due)
+
+
+def try_now(session: Session, endpoint_id: uuid.UUID, now: datetime) -> None:
+    """What waits there is tried at once, also what was to be tried later after it had failed."""
+    waiting = update(Delivery).where(
+        Delivery.endpoint_id == endpoint_id, Delivery.state == DeliveryState.PENDING, Delivery.next_at > now
+    )
+    session.execute(waiting.values(next_at=now))
+    wake_endpoints(session, [endpoint_id], now)
 
 
 def _endpoints_for(session: Session, report: Report, *, but: Iterable[uuid.UUID]) -> Sequence[uuid.UUID]:

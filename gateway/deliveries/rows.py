@@ -71,6 +71,7 @@ class Endpoint(Base):
     wire: Mapped[EndpointWire]
     settings: Mapped[dict[str, Any]] = mapped_column(default=dict)
     secret: Mapped[bytes | None] = mapped_column(LargeBinary)  # sealed
+    client_key: Mapped[bytes | None] = mapped_column(LargeBinary)  # of `settings.certificate_pem`, sealed
     kinds: Mapped[list[Any]] = mapped_column(default=list)  # empty: of every kind
     enabled: Mapped[bool] = mapped_column(default=True)
     made_at: Mapped[datetime]
@@ -85,6 +86,10 @@ class Endpoint(Base):
     @property
     def has_secret(self) -> bool:
         return self.secret is not None
+
+    @property
+    def has_client_key(self) -> bool:
+        return self.client_key is not None
 
     def answered(self) -> None:
         """It is there."""

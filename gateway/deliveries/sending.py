@@ -48,6 +48,7 @@ class Begun:
     wire: EndpointWire
     settings: dict[str, object]
     secret: bytes | None
+    client_key: bytes | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +99,7 @@ def _begin(runtime: Runtime, endpoint_id: uuid.UUID) -> Begun | None:
                 wire=endpoint.wire,
                 settings=endpoint.settings,
                 secret=endpoint.secret,
+                client_key=endpoint.client_key,
             )
     raise NotYet(until)
 
@@ -137,8 +139,11 @@ def _send(runtime: Runtime, begun: Begun) -> Outcome:
             outcome=AttemptOutcome.REFUSED, answer="this wire cannot take a report back; tell them"
         )
     try:
-        secret = unseal(runtime, begun.secret, whose=str(begun.endpoint_id)) if begun.secret else ""
-        answer = wire.send(outgoing, read_settings(begun.wire, begun.settings), secret)
+        whose = str(begun.endpoint_id)
+        secret, key = (
+            unseal(runtime, one, whose=whose) if one else "" for one in (begun.secret, begun.client_key)
+        )
+        answer = wire.send(outgoing, read_settings(begun.wire, begun.settings, key), secret)
         return Outcome(outcome=AttemptOutcome.SENT, answer=_blind(outgoing, answer))
     except PeerRejected as error:
         return Outcome(outcome=AttemptOutcome.REFUSED, answer=_blind(outgoing, str(error)))

@@ -10,8 +10,18 @@ from abc import ABC, abstractmethod
 from email.utils import parseaddr
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    StringConstraints,
+    model_validator,
+)
 
+from adapters.client_certificate import ClientCertificate, read_chain, read_client_certificate
+from adapters.errors import Malformed
 from adapters.http_exchange import target_of
 from adapters.mail import MailServer
 from adapters.outward import Peer, client_tls
@@ -46,10 +56,21 @@ def _check_authorities(pem: str) -> str:
     return pem
 
 
+def _check_chain(pem: str) -> str:
+    try:
+        _ = pem and read_chain(pem)
+    except Malformed as error:
+        raise ValueError("pem") from error
+    return pem
+
+
 Host = Annotated[str, StringConstraints(strip_whitespace=True), AfterValidator(check_host)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Authorities = Annotated[
     str, StringConstraints(strip_whitespace=True, max_length=100_000), AfterValidator(_check_authorities)
+]
+Chain = Annotated[
+    str, StringConstraints(strip_whitespace=True, max_length=100_000), AfterValidator(_check_chain)
 ]
 Seconds = Annotated[float, Field(ge=1, le=45)]  # two conversations end before a lease does
 Named = Annotated[str, StringConstraints(strip_whitespace=True, max_length=180, pattern=r"^[^\x00-\x1f]*$")]
@@ -68,19 +89,50 @@ class WireSettings(BaseModel, ABC):
         """The address, for people."""
 
 
-class SocketSettings(WireSettings):
+class CertifiedSettings(WireSettings):
+    """Of a peer that may ask for our certificate. Its key is a secret and comes by `with_key`, never among these."""
+
+    authorities_pem: Authorities = ""
+    certificate_pem: Chain = ""
+
+    _ours: ClientCertificate | None = PrivateAttr(None)
+
+    @property
+    @abstractmethod
+    def by_tls(self) -> bool: ...
+
+    @model_validator(mode="after")
+    def _check_certificate(self) -> Self:
+        if self.certificate_pem and not self.by_tls:
+            raise ValueError("certificate_pem")
+        return self
+
+    def with_key(self, key_pem: str) -> Self:
+        """The same, showing its certificate. Raises Malformed."""
+        made = self.model_copy()
+        made._ours = read_client_certificate(self.certificate_pem, key_pem)
+        return made
+
+    def _peer(self, host: str, port: int, within_s: float | None) -> Peer:
+        tls = client_tls(self.authorities_pem, ours=self._ours) if self.by_tls else None
+        return Peer(host=host, port=port, tls=tls, within_s=within_s or self.within_s)
+
+
+class SocketSettings(CertifiedSettings):
     host: Host
     port: Port
     tls: bool = False
-    authorities_pem: Authorities = ""
 
     @property
     def where(self) -> str:
         return f"{self.host}:{self.port}"
 
+    @property
+    def by_tls(self) -> bool:
+        return self.tls
+
     def peer(self, within_s: float | None = None) -> Peer:
-        tls = client_tls(self.authorities_pem) if self.tls else None
-        return Peer(host=self.host, port=self.port, tls=tls, within_s=within_s or self.within_s)
+        return self._peer(self.host, self.port, within_s)
 
 
 class Hl7Settings(SocketSettings):
@@ -125,9 +177,8 @@ Address = Annotated[
 ]
 
 
-class HttpSettings(WireSettings):
+class HttpSettings(CertifiedSettings):
     url: Url
-    authorities_pem: Authorities = ""
 
     @property
     def where(self) -> str:
@@ -139,15 +190,17 @@ class HttpSettings(WireSettings):
         return target_of(self.url).scheme == "http"
 
     @property
+    def by_tls(self) -> bool:
+        return not self.is_plain
+
+    @property
     def is_elsewhere(self) -> bool:
         """On another machine than this very one."""
         return not is_loopback(target_of(self.url).hostname or "")
 
     def peer(self, within_s: float | None = None) -> Peer:
         parts = target_of(self.url)
-        tls = None if self.is_plain else client_tls(self.authorities_pem)
-        port = parts.port or (443 if tls else 80)
-        return Peer(host=parts.hostname or "", port=port, tls=tls, within_s=within_s or self.within_s)
+        return self._peer(parts.hostname or "", parts.port or (443 if self.by_tls else 80), within_s)
 
 
 class WebhookSettings(HttpSettings):

@@ -27,6 +27,7 @@ from gateway.deliveries.contents import Outgoing
 from gateway.deliveries.notices import mail_notice, webhook_content
 from gateway.deliveries.rows import EndpointWire
 from gateway.deliveries.wire_settings import (
+    CertifiedSettings,
     DicomSettings,
     FhirSettings,
     Hl7Settings,
@@ -37,6 +38,7 @@ from gateway.deliveries.wire_settings import (
 )
 
 PROBE_S = 10.0
+REFUSED_WITHIN_S = 2.0
 
 
 class Secret(StrEnum):
@@ -58,9 +60,10 @@ class SpokenWire:
     withdraws: bool = True
 
 
-def read_settings(wire: EndpointWire, stated: Mapping[str, Any]) -> WireSettings:
-    """The settings of an endpoint. Raises pydantic's ValidationError."""
-    return WIRES[wire].settings.model_validate(dict(stated))
+def read_settings(wire: EndpointWire, stated: Mapping[str, Any], key_pem: str = "") -> WireSettings:
+    """The settings of an endpoint, with the key of its certificate. Raises pydantic's ValidationError, Malformed."""
+    read = WIRES[wire].settings.model_validate(dict(stated))
+    return read.with_key(key_pem) if key_pem and isinstance(read, CertifiedSettings) else read
 
 
 def setting_errors(error: ValidationError) -> dict[str, str]:
@@ -114,7 +117,22 @@ def _send_mail(what: Outgoing, to: MailSettings, secret: str) -> str:
 def _probe_socket(to: SocketSettings, _secret: str) -> str:
     """A connection, and TLS; no message: a hospital's system would file it."""
     with connection(to.peer(PROBE_S)) as line:
-        return f"connected, {line.version()}" if isinstance(line, ssl.SSLSocket) else "connected"
+        if not isinstance(line, ssl.SSLSocket):
+            return "connected"
+        _hear_refusal(line)
+        return f"connected, {line.version()}"
+
+
+def _hear_refusal(line: ssl.SSLSocket) -> None:
+    """TLS 1.3 ends for us before the peer has looked at our certificate (RFC 8446 2): what it says of it comes then."""
+    line.settimeout(REFUSED_WITHIN_S)
+    try:
+        if line.recv(1) == b"":
+            raise ConnectionError(
+                "the peer closed the connection after TLS: it may want another certificate of us"
+            )
+    except TimeoutError:
+        return  # it waits for us
 
 
 def _probe_dicom(to: DicomSettings, _secret: str) -> str:

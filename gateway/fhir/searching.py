@@ -27,7 +27,6 @@ from gateway.fhir.versions import (
     write_resources,
 )
 from worklists.access import Subject
-from worklists.directory import Kind
 from worklists.examinations import Examination
 from worklists.reports import Report
 
@@ -126,7 +125,7 @@ def _reports(session: Session, subject: Subject, asked: Search) -> Select[Any]:
         if one.where is not None:
             query = query.where(one.where(session, value))
     if asked.kind == "ImagingStudy":
-        query = query.where(Examination.kind == Kind.IMAGING)
+        query = query.where(Examination.study_instance_uid.is_not(None))
     if asked.kind == "Patient":
         query = query.where(_last_of_patient())
     return query

@@ -27,6 +27,7 @@ from worklists.directory import Kind, Role
 router = APIRouter(prefix="/api/v1", tags=["deliveries"])
 SeesDep = Annotated[Caller, Depends(require(Role.IT, Role.ADMIN))]
 SecretText = Annotated[str, StringConstraints(min_length=1, max_length=500)]
+KeyText = Annotated[str, StringConstraints(min_length=1, max_length=20_000)]
 
 
 class SiteShape(BaseModel):
@@ -49,6 +50,7 @@ class EndpointShape(EndpointLine):
     where: str
     settings: dict[str, Any]
     has_secret: bool
+    has_client_key: bool
     kinds: list[Kind]
     made_at: datetime
     failing_since: datetime | None
@@ -73,6 +75,7 @@ class NewEndpoint(BaseModel):
     wire: EndpointWire
     settings: dict[str, Any]
     secret: SecretText | None = None
+    client_key: KeyText | None = None
     kinds: list[Kind] = Field(default_factory=list)
     enabled: bool = True
 
@@ -83,6 +86,7 @@ class EndpointChanges(BaseModel):
     name: Name | None = None
     settings: dict[str, Any] | None = None
     secret: SecretText | None = None
+    client_key: KeyText | None = None
     kinds: list[Kind] | None = None
     enabled: bool | None = None
 
@@ -239,6 +243,7 @@ def _show_endpoint(row: Endpoint, waiting: dict[str, int]) -> EndpointShape:
         where=read_settings(row.wire, row.settings).where,
         settings=row.settings,
         has_secret=row.has_secret,
+        has_client_key=row.has_client_key,
         kinds=[Kind(kind) for kind in row.kinds],
         made_at=row.made_at,
         failing_since=row.failing_since,

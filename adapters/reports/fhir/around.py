@@ -123,9 +123,9 @@ def specimen(report: FhirReport, links: Links) -> list[Resource]:
 
 
 def imaging_study(report: FhirReport, links: Links) -> list[Resource]:
-    """The study that was read, with the DICOMweb endpoint at which it is; of a tracing or a specimen none."""
+    """The study that was read, also a tracing's, with the DICOMweb endpoint at which it is."""
     document = report.document
-    if document.kind != "imaging" or not report.study_instance_uid:
+    if not report.has_study:
         return []
     id_ = str(report.ids.examination)
     made = {
@@ -159,7 +159,7 @@ def imaging_study(report: FhirReport, links: Links) -> list[Resource]:
 
 def endpoint(report: FhirReport) -> list[Resource]:
     """Where the images are: WADO-RS and QIDO-RS of this gateway, for whoever may see them there."""
-    if report.document.kind != "imaging" or not report.study_instance_uid:
+    if not report.has_study:
         return []
     made = {
         "resourceType": "Endpoint",

@@ -62,7 +62,7 @@ def diagnostic_report(report: FhirReport, links: Links, results: list[Resource])
             "resultsInterpreter": [links.to("Practitioner", one) for one in people],
             "specimen": [links.to("Specimen", report.part_id("specimen"))] if document.laboratory else [],
             "result": [links.to("Observation", one["id"]) for one in results],
-            "imagingStudy": [links.to("ImagingStudy", ids.examination)] if _has_study(report) else [],
+            "imagingStudy": [links.to("ImagingStudy", ids.examination)] if report.has_study else [],
             "conclusion": VOID if report.withdrawn else document.impression.strip(),
             "presentedForm": [] if report.withdrawn else _document(report),
         }
@@ -137,7 +137,7 @@ def _entities(report: FhirReport, links: Links) -> list[Resource]:
     digest = {"system": f"{report.fhir_url}/NamingSystem/manifest-sha256", "value": report.manifest_sha256}
     study = {"role": "source", "what": links.to("ImagingStudy", report.ids.examination)}
     manifest = {"role": "source", "what": {"identifier": digest, "display": "originals.json"}}
-    return [manifest, study] if _has_study(report) else [manifest]
+    return [manifest, study] if report.has_study else [manifest]
 
 
 def _signature(report: FhirReport, links: Links) -> Resource:
@@ -224,7 +224,3 @@ def _document(report: FhirReport) -> list[Resource]:
             "creation": moment(document.signed_at),
         }
     ]
-
-
-def _has_study(report: FhirReport) -> bool:
-    return report.document.kind == "imaging" and bool(report.study_instance_uid)

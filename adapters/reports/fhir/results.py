@@ -56,6 +56,7 @@ _ECG_LOINC = {
     "qtc_ms": ("8636-3", "Q-T interval corrected"),
     "qrs_axis_deg": ("8632-2", "QRS axis"),
 }
+_VITAL_SIGNS = frozenset({"heart_rate_bpm"})  # LOINC 8867-4 obliges to the profile of vital signs (R4 10.1.8)
 _ECG_UNITS = {"bpm": "/min", "ms": "ms", "deg": "deg"}
 
 
@@ -154,11 +155,17 @@ def _measured(report: FhirReport, links: Links) -> Iterator[Resource]:
         base = _begin(report, links, fact.code, _status(report)) | {
             "code": concept(fact.name, *_ecg_codes(fact)),
             "effectiveDateTime": moment(_observed_at(report.document)),
+            "category": [concept("", coding(OBSERVATION_CATEGORY, one)) for one in _categories_of(report, fact)],
             "performer": [links.to("Practitioner", report.ids.signer)],
             "method": concept(fact.source) if fact.source else {},
         }
         value = {"valueQuantity": quantity(fact.number, _ECG_UNITS[fact.code.rsplit("_", 1)[-1]])}
         yield _void(base) if report.withdrawn else base | value
+
+
+def _categories_of(report: FhirReport, fact: KeyFact) -> list[str]:
+    usual = _CATEGORIES[report.document.kind]
+    return [usual, "vital-signs"] if fact.code in _VITAL_SIGNS else [usual]
 
 
 def _ecg_codes(fact: KeyFact) -> list[Resource]:

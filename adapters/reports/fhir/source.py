@@ -84,6 +84,11 @@ class FhirReport:
         return f"{self.base_url}/fhir"
 
     @property
+    def has_study(self) -> bool:
+        """Whether what was read is DICOM objects: images, slides, a tracing; of a specimen's results there are none."""
+        return bool(self.study_instance_uid)
+
+    @property
     def endpoint_id(self) -> str:
         """Of the DICOMweb endpoint of this gateway."""
         return str(uuid.uuid5(_NAMES, f"{self.base_url}/dicomweb"))

@@ -182,11 +182,19 @@ def test_measurements_of_a_tracing_have_loinc_mdc_and_ucum() -> None:
     found = {one["code"]["text"]: one for one in of_kind(source(ECG), "Observation")}
     rate, corrected = found["心率"], found["QTc (Bazett)"]
     assert [one["code"] for one in rate["code"]["coding"]] == ["8867-4", "147088"]
+    categories = [one["coding"][0]["code"] for one in rate["category"]]
+    assert categories == ["procedure", "vital-signs"]  # what the profile `heartrate` asks for
     assert (rate["valueQuantity"]["code"], rate["method"]["text"]) == ("/min", "设备测量")
     assert [one["code"] for one in corrected["code"]["coding"]] == ["8636-3", str(2 * 65536 + 15880)]
     assert [one["code"] for one in found["P 波时限"]["code"]["coding"]] == [str(2 * 65536 + 16184)]
     assert found["诊断语句"]["valueString"] == "窦性心律"
-    assert of_kind(source(ECG), "ImagingStudy") == []
+
+
+def test_a_tracing_is_a_study_and_a_specimens_results_are_none() -> None:
+    [study] = of_kind(source(ECG), "ImagingStudy")
+    assert study["identifier"][0]["value"] == "urn:oid:1.2.840.1"
+    results = source(LAB, study_instance_uid=None)
+    assert (of_kind(results, "ImagingStudy"), of_kind(results, "Endpoint")) == ([], [])
 
 
 def test_the_study_points_to_where_its_images_are() -> None:
@@ -199,7 +207,7 @@ def test_the_study_points_to_where_its_images_are() -> None:
 
 def test_identifiers_and_entries_have_names_of_their_own() -> None:
     """A server puts its ids wherever it finds the name of an entry, and an identifier is to stay."""
-    bundle = write_transaction(source(LAB), update="identifier")
+    bundle = write_transaction(source(LAB, study_instance_uid=None), update="identifier")
     names = {one["fullUrl"] for one in bundle["entry"]}
     known = {found["value"] for one in bundle["entry"] for found in one["resource"]["identifier"]}
     assert not names & known

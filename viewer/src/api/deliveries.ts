@@ -21,6 +21,7 @@ export interface Endpoint extends EndpointLine {
   where: string
   settings: Settings
   has_secret: boolean
+  has_client_key: boolean
   kinds: Kind[]
   made_at: Time
   failing_since: Time | null
@@ -67,6 +68,7 @@ export interface EndpointBody {
   wire?: EndpointWire
   settings: Settings
   secret?: string
+  client_key?: string
   kinds: Kind[]
   enabled: boolean
 }

@@ -13,6 +13,7 @@ const HOST: SettingField = { name: 'host', type: 'text', initial: '', required: 
 const WITHIN: SettingField = { name: 'within_s', type: 'number', initial: 30 }
 const TLS: SettingField = { name: 'tls', type: 'check', initial: false }
 const PEM: SettingField = { name: 'authorities_pem', type: 'pem', initial: '' }
+const OURS: SettingField = { name: 'certificate_pem', type: 'pem', initial: '' }
 const port = (usual: number): SettingField => ({ name: 'port', type: 'number', initial: usual, required: true })
 
 const HL7: readonly SettingField[] = [
@@ -25,6 +26,7 @@ const HL7: readonly SettingField[] = [
   { name: 'document', type: 'check', initial: true },
   TLS,
   PEM,
+  OURS,
 ]
 const DICOM: readonly SettingField[] = [
   HOST,
@@ -35,6 +37,7 @@ const DICOM: readonly SettingField[] = [
   WITHIN,
   TLS,
   PEM,
+  OURS,
 ]
 
 export const SETTINGS: Record<EndpointWire, readonly SettingField[]> = {
@@ -49,6 +52,7 @@ export const SETTINGS: Record<EndpointWire, readonly SettingField[]> = {
     { name: 'patient_system', type: 'text', initial: '' },
     WITHIN,
     PEM,
+    OURS,
   ],
   webhook: [
     { name: 'url', type: 'text', initial: 'https://', required: true },
@@ -56,6 +60,7 @@ export const SETTINGS: Record<EndpointWire, readonly SettingField[]> = {
     WITHIN,
     { name: 'allow_plain', type: 'check', initial: false },
     PEM,
+    OURS,
   ],
   mail: [
     HOST,
