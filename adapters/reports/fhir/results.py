@@ -155,7 +155,9 @@ def _measured(report: FhirReport, links: Links) -> Iterator[Resource]:
         base = _begin(report, links, fact.code, _status(report)) | {
             "code": concept(fact.name, *_ecg_codes(fact)),
             "effectiveDateTime": moment(_observed_at(report.document)),
-            "category": [concept("", coding(OBSERVATION_CATEGORY, one)) for one in _categories_of(report, fact)],
+            "category": [
+                concept("", coding(OBSERVATION_CATEGORY, one)) for one in _categories_of(report, fact)
+            ],
             "performer": [links.to("Practitioner", report.ids.signer)],
             "method": concept(fact.source) if fact.source else {},
         }
