@@ -21,6 +21,7 @@ export const i18n = createI18n({
 
 export const language = computed(() => i18n.global.locale.value as Language)
 export const t = i18n.global.t
+export const te = i18n.global.te
 
 function apply(chosen: Language): void {
   document.documentElement.lang = chosen

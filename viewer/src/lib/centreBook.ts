@@ -5,24 +5,35 @@ import type { Kind } from '@/api/types'
 import { useCentres } from '@/lib/centres'
 import { useRuleBook } from '@/lib/ruleBook'
 
-export function useCentreBook<C, R>(name: string, fits: (kind: Kind) => boolean = () => true) {
+interface About {
+  /** Kinds of centres that have such a book. */
+  fits?: (kind: Kind) => boolean
+  /** The county's book that stands on the same page, for administrators. */
+  county?: string
+}
+
+export function useCentreBook<C, R>(name: string, { fits = () => true, county = '' }: About = {}) {
   const route = useRoute()
   const router = useRouter()
-  const { centres: all, problem: noCentres, ready, load: loadCentres } = useCentres()
+  const { admin, centres: all, institutions, problem: noCentres, ready, load: loadCentres } = useCentres()
   const loaded = ref(false)
+  const countyBook = admin ? county : ''
   const centres = computed(() => all.value.filter((one) => fits(one.kind)))
-  const centre = computed(() => String(route.query.of ?? '') || (centres.value[0]?.id ?? ''))
-  const address = (version?: number) => ({ of: centre.value, version: version === undefined ? undefined : String(version) })
-  const rules = useRuleBook<C, R>(ref(name), centre, (made) => router.replace({ query: address(made) }))
+  /** The id of a centre, or the name of the county's book. */
+  const chosen = computed(() => String(route.query.of ?? '') || countyBook || (centres.value[0]?.id ?? ''))
+  const ofCounty = computed(() => county !== '' && chosen.value === county)
+  const centre = computed(() => (ofCounty.value ? '' : chosen.value))
+  const address = (version?: number) => ({ of: chosen.value, version: version === undefined ? undefined : String(version) })
+  const rules = useRuleBook<C, R>(computed(() => (ofCounty.value ? county : name)), centre, (made) => router.replace({ query: address(made) }))
 
   async function show(): Promise<void> {
     await ready
     loaded.value = true
-    if (centre.value) await rules.open(typeof route.query.version === 'string' ? route.query.version : undefined)
+    if (chosen.value) await rules.open(typeof route.query.version === 'string' ? route.query.version : undefined)
   }
-  watch([centre, () => route.query.version], () => void show(), { immediate: true })
+  watch([chosen, () => route.query.version], () => void show(), { immediate: true })
   const choose = (id: string) => router.push({ query: { of: id } })
-  return { centres, centre, loaded, noCentres, loadCentres, address, choose, rules }
+  return { centres, institutions, centre, chosen, countyBook, loaded, noCentres, loadCentres, address, choose, rules }
 }
 
 export type CentreBook<C, R> = ReturnType<typeof useCentreBook<C, R>>

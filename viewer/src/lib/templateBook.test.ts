@@ -24,4 +24,10 @@ describe('what a version differs in', () => {
     expect(changes(before, after).map((one) => [one.code, one.how])).toEqual([['a', 'changed'], ['gone', 'removed'], ['new', 'added']])
     expect(changes(before, before)).toEqual([])
   })
+
+  it('is not the order in which fields came', () => {
+    const turned = (one: object) => Object.fromEntries(Object.entries(one).reverse())
+    const again = { ...turned(chest), slots: chest.slots.map(turned) } as typeof chest
+    expect(changes({ templates: [chest], phrases: [] }, { templates: [again], phrases: [] })).toEqual([])
+  })
 })

@@ -1,6 +1,7 @@
 /** A book of templates on its page: what is looked for, what a version differs in, slots that the texts name. */
-import type { PhraseEntry, TemplateEntry, TemplatesContent } from '@/api/templates'
+import type { BodyPart, PhraseEntry, TemplateEntry, TemplatesContent } from '@/api/templates'
 import type { Slot } from '@/api/types'
+import { language, t } from '@/i18n'
 import { begin } from './slots'
 
 export type Part = 'templates' | 'phrases'
@@ -11,6 +12,16 @@ export const newSlot = (name: string): Slot => ({ name, type: 'text', choices: [
 const common = (code: string) => ({ code, name: '', initials: '', modalities: [], body_parts: [], sex: '' as const, slots: [] })
 export const newTemplate = (code: string): TemplateEntry => ({ ...common(code), normal: false, findings: '', impression: '', score: '' })
 export const newPhrase = (code: string): PhraseEntry => ({ ...common(code), text: '', into: 'both' })
+
+/** A body part as the language calls it; a code that is none of ours stays. */
+export function partName(parts: readonly BodyPart[], code: string): string {
+  const part = parts.find((one) => one.code === code)
+  return part ? (language.value === 'en' ? part.en : part.zh) : code
+}
+
+/** What an entry is for, in one line; empty: for anything. */
+export const fitsText = (one: AnyEntry, parts: readonly BodyPart[]): string =>
+  [one.modalities.join('/'), one.body_parts.map((code) => partName(parts, code)).join('/'), one.sex && t(`sex.${one.sex}`)].filter(Boolean).join(' · ')
 
 export const textsOf = (one: AnyEntry): string[] => ('text' in one ? [one.text] : [one.findings, one.impression])
 
@@ -37,6 +48,11 @@ export interface Changed {
   how: 'added' | 'removed' | 'changed'
 }
 
+/** Alike in what they say, in whichever order their fields came. */
+const sameSaid = (one: AnyEntry, other: AnyEntry): boolean => JSON.stringify(one, inOrder) === JSON.stringify(other, inOrder)
+const inOrder = (_: string, value: unknown): unknown => (isFields(value) ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1))) : value)
+const isFields = (value: unknown): value is object => typeof value === 'object' && value !== null && !Array.isArray(value)
+
 /** What a version has that the other has not, by code. */
 export function changes(before: TemplatesContent, after: TemplatesContent): Changed[] {
   return (['templates', 'phrases'] as const).flatMap((part) => {
@@ -44,7 +60,7 @@ export function changes(before: TemplatesContent, after: TemplatesContent): Chan
     const fresh = new Map(after[part].map((one) => [one.code, one]))
     const came = [...fresh.values()].flatMap((one): Changed[] => {
       const was = old.get(one.code)
-      return was && JSON.stringify(was) === JSON.stringify(one) ? [] : [{ code: one.code, name: one.name, how: was ? 'changed' : 'added' }]
+      return was && sameSaid(was, one) ? [] : [{ code: one.code, name: one.name, how: was ? 'changed' : 'added' }]
     })
     return [...came, ...[...old.values()].filter((one) => !fresh.has(one.code)).map((one): Changed => ({ code: one.code, name: one.name, how: 'removed' }))]
   })

@@ -247,6 +247,7 @@ export const audit: Same<typeof zhAudit> = {
   outcome: 'Outcome',
   address: 'From address',
   detail: 'Detail',
+  unfold: 'Show all of it, or less',
   empty: 'No row fits.',
   loading: 'Searching…',
   system: 'System',

@@ -3,6 +3,7 @@ import type { zh } from '../zh'
 import { admin, audit } from './admin'
 import { amending } from './amending'
 import { assignment, assignmentRules, roster } from './assignment'
+import { auditDetail } from './auditDetail'
 import { checking } from './checking'
 import { common } from './common'
 import { critical } from './critical'
@@ -37,6 +38,7 @@ export const en: Same<typeof zh> = {
   ...common,
   amending,
   shares,
+  auditDetail,
   checking,
   shell,
   worklist,

@@ -245,6 +245,7 @@ export const audit = {
   outcome: '结果',
   address: '来源地址',
   detail: '内容',
+  unfold: '展开或收起全文',
   empty: '没有符合条件的记录。',
   loading: '正在查询…',
   system: '系统',

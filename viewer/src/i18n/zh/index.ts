@@ -1,6 +1,7 @@
 import { admin, audit } from './admin'
 import { amending } from './amending'
 import { assignment, assignmentRules, roster } from './assignment'
+import { auditDetail } from './auditDetail'
 import { checking } from './checking'
 import { common } from './common'
 import { critical } from './critical'
@@ -35,6 +36,7 @@ export const zh = {
   ...common,
   amending,
   shares,
+  auditDetail,
   checking,
   shell,
   worklist,
