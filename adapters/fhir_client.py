@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from adapters.errors import PeerRejected, PeerUnreachable
+from adapters.errors import Cause, PeerRejected, PeerUnreachable
 from adapters.http_exchange import LATER, Answer, exchange, require_success
 from adapters.outward import Peer
 
@@ -46,7 +46,7 @@ def post_transaction(server: FhirServer, bundle: Mapping[str, Any]) -> str:
     _require_success(answer)
     said = _read(answer)
     if said.get("resourceType") != "Bundle" or said.get("type") != "transaction-response":
-        raise PeerUnreachable(f"{answer.said}: not the answer to a transaction")
+        raise PeerUnreachable(f"{answer.said}: not the answer to a transaction", cause=Cause.OTHER_PROTOCOL)
     return f"{answer.said}: {_require_entries(bundle, said)}"
 
 
@@ -60,7 +60,7 @@ def look(server: FhirServer) -> str:
     said = _read(answer)
     version = str(said.get("fhirVersion", ""))
     if said.get("resourceType") != "CapabilityStatement" or not version.startswith("4."):
-        raise PeerRejected(f"{answer.said}: not a FHIR R4 server")
+        raise PeerRejected(f"{answer.said}: not a FHIR R4 server", cause=Cause.OTHER_PROTOCOL)
     software = said.get("software") or {}
     modes = [mode for mode in said.get("rest") or [] if mode.get("mode") == "server"]
     codes = {one.get("code") for mode in modes for one in mode.get("interaction") or []}

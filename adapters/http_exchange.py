@@ -7,13 +7,14 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from urllib.parse import SplitResult, urlsplit
 
-from adapters.errors import PeerBusy, PeerRejected, PeerUnreachable
+from adapters.errors import Cause, PeerBusy, PeerRejected, PeerUnreachable
 from adapters.outward import Peer, connection
 
 LONGEST_WAIT_S = 86_400.0  # a peer's Retry-After beyond a day is taken as a day
 _DRAINED_BYTES = 4096
 # Not because of this one: whatever is sent is answered so, until somebody sees to it.
 _WHOLE_PEER = frozenset({401, 403, 404, 405, 407, 502, 503, 504})
+_CAUSES = {401: Cause.CREDENTIALS, 403: Cause.CREDENTIALS, 407: Cause.CREDENTIALS}
 LATER = frozenset({408, 425, 429})
 
 
@@ -71,7 +72,8 @@ def exchange(
             answer = client.getresponse()
             content = answer.read(answer_bytes)
         except http.client.HTTPException as error:
-            raise PeerUnreachable(f"{peer}: {type(error).__name__}") from error
+            cause = Cause.CUT if isinstance(error, ConnectionError) else Cause.OTHER_PROTOCOL
+            raise PeerUnreachable(f"{peer}: {type(error).__name__}", cause=cause) from error
         return Answer(
             status=answer.status,
             reason="".join(one for one in answer.reason if one.isprintable())[:100],
@@ -86,7 +88,7 @@ def require_success(answer: Answer, *, said: str = "", later: frozenset[int] = L
     if 200 <= status < 300:
         return
     if status < 400:
-        raise PeerUnreachable(f"{said}: redirects are not followed")
+        raise PeerUnreachable(f"{said}: redirects are not followed", cause=Cause.MOVED)
     if status in _WHOLE_PEER:
-        raise PeerUnreachable(said, retry_after_s=wait)
+        raise PeerUnreachable(said, retry_after_s=wait, cause=_CAUSES.get(status))
     raise PeerBusy(said, retry_after_s=wait) if status in later or status >= 500 else PeerRejected(said)

@@ -2,14 +2,20 @@
 
 import smtplib
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from email.message import EmailMessage
 from email.policy import SMTP
 
-from adapters.errors import PeerBusy, PeerRejected, PeerUnreachable
+from adapters.errors import Cause, PeerBusy, PeerRejected, PeerUnreachable
 from adapters.outward import Peer, connection, shut_after
+
+_CAUSES: Mapping[type[smtplib.SMTPException], Cause] = {
+    smtplib.SMTPAuthenticationError: Cause.CREDENTIALS,
+    smtplib.SMTPNotSupportedError: Cause.TLS,  # no STARTTLS there
+    smtplib.SMTPServerDisconnected: Cause.CUT,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +84,7 @@ def _signed_in(server: MailServer) -> Iterator[smtplib.SMTP]:
                 yield client
                 client.quit()
         except smtplib.SMTPException as error:  # an OSError itself: its words are better than that one's
-            raise PeerUnreachable(f"{peer}: {_words(error)}") from error
+            raise PeerUnreachable(f"{peer}: {_words(error)}", cause=_CAUSES.get(type(error))) from error
         finally:
             client.close()
 

@@ -3,17 +3,29 @@
 A certificate is always verified, with its name: by the authorities of this system, or by the one that is named.
 """
 
+import errno
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from adapters.client_certificate import ClientCertificate
-from adapters.errors import Malformed, PeerUnreachable
+from adapters.errors import Cause, Malformed, PeerUnreachable
 
 CONNECT_S = 10.0
+
+# The first that fits: a class of Python's OSError, some of which are others' children.
+_CAUSES: Mapping[type[OSError], Cause] = {
+    ssl.SSLCertVerificationError: Cause.CERTIFICATE,
+    ssl.SSLError: Cause.TLS,
+    socket.gaierror: Cause.NAME,
+    TimeoutError: Cause.TIMED_OUT,
+    ConnectionRefusedError: Cause.REFUSED,
+    ConnectionError: Cause.CUT,
+}
+_NO_ROUTE = {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EHOSTDOWN, errno.ENETDOWN, errno.EADDRNOTAVAIL}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +66,7 @@ def connection(peer: Peer) -> Iterator[socket.socket]:
                 line.do_handshake()
             yield line
     except OSError as error:
-        raise PeerUnreachable(f"{peer}: {say(error)}") from error
+        raise PeerUnreachable(f"{peer}: {say(error)}", cause=cause_of(error)) from error
 
 
 @contextmanager
@@ -80,6 +92,13 @@ def shut_after(line: socket.socket, peer: Peer) -> Iterator[None]:
         raise
     finally:
         timer.cancel()
+
+
+def cause_of(error: OSError) -> Cause | None:
+    """What a person must look at; None: the system's words are all that is known."""
+    if error.errno in _NO_ROUTE:
+        return Cause.NO_ROUTE
+    return next((cause for kind, cause in _CAUSES.items() if isinstance(error, kind)), None)
 
 
 def say(error: OSError) -> str:

@@ -46,6 +46,7 @@ class Fault:
     where: str
     severity: str  # red: somebody must act now; amber: look at it today
     since: datetime | None = None
+    peer_cause: str = ""  # of `gateway.deliveries.causes`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,7 +188,10 @@ def _deliveries(found: Findings) -> Iterator[Fault]:
         lasting = found.now - one.since
         if lasting > FAILING_ENDPOINT:
             severity = "red" if lasting > FAILING_ENDPOINT_LONG else "amber"
-            yield Fault(code="endpoint_failing", where=one.where, severity=severity, since=one.since)
+            yield Fault(
+                code="endpoint_failing", where=one.where, severity=severity, since=one.since,
+                peer_cause=one.cause,
+            )  # fmt: skip
     if found.deliveries.stuck:
         where, since = str(found.deliveries.stuck), found.deliveries.oldest_stuck_at
         yield Fault(code="deliveries_refused", where=where, severity="amber", since=since)

@@ -87,6 +87,7 @@ class FailingEndpoint:
     name: str
     where: str  # institution and name, for people
     since: datetime
+    cause: str = ""  # of `gateway.deliveries.causes`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

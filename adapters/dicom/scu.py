@@ -22,9 +22,11 @@ from pynetdicom.presentation import build_context
 
 from adapters.dicom.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from adapters.dicom.negotiation import VERIFICATION
-from adapters.errors import Malformed, PeerBusy, PeerRejected, PeerUnreachable
+from adapters.errors import Cause, Malformed, PeerBusy, PeerRejected, PeerUnreachable
+from adapters.outward import Peer, connection
 
 _DUPLICATE = 0x0111  # Duplicate SOP Instance (PS3.7 C.5.6)
+_WHY_S = 5.0  # to ask why there was no connection: the answer that was there a moment ago comes at once
 _CONTEXTS_PER_ASSOCIATION = 128  # PS3.8 9.3.2.2: odd ids of one byte
 
 
@@ -83,7 +85,7 @@ def echo(
     with _associate((host, port), calling_ae_title, called_ae_title, proposed, timeout_s, tls) as association:
         status = association.send_c_echo().get("Status")
     if status is None:
-        raise PeerUnreachable(f"{host}:{port} did not answer C-ECHO")
+        raise PeerUnreachable(f"{host}:{port} did not answer C-ECHO", cause=Cause.TIMED_OUT)
     if status != 0:
         raise PeerRejected(f"{host}:{port} answered C-ECHO with {status:04X}")
 
@@ -137,9 +139,9 @@ def store_object(
                 raise PeerRejected(f"{host}:{port} does not take {meta.MediaStorageSOPClassUID.name}")
             answer = association.send_c_store(made)
     except _AssociationRejected as error:  # of whatever we send: somebody must register us there
-        raise PeerUnreachable(str(error)) from error
+        raise PeerUnreachable(str(error), cause=error.cause) from error
     if "Status" not in answer:
-        raise PeerUnreachable(f"{host}:{port} did not answer C-STORE")
+        raise PeerUnreachable(f"{host}:{port} did not answer C-STORE", cause=Cause.TIMED_OUT)
     status = int(answer.Status)
     said = f"{status:04X} {answer.get('ErrorComment', '')}".strip()
     if status in (0, _DUPLICATE) or status >> 12 == 0xB:
@@ -192,9 +194,11 @@ def _associate(
         tls_args=(tls, host) if tls else None,
     )
     if association.is_rejected:
-        raise _AssociationRejected(f"{host}:{port} rejected the association of {calling} to {called}")
+        raise _AssociationRejected(
+            f"{host}:{port} rejected the association of {calling} to {called}", cause=Cause.NOT_ADMITTED
+        )
     if not association.is_established:
-        raise PeerUnreachable(f"no association with {host}:{port}")
+        raise _why_none(Peer(host=host, port=port, tls=tls, within_s=min(timeout_s, _WHY_S)))
     gate = association._reactor_checkpoint = Gate()
     gate.reached.wait(timeout_s)
     try:
@@ -207,3 +211,12 @@ def _associate(
 def _set_no_delay(event: Any) -> None:
     connection = event.assoc.dul.socket.socket
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def _why_none(peer: Peer) -> PeerUnreachable:
+    """pynetdicom keeps to itself why it could not connect: asked once more, without an association."""
+    try:
+        with connection(peer):
+            return PeerUnreachable(f"no association with {peer}", cause=Cause.OTHER_PROTOCOL)
+    except PeerUnreachable as error:
+        return error

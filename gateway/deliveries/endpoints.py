@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from adapters.errors import Malformed, PeerBusy, PeerRejected, PeerUnreachable
 from gateway import audit, live
 from gateway.audit import Actor
+from gateway.deliveries.causes import cause_of
 from gateway.deliveries.queueing import try_now
 from gateway.deliveries.rows import Endpoint, EndpointWire
 from gateway.deliveries.wires import WIRES, Secret, read_settings, setting_errors
@@ -32,6 +33,7 @@ class Tried:
 
     reached: bool
     answer: str
+    cause: str = ""
 
 
 def list_endpoints(session: Session) -> Sequence[Endpoint]:
@@ -138,7 +140,7 @@ def try_endpoint(runtime: Runtime, actor: Actor, endpoint_id: uuid.UUID) -> Trie
     try:
         tried = Tried(reached=True, answer=WIRES[wire].probe(read_settings(wire, settings, key), secret))
     except (PeerRejected, PeerBusy, PeerUnreachable, Malformed) as error:
-        tried = Tried(reached=False, answer=str(error))
+        tried = Tried(reached=False, answer=str(error), cause=cause_of(error))
     with runtime.sessions.begin() as session:
         detail = {"endpoint_id": str(endpoint_id), "reached": tried.reached, "answer": tried.answer[:200]}
         audit.record(session, "endpoint_tested", actor=actor, now=runtime.now(), detail=detail)

@@ -81,6 +81,7 @@ def read_figures(session: Session) -> DeliveryFigures:
                 name=one.name,
                 where=f"{one.institution.name} {one.name}",
                 since=since,
+                cause=one.last_cause,
             )
             for one in failing.unique()
             if (since := one.failing_since) is not None

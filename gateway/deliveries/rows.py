@@ -79,6 +79,7 @@ class Endpoint(Base):
     failing_since: Mapped[datetime | None]
     retry_at: Mapped[datetime | None]  # before that nothing is sent there
     last_answer: Mapped[str] = mapped_column(default="")
+    last_cause: Mapped[str] = mapped_column(default="")  # of `causes`; "": its own words are all there is
     last_sent_at: Mapped[datetime | None]
 
     institution: Mapped[Institution] = relationship(lazy="joined")
@@ -95,12 +96,12 @@ class Endpoint(Base):
         """It is there."""
         self.failures, self.failing_since, self.retry_at = 0, None, None
 
-    def failed(self, answer: str, now: datetime, asked: timedelta | None = None) -> None:
+    def failed(self, answer: str, now: datetime, asked: timedelta | None = None, cause: str = "") -> None:
         """It is not there, or takes nothing from us: everything for it waits."""
         self.failures += 1
         self.failing_since = self.failing_since or now
         self.retry_at = now + retry_after(self.failures, asked)
-        self.last_answer = answer[:ANSWER_CHARACTERS]
+        self.last_answer, self.last_cause = answer[:ANSWER_CHARACTERS], cause
 
 
 class Delivery(Base):
@@ -124,6 +125,7 @@ class Delivery(Base):
     asked_at: Mapped[datetime]  # when it was queued, or a person asked for it again
     next_at: Mapped[datetime]
     answer: Mapped[str] = mapped_column(default="")
+    cause: Mapped[str] = mapped_column(default="")
     sent_at: Mapped[datetime | None]
 
     report: Mapped[Report] = relationship()
@@ -135,10 +137,15 @@ class Delivery(Base):
         return DeliveryAttempt(id=new_id(), delivery_id=self.id, number=self.attempts, begun_at=now)
 
     def note(
-        self, outcome: AttemptOutcome, answer: str, now: datetime, asked: timedelta | None = None
+        self,
+        outcome: AttemptOutcome,
+        answer: str,
+        now: datetime,
+        asked: timedelta | None = None,
+        cause: str = "",
     ) -> None:
         """How the attempt went; `asked`: for how long the peer wants to be left alone."""
-        self.answer = answer[:ANSWER_CHARACTERS]
+        self.answer, self.cause = answer[:ANSWER_CHARACTERS], cause
         if outcome is AttemptOutcome.SENT:
             self.state, self.sent_at, self.failures = DeliveryState.SENT, now, 0
         elif outcome is AttemptOutcome.REFUSED:
@@ -173,9 +180,11 @@ class DeliveryAttempt(Base):
     ended_at: Mapped[datetime | None]
     outcome: Mapped[AttemptOutcome | None]
     answer: Mapped[str] = mapped_column(default="")
+    cause: Mapped[str] = mapped_column(default="")
 
-    def end(self, outcome: AttemptOutcome, answer: str, now: datetime) -> None:
-        self.outcome, self.answer, self.ended_at = outcome, answer[:ANSWER_CHARACTERS], now
+    def end(self, outcome: AttemptOutcome, answer: str, now: datetime, cause: str = "") -> None:
+        self.outcome, self.ended_at = outcome, now
+        self.answer, self.cause = answer[:ANSWER_CHARACTERS], cause
 
 
 class AttemptImmutable(Exception):

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from adapters.errors import Inexpressible, Malformed, PeerBusy, PeerLater, PeerRejected, PeerUnreachable
 from gateway import audit, live
+from gateway.deliveries.causes import NOT_EXPRESSIBLE, NOT_WITHDRAWN, cause_of
 from gateway.deliveries.contents import Outgoing, read_outgoing
 from gateway.deliveries.rows import (
     AttemptOutcome,
@@ -55,6 +56,7 @@ class Begun:
 class Outcome:
     outcome: AttemptOutcome
     answer: str
+    cause: str = ""
     asked: timedelta | None = None  # for so long the peer wants to be left alone
 
 
@@ -135,9 +137,8 @@ def _send(runtime: Runtime, begun: Begun) -> Outcome:
     wire = WIRES[begun.wire]
     outgoing = read_outgoing(runtime, begun.delivery_id)
     if outgoing.is_void and not wire.withdraws:
-        return Outcome(
-            outcome=AttemptOutcome.REFUSED, answer="this wire cannot take a report back; tell them"
-        )
+        said = "this wire cannot take a report back; tell them"
+        return Outcome(outcome=AttemptOutcome.REFUSED, answer=said, cause=NOT_WITHDRAWN)
     try:
         whose = str(begun.endpoint_id)
         secret, key = (
@@ -146,19 +147,21 @@ def _send(runtime: Runtime, begun: Begun) -> Outcome:
         answer = wire.send(outgoing, read_settings(begun.wire, begun.settings, key), secret)
         return Outcome(outcome=AttemptOutcome.SENT, answer=_blind(outgoing, answer))
     except PeerRejected as error:
-        return Outcome(outcome=AttemptOutcome.REFUSED, answer=_blind(outgoing, str(error)))
+        answer = _blind(outgoing, str(error))
+        return Outcome(outcome=AttemptOutcome.REFUSED, answer=answer, cause=cause_of(error))
     except PeerBusy as error:
         return _later(AttemptOutcome.BUSY, outgoing, error)
     except PeerUnreachable as error:
         return _later(AttemptOutcome.UNREACHABLE, outgoing, error)
     except (Inexpressible, Malformed, ValidationError, UnicodeEncodeError) as error:
         log.warning("report_not_expressible", wire=begun.wire.value, error=type(error).__name__)
-        return Outcome(outcome=AttemptOutcome.REFUSED, answer=f"not expressible: {type(error).__name__}")
+        said = f"not expressible: {type(error).__name__}"
+        return Outcome(outcome=AttemptOutcome.REFUSED, answer=said, cause=NOT_EXPRESSIBLE)
 
 
 def _later(outcome: AttemptOutcome, outgoing: Outgoing, error: PeerLater) -> Outcome:
     asked = timedelta(seconds=error.retry_after_s) if error.retry_after_s is not None else None
-    return Outcome(outcome=outcome, answer=_blind(outgoing, str(error)), asked=asked)
+    return Outcome(outcome=outcome, answer=_blind(outgoing, str(error)), cause=cause_of(error), asked=asked)
 
 
 def _blind(outgoing: Outgoing, answer: str) -> str:
@@ -175,11 +178,11 @@ def _note(runtime: Runtime, begun: Begun, sent: Outcome) -> None:
         endpoint = session.get_one(Endpoint, begun.endpoint_id, with_for_update={"of": Endpoint})
         attempt = session.get_one(DeliveryAttempt, begun.attempt_id)
         if attempt.ended_at is None:
-            attempt.end(sent.outcome, sent.answer, now)
+            attempt.end(sent.outcome, sent.answer, now, sent.cause)
         if delivery.state is DeliveryState.PENDING:
-            delivery.note(sent.outcome, sent.answer, now, sent.asked)
+            delivery.note(sent.outcome, sent.answer, now, sent.asked, sent.cause)
         if sent.outcome is AttemptOutcome.UNREACHABLE:
-            endpoint.failed(sent.answer, now, sent.asked)
+            endpoint.failed(sent.answer, now, sent.asked, sent.cause)
         else:
             endpoint.answered()
         if sent.outcome is AttemptOutcome.SENT:

@@ -11,6 +11,7 @@ from gateway.deliveries import endpoints, looking
 from gateway.deliveries.rows import (
     AttemptOutcome,
     Delivery,
+    DeliveryAttempt,
     DeliveryEvent,
     DeliveryState,
     Endpoint,
@@ -20,6 +21,7 @@ from gateway.deliveries.wires import read_settings
 from gateway.entity import Name
 from gateway.runtime import Runtime
 from gateway.web.deps import AdminDep, Caller, ItDep, RuntimeDep, require
+from gateway.web.messages import say_peer
 from gateway.web.paging import CursorDep, LimitDep, read_id_cursor, write_cursor
 from gateway.web.tasks import wake_sweep
 from worklists.directory import Kind, Role
@@ -56,6 +58,8 @@ class EndpointShape(EndpointLine):
     failing_since: datetime | None
     retry_at: datetime | None
     last_answer: str
+    last_cause: str
+    last_cause_text: str
     last_sent_at: datetime | None
     pending: int
     refused: int
@@ -92,10 +96,10 @@ class EndpointChanges(BaseModel):
 
 
 class TriedShape(BaseModel):
-    model_config = ConfigDict(from_attributes=True)
-
     reached: bool
     answer: str
+    cause: str
+    cause_text: str
 
 
 class DeliveryItem(BaseModel):
@@ -110,17 +114,19 @@ class DeliveryItem(BaseModel):
     queued_at: datetime
     next_at: datetime | None
     answer: str
+    cause: str
+    cause_text: str
     sent_at: datetime | None
 
 
 class AttemptShape(BaseModel):
-    model_config = ConfigDict(from_attributes=True)
-
     number: int
     begun_at: datetime
     ended_at: datetime | None
     outcome: AttemptOutcome | None
     answer: str
+    cause: str
+    cause_text: str
 
 
 class DeliveryShape(DeliveryItem):
@@ -157,7 +163,7 @@ def list_deliveries(
             before=read_id_cursor(cursor),
             limit=limit,
         )
-        shown = [DeliveryItem(**_item(row)) for row in rows[:limit]]
+        shown = [DeliveryItem(**_item(row, caller.language)) for row in rows[:limit]]
         return DeliveryPage(
             items=shown,
             next_cursor=write_cursor(shown[-1].id) if len(rows) > limit else None,
@@ -167,28 +173,31 @@ def list_deliveries(
 
 @router.get("/deliveries/{delivery_id}")
 def read_delivery(delivery_id: uuid.UUID, caller: ItDep, runtime: RuntimeDep) -> DeliveryShape:
-    return _show_delivery(runtime, delivery_id)
+    return _show_delivery(runtime, delivery_id, caller.language)
 
 
 @router.post("/deliveries/{delivery_id}/resend")
 def resend(delivery_id: uuid.UUID, caller: ItDep, runtime: RuntimeDep, request: Request) -> DeliveryShape:
     looking.resend(runtime, caller.actor(), delivery_id)
     wake_sweep(request)
-    return _show_delivery(runtime, delivery_id)
+    return _show_delivery(runtime, delivery_id, caller.language)
 
 
 @router.get("/endpoints")
 def list_endpoints(caller: SeesDep, runtime: RuntimeDep) -> EndpointList:
     with runtime.reading() as session:
         waiting = looking.waiting_by_endpoint(session)
-        items = [_show_endpoint(row, waiting.get(row.id, {})) for row in endpoints.list_endpoints(session)]
+        items = [
+            _show_endpoint(row, waiting.get(row.id, {}), caller.language)
+            for row in endpoints.list_endpoints(session)
+        ]
     return EndpointList(items=items, may_change=Role.ADMIN in caller.subject.roles)
 
 
 @router.post("/endpoints", status_code=201)
 def add_endpoint(body: NewEndpoint, caller: AdminDep, runtime: RuntimeDep) -> EndpointShape:
     endpoint_id = endpoints.add_endpoint(runtime, caller.actor(), **dict(body))
-    return _find_endpoint(runtime, endpoint_id)
+    return _find_endpoint(runtime, endpoint_id, caller.language)
 
 
 @router.patch("/endpoints/{endpoint_id}")
@@ -198,13 +207,14 @@ def change_endpoint(
     stated = {name: value for name, value in body if name in body.model_fields_set and value is not None}
     endpoints.change_endpoint(runtime, caller.actor(), endpoint_id, stated)
     wake_sweep(request)
-    return _find_endpoint(runtime, endpoint_id)
+    return _find_endpoint(runtime, endpoint_id, caller.language)
 
 
 @router.post("/endpoints/{endpoint_id}/test")
 def try_endpoint(endpoint_id: uuid.UUID, caller: SeesDep, runtime: RuntimeDep) -> TriedShape:
     """Is it there, and does it take us; no patient's data is sent."""
-    return TriedShape.model_validate(endpoints.try_endpoint(runtime, caller.actor(), endpoint_id))
+    tried = endpoints.try_endpoint(runtime, caller.actor(), endpoint_id)
+    return TriedShape(reached=tried.reached, answer=tried.answer, **_why(tried.cause, caller.language))
 
 
 @router.post("/endpoints/{endpoint_id}/resend")
@@ -215,16 +225,32 @@ def resend_stuck(endpoint_id: uuid.UUID, caller: ItDep, runtime: RuntimeDep, req
     return ResentShape(resent=resent)
 
 
-def _find_endpoint(runtime: Runtime, endpoint_id: uuid.UUID) -> EndpointShape:
+def _find_endpoint(runtime: Runtime, endpoint_id: uuid.UUID, language: str) -> EndpointShape:
     with runtime.reading() as session:
         waiting = looking.waiting_by_endpoint(session)
-        return _show_endpoint(endpoints.get_endpoint(session, endpoint_id), waiting.get(endpoint_id, {}))
+        row = endpoints.get_endpoint(session, endpoint_id)
+        return _show_endpoint(row, waiting.get(endpoint_id, {}), language)
 
 
-def _show_delivery(runtime: Runtime, delivery_id: uuid.UUID) -> DeliveryShape:
+def _why(cause: str, language: str) -> dict[str, str]:
+    return {"cause": cause, "cause_text": say_peer(cause, language)}
+
+
+def _show_delivery(runtime: Runtime, delivery_id: uuid.UUID, language: str) -> DeliveryShape:
     with runtime.reading() as session:
         row, attempts = looking.get_delivery(session, delivery_id)
-        return DeliveryShape(**_item(row), tries=[AttemptShape.model_validate(one) for one in attempts])
+        return DeliveryShape(**_item(row, language), tries=[_show_attempt(one, language) for one in attempts])
+
+
+def _show_attempt(row: DeliveryAttempt, language: str) -> AttemptShape:
+    return AttemptShape(
+        number=row.number,
+        begun_at=row.begun_at,
+        ended_at=row.ended_at,
+        outcome=row.outcome,
+        answer=row.answer,
+        **_why(row.cause, language),
+    )
 
 
 def _line(row: Endpoint) -> dict[str, Any]:
@@ -237,7 +263,7 @@ def _line(row: Endpoint) -> dict[str, Any]:
     }
 
 
-def _show_endpoint(row: Endpoint, waiting: dict[str, int]) -> EndpointShape:
+def _show_endpoint(row: Endpoint, waiting: dict[str, int], language: str) -> EndpointShape:
     return EndpointShape(
         **_line(row),
         where=read_settings(row.wire, row.settings).where,
@@ -249,6 +275,8 @@ def _show_endpoint(row: Endpoint, waiting: dict[str, int]) -> EndpointShape:
         failing_since=row.failing_since,
         retry_at=row.retry_at,
         last_answer=row.last_answer,
+        last_cause=row.last_cause,
+        last_cause_text=say_peer(row.last_cause, language),
         last_sent_at=row.last_sent_at,
         pending=waiting.get(DeliveryState.PENDING.value, 0),
         refused=waiting.get(DeliveryState.REFUSED.value, 0),
@@ -256,7 +284,7 @@ def _show_endpoint(row: Endpoint, waiting: dict[str, int]) -> EndpointShape:
     )
 
 
-def _item(row: Delivery) -> dict[str, Any]:
+def _item(row: Delivery, language: str) -> dict[str, Any]:
     return {
         "id": row.id,
         "endpoint": EndpointLine(**_line(row.endpoint)),
@@ -269,5 +297,6 @@ def _item(row: Delivery) -> dict[str, Any]:
         "queued_at": row.queued_at,
         "next_at": row.next_at if row.state is DeliveryState.PENDING else None,
         "answer": row.answer,
+        **_why(row.cause, language),
         "sent_at": row.sent_at,
     }

@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from gateway.causes import CAUSES
 from gateway.signing_causes import FAILED, cause_of_failure
 from gateway.web.words.answers import FIELDS, SENTENCES, STATES
-from gateway.web.words.faults import FAULTS
+from gateway.web.words.faults import FAULTS, WHY
 from gateway.web.words.fields import REASONS
+from gateway.web.words.peers import PEERS
 
 LANGUAGES = ("zh-CN", "en")
 
@@ -31,9 +32,16 @@ def say(code: str, language: str, facts: Mapping[str, object] | None = None) -> 
     return pick(SENTENCES[code], language).format_map(chosen)
 
 
-def say_fault(code: str, language: str, where: str) -> str:
+def say_fault(code: str, language: str, where: str, peer_cause: str = "") -> str:
+    """`peer_cause`: why another system is not reached, where that is the fault."""
     said = say_cause(where, language) if code in _CAUSED else where
-    return pick(FAULTS[code], language).format(where=said)
+    why = pick(WHY, language).format(why=say_peer(peer_cause, language)) if peer_cause else ""
+    return pick(FAULTS[code], language).format(where=said, why=why)
+
+
+def say_peer(cause: str, language: str) -> str:
+    """Empty where the words of the peer are all there is."""
+    return pick(PEERS[cause], language) if cause else ""
 
 
 def say_cause(cause: str, language: str) -> str:

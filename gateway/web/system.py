@@ -158,7 +158,7 @@ def _explain(part: P, language: str) -> P:
 def _show_fault(fault: Fault, language: str) -> FaultShape:
     return FaultShape(
         code=fault.code,
-        text=say_fault(fault.code, language, fault.where),
+        text=say_fault(fault.code, language, fault.where, fault.peer_cause),
         since=fault.since,
         where=fault.where,
         severity="red" if fault.severity == "red" else "amber",

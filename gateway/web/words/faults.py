@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+WHY = ("（{why}）", " ({why})")  # in a fault that has a cause of a peer
+
 FAULTS: Mapping[str, tuple[str, str]] = {
     "listener_down": ("接收端口 {where} 没有进程在听。", "Nothing listens at {where}."),
     "ftp_logins_fail": (
@@ -76,9 +78,9 @@ FAULTS: Mapping[str, tuple[str, str]] = {
         "A signed report has not reached its inbox.",
     ),
     "endpoint_failing": (
-        "报告发不到“{where}”：报告都在等待，对方恢复后自动补发；请在“回传”中测试连接，看对方答复，联系对方。",
-        "Reports do not reach {where}: they wait and go by themselves once it takes them. Try the connection under "
-        "Deliveries, read its answer, ring whoever runs it.",
+        "报告发不到“{where}”{why}。报告都在等待，对方恢复后自动补发；请在“回传”中测试连接，看对方答复。",
+        "Reports do not reach {where}{why}. They wait and go by themselves once it takes them; try the connection "
+        "under Deliveries and read its answer.",
     ),
     "deliveries_refused": (
         "{where} 份报告对方拒收或已放弃发送：请在“回传”中看对方答复，改好后重发。",

@@ -149,7 +149,8 @@ def test_a_peer_that_is_away_keeps_everything_waiting_and_gets_it_in_order_when_
     with runtime.reading() as session:
         endpoint = session.get_one(Endpoint, endpoint_id)
         assert endpoint.failures == 3
-        assert "refused" in endpoint.last_answer
+        assert ("refused" in endpoint.last_answer, endpoint.last_cause) == (True, "refused")
+        assert {one.cause for one in session.scalars(select(DeliveryAttempt))} == {"refused"}
     assert post.states() == ["pending"] * 3
 
     with HospitalSystem().listening(port) as his:

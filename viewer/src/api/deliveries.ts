@@ -27,6 +27,7 @@ export interface Endpoint extends EndpointLine {
   failing_since: Time | null
   retry_at: Time | null
   last_answer: string
+  last_cause_text: string
   last_sent_at: Time | null
   pending: number
   refused: number
@@ -45,15 +46,18 @@ export interface DeliveryItem {
   queued_at: Time
   next_at: Time | null
   answer: string
+  cause_text: string
   sent_at: Time | null
 }
 
+/** `cause_text`: empty where `answer`, the peer's own words, says why. */
 export interface Attempt {
   number: number
   begun_at: Time
   ended_at: Time | null
   outcome: 'sent' | 'refused' | 'busy' | 'unreachable' | null
   answer: string
+  cause_text: string
 }
 
 export interface DeliveryPage {
@@ -82,7 +86,7 @@ export interface UnreadPage {
 export const listEndpoints = () => api.get<{ items: Endpoint[]; may_change: boolean }>('/endpoints')
 export const addEndpoint = (body: EndpointBody) => api.post<Endpoint>('/endpoints', body)
 export const changeEndpoint = (id: string, body: Partial<EndpointBody>) => api.patch<Endpoint>(`/endpoints/${id}`, body)
-export const tryEndpoint = (id: string) => api.post<{ reached: boolean; answer: string }>(`/endpoints/${id}/test`)
+export const tryEndpoint = (id: string) => api.post<{ reached: boolean; answer: string; cause_text: string }>(`/endpoints/${id}/test`)
 export const resendStuck = (id: string) => api.post<{ resent: number }>(`/endpoints/${id}/resend`)
 export const listDeliveries = (query: { state?: DeliveryState; endpoint?: string; number?: string; limit?: number; cursor?: string | null }) => api.get<DeliveryPage>('/deliveries', query)
 export const readDelivery = (id: string) => api.get<DeliveryItem & { tries: Attempt[] }>(`/deliveries/${id}`)

@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
+from gateway.deliveries.causes import CAUSES
 from gateway.deliveries.queueing import queue_report
 from gateway.deliveries.rows import Delivery, DeliveryState
 from gateway.runtime import Runtime
+from gateway.web.words.peers import PEERS
 from tests.builders import County, identity, signed_report
 from tests.conftest import Clock
 from tests.gateway.web.work.conftest import Client
@@ -103,6 +105,12 @@ def test_trying_an_endpoint_says_whether_it_is_there(client: Client, county: Cou
     made = admin.post("/api/v1/endpoints", json=endpoint(county, settings={**HIS, "port": port})).json()
     tried = client("it").post(f"/api/v1/endpoints/{made['id']}/test").json()
     assert (tried["reached"], "refused" in tried["answer"].lower()) == (False, True)
+    assert (tried["cause"], "端口" in tried["cause_text"]) == ("refused", True)
+
+
+def test_every_cause_of_a_delivery_has_words() -> None:
+    assert set(PEERS) == CAUSES
+    assert all(zh and en for zh, en in PEERS.values())
 
 
 @pytest.mark.parametrize("username", ["radiographer", "wang", "auditor", "village_doctor"])

@@ -10,7 +10,7 @@ export const deliveries = {
   change: 'Change',
   try: 'Test',
   reached: 'It answers: {answer}',
-  notReached: 'Not reached: {answer}',
+  notReached: 'Not reached:',
   resendStuck: 'Resend undelivered',
   resentN: '{n} will be sent again.',
   sendAgain: 'Send again',

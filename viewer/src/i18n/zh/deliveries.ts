@@ -10,7 +10,7 @@ export const deliveries = {
   change: '修改',
   try: '测试连接',
   reached: '连接正常：{answer}',
-  notReached: '没有连通：{answer}',
+  notReached: '没有连通：',
   resendStuck: '重发未送达',
   resentN: '已安排重发 {n} 份。',
   sendAgain: '再发一次',
