@@ -226,7 +226,7 @@ def test_a_file_that_is_no_ecg_is_refused_with_a_sentence_beside_it(gateway: Gat
         lambda: next(iter((folder / "refused").glob("*.txt.txt")), None), 60, "it is refused", gateway.log
     )
 
-    text = said.read_text(encoding="utf-8-sig")
+    text = wait_for(lambda: said.read_text(encoding="utf-8-sig"), 60, "it is written", gateway.log)
     assert "无法识别的心电文件格式" in text
     assert "This is no ECG format that we know" in text
     radiographer = gateway.sign_in("radiographer")
