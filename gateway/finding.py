@@ -4,10 +4,22 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, ScalarSelect, Select, and_, func, literal, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    Row,
+    ScalarSelect,
+    Select,
+    and_,
+    bindparam,
+    func,
+    literal,
+    or_,
+    select,
+    true,
+)
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 from sqlalchemy.sql.base import ExecutableOption
 
@@ -18,6 +30,7 @@ from worklists.errors import Invalid
 from worklists.reading import Purpose, ReadingTask, TaskState
 
 SEPARATOR = "|"
+_ON_PAGE, _MOST = "on_page", "most_rows"
 COUNTED_LIMIT = (
     1000  # rows are counted no further: what is behind grows for years, and nobody reads the number
 )
@@ -79,6 +92,40 @@ class Order:
             ids=[row[0] for row in rows[:limit]], next_key=self.key_of(rows[limit - 1][1:]) if more else None
         )
 
+    def counted(
+        self,
+        query: Select[Any],
+        id_column: InstrumentedAttribute[uuid.UUID],
+        *,
+        listed: ColumnElement[bool],
+        tabs: Mapping[str, ColumnElement[bool]],
+        cursor: str | None = None,
+    ) -> Select[Any]:
+        """A statement: the page of those that are listed, and how many rows of the query each tab has, met once for
+        both. For rows that are few enough to meet every one; see `find_counted`.
+        """
+        behind = [] if cursor is None else [self._behind(self._read(cursor))]
+        on_page = and_(listed, *behind).is_(true()).label(_ON_PAGE)
+        counts = [func.count().filter(tab).over().label(name) for name, tab in tabs.items()]
+        keys = [column for column, _ in self.keys]
+        met = query.with_only_columns(id_column, *keys, on_page, *counts, maintain_column_froms=True)
+        ordered = met.order_by(on_page.desc(), *(c.desc() if down else c.asc() for c, down in self.keys))
+        return ordered.limit(bindparam(_MOST, type_=Integer()))
+
+    def find_counted(
+        self, session: Session, counted: Select[Any], limit: int, **parameters: object
+    ) -> tuple["Found", dict[str, int]]:
+        """What a statement of `counted` finds."""
+        rows = session.execute(counted, {_MOST: limit + 1} | parameters).all()
+        shown = [row for row in rows if row._mapping[_ON_PAGE]]
+        more = len(shown) > limit
+        key = self.key_of(shown[limit - 1][1 : 1 + len(self.keys)]) if more else None
+        names = [column.name for column in counted.selected_columns][2 + len(self.keys) :]
+        counts = rows[0][2 + len(self.keys) :] if rows else [0] * len(names)
+        return Found(ids=[row[0] for row in shown[:limit]], next_key=key), _no_further(
+            dict(zip(names, counts, strict=True))
+        )
+
     def page(
         self,
         session: Session,
@@ -127,12 +174,18 @@ def count_tabs(
 def count_at_once(
     session: Session, query: Select[Any], tabs: Mapping[str, ColumnElement[bool]]
 ) -> dict[str, int]:
-    return read_counts(session.execute(counting_at_once(query, tabs)).one())
+    """How many rows of a query each tab has; every one of them is met."""
+    counts: list[Any] = [func.count().filter(tab).label(name) for name, tab in tabs.items()]
+    return read_counts(session.execute(query.with_only_columns(*counts, maintain_column_froms=True)).one())
 
 
 def read_counts(row: Row[Any]) -> dict[str, int]:
     """What a row of counts says, no further than the limit."""
-    return {name: min(count, COUNTED_LIMIT) for name, count in row._mapping.items()}
+    return _no_further(row._mapping)
+
+
+def _no_further(counts: Mapping[Any, int]) -> dict[str, int]:
+    return {name: min(count, COUNTED_LIMIT) for name, count in counts.items()}
 
 
 def count_up_to_limit(session: Session, query: Select[Any]) -> int:
@@ -149,21 +202,6 @@ def counting_each(queries: Mapping[str, Select[Any]]) -> Select[Any]:
     """A statement: one row, how many each query finds, up to the limit."""
     counts: list[Any] = [_count_of(query).label(name or "found") for name, query in queries.items()]
     return select(*counts)
-
-
-def counting_at_once(
-    query: Select[Any],
-    tabs: Mapping[str, ColumnElement[bool]],
-    *,
-    besides: Mapping[str, Select[Any]] = MappingProxyType({}),
-) -> Select[Any]:
-    """A statement: one row, how many rows of a query each tab has; every one of them is met.
-
-    `besides`: other queries, which are counted no further than the limit.
-    """
-    counts: list[Any] = [func.count().filter(tab).label(name) for name, tab in tabs.items()]
-    counts += [_count_of(other).label(name) for name, other in besides.items()]
-    return query.with_only_columns(*counts, maintain_column_froms=True)
 
 
 def _count_of(query: Select[Any]) -> ScalarSelect[int]:

@@ -2,29 +2,28 @@
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
 from functools import lru_cache
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
-from sqlalchemy import ColumnElement, Select, and_, bindparam, false, literal, or_, select
+from sqlalchemy import ColumnElement, Select, and_, bindparam, false, or_, select
 from sqlalchemy.orm import Session
 
-from gateway.database import plan_anew
+from gateway.database import plan_anew, plan_as_usual
 from gateway.finding import (
     COUNTED_LIMIT,
+    Found,
     Order,
-    count_at_once,
     count_up_to_limit,
-    counting_at_once,
     counting_each,
     on_days,
     read_counts,
 )
 from gateway.lab.counting import Sign, shows
-from gateway.typed import Size, read_typed
+from gateway.typed import read_typed
 from gateway.web.deps import Caller, RuntimeDep, require
 from gateway.web.paging import CursorDep, LimitDep, read_cursor, write_next
 from gateway.web.shapes import Page, WorklistItem
@@ -46,6 +45,11 @@ URGENT_FIRST = Order(
 )
 _REMEMBERED = 64  # statements that are remembered: what some readers ask for all day; one takes 0.1 MB
 _NOW = "now"
+_ONE_BY_ONE = (
+    100  # people: to meet everything that was ever made of them takes less than to meet what is open
+)
+_CLOSED = (TaskState.SIGNED, TaskState.SENT_BACK)
+States = tuple[TaskState, ...]
 _COUNTED = (
     TaskState.ARRIVING,
     TaskState.WAITING,
@@ -128,102 +132,158 @@ def list_worklist(
 ) -> Page[WorklistItem]:
     """Urgent first, then oldest; without a state the open ones."""
     with runtime.reading() as session:
-        every = _Tasks(session, caller.subject, asked)
-        counts = every.count(runtime.now())
-        query = every.met(tuple(state) if state else OPEN_STATES)
-        found = URGENT_FIRST.find(session, query, ReadingTask.id, read_cursor(cursor), limit)
+        every = _Tasks(session, caller.subject, asked, runtime.now())
+        page = _Page(states=tuple(state) if state else OPEN_STATES, cursor=read_cursor(cursor), limit=limit)
+        found, counts = every.find(page)
+        plan_as_usual(session)
         return Page(
             items=show_tasks(session, found.ids), next_cursor=write_next(found.next_key), counts=counts
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Page:
+    """Which of them are shown."""
+
+    states: States
+    cursor: str | None
+    limit: int
+
+
 class _Tasks:
     """Tasks of the caller's centres, through the one door. Examinations are only looked at where they are asked for."""
 
-    def __init__(self, session: Session, subject: Subject, asked: Filter):
-        self._session, self._subject, self._asked = session, subject, asked
-        self._sites = asked.find_sites(session)
+    def __init__(self, session: Session, subject: Subject, asked: Filter, now: datetime):
+        self._session, self._now = session, now
         self._typed = read_typed(session, asked.q, subject)
-        if asked.of_examinations(self._sites):
+        sites = asked.find_sites(session)
+        self._asked = _Asked(
+            subject=subject, filter=replace(asked, q=""), sites=sites, typed=bool(self._typed.words)
+        )
+        if asked.of_examinations(sites):
             plan_anew(session)
 
-    def met(self, states: tuple[TaskState, ...]) -> Select[ReadingTask]:
+    def find(self, page: _Page) -> tuple[Found, dict[str, int]]:
+        """A page and the counts of every tab."""
+        typed = self._typed
+        if typed.people is not None and typed.people <= _ONE_BY_ONE:
+            return self._meet(page, tuple(TaskState), typed.found)
+        if typed.words:
+            return self._meet(page, (*OPEN_STATES, TaskState.SENT_BACK), typed.tested)
+        if self._asked.of_examinations:
+            return self._meet(page, OPEN_STATES, [])
+        counts = self._session.execute(_counted(self._asked), {_NOW: self._now}).one()
+        return self._list(page), read_counts(counts)
+
+    def _meet(
+        self, page: _Page, met: States, typed: Sequence[ColumnElement[bool]]
+    ) -> tuple[Found, dict[str, int]]:
+        """Tasks of these states are looked at once, for the page and for all tabs; closed ones are counted apart."""
+        counts = self._count_closed(tuple(state for state in _CLOSED if state not in met))
+        meeting = _meeting(self._asked, page.states, met)
+        if page.cursor is not None:
+            meeting = _put_meeting_together(self._asked, page.states, met, page.cursor)
+        found, of_met = URGENT_FIRST.find_counted(
+            self._session, meeting.where(*typed), page.limit, **{_NOW: self._now}
+        )
+        if not set(page.states) <= set(met):
+            found = self._list(page)
+        return found, of_met | counts
+
+    def _list(self, page: _Page) -> Found:
         """In the order of the list, which meets what was typed on its way."""
-        asked = _listed(self._subject, self._asked, self._sites, states)
-        return asked.where(*self._typed.tested) if self._typed.words else asked
+        query = _listed(self._asked, page.states).where(*self._typed.listed)
+        return URGENT_FIRST.find(self._session, query, ReadingTask.id, page.cursor, page.limit)
 
-    def count(self, now: datetime) -> dict[str, int]:
-        """Of every tab."""
+    def _count_closed(self, states: States) -> dict[str, int]:
+        if not states:
+            return {}
         if not self._typed.words:
-            statement = _counted(self._subject, self._asked, self._sites)
-            return read_counts(self._session.execute(statement, {_NOW: now}).one())
-        return self._count_typed(now)
+            return read_counts(self._session.execute(_closed(self._asked, states)).one())
+        return {state.value: self._count_typed(_listed(self._asked, (state,))) for state in states}
 
-    def _count_typed(self, now: datetime) -> dict[str, int]:
-        """What few people have is counted at once; what many have, all but the signed ones."""
-        asked = _tasks(self._subject, self._asked, self._sites)
-        tabs = _tabs(self._subject, self._asked, literal(now, UtcDateTime()))
-        if self._typed.size is Size.FEW:
-            return count_at_once(self._session, asked.where(*self._typed.tested), tabs)
-        signed = tabs.pop(TaskState.SIGNED)
-        others = asked.where(*self._typed.tested, ReadingTask.state.in_([*OPEN_STATES, TaskState.SENT_BACK]))
-        counts = count_at_once(self._session, others, tabs)
-        return counts | {TaskState.SIGNED.value: self._count_signed(asked.where(signed))}
-
-    def _count_signed(self, signed: Select[ReadingTask]) -> int:
+    def _count_typed(self, closed: Select[ReadingTask]) -> int:
         """Years of them: those of the first who are called so are mostly more than are counted."""
-        for typed in (self._typed.some, self._typed.found):
-            count = count_up_to_limit(self._session, signed.where(*typed))
+        for typed in self._typed.ways:
+            count = count_up_to_limit(self._session, closed.where(*typed()))
             if count == COUNTED_LIMIT:
                 break
         return count
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    """What a statement goes by, all but what was typed: whether something was."""
+
+    subject: Subject
+    filter: Filter
+    sites: tuple[uuid.UUID, ...]
+    typed: bool
+
+    @property
+    def of_examinations(self) -> list[ColumnElement[bool]]:
+        return self.filter.of_examinations(self.sites)
+
+    def tasks(self) -> Select[ReadingTask]:
+        """All but what was typed."""
+        found = select(ReadingTask).where(tasks_read_by(self.subject), *self.filter.of_tasks(self.subject))
+        if not self.typed and not self.of_examinations:
+            return found
+        joined = found.join(Examination, Examination.id == ReadingTask.examination_id)
+        return joined.where(*self.of_examinations)
+
+    def listed(self, states: States) -> ColumnElement[bool]:
+        listed = ReadingTask.state.in_(states)
+        return (
+            and_(listed, ReadingTask.claimed_by_id == self.subject.person_id) if self.filter.mine else listed
+        )
+
+    def tabs(self) -> dict[str, ColumnElement[bool]]:
+        mine = ReadingTask.claimed_by_id == self.subject.person_id
+        final, now = awaits_final(), bindparam(_NOW, type_=UtcDateTime())
+        tabs: dict[str, ColumnElement[bool]] = {state.value: ReadingTask.state == state for state in _COUNTED}
+        if self.filter.mine:
+            tabs = {name: and_(tab, mine) for name, tab in tabs.items()}
+        return tabs | {
+            "mine": and_(mine, ReadingTask.state.in_(OPEN_STATES)),
+            "assigned": and_(
+                ReadingTask.assigned_to_id == self.subject.person_id, ReadingTask.state.in_(UNCLAIMED)
+            ),
+            "awaiting_final": final,
+            "final_overdue": and_(final, ReadingTask.due_at < now, ReadingTask.paused_at.is_(None)),
+        }
 
 
 # To put a statement together takes longer than to ask it; who asks and what for is all that it goes by.
 
 
 @lru_cache(maxsize=_REMEMBERED)
-def _listed(
-    subject: Subject, asked: Filter, sites: tuple[uuid.UUID, ...], states: tuple[TaskState, ...]
-) -> Select[ReadingTask]:
-    found = _tasks(subject, asked, sites).where(ReadingTask.state.in_(states))
-    return found.where(ReadingTask.claimed_by_id == subject.person_id) if asked.mine else found
+def _listed(asked: _Asked, states: States) -> Select[ReadingTask]:
+    return asked.tasks().where(asked.listed(states))
 
 
 @lru_cache(maxsize=_REMEMBERED)
-def _counted(subject: Subject, asked: Filter, sites: tuple[uuid.UUID, ...]) -> Select[Any]:
-    """Each tab up to the limit. Where examinations are to be looked at, those of open tasks are once, for all tabs."""
-    found = _tasks(subject, asked, sites)
-    tabs = _tabs(subject, asked, bindparam(_NOW, type_=UtcDateTime()))
-    if not asked.of_examinations(sites):
-        return counting_each({name: found.where(tab) for name, tab in tabs.items()})
-    closed = {
-        name.value: found.where(tabs.pop(name.value)) for name in (TaskState.SIGNED, TaskState.SENT_BACK)
-    }
-    return counting_at_once(found.where(ReadingTask.state.in_(OPEN_STATES)), tabs, besides=closed)
+def _counted(asked: _Asked) -> Select[Any]:
+    """Each tab up to the limit, by an index of its own."""
+    return counting_each({name: asked.tasks().where(tab) for name, tab in asked.tabs().items()})
 
 
-def _tasks(subject: Subject, asked: Filter, sites: Sequence[uuid.UUID]) -> Select[ReadingTask]:
-    """All but what was typed."""
-    found = select(ReadingTask).where(tasks_read_by(subject), *asked.of_tasks(subject))
-    conditions = asked.of_examinations(sites)
-    if not conditions and not asked.q.split():
-        return found
-    return found.join(Examination, Examination.id == ReadingTask.examination_id).where(*conditions)
+@lru_cache(maxsize=_REMEMBERED)
+def _closed(asked: _Asked, states: States) -> Select[Any]:
+    return counting_each({state.value: _listed(asked, (state,)) for state in states})
 
 
-def _tabs(subject: Subject, asked: Filter, now: ColumnElement[datetime]) -> dict[str, ColumnElement[bool]]:
-    mine = ReadingTask.claimed_by_id == subject.person_id
-    final = awaits_final()
-    tabs: dict[str, ColumnElement[bool]] = {state.value: ReadingTask.state == state for state in _COUNTED}
-    if asked.mine:
-        tabs = {name: and_(tab, mine) for name, tab in tabs.items()}
-    return tabs | {
-        "mine": and_(mine, ReadingTask.state.in_(OPEN_STATES)),
-        "assigned": and_(ReadingTask.assigned_to_id == subject.person_id, ReadingTask.state.in_(UNCLAIMED)),
-        "awaiting_final": final,
-        "final_overdue": and_(final, ReadingTask.due_at < now, ReadingTask.paused_at.is_(None)),
-    }
+@lru_cache(maxsize=_REMEMBERED)
+def _meeting(asked: _Asked, states: States, met: States) -> Select[Any]:
+    """The first page."""
+    return _put_meeting_together(asked, states, met, None)
+
+
+def _put_meeting_together(asked: _Asked, states: States, met: States, cursor: str | None) -> Select[Any]:
+    apart = set(_CLOSED) - set(met)
+    tabs = {name: tab for name, tab in asked.tabs().items() if name not in apart}
+    tasks = asked.tasks().where(ReadingTask.state.in_(met))
+    return URGENT_FIRST.counted(tasks, ReadingTask.id, listed=asked.listed(states), tabs=tabs, cursor=cursor)
 
 
 def _read_id(text: str) -> uuid.UUID | None:

@@ -35,7 +35,7 @@ TYPED = (
     "王", "xiaodong", "li", "ly", "l", "7", "77", "a77", "0015", "e3", "653x", "7653X", "秦琼", "luo", "罗", "shan",
     "李 77", "王 dong 0015", "li w10", "nobody", "100%", "o'b", "w9", "w1",
 )  # fmt: skip
-LIMITS = (Limits(), Limits(few=0), Limits(few=1, many=1))
+LIMITS = (Limits(), Limits(few=0), Limits(few=0, first=1), Limits(few=1, many=1))
 
 
 @pytest.fixture
@@ -110,6 +110,8 @@ def test_each_way_finds_what_looking_at_everything_finds(
                     case = (q, limits)
                     assert (case, _found(session, typed.found)) == (case, expected)
                     assert (case, _found(session, typed.tested)) == (case, expected)
+                    assert (case, _found(session, typed.listed)) == (case, expected)
+                    assert (case, _found(session, typed.ways[-1]())) == (case, expected)
                     assert _found(session, typed.some) <= expected, case
 
 

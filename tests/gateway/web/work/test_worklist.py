@@ -4,11 +4,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from pytest import MonkeyPatch
 from sqlalchemy import select
 
 from gateway.finding import COUNTED_LIMIT, count_up_to_limit
 from gateway.index import Study
 from gateway.runtime import Runtime
+from gateway.web import worklist
 from tests.bench.many import study_uid, write_studies
 from tests.builders import NOW, County, arrive, identity, signed_report, submitted_task, waiting_task
 from tests.gateway.web.work.conftest import Client
@@ -100,6 +102,40 @@ def test_counts_do_not_depend_on_the_state_asked_for(client: Client, ids: dict[s
     }  # fmt: skip
     for query in ({}, {"state": "signed"}):
         assert client("wang").get("/api/v1/worklist", params=query).json()["counts"] == expected
+
+
+@pytest.mark.parametrize("few", [1_000, -1])
+def test_what_is_typed_finds_and_counts_the_same_however_many_it_finds(
+    runtime: Runtime, county: County, client: Client, ids: dict[str, str], monkeypatch: MonkeyPatch, few: int
+) -> None:
+    with runtime.sessions.begin() as session:
+        sent_back = waiting_task(session, county)
+        sent_back.claim(county.wang, NOW)
+        sent_back.send_back(county.wang, "uncooperative", NOW)
+        ids["sent_back"] = str(sent_back.examination_id)
+    monkeypatch.setattr(worklist, "_ONE_BY_ONE", few)
+    wang = client("wang")
+    everybody = wang.get("/api/v1/worklist", params={"limit": 500}).json()
+    for q in ("仇", "p"):  # the name of whoever has no other, and a letter of every number
+        for states in ({}, {"state": "signed"}, {"state": "sent_back"}, {"state": ["signed", "claimed"]}):
+            seen = _seen(client, ids, "wang", q=q, **states)
+            unnamed = _seen(client, ids, "wang", **states)
+            assert seen == [one for one in unnamed if one != "young" or q == "p"]
+        found = wang.get("/api/v1/worklist", params={"q": q}).json()
+        assert found["counts"]["waiting"] == everybody["counts"]["waiting"] - (q == "仇")
+        assert [found["counts"][one] for one in ("signed", "sent_back", "mine")] == [1, 1, 2]
+        assert found["next_cursor"] is None
+
+
+def test_a_filtered_list_has_the_same_counts_on_every_page(client: Client, ids: dict[str, str]) -> None:
+    whole = client("li").get("/api/v1/worklist", params={"site": "EAST"}).json()
+    first = client("li").get("/api/v1/worklist", params={"site": "EAST", "limit": 4}).json()
+    second = (
+        client("li").get("/api/v1/worklist", params={"site": "EAST", "cursor": first["next_cursor"]}).json()
+    )
+    assert whole["items"] == first["items"] + second["items"]
+    assert whole["counts"] == first["counts"] == second["counts"]
+    assert whole["counts"]["signed"] == 1
 
 
 def test_pages_join_without_gap_or_overlap_although_work_comes_and_goes(
