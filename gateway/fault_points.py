@@ -59,6 +59,7 @@ POINTS: Mapping[str, Callable[[], Exception] | None] = {
     "journal.preparing": _no_space,  # before space behind the records is filled with zeros
     "journal.ending": _bad_disk,  # before a segment is ended
     "single.writing": _no_space,  # before a part of a large body is written
+    "single.flying": _bad_disk,  # before a thread writes a piece of it
     "single.written": _bad_disk,  # before it is synced
     "single.synced": _bad_disk,  # before it is renamed
     "single.renamed": _bad_disk,  # before its name is synced

@@ -1,14 +1,13 @@
-"""Segment files while they are written: the shared one that is appended to, and one for a single large body.
+"""The segment file that ordinary records are appended to, and what every segment file is written with.
 
-Blocking calls on one file at a time; `writer` decides in which thread. Names in a journal's folder:
+Blocking calls on one file at a time; `commit` decides in which thread. Names in a journal's folder:
 
     00000001.seg     records one after another, up to SEGMENT_BYTES; 00000001.mark beside it: its synced offset
-    00000002.single  one committed record with a large body
+    00000002.single  one committed record with a large body (`single`)
     00000003.part    a large body that is still arriving; nobody reads it, and without its writer it is rubbish
 """
 
 import contextlib
-import ctypes
 import os
 import threading
 from collections.abc import Iterator, Sequence
@@ -33,11 +32,8 @@ from gateway.journal.format import (
 
 SEGMENT_BYTES = 256 * 1024 * 1024
 IOV_MAX = 1024  # Linux: buffers in one writev
-WRITE_BACK_BYTES = 2 * 1024 * 1024  # of a large body, after which the kernel is asked to start writing
 PREPARE_BYTES = 1024 * 1024  # of zeros, written and synced at once
 PAGE_BYTES = 4096
-_SYNC_FILE_RANGE_WRITE = 2
-_libc = ctypes.CDLL(None, use_errno=True)
 _ZEROS = memoryview(bytes(PREPARE_BYTES))
 
 
@@ -251,82 +247,3 @@ class PendingRecord:
             *self._body,
             write_trailer(marker, body_offset, self._body_length, self._body_crc),
         ]
-
-
-class SingleSegment:
-    """A segment of its own for one large body, written while it arrives.
-
-    It becomes visible by its rename, after its bytes are synced; its record header is written last.
-    """
-
-    def __init__(self, folder: Path, journal: str, number: int, head: bytes) -> None:
-        self._folder = folder
-        self._part = segment_path(folder, number, "part")
-        self._final = segment_path(folder, number, "single")
-        self._marker = new_marker()
-        self._head = head
-        self._body_offset = SEGMENT_HEADER_BYTES + RECORD_HEADER_BYTES + len(head)
-        self._handle = os.open(self._part, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o640)
-        header = SegmentHeader(journal=journal, number=number, marker=self._marker)
-        try:
-            write_all(self._handle, [write_segment_header(header), bytes(RECORD_HEADER_BYTES), head], 0)
-        except OSError:
-            self.discard()
-            raise
-        self._end = self._body_offset
-
-    @property
-    def body_length(self) -> int:
-        return self._end - self._body_offset
-
-    def write(self, chunks: Sequence[Buffer]) -> None:
-        reach("single.writing")
-        self._end = write_all(self._handle, chunks, self._end)
-
-    def start_write_back(self) -> None:
-        """Ask the kernel to begin writing now, so that the sync at the end finds little left to do."""
-        _libc.sync_file_range(
-            self._handle, ctypes.c_int64(0), ctypes.c_int64(0), ctypes.c_uint(_SYNC_FILE_RANGE_WRITE)
-        )
-
-    def finish(self, sequence: int, body_crc: int) -> None:
-        """Durable and visible when it returns. When it raises, nothing is left of it, unless it was seen already.
-
-        Once renamed it stays, though nobody was told that it is safe: the drain may have rows that point to it,
-        and whoever sends it again sends what is known.
-        """
-        header = RecordHeader(
-            sequence=sequence,
-            head_length=len(self._head),
-            head_crc=value(self._head),
-            body_length=self.body_length,
-        )
-        try:
-            trailer = write_trailer(self._marker, self._body_offset, self.body_length, body_crc)
-            write_all(self._handle, [trailer], self._end)
-            write_all(
-                self._handle,
-                [write_record_header(self._marker, SEGMENT_HEADER_BYTES, header)],
-                SEGMENT_HEADER_BYTES,
-            )
-            reach("single.written")
-            os.fdatasync(self._handle)
-            reach("single.synced")
-            self._part.rename(self._final)
-        except OSError:
-            self.discard()
-            raise
-        try:
-            reach("single.renamed")
-            sync_folder(self._folder)
-        finally:
-            self._close()
-
-    def discard(self) -> None:
-        self._close()
-        with contextlib.suppress(OSError):
-            self._part.unlink()
-
-    def _close(self) -> None:
-        handle, self._handle = self._handle, -1  # a late write must not meet a file that got the same number
-        os.close(handle)

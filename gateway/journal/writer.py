@@ -26,15 +26,11 @@ from adapters.errors import Unavailable
 from gateway.fault_points import reach
 from gateway.journal.catalogue import DESCRIPTION_NAME, LOCK_NAME, making_journals
 from gateway.journal.commit import GroupCommit, unavailable
+from gateway.journal.direct import Pieces
 from gateway.journal.format import FORMAT_VERSION, Buffer, extend_crc, write_head
 from gateway.journal.room import DISK_FLOOR_BYTES, JournalFull, Room, Usage, measure_usage
-from gateway.journal.segment import (
-    SEGMENT_BYTES,
-    WRITE_BACK_BYTES,
-    PendingRecord,
-    SingleSegment,
-    sync_folder,
-)
+from gateway.journal.segment import SEGMENT_BYTES, PendingRecord, sync_folder
+from gateway.journal.single import WRITE_BACK_BYTES, SingleSegment
 
 COLLECT_BYTES = 4 * 1024 * 1024  # above it, collecting costs more than a segment of its own (measured)
 COLLECT_ALL_BYTES = (
@@ -85,6 +81,7 @@ class Journal:
             kernel_syncs=kernel_syncs,
             prepares_space=prepares_space,
         )
+        self._pieces = Pieces()
         self._singles: set[SingleSegment] = set()
         self._collected = 0  # bytes in memory of records under way
         self._committed_singles = 0
@@ -175,7 +172,9 @@ class Journal:
 
     def _new_single(self, head: bytes) -> SingleSegment:
         self._check_open()
-        single = SingleSegment(self._folder, self.id, next(self._numbers), head)
+        single = SingleSegment(
+            self._folder, self.id, next(self._numbers), head, pieces=self._pieces, pool=self._pool
+        )
         self._singles.add(single)
         return single
 
@@ -360,7 +359,7 @@ class Entry:
             if self._unasked >= WRITE_BACK_BYTES:
                 self._unasked = 0
                 self._journal._room.check()
-                self._journal._pool.submit(self._single.start_write_back)
+                self._single.start_write_back()
         except (OSError, Unavailable) as error:
             self._fail(error)
 
