@@ -24,6 +24,7 @@ class JournalFigures:
     unindexed_records: int | None = None
     oldest_unindexed_at: datetime | None = None
     quarantined: int | None = None
+    writes_direct: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -161,6 +161,7 @@ def _status(
             **asdict(usage),
             "limit_bytes": settings.journal_bytes,
             "dropped_notes": journal.dropped_notes,
+            "writes_direct": journal.writes_direct,
         },
     }
 

@@ -32,6 +32,11 @@ class LateJournal:
     def dropped_notes(self) -> int:
         return self._dropped_notes + (self._journal.dropped_notes if self._journal else 0)
 
+    @property
+    def writes_direct(self) -> bool | None:
+        """As `Journal.writes_direct`; None while there is none."""
+        return self._journal.writes_direct if self._journal else None
+
     def open(self, kind: str, origin: Mapping[str, Any], *, size_hint: int | None = None) -> Entry:
         """As `Journal.open`; JournalFull while there is none."""
         journal = self._begin()

@@ -48,6 +48,7 @@ class Status:
     filed_bytes: int | None
     limit_bytes: int | None
     dropped_notes: int
+    writes_direct: bool | None  # large bodies go past the page cache, in every journal
 
 
 def read_status(folder: Path, *, now: datetime) -> Status:
@@ -61,6 +62,9 @@ def read_status(folder: Path, *, now: datetime) -> Status:
         filed_bytes=max((j.get("filed_bytes", 0) for j in journals), default=None),
         limit_bytes=max((j["limit_bytes"] for j in journals), default=None),
         dropped_notes=sum(j["dropped_notes"] for j in journals),
+        writes_direct=min(
+            (j["writes_direct"] for j in journals if j.get("writes_direct") is not None), default=None
+        ),
     )
 
 

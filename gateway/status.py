@@ -114,6 +114,8 @@ def _journal(found: System, now: datetime) -> str:
         )
     if figures.not_filed_records:
         text += f"; {figures.not_filed_records:,} not filed, oldest {_age(figures.oldest_unfiled_at, now)}"
+    if figures.writes_direct is False:
+        text += "; large bodies go through the page cache (no O_DIRECT on this file system)"
     return text
 
 

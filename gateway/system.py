@@ -240,6 +240,7 @@ class Overseer:
             unfiled_bytes=_local_usage(self._runtime) if unfiled is None else unfiled,
             limit_bytes=status.limit_bytes or self._runtime.settings.journal_bytes,
             free_bytes=shutil.disk_usage(self._runtime.settings.data_dir).free,
+            writes_direct=status.writes_direct,
         )
         if rows is None:
             return figures

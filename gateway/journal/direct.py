@@ -24,12 +24,13 @@ PIECE_BYTES = 1024 * 1024
 PIECES = 32  # of a process, at most; only what was used is resident
 FLIGHTS = 2  # of a file: while one is being written, the next waits for it, and a third is filled
 
-
 log = structlog.get_logger(__name__)
 
 
 class Pieces:
     """Memory for what is on its way to the disk: page by page as `O_DIRECT` wants it, used again and again."""
+
+    usable = True  # until the file system does not do it
 
     def __init__(self, count: int = PIECES) -> None:
         memory = mmap.mmap(-1, count * PIECE_BYTES, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
@@ -40,14 +41,27 @@ class Pieces:
         )
 
     def take(self) -> memoryview:
-        """BlockingIOError while all are in use."""
-        try:
-            return self._free.pop()
-        except IndexError:
-            raise BlockingIOError("all pieces are in use") from None
+        """BlockingIOError while all are in use, and where they are of no use."""
+        if not self.usable or not self._free:
+            raise BlockingIOError("all pieces are in use")
+        return self._free.pop()
 
     def give(self, piece: memoryview) -> None:
         self._free.append(piece)
+
+    def give_up(self) -> None:
+        """The file system does not write past the page cache: said once, and what follows goes through it."""
+        if self.usable:
+            log.warning("direct_writes_not_available")
+        self.usable = False
+
+    def try_on(self, path: Path) -> None:
+        """Whether the file system of this file does it at all: open(2), `EINVAL`. Other faults the first record meets."""
+        try:
+            os.close(os.open(path, os.O_RDONLY | os.O_DIRECT))
+        except OSError as error:
+            if error.errno == errno.EINVAL:
+                self.give_up()
 
     @property
     def free(self) -> int:
@@ -58,13 +72,13 @@ class DirectFile:
     """Appended to on the loop, in pieces of which each is written by a thread. Its first page is written last."""
 
     def __init__(self, path: Path, cached: int, pieces: Pieces, pool: Executor) -> None:
-        """`cached`: the same file by the page cache. OSError where it cannot be written otherwise."""
+        """`cached`: the same file by the page cache. BlockingIOError where there is no piece for it."""
         self._cached, self._pieces, self._pool = cached, pieces, pool
-        self._direct = os.open(path, os.O_WRONLY | os.O_DIRECT)
+        self._piece = pieces.take()  # that is being filled
         try:
-            self._piece = pieces.take()  # that is being filled
-        except BlockingIOError:
-            os.close(self._direct)
+            self._direct = os.open(path, os.O_WRONLY | os.O_DIRECT)
+        except OSError:
+            pieces.give(self._piece)
             raise
         self._at = self._filled = 0  # where it will stand, and how much is in it
         self._first_page = b""
@@ -160,10 +174,12 @@ class DirectFile:
             self._pieces.give(piece)
 
     def _write(self, data: memoryview, at: int) -> None:
+        written = 0
         try:
-            write_all(self._direct, [data], at)
+            written = os.pwrite(self._direct, data, at)
         except OSError as error:
             if error.errno != errno.EINVAL:
                 raise
-            log.info("direct_write_not_taken", size_bytes=len(data))  # larger pages than ours, perhaps
-            write_all(self._cached, [data], at)
+            self._pieces.give_up()  # a disk with larger pages than ours
+        if written < len(data):  # or a disk that is nearly full: what is left begins at no page any more
+            write_all(self._cached, [data[written:]], at + written)

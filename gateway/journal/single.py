@@ -77,7 +77,12 @@ class SingleSegment:
         )
         self._body_offset = SEGMENT_HEADER_BYTES + RECORD_HEADER_BYTES + len(head)
         self._handle = os.open(self._part, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o640)
-        self._file = self._open_file(pieces)
+        try:
+            self._file = self._open_file(pieces)
+        except OSError:
+            os.close(self._handle)
+            self._part.unlink()
+            raise
         try:
             self._file.append([self._header, bytes(RECORD_HEADER_BYTES), head])
         except OSError:
@@ -87,7 +92,7 @@ class SingleSegment:
     def _open_file(self, pieces: Pieces) -> DirectFile | CachedFile:
         try:
             return DirectFile(self._part, self._handle, pieces, self._pool)
-        except OSError:  # not on this file system, or too many at once
+        except BlockingIOError:  # not on this file system, or too many at once
             return CachedFile(self._handle, self._pool)
 
     @property

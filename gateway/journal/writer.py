@@ -82,6 +82,7 @@ class Journal:
             prepares_space=prepares_space,
         )
         self._pieces = Pieces()
+        self._pieces.try_on(folder / DESCRIPTION_NAME)
         self._singles: set[SingleSegment] = set()
         self._collected = 0  # bytes in memory of records under way
         self._committed_singles = 0
@@ -133,6 +134,11 @@ class Journal:
     @property
     def dropped_notes(self) -> int:
         return self._group.dropped_notes
+
+    @property
+    def writes_direct(self) -> bool:
+        """Large bodies go past the page cache, as far as pieces are free; else the file system does not do it."""
+        return self._pieces.usable
 
     def open(self, kind: str, origin: Mapping[str, Any], *, size_hint: int | None = None) -> "Entry":
         """Begin a record. JournalFull when there is no room; `size_hint` is what the peer announced, if it did."""

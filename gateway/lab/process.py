@@ -199,6 +199,7 @@ def describe(settings: Settings, listening: Sequence[Listening], journal: LateJo
             **asdict(measure_usage(settings.journal_dir)),
             "limit_bytes": settings.journal_bytes,
             "dropped_notes": journal.dropped_notes,
+            "writes_direct": journal.writes_direct,
         },
     }
 

@@ -42,6 +42,7 @@ class JournalShape(Shape):
     oldest_unindexed_at: datetime | None
     unindexed_records: int | None
     quarantined: int | None
+    writes_direct: bool | None
 
 
 class DrainShape(Shape):

@@ -3,20 +3,30 @@
 import asyncio
 import os
 import random
+import resource
+import subprocess
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import structlog
+from rich.console import Console
 
 from adapters.errors import Unavailable
-from gateway import fault_points
-from gateway.journal import Journal, journals, read_body, read_new, verify_body
+from gateway import fault_points, ingest
+from gateway.journal import Journal, Usage, journals, read_body, read_new, verify_body
 from gateway.journal.direct import FLIGHTS, PIECE_BYTES, PIECES, DirectFile, Pieces
+from gateway.journal.segment import PAGE_BYTES
 from gateway.journal.writer import COLLECT_BYTES
+from gateway.late_journal import LateJournal
+from gateway.settings import Settings
+from gateway.status import run_status
+from gateway.status_file import write_whole
 
-PAGE = 4096
+PAGE = PAGE_BYTES
 BEGINNING, ENDING = b"beginning", b"ending"
 
 
@@ -139,6 +149,103 @@ def test_a_body_that_is_dropped_while_its_pieces_are_written_leaves_nothing_and_
     asyncio.run(scene())
     assert kept(tmp_path) == [second]
     assert parts(tmp_path) == []
+
+
+@pytest.mark.parametrize("room", [3 * PIECE_BYTES + 5 * PAGE, 3 * PIECE_BYTES + 700, PIECE_BYTES, 700])
+def test_a_piece_of_which_the_disk_takes_only_a_part_refuses_its_record_and_keeps_nothing_of_it(
+    tmp_path: Path, room: int
+) -> None:
+    """A file may only become so long: the kernel writes as much of a piece as fits, as on a disk that becomes full."""
+    body = random.Random(5).randbytes(COLLECT_BYTES + 2_000_000)
+
+    async def scene() -> None:
+        journal = Journal.create(tmp_path, node="n", limit_bytes=1 << 40, floor_bytes=0)
+        with files_no_longer_than(room):
+            entry = journal.open("x", {})
+            entry.write(body)
+            with pytest.raises(Unavailable):
+                await entry.commit()
+        assert parts(tmp_path) == []
+        again = journal.open("x", {})
+        again.write(body)
+        await again.commit()
+        assert journal.writes_direct, "a full disk says nothing about what its file system can do"
+        await journal.close()
+
+    asyncio.run(scene())
+    assert kept(tmp_path) == [body]
+
+
+def test_a_piece_that_came_to_the_disk_in_two_parts_is_whole(
+    tmp_path: Path, pool: ThreadPoolExecutor
+) -> None:
+    """The first part ends inside a page, so the rest cannot go the same way."""
+    body, pieces = random.Random(6).randbytes(PIECE_BYTES), Pieces()
+    handle = os.open(tmp_path / "file", os.O_RDWR | os.O_CREAT)
+    file = DirectFile(tmp_path / "file", handle, pieces, pool)
+    piece = pieces.take()
+    piece[:] = body
+    with files_no_longer_than(5 * PAGE), pytest.raises(OSError):
+        file._write(piece, 0)
+    file._write(piece, 0)
+    assert (tmp_path / "file").read_bytes() == body
+    file.close()
+    os.close(handle)
+
+
+def test_where_a_file_system_has_no_such_way_it_is_the_page_cache_and_that_is_said(
+    without_direct: Path,
+) -> None:
+    settings = Settings(data_dir=without_direct, database_url="postgresql+psycopg://gateway@127.0.0.1:1/none")
+    bodies = [random.Random(n).randbytes(COLLECT_BYTES + 100_000 + n) for n in range(3)]
+    a_large_disk = Usage(
+        unfiled_bytes=0, filed_bytes=0, free_bytes=1 << 40
+    )  # which this one says of itself as 0
+
+    async def scene() -> None:
+        journal = LateJournal(
+            lambda: Journal.create(
+                settings.journal_dir, node="n", limit_bytes=1 << 40, usage=lambda: a_large_disk
+            )
+        )
+        for body in bodies:
+            entry = journal.open("x", {})
+            entry.write(body)
+            await entry.commit()
+        write_whole(ingest._status_path(settings), ingest._status(settings, [], [], journal))
+        await journal.close()
+
+    with structlog.testing.capture_logs() as said:
+        asyncio.run(scene())
+    assert [entry["event"] for entry in said].count("direct_writes_not_available") == 1
+    assert sorted(kept(settings.journal_dir)) == sorted(bodies)
+    console = Console(width=300, record=True)
+    run_status(settings, console, watch=False)
+    assert "large bodies go through the page cache" in console.export_text()
+
+
+@pytest.fixture
+def without_direct(tmp_path: Path) -> Iterator[Path]:
+    """A file system whose open(2) refuses O_DIRECT."""
+    folder = tmp_path / "ramfs"
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "ramfs", "none", folder], check=False, capture_output=True, text=True
+    )
+    if mounted.returncode:
+        pytest.skip(f"no file system can be mounted here: {mounted.stderr}")
+    yield folder
+    subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+@contextmanager
+def files_no_longer_than(size: int) -> Iterator[None]:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def parts(root: Path) -> list[Path]:
