@@ -64,7 +64,7 @@ def count_rows(session: Session, query: Select[uuid.UUID] | CompoundSelect[uuid.
 
 def among(
     session: Session,
-    column: InstrumentedAttribute[Any],
+    column: InstrumentedAttribute[Any] | ColumnElement[Any],
     ids: Collection[uuid.UUID] | Ids,
     *,
     tested: bool = False,

@@ -53,7 +53,10 @@ class ImageGrade(Base):
     __tablename__ = "image_grade"
     __table_args__ = (
         Index("ix_image_grade_examination", "examination_id", "counts"),
-        Index("ix_image_grade_centre", "centre_id", "graded_at", "counts", "grade", "institution_id", "modality"),
+        Index(
+            "ix_image_grade_centre",
+            "centre_id", "graded_at", "counts", "grade", "institution_id", "modality", "person_id",
+        ),
         Index(
             "ix_image_grade_institution", "institution_id", "graded_at", "counts", "grade", "centre_id", "modality"
         ),

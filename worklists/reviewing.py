@@ -96,7 +96,7 @@ class ReportDiscrepancy(Base):
     changed: Mapped[bool]
     graded_at: Mapped[datetime]
     # Of the report, so that figures read nothing else.
-    examination_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("examination.id"))
+    examination_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("examination.id"), index=True)
     institution_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("institution.id"))
     modality: Mapped[str]
     rank: Mapped[int]

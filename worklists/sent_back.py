@@ -17,7 +17,7 @@ class SentBack(Base):
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
     task_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("reading_task.id"), index=True)
-    examination_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("examination.id"))
+    examination_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("examination.id"), index=True)
     centre_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("centre.id"))
     institution_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("institution.id"))
     modality: Mapped[str]

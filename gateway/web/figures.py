@@ -1,7 +1,5 @@
 """The head's figures: `/api/v1/figures/…`, as JSON or a workbook, and the examinations behind each of them."""
 
-import uuid
-from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Response
@@ -9,9 +7,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from adapters.xlsx import MEDIA_TYPE, write_workbook
+from gateway.behind import find_behind
 from gateway.database import count_with_more
 from gateway.figure_words import MEASURES_SAID
-from gateway.finding import Order, newest_read_task
 from gateway.overlooking import Overlook, overlook_of
 from gateway.standing import count_standing
 from gateway.web.deps import Caller, CallerDep, RuntimeDep, get_person
@@ -21,22 +19,14 @@ from gateway.web.messages import pick
 from gateway.web.paging import CursorDep, LimitDep, read_cursor, write_next
 from gateway.web.shapes import Page, WorklistItem
 from gateway.web.showing import show_named, show_site, show_tasks
-from worklists.access import visible_to
 from worklists.base import local_date
 from worklists.directory import Centre, Institution, InstitutionKind
 from worklists.errors import NotAllowed
-from worklists.examinations import Examination
 from worklists.figures.asking import By, Measure, Question
-from worklists.figures.behind import examinations_behind
+from worklists.figures.behind import get_behind
 from worklists.figures.measuring import measure
-from worklists.reading import ReadingTask
 
 router = APIRouter(prefix="/api/v1/figures", tags=["figures"])
-
-NEWEST_FIRST = Order(
-    keys=[(Examination.received_at, True), (Examination.id, True)],
-    readers=(datetime.fromisoformat, uuid.UUID),
-)
 
 NarrowedDep = Annotated[Narrowed, Depends()]
 
@@ -116,19 +106,14 @@ def list_behind(
     limit: LimitDep = 50,
     cursor: CursorDep = None,
 ) -> Page[WorklistItem]:
-    """The examinations that a figure counted, as far as the caller may see them; the newest first."""
+    """The examinations that a figure counted, as far as the caller may see them; what was counted last first."""
     with runtime.reading() as session:
         sight = _sight_of(session, caller, which)
         if not sight.patients:
             raise NotAllowed("examinations")
         question = asked.question(session, sight)
-        behind = examinations_behind(which, question, column=column, key=key)
-        query = (
-            select(ReadingTask)
-            .join(Examination, Examination.id == ReadingTask.examination_id)
-            .where(Examination.id.in_(behind), visible_to(caller.subject), newest_read_task())
-        )
-        found = NEWEST_FIRST.find(session, query, ReadingTask.id, read_cursor(cursor), limit)
+        behind = get_behind(which, question, column=column, key=key)
+        found = find_behind(session, caller.subject, behind, read_cursor(cursor), limit)
         return Page(items=show_tasks(session, found.ids), next_cursor=write_next(found.next_key))
 
 

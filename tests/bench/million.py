@@ -19,6 +19,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy.schema import DropIndex
 
 from gateway.migrations import migrate
 from gateway.rows import MODULES
@@ -321,7 +322,8 @@ def write_million(
         let_go(connection)
         for table in tables:
             for index in table.indexes:
-                index.drop(connection, checkfirst=True)
+                # expressions are not reflected, so nothing can be checked before
+                connection.execute(DropIndex(index, if_exists=True))
         connection.commit()
         yield "patients", _write_patients(connection, said, place, extent, words=words)
         for row, count, columns in kinds:

@@ -44,6 +44,7 @@ class Source:
     """Rows of one kind, where their dimensions stand, and what is added up of them.
 
     `keys`: by what they can be told. `known_there`: which of them the institution that made the examination knows of.
+    `by_centre`: an index has them by their centre and then by their time.
     """
 
     row: type[Base] | FromClause
@@ -57,6 +58,7 @@ class Source:
     minutes: Mapping[str, Expression] = field(default_factory=dict)
     where: Condition = field(default_factory=true)
     known_there: ColumnElement[bool] = field(default_factory=true)
+    by_centre: bool = True
 
     def can_be_told_by(self, by: By) -> bool:
         return by in {By.MONTH, By.DAY, By.HOUR} or by in self.keys

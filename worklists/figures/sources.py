@@ -199,6 +199,7 @@ CRITICAL = Source(
     modality=TRACE.modality,
     keys={By.TOWNSHIP: TRACE.institution_id, By.MODALITY: TRACE.modality, By.KIND: TRACE.kind},
     of_centres=_read_at,
+    by_centre=False,
     known_there=TRACE.notified_at.is_not(None),
     sums={
         "found": func.count(),

@@ -1,6 +1,6 @@
 """The head's figures against a county that is small enough to be counted by hand; who sees them; what is behind them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -351,6 +351,69 @@ def test_the_examinations_behind_a_figure_are_those_that_it_counted(
                 )
 
 
+def test_pages_behind_a_figure_hold_each_examination_once_where_it_was_counted_last(
+    runtime: Runtime, counted: County, client: Client
+) -> None:
+    """A film was sent back at once and a minute later, another one in between: the first comes first, and once."""
+    with runtime.sessions.begin() as session:
+        between = waiting_task(session, counted)
+        between.claim(counted.wang, NOW)
+        between.send_back(counted.wang, "呼吸运动", NOW + minutes(0.5))
+        other_id = str(between.id)
+    _compare(runtime, *Difference)
+    reviewer = client("reviewer")
+    columns = {
+        (measure, column): count
+        for measure in Measure
+        for column, count in ask(reviewer, measure)[""].items()
+        if column in reviewer.get(f"{URL}/{measure}", params=NOVEMBER).json()["listed"]
+    }
+
+    for (measure, column), count in columns.items():
+        asked = {**NOVEMBER, "column": column}
+        whole = reviewer.get(f"{URL}/{measure}/examinations", params=asked).json()
+        pages = list(_pages(reviewer, measure, asked))
+        assert (measure, column, whole["next_cursor"]) == (measure, column, None)
+        assert (measure, column, pages) == (measure, column, [one["task_id"] for one in whole["items"]])
+        assert (measure, column, len(set(pages))) == (measure, column, count - (column == "sent_back"))
+    sent_back = list(_pages(reviewer, Measure.RETURNS, {**NOVEMBER, "column": "sent_back"}))
+    assert len(sent_back) == 2
+    assert sent_back[1] == other_id
+
+
+def _pages(who: TestClient, measure: Measure, asked: Mapping[str, str]) -> Iterator[str]:
+    """Task by task, each on a page of its own."""
+    cursor: str | None = None
+    while True:
+        more = {"limit": "1"} | ({"cursor": cursor} if cursor else {})
+        page = who.get(f"{URL}/{measure}/examinations", params={**asked, **more}).json()
+        yield from (one["task_id"] for one in page["items"])
+        cursor = page["next_cursor"]
+        if cursor is None:
+            return
+
+
+def test_what_moved_to_another_centre_is_passed_over_and_the_page_is_full(
+    runtime: Runtime, counted: County, client: Client
+) -> None:
+    """It was the work of the centre and is counted there; who may open it is another's to say."""
+    with runtime.sessions.begin() as session:
+        newest = session.scalars(
+            select(Report).order_by(Report.signed_at.desc(), Report.examination_id.desc()).limit(3)
+        ).all()
+        moved = [one.task_id for one in newest]
+        session.execute(
+            update(ReadingTask).where(ReadingTask.id.in_(moved)).values(centre_id=counted.other_imaging.id)
+        )
+    asked = {**NOVEMBER, "column": "signed"}
+
+    listed = list(_pages(client("reviewer"), Measure.WORKLOAD, asked))
+
+    assert ask(client("reviewer"), "workload")[""]["signed"] == 4
+    assert len(listed) == 1
+    assert not set(listed) & {str(one) for one in moved}
+
+
 def test_behind_what_somebody_reviewed_is_what_they_reviewed(counted: County, client: Client) -> None:
     """王 wrote four and reviewed none, 周 reviewed these four and wrote none."""
     reviewer = client("reviewer")
@@ -374,6 +437,7 @@ def test_behind_what_somebody_reviewed_is_what_they_reviewed(counted: County, cl
     [
         {"to": "2026-10-01"}, {"by": "nonsense"}, {"by": "day", "from": "2020-01-01"}, {"from": "1900-01-01"},
         {"column": "nonsense"}, {"column": "signed", "key": "nonsense"},
+        {"column": "signed", "cursor": "bm9uc2Vuc2U"},
         {"column": "signed", "by": "hour", "key": "²"}, {"column": "signed", "by": "month", "key": "2026-01"},
     ],
 )  # fmt: skip
