@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Error, Frame, Page, expect
+from playwright.sync_api import Browser, Error, Frame, Page, Route, expect
 
 from tests.journeys.browsers import chromium, sign_in, slowly
 from tests.journeys.gateways import Gateway, get_json, run_dcmtk, wait_for
@@ -71,6 +71,28 @@ def viewer_in(page: Page, study: str) -> Frame:
             return None
 
     return wait_for(find, 120, "an image is painted")
+
+
+def test_what_is_black_says_that_images_are_on_their_way_until_one_is_painted(
+    browser: Browser, gateway: Gateway, tmp_path: Path
+) -> None:
+    item = send(gateway, tmp_path, "LX-BLACK-1", "Fei^Ran=费^然")
+    reader = sign_in(browser, gateway, "reader")
+    held: list[Route] = []
+    may_come = False
+    reader.route("**/frames/1", lambda route: route.continue_() if may_come else held.append(route))
+    reader.goto(f"/app/read/{item['task_id']}")
+    said = reader.get_by_role("status").filter(has_text="正在打开图像")
+    expect(said).to_be_visible()
+    expect(reader.get_by_role("button", name="重新载入")).to_be_visible()
+    expect(reader.get_by_text("仍在打开图像：这台电脑或线路较慢。")).to_be_visible()
+    wait_for(lambda: held or reader.wait_for_timeout(100), 120, "the image is asked for")
+    may_come = True
+    for route in held:
+        route.continue_()
+    viewer_in(reader, item["study_instance_uid"])
+    expect(reader.get_by_text("打开图像")).to_have_count(0)
+    reader.context.close()
 
 
 def test_a_frame_and_a_snapshot_go_from_ohif_into_the_report_that_the_township_prints(

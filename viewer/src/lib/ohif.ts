@@ -17,6 +17,10 @@ export interface Viewport {
   getProperties?: () => { voiRange?: { lower: number; upper: number } }
   getCanvas: () => HTMLCanvasElement
   element: HTMLElement
+  /** Cornerstone's ViewportStatus. */
+  viewportStatus?: string
+  /** The image that a stack shows; none before its pixels are there. */
+  getCornerstoneImage?: () => unknown
 }
 
 interface OhifWindow extends Window {
@@ -45,6 +49,33 @@ export function viewOf(viewport: Viewport): View {
   if (!found) throw new NothingShown()
   const range = viewport.getProperties?.()?.voiRange
   return { sop_instance_uid: found[1]!, frame: Number(found[2]), window: range ? windowOf(range) : null }
+}
+
+export function studiesOf(address: string): string[] {
+  return (new URL(address, location.origin).searchParams.get('StudyInstanceUIDs') ?? '').split(',').filter(Boolean)
+}
+
+/** What OHIF shows without cornerstone: documents, films, slides. */
+const OTHER = 'object, embed, video, .DicomMicroscopyViewer'
+
+/** Whether anything of these studies is to be seen by now. */
+export function isPainted(viewer: Window | null, studies: string[]): boolean {
+  if (!viewer || !studies.some((study) => viewer.location.search.includes(study))) return false
+  if (viewer.document.querySelector(OTHER)) return true
+  try {
+    return isDrawn(activeViewport(viewer), studies)
+  } catch {
+    return false // OHIF has not begun, or is between two studies: its services throw then
+  }
+}
+
+/** An empty viewport counts as rendered too: what was asked for has to be in it. */
+function isDrawn(viewport: Viewport, studies: string[]): boolean {
+  const image = viewport.getCurrentImageId?.() ?? ''
+  const asked = studies.some((study) => image.includes(`/studies/${study}/`))
+  // A volume has no image of its own.
+  const pixels = viewport.getCornerstoneImage ? viewport.getCornerstoneImage() : true
+  return asked && Boolean(pixels) && viewport.viewportStatus === 'rendered'
 }
 
 /** PS3.3 C.11.2.1.2: the range that becomes black to white, as centre and width. */

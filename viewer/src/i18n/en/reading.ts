@@ -16,6 +16,8 @@ export const reading: Same<typeof zh> = {
   identityChanged: 'Identity corrected {at} by {by} ({reason})',
   images: 'Images',
   imagesOpening: 'Opening the images…',
+  imagesSlow: 'The images are still being opened: this computer or its line is slow.',
+  imagesAgain: 'Load them again',
   noImages: 'This examination has no images to show.',
   secondWindow: 'Two screens',
   secondWindowTitle: 'Show the images in a second window (two monitors)',

@@ -13,6 +13,8 @@ export const reading = {
   identityChanged: '身份信息已于 {at} 由 {by} 更正（{reason}）',
   images: '图像',
   imagesOpening: '正在打开图像…',
+  imagesSlow: '仍在打开图像：这台电脑或线路较慢。',
+  imagesAgain: '重新载入',
   noImages: '这份检查没有可显示的图像。',
   secondWindow: '双屏',
   secondWindowTitle: '在另一个窗口看图像（两台显示器）',
