@@ -16,6 +16,7 @@ from adapters.hl7.errors import Condition, NotAccepted
 from adapters.hl7.header import Delimiters, Header
 
 MOST_SEGMENTS = 100_000  # a microbiology report has some thousands
+_SMALL = 1 << 20  # characters of a message that is split at once
 _BLANKS = " \t"
 # As far as anybody looks; what is behind stays together. Senders of nothing but delimiters shall cost no memory.
 _MOST_FIELDS, _MOST_COMPONENTS, _MOST_REPETITIONS = 63, 63, 999
@@ -25,19 +26,18 @@ _JOINED = re.compile(r" (?:PID|PV1|ORC|OBR|OBX|NTE|SPM)\|[^ ]*\|")
 class Segment:
     """One segment: its name, its text, and its fields by their numbers."""
 
-    __slots__ = ("_codec", "_delimiters", "_fields", "line", "name")
+    __slots__ = ("_codec", "_delimiters", "_fields", "_marked", "line", "name")
 
     def __init__(self, line: str, delimiters: Delimiters, codec: str) -> None:
         self.line, self._delimiters, self._codec = line, delimiters, codec
         self.name = line[:3]
-        self._fields: list[str] | None = None
+        self._fields = line.split(delimiters.field, _MOST_FIELDS)
+        if self.name == "MSH":
+            self._fields.insert(1, delimiters.field)
+        self._marked = _marks_within(delimiters).search
 
     def field(self, number: int) -> str:
         """A field as it is written; "" when it is not there."""
-        if self._fields is None:
-            self._fields = self.line.split(self._delimiters.field, _MOST_FIELDS)
-            if self.name == "MSH":
-                self._fields.insert(1, self._delimiters.field)
         return self._fields[number] if number < len(self._fields) else ""
 
     def repetitions(self, number: int) -> list[str]:
@@ -50,17 +50,25 @@ class Segment:
 
     def text(self, number: int, component: int = 1, subcomponent: int = 1) -> str:
         """One value: of the first repetition, its escapes resolved, without blanks about it."""
-        raw = self.field(number)
+        raw = self._fields[number] if number < len(self._fields) else ""
         if not raw:
             return ""
+        if not self._marked(raw):  # nearly always
+            return raw.strip(_BLANKS) if component == 1 and subcomponent <= 1 else ""
         repetition = self._delimiters.repetition
         if repetition and repetition in raw:
             raw = raw.split(repetition, 1)[0]
         return self.part(raw, component, subcomponent)
 
+    def texts(self, number: int) -> tuple[str, ...]:
+        """One value of each repetition, of those that have one."""
+        raw = self.field(number)
+        return tuple(filter(None, map(self.part, self.repetitions(number)))) if raw else ()
+
     def whole(self, number: int) -> str:
         """A field that is text as a whole, whatever delimiters it has inside."""
-        return self.plain(self.field(number))
+        raw = self.field(number)
+        return self.plain(raw) if raw else ""
 
     def part(self, raw: str, component: int = 1, subcomponent: int = 1) -> str:
         """One value of a repetition."""
@@ -105,9 +113,8 @@ def split_segments(text: str, header: Header, codec: str = "utf-8") -> tuple[lis
         if len(lines) > MOST_SEGMENTS:
             raise NotAccepted(Condition.INTERNAL, f"the message has more than {MOST_SEGMENTS} segments")
     segments = [Segment("".join(line), delimiters, codec) for line in lines]
-    for segment in segments:
-        if delimiters.field == "|" and len(segment.line) < 1 << 16 and _JOINED.search(segment.line):
-            joined += 1
+    if delimiters.field == "|" and _JOINED.search(text):
+        joined = sum(len(one.line) < 1 << 16 and bool(_JOINED.search(one.line)) for one in segments)
     if continued:
         warnings.append(f"{continued} line ends inside of segments")
     if joined:
@@ -134,6 +141,12 @@ def _lines(text: str, separator: str) -> Iterator[tuple[str, bool]]:
 
 def _cut(text: str) -> Iterator[tuple[str, str]]:
     """Lines and their ends. A search for one character at a time is many times as fast as a pattern."""
+    if len(text) < _SMALL and "\n" not in text:  # nearly always
+        *lines, rest = text.split("\r")
+        yield from ((line, "\r") for line in lines)
+        if rest:
+            yield rest, ""
+        return
     position, size = 0, len(text)
     cr, lf = text.find("\r"), text.find("\n")
     while position < size:
@@ -145,6 +158,13 @@ def _cut(text: str) -> Iterator[tuple[str, str]]:
         end = text[at : at + 2] if text.startswith("\r\n", at) else text[at : at + 1]
         yield text[position:at], end
         position = at + len(end) if end else size
+
+
+@lru_cache(maxsize=64)
+def _marks_within(delimiters: Delimiters) -> re.Pattern[str]:
+    """What makes a field more than its own text: an inner delimiter, an escape, the quotation marks of nothing."""
+    marks = delimiters.component + delimiters.repetition + delimiters.escape + delimiters.subcomponent
+    return re.compile(f'[{re.escape(marks)}"]')
 
 
 @lru_cache(maxsize=64)

@@ -10,7 +10,7 @@ from datetime import tzinfo
 
 from adapters.hl7.attachments import is_attachment, media_type_of, size_of
 from adapters.hl7.message import Segment
-from adapters.hl7.values import read_coded, read_coded_field, read_person, read_time
+from adapters.hl7.values import read_coded, read_person, read_time
 from adapters.lab.said import Attachment, Coded, StatedResult
 
 _CODED_TYPES = ("CE", "CWE", "CNE", "CF")
@@ -22,14 +22,13 @@ def read_observation(
     obx: Segment, behind: Sequence[Segment], position: int, zone: tzinfo, *, order_number: str = ""
 ) -> StatedResult | Attachment:
     """One OBX; `behind` are NTE, TCD and others that follow it."""
-    test = read_coded_field(obx, 3) or _NO_CODE
+    identifiers = obx.repetitions(3)
+    test = (read_coded(obx, identifiers[0]) if identifiers else None) or _NO_CODE
     if is_attachment(obx):
         return Attachment(
             position=position, test=test, media_type=media_type_of(obx), size_bytes=size_of(obx)
         )
     value, coded = read_value(obx)
-    identifiers = obx.repetitions(3)
-    instrument = obx.text(18)
     return StatedResult(
         position=position,
         test=test,
@@ -40,23 +39,25 @@ def read_observation(
         coded=coded,
         unit=_read_unit(obx),
         reference_range=obx.whole(7),
-        flags=tuple(filter(None, (obx.part(raw) for raw in obx.repetitions(8)))),
+        flags=obx.texts(8),
         status=obx.text(11).upper(),
         observed_at=read_time(obx.text(14), zone),
         analysed_at=read_time(obx.text(19), zone),
-        operator=read_person(obx, 16),
-        instrument=instrument,
+        operator=read_person(obx, 16) if obx.field(16) else "",
+        instrument=obx.text(18),
         method=obx.text(17, 2) or obx.text(17),
-        dilution=_dilution(behind),
+        dilution=_dilution(behind) if behind else "",
         order_number=order_number,
-        comments=tuple(filter(None, (read_comment(one) for one in behind if one.name == "NTE"))),
+        comments=tuple(filter(None, (read_comment(one) for one in behind if one.name == "NTE")))
+        if behind
+        else (),
     )
 
 
 def _read_unit(obx: Segment) -> str:
     """OBX-6: code, else text. 10^9/L, which the standard wants escaped, is one unit and no code with its text."""
     first, second = obx.text(6, 1, 0), obx.text(6, 2, 0)
-    if _TEN.fullmatch(first) and _POWER.match(second):
+    if second and _TEN.fullmatch(first) and _POWER.match(second):
         return obx.whole(6)
     return first or second
 
@@ -72,7 +73,7 @@ def read_value(obx: Segment) -> tuple[str, Coded | None]:
     if kind == "SN":
         return "~".join("".join(obx.part(raw, place) for place in (1, 2, 3, 4)) for raw in repetitions), None
     if kind in ("NM", "DT", "TM", "TS", "DTM", "IS", "ID", "SI"):
-        return "~".join(obx.plain(raw) for raw in repetitions), None
+        return "~".join(map(obx.plain, repetitions)), None
     return obx.whole(5), None
 
 

@@ -229,8 +229,8 @@ def _read_specimen(header: Header, orders: Sequence[_Order], zone: tzinfo, *, tu
         for order in orders
         for position, obx, behind in order.observations
     ]
-    results = [one for one in found if isinstance(one, StatedResult)]
-    results = [_with_name(one, always=bool(_kind_of_run(header))) for one in results]
+    is_run = bool(_kind_of_run(header))
+    results = [_with_name(one, always=is_run) for one in found if isinstance(one, StatedResult)]
     return Specimen(
         barcode=next(filter(None, (_barcode(header, order) for order in orders)), ""),
         rack=sac.text(10) if sac else "",

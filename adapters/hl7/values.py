@@ -106,6 +106,8 @@ def read_person(segment: Segment, number: int) -> str:
 def read_coded(segment: Segment, raw: str, first: int = 1) -> Coded | None:
     """A CE, CWE or CNE; None when it is empty."""
     parts = segment.components(raw)[first - 1 : first + 2]
+    if not parts:
+        return None
     code, text, system = [*map(segment.plain, parts), "", "", ""][:3]
     return Coded(code=code, text=text, system=system) if code or text else None
 

@@ -52,6 +52,7 @@ class Bench:
     _devices: dict[uuid.UUID, Device] = field(default_factory=dict)
     _unsent: list[Sheet] = field(default_factory=list)
     _sent: list[NewResult] = field(default_factory=list)  # that counted when they were sent
+    _new_messages: list[LabMessage] = field(default_factory=list)
     _unwritten_rows: list[LabHeld | LabAttachment] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -185,6 +186,11 @@ class Bench:
             self._profiles[code] = read_profile(row) if row is not None and row.enabled else None
         return self._profiles[code]
 
+    def add_message(self, row: LabMessage) -> None:
+        """As it is from now on. A new one of which nothing is held is named by nothing that the session has."""
+        if row not in self.session:
+            self._new_messages.append(row)
+
     def add(self, found: Sheet | LabHeld | LabAttachment) -> None:
         """What is written behind the examination that it names."""
         if isinstance(found, Sheet):
@@ -206,10 +212,11 @@ class Bench:
         self.sender.wait()
         replaced = [{"id": one.id, "current": False} for one in self._sent if not one.current]
         bulk.update_rows(self.session, LabResult, replaced)
+        bulk.insert_values(self.session, LabMessage, self._new_messages)
         self.session.add_all(self._unwritten_rows)
         self.releaser.alarms.carry_out(self.session, now=self.now)
         self.session.flush()
-        self._sent, self._unwritten_rows, self._results = [], [], {}
+        self._sent, self._unwritten_rows, self._new_messages, self._results = [], [], [], {}
         self.releaser.forget_history()
 
     def _flush(self) -> None:

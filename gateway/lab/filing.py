@@ -110,13 +110,19 @@ class _Filing:
     aside: set[tuple[LabHeldReason, int | None, int | None]] = field(
         default_factory=set
     )  # by a person, earlier
+    received_at: datetime = field(init=False)
+    filed: int = 0
+    controls: int = 0
+
+    def __post_init__(self) -> None:
+        self.received_at = self.row.received_at
 
     def file(self) -> set[uuid.UUID]:
         """Answers the examinations that changed."""
         self._forget_held()
         if self.said.kind in {MessageKind.OTHER, MessageKind.QUERY}:
             self.row.state = MessageState.OTHER
-            self.bench.session.add(self.row)
+            self.bench.add_message(self.row)
             return set()
         device = self.bench.device(self.row)
         if device is None:
@@ -126,7 +132,7 @@ class _Filing:
         else:
             self._take_results(device)
         self.row.state = MessageState.HELD if self.held else MessageState.FILED
-        self.bench.session.add(self.row)
+        self.bench.add_message(self.row)
         return self.touched
 
     def _take_orders(self, device: Device) -> None:
@@ -141,7 +147,6 @@ class _Filing:
         if profile is None:
             return self._hold(LabHeldReason.NO_PROFILE)
         self.row.profile_version = profile.version
-        self.row.filed = self.row.controls = 0
         for number, specimen in enumerate(self.said.specimens):
             control = profile.control_of(specimen)
             if control is not None:
@@ -149,6 +154,7 @@ class _Filing:
             else:
                 with self.bench.session.no_autoflush:  # what a query could miss is at hand
                     self._take_specimen(device, profile, number, specimen)
+        self.row.filed, self.row.controls = self.filed, self.controls
         return None
 
     def _take_control(
@@ -171,7 +177,7 @@ class _Filing:
                 number=interpreted.number,
                 unit=interpreted.unit,
                 observed_at=self._moment(result),
-                received_at=self.row.received_at,
+                received_at=self.received_at,
                 message_id=self.row.id,
                 position=result.position,
             )
@@ -179,8 +185,8 @@ class _Filing:
                 self.bench.write()
                 settled = settle(self.bench.session, device.id, item.code, releaser=self.bench.releaser)
                 self.bench.to_judge |= settled.to_judge
-            self.row.filed += 1
-            self.row.controls += 1
+            self.filed += 1
+            self.controls += 1
 
     def _take_specimen(self, device: Device, profile: Profile, number: int, specimen: Specimen) -> None:
         barcode = profile.barcode_of(specimen)
@@ -220,7 +226,7 @@ class _Filing:
         examination = make_examination(session, known, self.bench.wording, now=now)
         self.bench.gained.setdefault(examination, 0)
         patient, sheet = known.patient, self.bench.sheet(examination, known, is_new=is_new)
-        on = local_date(known.collected_at or self.row.received_at)
+        on = local_date(known.collected_at or self.received_at)
         bearer = Bearer.of(patient.sex, patient.birth_date, on)
         remarks = profile.specimen_flags(specimen)
         for result in specimen.results:
@@ -230,7 +236,7 @@ class _Filing:
             return
         self.bench.add(sheet)
         tested_at = min(one.observed_at for one in sheet.added)
-        known.note_tested(device.name or device.ae_title, tested_at, self.row.received_at)
+        known.note_tested(device.name or device.ae_title, tested_at, self.received_at)
         close_reruns(session, examination.id, sheet.added, now)
         self.bench.releaser.release(examination, sheet)
         note_results(examination, known, sheet.results, sheet.added, now=now)
@@ -259,7 +265,7 @@ class _Filing:
             interpreted=interpreted,
             reported=reported(result),
             observed_at=self._moment(result, collected_at),
-            received_at=self.row.received_at,
+            received_at=self.received_at,
             message_id=self.row.id,
             position=result.position,
             device_id=device.id,
@@ -279,7 +285,7 @@ class _Filing:
         outcome = sheet.record(new)
         if isinstance(outcome, NotRecorded) and outcome in _REFUSED:
             return self._hold_result(_REFUSED[outcome], number, result, sheet.examination_id)
-        self.row.filed += 1
+        self.filed += 1
         return None
 
     def _mapped(
@@ -295,14 +301,14 @@ class _Filing:
         if isinstance(found, Meaning):
             return found.item, found.interpreted
         if found is None:
-            self.row.filed += 1
+            self.filed += 1
         else:
             self._hold_result(found.reason, number, result, examination_id, **found.detail)
         return None
 
     def _keep_attachments(self, specimen: Specimen, examination: Examination) -> None:
         for one in specimen.attachments:
-            self.row.filed += 1
+            self.filed += 1
             if not self.bench.is_attached(self.row, one.position):
                 self.bench.add(
                     LabAttachment(
@@ -313,7 +319,7 @@ class _Filing:
                         name=shown_test(one.test),
                         media_type=one.media_type,
                         size_bytes=one.size_bytes,
-                        received_at=self.row.received_at,
+                        received_at=self.received_at,
                     )
                 )
                 self.touched.add(examination.id)
@@ -323,7 +329,7 @@ class _Filing:
 
         It would put a new result behind an old one, or before the control run that failed.
         """
-        received_at = self.row.received_at
+        received_at = self.received_at
         taken_at = collected_at or received_at - LONG_AGO
         for said in filter(None, (result.analysed_at, result.observed_at, self.said.sent_at)):
             if not taken_at - CLOCK_OFF <= said <= received_at + CLOCK_OFF:

@@ -42,6 +42,7 @@ class Profile:
     empty: frozenset[str] = frozenset()
     barcode: str = "barcode"
     controls: tuple[Mapping[str, str], ...] = ()
+    has_flags: bool = False  # some of its tests are remarks of the instrument
 
     def item_code(self, result: StatedResult) -> str | None:
         """Of the dictionary; None when the profile does not know the test."""
@@ -64,6 +65,8 @@ class Profile:
 
     def specimen_flags(self, specimen: Specimen) -> tuple[Remark, ...]:
         """What the instrument remarks of the whole specimen, as results of their own: "Left Shift?" is true."""
+        if not self.has_flags:
+            return ()
         return tuple(
             Remark(text=result.test.text or result.test.code, items=items)
             for result in specimen.results
@@ -95,6 +98,8 @@ class Profile:
 
     def instrument_flags(self, result: StatedResult) -> tuple[str, ...]:
         """What the instrument remarks of the measurement itself; its opinion of the value is not asked."""
+        if not result.flags:
+            return ()
         said = (
             (flag, self.flags.get(flag, flag if flag.upper() in _ABOUT_LIMITS else "instrument"))
             for flag in result.flags
@@ -147,9 +152,11 @@ def read_profile(row: AnalyserProfile) -> Profile:
 
 def understand(version: int, content: Mapping[str, Any]) -> Profile:
     """A profile's content, checked before it was kept."""
+    tests = content.get("tests", {})
     return Profile(
         version=version,
-        tests=content.get("tests", {}),
+        tests=tests,
+        has_flags=any(one.get("flag") for one in tests.values()),
         units=content.get("units", {}),
         flags=content.get("flags", {}),
         values=content.get("values", {}),

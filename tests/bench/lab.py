@@ -29,6 +29,7 @@ from gateway.intake import Drain
 from gateway.lab.process import run_lab
 from gateway.lab.rows import LabMessage, MessageState
 from gateway.preparation import prepare
+from gateway.processes import collect_seldom, keep_what_is_loaded
 from gateway.runtime import Runtime, open_runtime
 from gateway.settings import Settings
 from gateway.snapshot import write_snapshot
@@ -45,6 +46,7 @@ from worklists.patients import PatientIdentity
 from worklists.reading import ReadingTask, TaskState
 
 RESULTS, MESSAGES, FILED, IDLE = 25, 1500, 1600, 10_000
+IN_PARTS = 200  # messages
 WARMED_BY = 80  # messages before what is measured: a drain that runs for months has loaded what it needs
 LINES = 8
 LARGE_BYTES = 10 << 20
@@ -67,6 +69,7 @@ class Laboratory:
 def measure(repetitions: int) -> Iterator[Row]:
     """Acknowledged, then filed on both databases, then what idles and what is large."""
     folder = Path(tempfile.mkdtemp(prefix="bench-lab-"))
+    collect_seldom()  # as in every process of a gateway
     try:
         with _laboratory(folder / "acknowledged") as lab:
             yield from _acknowledged(lab, repetitions)
@@ -95,6 +98,7 @@ def _acknowledged(lab: Laboratory, repetitions: int) -> Iterator[Row]:
             work=f"{work}: acknowledged", ours=statistics.median(rates), unit="msg/s", at_least=promised
         )
         yield Row(work=f"{work}: acknowledgement, p99", ours=statistics.median(slowest), unit="ms")
+    yield _in_parts(lab)
     for connections in (1, 8, 64):
         rate = _blast_astm(lab, connections)
         work = f"ASTM of {RESULTS} results in as many frames, {connections} connections"
@@ -104,6 +108,7 @@ def _acknowledged(lab: Laboratory, repetitions: int) -> Iterator[Row]:
 def _filed(lab: Laboratory, database: str) -> Iterator[Row]:
     """Specimens that nobody ordered, then specimens that were registered with all that is tested."""
     _file(lab, "W", WARMED_BY)
+    keep_what_is_loaded()
     yield _filing(lab, "F", f"without orders, {database}")
     _register(lab, [_barcode("O", line, place) for line in range(LINES) for place in range(FILED // LINES)])
     yield _filing(lab, "O", f"with orders, {database}")
@@ -216,6 +221,22 @@ def _blast(
     if len(latencies) != messages // connections * connections:
         raise RuntimeError("a line broke off")
     return len(latencies) / took, latencies
+
+
+def _in_parts(lab: Laboratory) -> Row:
+    """A sender with Nagle's algorithm on (RFC 896) holds the second part back until the first is acknowledged."""
+    took_s = []
+    with socket.create_connection(("127.0.0.1", lab.hl7_port), TIMEOUT_S) as line:
+        for place in range(IN_PARTS):
+            message = _oru(lab, _barcode("N", 0, place))
+            began = time.perf_counter()
+            line.sendall(message[: len(message) // 2])
+            _say(line, message[len(message) // 2 :])
+            took_s.append(time.perf_counter() - began)
+    return Row(
+        work="ORU written in two parts by a sender with Nagle's algorithm on: acknowledgement, median",
+        ours=statistics.median(took_s) * 1000, unit="ms", at_most=20, remark="40 ms and more where a kernel delays",
+    )  # fmt: skip
 
 
 def _blast_astm(lab: Laboratory, connections: int) -> float:

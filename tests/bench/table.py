@@ -49,6 +49,11 @@ def as_table(rows: Sequence[Row]) -> Table:
     return table
 
 
+def as_line(row: Row) -> str:
+    """While the others are still being measured."""
+    return "  ".join(filter(None, (*_cells(row), "" if row.is_met else "NOT MET")))
+
+
 def as_markdown(rows: Sequence[Row]) -> str:
     """For the README."""
     lines = ["| work | this gateway | peers | ratio | promised | met |", "|---|---|---|---|---|---|"]

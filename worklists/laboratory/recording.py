@@ -151,7 +151,10 @@ class Sheet:
             self._by_item.setdefault(one.item_code, []).append(one)
 
     def current(self, item_code: str) -> AnyResult | None:
-        return next((one for one in self._by_item.get(item_code, ()) if one.current), None)
+        for one in self._by_item.get(item_code, ()):
+            if one.current:
+                return one
+        return None
 
     def record(self, new: NewResult) -> NewResult | NotRecorded:
         """It itself with its run and version, or why it is not recorded."""
@@ -177,6 +180,8 @@ class Sheet:
     def versions_before(self, one: NewResult) -> list[AnyResult]:
         """What it corrects."""
         runs = self._by_item[one.item_code]
+        if len(runs) == 1:
+            return []
         return [other for other in runs if other.run == one.run and other.version < one.version]
 
     def _correct(

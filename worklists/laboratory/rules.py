@@ -38,13 +38,13 @@ class Rules:
 
     version: int
     rules: Sequence[Mapping[str, Any]]
-    _of_items: dict[str, list[Mapping[str, Any]]] = field(init=False, default_factory=dict)
+    _of_items: dict[str, list[tuple["Check", Mapping[str, Any]]]] = field(init=False, default_factory=dict)
 
     def stops(self, case: Case) -> list[dict[str, str]]:
         """Every rule that stops it, with what it saw."""
         found = []
-        for rule in self._concerning(case.result.item):
-            detail = CHECKS[rule["code"]](case, rule)
+        for check, rule in self._concerning(case.result.item):
+            detail = check(case, rule)
             if detail is not None:
                 found.append({"rule": rule["code"], "detail": detail})
         if case.result.control_state is ControlState.OUT_OF_CONTROL:
@@ -53,11 +53,11 @@ class Rules:
                 found.append(out)
         return found
 
-    def _concerning(self, item: AnyItem) -> list[Mapping[str, Any]]:
+    def _concerning(self, item: AnyItem) -> list[tuple["Check", Mapping[str, Any]]]:
         found = self._of_items.get(item.code)
         if found is None:
-            found = [one for one in self.rules if one.get("enabled", True) and _concerns(one, item)]
-            self._of_items[item.code] = found
+            concerning = (one for one in self.rules if one.get("enabled", True) and _concerns(one, item))
+            found = self._of_items[item.code] = [(CHECKS[one["code"]], one) for one in concerning]
         return found
 
 
@@ -120,8 +120,10 @@ def _delta(case: Case, _rule: Mapping[str, Any]) -> str | None:
 def _control(case: Case, rule: Mapping[str, Any]) -> str | None:
     """`missing`: control material that is due and was not run stops too (true unless said otherwise)."""
     state = case.result.control_state
-    stops = {ControlState.OUT_OF_CONTROL} | ({ControlState.MISSING} if rule.get("missing", True) else set())
-    return state.value if state in stops else None
+    stops = state is ControlState.OUT_OF_CONTROL or (
+        state is ControlState.MISSING and rule.get("missing", True)
+    )
+    return state.value if stops else None
 
 
 def _instrument_flag(case: Case, _rule: Mapping[str, Any]) -> str | None:
@@ -179,7 +181,9 @@ def _differs(rule: Mapping[str, Any], code: str, value: float, expected: float) 
     return None if off <= float(rule["tolerance_percent"]) else f"{code} {value:g} ≠ {expected:.4g}"
 
 
-CHECKS: Mapping[str, Callable[[Case, Mapping[str, Any]], str | None]] = {
+Check = Callable[[Case, Mapping[str, Any]], str | None]
+
+CHECKS: Mapping[str, Check] = {
     "range": _beyond_range,
     "critical": _critical,
     "delta": _delta,
