@@ -48,9 +48,9 @@ class Corpus:
 
 
 def make_corpus(kind: str) -> Corpus:
-    """`ct`: 300 of 525 kB · `small`: 1,000 of 6 kB · `dx`: 8 of 18 MB."""
+    """`ct`: 300 of 525 kB · `small`: 1,000 of 6 kB · `dx`: 16 of 18 MB."""
     if kind == "ct":
         return Corpus(300, modality="CT", size=512)
     if kind == "small":
         return Corpus(1000, modality="CT", size=52)
-    return Corpus(8, modality="DX", size=3000)
+    return Corpus(16, modality="DX", size=3000)
