@@ -29,8 +29,11 @@ from worklists.rule_books import (
     COUNTY,
     RuleVersion,
     go_live,
+    hold_book,
     live_content,
+    live_version,
     make_version,
+    require_replaces,
 )
 
 LONGEST_NOTE = 500
@@ -151,14 +154,26 @@ def content_in_force(session: Session, who: Who, name: str, scope: str) -> Conte
 
 
 def make_draft(
-    runtime: Runtime, who: Who, name: str, scope: str, *, content: Mapping[str, Any] | None, note: str
+    runtime: Runtime,
+    who: Who,
+    name: str,
+    scope: str,
+    *,
+    content: Mapping[str, Any] | None,
+    note: str,
+    begun_from: int | None = None,
 ) -> uuid.UUID:
-    """Another version; without a content it begins as what is in force. Raises NotAllowed, NotFound, FieldErrors."""
+    """Another version; without a content it begins as what is in force.
+
+    `begun_from`: the version that was live where the content was taken from; None: the one that is live now.
+    Raises NotAllowed, NotFound, FieldErrors.
+    """
     book = find_book(name)
 
     def deed(session: Session) -> uuid.UUID:
         require_setter(session, who.subject, name, scope)
-        begun = live_content(session, name, scope) or book.begin(session, scope)
+        live_now = live_version(session, name, scope)
+        begun = live_now.content if live_now else book.begin(session, scope)
         row = make_version(
             session,
             name,
@@ -167,6 +182,7 @@ def make_draft(
             note=_note_text(note),
             person=get_person(session, who),
             now=runtime.now(),
+            begun_from=(live_now.version if live_now else 0) if begun_from is None else begun_from,
         )
         _record(session, runtime, who, "rules_drafted", row)
         return row.id
@@ -175,34 +191,56 @@ def make_draft(
 
 
 def change_draft(
-    runtime: Runtime, who: Who, name: str, version_id: uuid.UUID, *, content: Mapping[str, Any], note: str
+    runtime: Runtime,
+    who: Who,
+    name: str,
+    version_id: uuid.UUID,
+    *,
+    content: Mapping[str, Any],
+    note: str,
+    revision: str,
 ) -> None:
-    """Raises NotFound, NotAllowed, NotADraft, FieldErrors."""
+    """What the caller makes of the draft that was read at `revision`.
+
+    Raises NotFound, NotAllowed, NotADraft, ChangedSince, FieldErrors.
+    """
 
     def deed(session: Session) -> None:
         row = _get(session, name, version_id, lock=True)
         require_setter(session, who.subject, name, row.scope)
-        row.rewrite(_checked(session, find_book(name), row.scope, content), _note_text(note))
+        checked = _checked(session, find_book(name), row.scope, content)
+        person = get_person(session, who)
+        row.rewrite(checked, _note_text(note), revision=revision, person=person, now=runtime.now())
         _record(session, runtime, who, "rules_drafted", row)
 
     in_one(runtime, deed)
 
 
-def get_draft(session: Session, who: Who, name: str, version_id: uuid.UUID) -> RuleVersion:
-    """One that the caller may try. Raises NotFound, NotAllowed, NotADraft."""
+def get_draft(
+    session: Session, who: Who, name: str, version_id: uuid.UUID, revision: str | None = None
+) -> RuleVersion:
+    """One that the caller may try, as it was read at `revision`. Raises NotFound, NotAllowed, NotADraft, ChangedSince."""
     row = _get(session, name, version_id)
     require_setter(session, who.subject, name, row.scope)
     row.require_draft()
+    if revision is not None:
+        row.require_seen(revision)
     return row
 
 
 def try_draft(
-    runtime: Runtime, who: Who, name: str, version_id: uuid.UUID, told: Told = lambda _done, _of: None
+    runtime: Runtime,
+    who: Who,
+    name: str,
+    version_id: uuid.UUID,
+    told: Told = lambda _done, _of: None,
+    *,
+    revision: str | None = None,
 ) -> None:
     """What it would have done, kept with the draft; `told` hears how far it is. Raises as `get_draft` does, Conflict."""
     book = find_book(name)
     with runtime.reading() as session:
-        row = get_draft(session, who, name, version_id)
+        row = get_draft(session, who, name, version_id, revision)
         content, scope = row.content, row.scope
         outcome = book.dry_run(session, scope, content, runtime.now(), *([told] if book.tells else []))
 
@@ -214,12 +252,27 @@ def try_draft(
     in_one(runtime, deed)
 
 
-def let_live(runtime: Runtime, who: Who, name: str, version_id: uuid.UUID) -> None:
-    """From now on it counts. Raises NotFound, NotAllowed, NotADraft, NotTried."""
+def let_live(
+    runtime: Runtime,
+    who: Who,
+    name: str,
+    version_id: uuid.UUID,
+    *,
+    revision: str,
+    replaces: int | None = None,
+) -> None:
+    """From now on it counts, as it was read at `revision`, in the place of the version `replaces` (None: of its begin).
+
+    Raises NotFound, NotAllowed, NotADraft, NotTried, ChangedSince, LiveMovedOn.
+    """
 
     def deed(session: Session) -> None:
+        hold_book(session, name, _get(session, name, version_id).scope)
         row = _get(session, name, version_id, lock=True)
         require_setter(session, who.subject, name, row.scope)
+        row.require_draft()
+        row.require_seen(revision)
+        require_replaces(session, row, row.begun_from if replaces is None else replaces)
         go_live(session, row, person=get_person(session, who), now=runtime.now())
         find_book(name).went_live(session, runtime.now())
         _record(session, runtime, who, "rules_went_live", row)
@@ -283,7 +336,8 @@ def _checked(session: Session, book: Book, scope: str, content: Mapping[str, Any
 
 
 def _get(session: Session, name: str, version_id: uuid.UUID, *, lock: bool = False) -> RuleVersion:
-    row = session.get(RuleVersion, version_id, with_for_update={"of": RuleVersion} if lock else None)
+    held = {"of": RuleVersion} if lock else None
+    row = session.get(RuleVersion, version_id, with_for_update=held, populate_existing=lock)
     if row is None or row.book != name:
         raise NotFound("rules")
     return row

@@ -2,7 +2,6 @@
 
 import uuid
 from dataclasses import dataclass
-from datetime import datetime
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, joinedload
@@ -12,13 +11,13 @@ from gateway.lab.collecting import get_specimen, note, require_version
 from gateway.reading import Who, get_person, in_one
 from gateway.runtime import Runtime
 from worklists.access import tested_at_centres
-from worklists.base import COUNTY_TIME
 from worklists.directory import Centre, Kind, Role
 from worklists.errors import Conflict, NotAllowed, NotFound
 from worklists.laboratory.examining import open_examination, return_to_township
 from worklists.laboratory.numbers import is_mistyped
 from worklists.laboratory.specimens import LabSpecimen, SpecimenState, SpecimenStateForbids
 from worklists.reading import tasks_of
+from worklists.revision import clock_text
 
 IN_THE_LABORATORY = (Role.READER, Role.REVIEWER)
 
@@ -57,7 +56,7 @@ class AlreadyReceived(Conflict):
     def __init__(self, specimen: LabSpecimen):
         super().__init__(specimen.barcode)
         self.by = specimen.received_by.name if specimen.received_by else "—"
-        self.at = _clock(specimen.received_at)
+        self.at = clock_text(specimen.received_at)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,7 +145,3 @@ def _require_not_received(specimen: LabSpecimen) -> None:
         raise AlreadyReceived(specimen)
     if specimen.state not in {SpecimenState.REGISTERED, SpecimenState.IN_TRANSIT}:
         raise SpecimenStateForbids(specimen)
-
-
-def _clock(moment: datetime | None) -> str:
-    return f"{moment.astimezone(COUNTY_TIME):%m-%d %H:%M}" if moment else "—"

@@ -36,6 +36,7 @@ from gateway.roster import RosterMovedOn
 from gateway.uploading import KindNotTaken, NothingAccepted
 from gateway.web.limits import TooOften
 from gateway.web.messages import choose_language, say, say_reason
+from gateway.web.revisions import RevisionRequired
 from worklists.amending import AmendmentUnderWay, ReportNotStanding
 from worklists.checking.rows import ReportDoubted
 from worklists.critical import CriticalStateForbids
@@ -58,7 +59,8 @@ from worklists.reading import (
 )
 from worklists.recognising.deciding import AlreadyDecided, NoLongerStands, NotAdopted
 from worklists.reviewing import GradeRequired
-from worklists.rule_books import NotADraft, NotTried
+from worklists.revision import ChangedSince
+from worklists.rule_books import LiveMovedOn, NotADraft, NotTried
 
 log = structlog.get_logger()
 
@@ -128,6 +130,8 @@ PROBLEMS: tuple[tuple[type[Exception], Problem], ...] = (
     (PreliminaryNotAllowed, Problem(status=409, code="preliminary_not_allowed")),
     (WriterCannotReview, Problem(status=409, code="writer_cannot_review")),
     (DraftChanged, Problem(status=412, code="draft_changed")),
+    (ChangedSince, Problem(status=412, code="changed_since", facts=("by", "at"))),
+    (RevisionRequired, Problem(status=428, code="revision_required")),
     (RosterMovedOn, Problem(status=409, code="roster_moved_on")),
     (ChangeMovedOn, Problem(status=409, code="change_moved_on")),
     (AlreadyResolved, Problem(status=409, code="already_resolved")),
@@ -143,6 +147,7 @@ PROBLEMS: tuple[tuple[type[Exception], Problem], ...] = (
     (NotAdopted, Problem(status=409, code="recognition_not_adopted")),
     (NotADraft, Problem(status=409, code="rules_not_a_draft")),
     (NotTried, Problem(status=409, code="rules_not_tried")),
+    (LiveMovedOn, Problem(status=409, code="rules_live_moved", facts=("version", "by", "at"))),
     (KeyImageReplaced, Problem(status=409, code="key_image_replaced")),
     (KeyImagesMovedOn, Problem(status=409, code="key_images_moved_on")),
     (Conflict, Problem(status=409, code="conflict")),

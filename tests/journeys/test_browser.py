@@ -141,7 +141,7 @@ def test_a_reviewer_puts_a_reader_on_the_roster_and_lets_rules_push(sign_in: Sig
     page.get_by_role("button", name="新建草稿").click()
     page.get_by_label("派单").check()
     page.get_by_label("说明（为什么改）").fill("按排班派单")
-    expect(page.locator("section.change")).to_contain_text("派单")
+    expect(page.locator("section.differs")).to_contain_text("派单")
     page.get_by_role("button", name="保存草稿").click()
     page.get_by_role("button", name="试运行").click()
     expect(page.locator("section.run")).to_contain_text("近 30 天的 1 份检查")

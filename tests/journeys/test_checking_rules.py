@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.journeys.browsers import PHONE, chromium, sign_in
 from tests.journeys.gateways import Gateway, get_json, run_dcmtk, wait_for
+from tests.rule_drafts import keep, let_live
 from tests.synthetic import write_study
 
 pytestmark = [
@@ -95,7 +96,7 @@ def test_a_word_that_a_centre_adds_doubts_today_what_was_fine_yesterday(
     admin.get_by_role("button", name="从现行规则新建草稿").click()
     note = admin.get_by_label("说明（为什么改）")
     admin.get_by_label("危急词").fill("膈下脓肿 dx,ct\n")
-    differing = admin.locator("section.change")
+    differing = admin.locator("section.differs")
     expect(differing).to_contain_text("膈下脓肿 DX,CT")
 
     # What is typed while the draft is being kept is not lost to the answer.
@@ -148,7 +149,7 @@ def let_preliminary(gateway: Gateway) -> None:
         content["preliminary"] |= ALWAYS
         made = done(admin.post(base, params=of, json={"content": content}))
         done(admin.post(f"{base}/{made['id']}/dry-run"))
-        done(admin.post(f"{base}/{made['id']}/go-live"))
+        done(let_live(admin, f"{base}/{made['id']}"))
 
 
 def test_what_one_reader_signed_at_night_is_made_final_in_the_morning(
@@ -210,3 +211,80 @@ def test_what_one_reader_signed_at_night_is_made_final_in_the_morning(
     expect(missed).to_contain_text("回复：记住了")
     for page in (township, reader, head):
         page.context.close()
+
+
+def test_two_people_at_one_draft_lose_nothing_and_know_of_each_other(
+    browser: Browser, gateway: Gateway
+) -> None:
+    with closing(gateway.sign_in("admin")) as admin:
+        [centre] = [one for one in get_json(admin, "/api/v1/centres")["items"] if one["name"] == CENTRE]
+        of, base = {"centre": centre["id"]}, "/api/v1/rules/checking"
+        made = done(admin.post(base, params=of, json={"note": "两人同改"}))
+    address = f"/app/checking?of={centre['id']}&version={made['version']}"
+    first, second = sign_in(browser, gateway, "admin"), sign_in(browser, gateway, "reviewer")
+    for page in (first, second):
+        page.goto(address)
+        expect(page.get_by_label("危急词")).to_be_editable()
+    first.get_by_label("危急词").fill("张力性气胸 dx,ct\n")
+    first.get_by_role("button", name="保存草稿").click()
+    expect(first.get_by_text("草稿已保存。")).to_be_visible()
+    second.get_by_label("危急词").fill("主动脉夹层 ct\n")
+    second.get_by_label("说明（为什么改）").fill("夹层须当场通知")
+    second.get_by_role("button", name="保存草稿").click()
+
+    # The later one hears of it, sees in what the two differ, and what was typed still stands.
+    told = second.get_by_role("alert").filter(has_text="改过这份草稿")
+    expect(told).to_contain_text(re.compile(r"于 \d\d:\d\d 改过这份草稿"))
+    expect(told.locator("del", has_text="张力性气胸")).to_be_visible()
+    expect(told.locator("ins", has_text="主动脉夹层")).to_be_visible()
+    expect(second.get_by_label("危急词")).to_have_value(re.compile("主动脉夹层"))
+    expect(second.get_by_role("button", name="启用", exact=True)).to_be_disabled()
+    told.get_by_role("button", name="把我的另存为一份草稿").click()
+    own = made["version"] + 1
+    second.wait_for_url(re.compile(f"version={own}"))
+    expect(second.get_by_label("说明（为什么改）")).to_have_value("夹层须当场通知")
+    expect(told).to_have_count(0)
+
+    # The other draft goes live; this one says what it would take back of it before it does.
+    first.get_by_role("button", name="试运行").click()
+    go_live = first.get_by_role("button", name="启用", exact=True)
+    expect(go_live).to_be_enabled()
+    go_live.click()
+    first.get_by_role("button", name="确认启用").click()
+    expect(first.get_by_role("status").filter(has_text=f"第 {made['version']} 版已启用。")).to_be_visible()
+    second.get_by_role("button", name="试运行").click()
+    expect(second.get_by_role("button", name="启用", exact=True)).to_be_enabled()
+    second.get_by_role("button", name="启用", exact=True).click()
+    second.get_by_role("button", name="确认启用").click()
+    undoes = second.get_by_role("status").filter(has_text="会撤销")
+    expect(undoes).to_contain_text(f"现行的是第 {made['version']} 版")
+    expect(undoes.locator("del", has_text="张力性气胸")).to_be_visible()
+    second.get_by_role("button", name="启用", exact=True).click()
+    expect(second.get_by_role("alertdialog")).to_contain_text(
+        f"第 {made['version']} 版的改动将按上面所列撤销"
+    )
+    second.get_by_role("button", name="确认启用").click()
+    expect(second.get_by_role("status").filter(has_text=f"第 {own} 版已启用。")).to_be_visible()
+    for page in (first, second):
+        page.context.close()
+
+
+def test_theirs_is_taken_where_mine_is_not_wanted(browser: Browser, gateway: Gateway) -> None:
+    with closing(gateway.sign_in("admin")) as admin:
+        [centre] = [one for one in get_json(admin, "/api/v1/centres")["items"] if one["name"] == CENTRE]
+        of, base = {"centre": centre["id"]}, "/api/v1/rules/checking"
+        made = done(admin.post(base, params=of, json={}))
+        page = sign_in(browser, gateway, "reviewer")
+        page.goto(f"/app/checking?of={centre['id']}&version={made['version']}")
+        note = page.get_by_label("说明（为什么改）")
+        note.fill("我的说明")
+        done(keep(admin, f"{base}/{made['id']}", made["content"], "别人的说明"))
+        page.get_by_role("button", name="保存草稿").click()
+
+        told = page.get_by_role("alert").filter(has_text="改过这份草稿")
+        expect(told.locator("ins", has_text="我的说明")).to_be_visible()
+        told.get_by_role("button", name=re.compile("^采用")).click()
+
+        expect(note).to_have_value("别人的说明")
+        expect(told).to_have_count(0)
+    page.context.close()

@@ -151,6 +151,19 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "只有已采纳的结果可以引用。",
         "Only a result that was adopted can be cited.",
     ),
+    "changed_since": (
+        "{by}于 {at} 改过这一份，您看到的已不是现在的内容。请看过现在的再决定。",
+        "{by} changed it at {at}; what you see is no longer what it says. Look at it as it is now.",
+    ),
+    "revision_required": (
+        "修改或启用时须用 If-Match 说明所依据的版本。",
+        "Say with If-Match which revision this is about.",
+    ),
+    "rules_live_moved": (
+        "现行的已是第 {version} 版（{by}于 {at} 启用），并非这份草稿的依据。启用会撤销其中的改动，请看过后再确认。",
+        "Version {version} is live now (by {by}, {at}), not the one that this draft was begun from. Going live would undo "
+        "what it changed: look at it, then confirm.",
+    ),
     "rules_not_a_draft": (
         "只有草稿可以修改、试运行或启用；已启用过的版本保留为历史。",
         "Only a draft can be changed, tried or put live; what was live stays as history.",

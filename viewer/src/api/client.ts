@@ -37,7 +37,7 @@ export type Query = Record<string, QueryValue>
 export interface Call {
   query?: object
   body?: unknown
-  ifMatch?: number
+  ifMatch?: number | string
   signal?: AbortSignal
   keepalive?: boolean
 }
@@ -112,9 +112,10 @@ export async function reach(url: string, init: RequestInit): Promise<Response> {
 }
 
 /** A deed that says how far it is: each line of its answer, as it comes. */
-export async function* lines<T>(path: string): AsyncGenerator<T> {
+export async function* lines<T>(path: string, ifMatch?: string): AsyncGenerator<T> {
   const url = address(path)
-  const answer = await reach(url, { method: 'POST', headers: { ...headers('POST'), Accept: 'application/x-ndjson, application/json' }, credentials: 'same-origin' })
+  const head = { ...headers('POST'), Accept: 'application/x-ndjson, application/json', ...(ifMatch ? { 'If-Match': `"${ifMatch}"` } : {}) }
+  const answer = await reach(url, { method: 'POST', headers: head, credentials: 'same-origin' })
   if (!answer.ok || !answer.body) return void (await answered(answer, `POST ${url}`))
   const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader()
   let rest = ''

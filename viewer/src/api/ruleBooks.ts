@@ -12,9 +12,15 @@ export interface VersionLine {
   live_at: Time | null
   live_by: Person | null
   tried: boolean
+  /** What was live when it was begun; 0: nothing was. */
+  begun_from: number
+  changed_at: Time | null
+  changed_by: Person | null
 }
 
 export interface Version<Content, Run> extends VersionLine {
+  /** Which words these are: whoever writes says which ones they have read. */
+  revision: string
   content: Content
   dry_run: Run | null
 }
@@ -32,7 +38,8 @@ export type Told<Content, Run> = { done: number; of: number; rules?: undefined; 
 
 export const readBook = <C>(book: string, centre: string) => api.get<Book<C>>(`/rules/${book}`, { centre: centre || undefined })
 export const readVersion = <C, R>(book: string, id: string) => api.get<Version<C, R>>(`/rules/${book}/${id}`)
-export const makeDraft = <C, R>(book: string, centre: string) => api.post<Version<C, R>>(`/rules/${book}`, {}, { query: { centre: centre || undefined } })
-export const keepDraft = <C, R>(book: string, id: string, content: C, note: string) => api.put<Version<C, R>>(`/rules/${book}/${id}`, { content, note })
-export const letLive = <C, R>(book: string, id: string) => api.post<Version<C, R>>(`/rules/${book}/${id}/go-live`)
+export const makeDraft = <C, R>(book: string, centre: string, begun: { content?: C; note?: string; begun_from?: number } = {}) => api.post<Version<C, R>>(`/rules/${book}`, begun, { query: { centre: centre || undefined } })
+export const keepDraft = <C, R>(book: string, id: string, content: C, note: string, revision: string) => api.put<Version<C, R>>(`/rules/${book}/${id}`, { content, note }, { ifMatch: revision })
+/** `replaces`: the version that is live as this person knows it. */
+export const letLive = <C, R>(book: string, id: string, revision: string, replaces: number) => api.post<Version<C, R>>(`/rules/${book}/${id}/go-live`, { replaces }, { ifMatch: revision })
 export const dryRun = (book: string, id: string) => `/rules/${book}/${id}/dry-run`

@@ -1,5 +1,5 @@
 /** A rule book on a page: its versions, the one that is looked at, a draft that is edited, tried and put live. */
-import { computed, ref, type Ref } from 'vue'
+import { computed, ref, watch, type Ref } from 'vue'
 import { useI18n } from 'vue-i18n'
 import { onBeforeRouteLeave, onBeforeRouteUpdate } from 'vue-router'
 import { lines as linesOf, Problem } from '@/api/client'
@@ -7,6 +7,9 @@ import { dryRun, keepDraft, letLive, makeDraft, readBook, readVersion, type Book
 import { useNotice } from '@/stores/notice'
 
 export type RuleBook<C, R> = ReturnType<typeof useRuleBook<C, R>>
+
+/** Answers that carry the draft as it is by now: somebody else changed it, or let it live. */
+const MOVED_ON = new Set(['changed_since', 'rules_not_a_draft'])
 
 const copy = <T>(one: T) => JSON.parse(JSON.stringify(one)) as T
 
@@ -20,6 +23,10 @@ export function useRuleBook<C, R>(name: Ref<string>, centre: Ref<string>, shown:
   const note = ref('')
   const busy = ref('')
   const asking = ref(false)
+  /** The draft as somebody else left it, while something else stands here. */
+  const theirs = ref(null) as Ref<Version<C, R> | null>
+  /** What the draft was begun from, where another version went live since; null: not known. */
+  const begun = ref(null) as Ref<C | null>
   const failure = ref<unknown>(null)
   const progress = ref<{ done: number; of: number } | null>(null)
 
@@ -28,7 +35,25 @@ export function useRuleBook<C, R>(name: Ref<string>, centre: Ref<string>, shown:
   const changed = computed(() => version.value !== null && differs(version.value))
   const problems = computed(() => Object.fromEntries(failure.value instanceof Problem ? failure.value.errors.map((one) => [one.field, one.message]) : []))
 
+  const live = computed(() => book.value?.items.find((one) => one.state === 'live') ?? null)
+  /** The live version that going live would take something back of. */
+  const overtaken = computed(() => (version.value?.state === 'draft' && live.value && live.value.version !== version.value.begun_from ? live.value : null))
+  watch(overtaken, () => void readBegun())
+
+  async function readBegun(): Promise<void> {
+    begun.value = null
+    const from = overtaken.value && book.value?.items.find((one) => one.version === version.value?.begun_from)
+    if (!from) return
+    try {
+      const read = await readVersion<C, R>(name.value, from.id)
+      if (read.version === version.value?.begun_from) begun.value = read.content
+    } catch (error) {
+      failure.value = error
+    }
+  }
+
   function show(found: Version<C, R> | null): void {
+    theirs.value = null
     version.value = found
     content.value = copy(found?.content ?? book.value!.in_force)
     note.value = found?.note ?? ''
@@ -47,7 +72,8 @@ export function useRuleBook<C, R>(name: Ref<string>, centre: Ref<string>, shown:
     try {
       await deed()
     } catch (error) {
-      failure.value = error
+      if (error instanceof Problem && MOVED_ON.has(error.code) && error.body.current) theirs.value = error.body.current as Version<C, R>
+      else failure.value = error
     } finally {
       busy.value = ''
     }
@@ -68,8 +94,9 @@ export function useRuleBook<C, R>(name: Ref<string>, centre: Ref<string>, shown:
       const whole = found ? await readVersion<C, R>(name.value, found.id) : null
       if (mine !== asked) return // another was asked for meanwhile
       book.value = read
-      if (whole && whole.id === version.value?.id && changed.value) version.value = whole // read again under what is being written
-      else show(whole)
+      if (!whole || whole.id !== version.value?.id || !changed.value) show(whole)
+      else if (whole.revision === version.value.revision) version.value = whole // read again under what is being written
+      else theirs.value = whole
     })
   const draft = () =>
     attempt('draft', async () => {
@@ -78,7 +105,7 @@ export function useRuleBook<C, R>(name: Ref<string>, centre: Ref<string>, shown:
   const save = () =>
     attempt('save', async () => {
       const sent = { content: copy(content.value!), note: note.value }
-      answered(await keepDraft<C, R>(name.value, version.value!.id, sent.content, sent.note), sent)
+      answered(await keepDraft<C, R>(name.value, version.value!.id, sent.content, sent.note, version.value!.revision), sent)
       notice.say(t('ruleBook.saved'))
       await readLines()
     })
@@ -87,7 +114,7 @@ export function useRuleBook<C, R>(name: Ref<string>, centre: Ref<string>, shown:
       const request = dryRun(name.value, version.value!.id)
       const sent = { content: copy(content.value!), note: note.value }
       try {
-        for await (const told of linesOf<Told<C, R>>(request)) {
+        for await (const told of linesOf<Told<C, R>>(request, version.value!.revision)) {
           if (told.rules) return answered(told.rules, sent)
           if (told.failed) throw new Problem(409, told.failed, '', t('ruleBook.moved'), `POST ${request}`)
           if ('done' in told) progress.value = told
@@ -99,12 +126,31 @@ export function useRuleBook<C, R>(name: Ref<string>, centre: Ref<string>, shown:
     })
   const goLive = () =>
     attempt('live', async () => {
-      show(await letLive<C, R>(name.value, version.value!.id))
+      try {
+        show(await letLive<C, R>(name.value, version.value!.id, version.value!.revision, live.value?.version ?? 0))
+      } catch (error) {
+        if (error instanceof Problem && error.code === 'rules_live_moved') await readLines() // what it would take back is shown
+        asking.value = false
+        throw error
+      }
       notice.say(t('ruleBook.wentLive', { n: version.value!.version }))
+      await readLines()
+    })
+  /** What stands here becomes a draft of its own, beside the one that somebody else changed. */
+  const keepMine = () =>
+    attempt('draft', async () => {
+      const made = await makeDraft<C, R>(name.value, centre.value, { content: content.value!, note: note.value, begun_from: version.value!.begun_from })
+      show(made)
+      notice.say(t('ruleBook.elsewhere.kept', { n: made.version }))
+      await shown(made.version)
+    })
+  const takeTheirs = () =>
+    attempt('open', async () => {
+      show(theirs.value)
       await readLines()
     })
   const leaveOnlySaved = () => !changed.value || window.confirm(t('ruleBook.leave'))
   onBeforeRouteLeave(leaveOnlySaved)
   onBeforeRouteUpdate(leaveOnlySaved)
-  return { book, version, content, note, busy, asking, failure, progress, editable, changed, problems, attempt, readLines, open, draft, save, tryIt, goLive }
+  return { book, version, content, note, busy, asking, failure, progress, editable, changed, problems, theirs, begun, live, overtaken, attempt, readLines, open, draft, save, tryIt, goLive, keepMine, takeTheirs }
 }

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { changes, found, namesIn, newPhrase, newSlot, newTemplate, preview, withSlots } from './templateBook'
+import type { TemplatesContent } from '@/api/templates'
+import { differences } from './differing'
+import { found, inWords, namesIn, newPhrase, newSlot, newTemplate, preview, withSlots } from './templateBook'
 
 const chest = { ...newTemplate('a'), name: '胸片', initials: 'xp', modalities: ['DX'], body_parts: ['CHEST'], findings: '见{密度}，{{不是}}，{直径}', impression: '{密度}结节', slots: [{ ...newSlot('密度'), default: '实性' }, newSlot('没有用到')] }
 
@@ -18,16 +20,18 @@ describe('a template on the page', () => {
 })
 
 describe('what a version differs in', () => {
-  it('is what came, went and is other', () => {
-    const before = { templates: [chest, newTemplate('gone')], phrases: [] }
-    const after = { templates: [{ ...chest, normal: true }], phrases: [newPhrase('new')] }
-    expect(changes(before, after).map((one) => [one.code, one.how])).toEqual([['a', 'changed'], ['gone', 'removed'], ['new', 'added']])
-    expect(changes(before, before)).toEqual([])
+  const said = (one: TemplatesContent) => inWords(one, [])
+
+  it('is what came, went and is other, with its words', () => {
+    const before = { templates: [chest, { ...newTemplate('gone'), name: '旧' }], phrases: [] }
+    const after = { templates: [{ ...chest, normal: true, impression: '{密度}小结节' }], phrases: [newPhrase('new')] }
+    expect(differences(said(before), said(after)).map((one) => [one.label, one.gone.length, one.come.length])).toEqual([['报告模板 胸片', 1, 2], ['词条 new', 0, 2], ['报告模板 旧', 2, 0]])
+    expect(differences(said(before), said(before))).toEqual([])
   })
 
   it('is not the order in which fields came', () => {
     const turned = (one: object) => Object.fromEntries(Object.entries(one).reverse())
     const again = { ...turned(chest), slots: chest.slots.map(turned) } as typeof chest
-    expect(changes({ templates: [chest], phrases: [] }, { templates: [again], phrases: [] })).toEqual([])
+    expect(differences(said({ templates: [chest], phrases: [] }), said({ templates: [again], phrases: [] }))).toEqual([])
   })
 })

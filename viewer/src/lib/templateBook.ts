@@ -2,6 +2,8 @@
 import type { BodyPart, PhraseEntry, TemplateEntry, TemplatesContent } from '@/api/templates'
 import type { Slot } from '@/api/types'
 import { language, t } from '@/i18n'
+import type { Said } from './differing'
+import { joined } from './joined'
 import { begin } from './slots'
 
 export type Part = 'templates' | 'phrases'
@@ -42,26 +44,23 @@ export function found(rows: readonly AnyEntry[], typed: string, modality: string
   })
 }
 
-export interface Changed {
-  code: string
-  name: string
-  how: 'added' | 'removed' | 'changed'
+const FIELDS = ['code', 'name', 'initials', 'modalities', 'body_parts', 'sex', 'normal', 'findings', 'impression', 'text', 'into', 'score'] as const
+const wordOf = (name: string) => (name === 'findings' || name === 'impression' ? t(`word.${name}`) : t(`templates.field.${name}`))
+
+/** A book said in words, entry by entry: what a version of it changes. In whichever order its fields came. */
+export function inWords(content: TemplatesContent, parts: readonly BodyPart[]): Said[] {
+  return (['templates', 'phrases'] as const).flatMap((part) => content[part].map((one: AnyEntry) => ({ label: `${t(`templates.part.${part}`)} ${one.name || one.code}`, lines: [...fieldsOf(one, parts), ...one.slots.map(slotWords)] })))
 }
 
-/** Alike in what they say, in whichever order their fields came. */
-const sameSaid = (one: AnyEntry, other: AnyEntry): boolean => JSON.stringify(one, inOrder) === JSON.stringify(other, inOrder)
-const inOrder = (_: string, value: unknown): unknown => (isFields(value) ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1))) : value)
-const isFields = (value: unknown): value is object => typeof value === 'object' && value !== null && !Array.isArray(value)
+function fieldsOf(one: AnyEntry, parts: readonly BodyPart[]): string[] {
+  const said = { ...one, body_parts: one.body_parts.map((code) => partName(parts, code)), sex: one.sex && t(`sex.${one.sex}`), ...('into' in one ? { into: t(`templates.into.${one.into}`) } : {}) } as unknown as Record<string, unknown>
+  return FIELDS.flatMap((name) => (saysNothing(said[name]) ? [] : [t('word.said', { name: wordOf(name), value: said[name] === true ? '✓' : Array.isArray(said[name]) ? joined(said[name] as string[]) : String(said[name]) })]))
+}
 
-/** What a version has that the other has not, by code. */
-export function changes(before: TemplatesContent, after: TemplatesContent): Changed[] {
-  return (['templates', 'phrases'] as const).flatMap((part) => {
-    const old = new Map(before[part].map((one) => [one.code, one]))
-    const fresh = new Map(after[part].map((one) => [one.code, one]))
-    const came = [...fresh.values()].flatMap((one): Changed[] => {
-      const was = old.get(one.code)
-      return was && sameSaid(was, one) ? [] : [{ code: one.code, name: one.name, how: was ? 'changed' : 'added' }]
-    })
-    return [...came, ...[...old.values()].filter((one) => !fresh.has(one.code)).map((one): Changed => ({ code: one.code, name: one.name, how: 'removed' }))]
-  })
+const saysNothing = (value: unknown) => value === undefined || value === '' || value === null || value === false || (Array.isArray(value) && !value.length)
+
+function slotWords(slot: Slot): string {
+  const limits = slot.low === null && slot.high === null ? '' : `${slot.low ?? ''}–${slot.high ?? ''}`
+  const said = [t(`templates.type.${slot.type}`), slot.choices.join('/'), limits, slot.unit, slot.decimals ? String(slot.decimals) : '', slot.default, slot.required ? t('templates.field.required') : '']
+  return t('word.said', { name: `{${slot.name}}`, value: said.filter(Boolean).join(' · ') })
 }

@@ -14,6 +14,7 @@ from gateway.runtime import Runtime
 from tests.builders import NOW, County, waiting_task
 from tests.conftest import Clock
 from tests.gateway.web.work.conftest import Client, index_instance
+from tests.rule_drafts import keep, let_live
 from worklists.checking.book import CHECKING, default_checking
 from worklists.examinations import Priority
 from worklists.reports import Report
@@ -187,9 +188,9 @@ def test_a_centre_turns_checks_off_after_a_dry_run_over_its_reports(
     content = made["content"]
     for one in content["checks"]:
         one["on"] = False
-    assert head.put(f"{base}/{made['id']}", json={"content": content}).status_code == 200
+    assert keep(head, f"{base}/{made['id']}", content).status_code == 200
     assert head.post(f"{base}/{made['id']}/dry-run").json()["dry_run"]["stopped"] == 0
-    assert head.post(f"{base}/{made['id']}/go-live").json()["state"] == "live"
+    assert let_live(head, f"{base}/{made['id']}").json()["state"] == "live"
 
 
 def test_a_book_names_every_check_once(client: Client, county: County) -> None:

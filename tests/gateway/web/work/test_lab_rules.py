@@ -17,6 +17,7 @@ from tests.builders import County
 from tests.gateway.lab.saying import file, message, result, specimen
 from tests.gateway.web.work.conftest import Client
 from tests.laboratory import NOW, Laboratory, build_laboratory, register
+from tests.rule_drafts import let_live, seen
 from worklists.base import new_id
 from worklists.directory import PersonRole, Role
 from worklists.laboratory.results import LabResult, Verification
@@ -58,7 +59,7 @@ def test_a_draft_is_tried_on_the_last_results_and_goes_live(
         head, {"code": "range", "percent": 10}, {"code": "critical"}, {"code": "manual_item", "items": ["K"]}
     )
 
-    early = head.post(f"{RULES}/{rules_id}/go-live")
+    early = let_live(head, f"{RULES}/{rules_id}")
     assert (early.status_code, early.json()["code"]) == (409, "rules_not_tried")
     tried = head.post(f"{RULES}/{rules_id}/dry-run").json()["dry_run"]
     assert (tried["results"], tried["released"], tried["was_released"], tried["newly_released"]) == (
@@ -70,7 +71,7 @@ def test_a_draft_is_tried_on_the_last_results_and_goes_live(
     [change] = tried["changes"]
     assert (change["value"], change["before"], change["after"]) == ("9.90", ["range"], [])
 
-    live = head.post(f"{RULES}/{rules_id}/go-live").json()
+    live = let_live(head, f"{RULES}/{rules_id}").json()
     assert (live["state"], live["version"], live["live_by"]["name"]) == ("live", 2, "何主任")
     assert send(runtime, county, lab, "3", "9.9").verification is Verification.AUTOMATIC
     listed = head.get(RULES).json()["items"]
@@ -92,7 +93,7 @@ def test_what_waits_is_judged_anew_by_the_rules_that_went_live(
     head = client("lab_head")
     rules_id = draft(head, {"code": "range", "percent": 10})
     head.post(f"{RULES}/{rules_id}/dry-run")
-    head.post(f"{RULES}/{rules_id}/go-live")
+    let_live(head, f"{RULES}/{rules_id}")
     assert head.get(RULES).json()["stand"]["to_judge"] == 3
 
     sweep_once(runtime, TASKS)
@@ -127,7 +128,7 @@ def test_a_dry_run_says_how_far_it_is(
     told = [json.loads(line) for line in answer.text.splitlines()]
     assert told[:-1] == [{"done": 0, "of": 3}, {"done": 3, "of": 3}]
     assert told[-1]["rules"]["dry_run"]["results"] == 3
-    head.post(f"{RULES}/{rules_id}/go-live")
+    let_live(head, f"{RULES}/{rules_id}")
     assert head.post(f"{RULES}/{rules_id}/dry-run", headers=asked).status_code == 409
 
 
@@ -136,15 +137,15 @@ def test_a_changed_draft_is_tried_again_and_history_is_not_changed(lab: Laborato
     rules_id = draft(head, {"code": "range"})
     head.post(f"{RULES}/{rules_id}/dry-run")
     body = {"content": {"rules": [{"code": "range", "percent": 5}]}, "note": "n"}
-    changed = head.put(f"{RULES}/{rules_id}", json=body).json()
+    changed = head.put(f"{RULES}/{rules_id}", json=body, headers=seen(head, f"{RULES}/{rules_id}")).json()
     assert (changed["dry_run"], changed["content"]["rules"][0]["percent"]) == (None, 5.0)
 
     head.post(f"{RULES}/{rules_id}/dry-run")
-    head.post(f"{RULES}/{rules_id}/go-live")
+    let_live(head, f"{RULES}/{rules_id}")
     for answer in (
-        head.put(f"{RULES}/{rules_id}", json=body),
+        head.put(f"{RULES}/{rules_id}", json=body, headers=seen(head, f"{RULES}/{rules_id}")),
         head.post(f"{RULES}/{rules_id}/dry-run"),
-        head.post(f"{RULES}/{rules_id}/go-live"),
+        let_live(head, f"{RULES}/{rules_id}"),
     ):
         assert (answer.status_code, answer.json()["code"]) == (409, "rules_not_a_draft")
 

@@ -10,6 +10,7 @@ from sqlalchemy import select
 from gateway.runtime import Runtime
 from tests.builders import County, arrive, waiting_task
 from tests.gateway.web.work.conftest import Client
+from tests.rule_drafts import let_live
 from worklists.base import new_id
 from worklists.directory import Person, PersonRole, Role
 from worklists.reading import ReadingTask
@@ -41,11 +42,11 @@ def test_a_centre_begins_with_the_usual_rules_and_makes_them_its_own(
     made = head.post(BOOK, params=centre, json={"content": content, "note": "全部 45 分钟"})
     assert made.status_code == 201, made.text
     version = made.json()["id"]
-    early = head.post(f"{BOOK}/{version}/go-live")
+    early = let_live(head, f"{BOOK}/{version}")
     assert (early.status_code, early.json()["code"]) == (409, "rules_not_tried")
     tried = head.post(f"{BOOK}/{version}/dry-run").json()["dry_run"]
     assert (tried["tasks"], tried["sooner"], tried["later"]) == (1, 1, 0)
-    assert head.post(f"{BOOK}/{version}/go-live").json()["state"] == "live"
+    assert let_live(head, f"{BOOK}/{version}").json()["state"] == "live"
 
     assert head.get(BOOK, params=centre).json()["in_force"] == content
     with runtime.sessions.begin() as session:

@@ -10,6 +10,7 @@ from adapters.xlsx import read_workbook, write_workbook
 from gateway.runtime import Runtime
 from tests.builders import NOW, County, identity, waiting_task
 from tests.gateway.web.work.conftest import Client
+from tests.rule_drafts import let_live
 from worklists.directory import Kind
 
 RULES, PHRASES = "/api/v1/rules/templates", "/api/v1/phrases"
@@ -40,7 +41,7 @@ def _go_live(client: Client, county: County, content: dict[str, Any]) -> int:
     made = head.post(RULES, params={"centre": str(county.imaging.id)}, json={"content": content})
     assert made.status_code == 201, made.text
     assert head.post(f"{RULES}/{made.json()['id']}/dry-run").status_code == 200
-    assert head.post(f"{RULES}/{made.json()['id']}/go-live").status_code == 200
+    assert let_live(head, f"{RULES}/{made.json()['id']}").status_code == 200
     version: int = made.json()["version"]
     return version
 

@@ -11,8 +11,6 @@ export const templates = {
   part: { templates: 'Templates', phrases: 'Phrases', slots: 'Slots' },
   goLiveAsk: 'From now on readers write by version {n}; the one in force becomes history.',
   run: { title: 'Dry run', none: 'There are no examinations of the last 30 days to try it on.', said: 'Of {n} examinations of the last 30 days {normal} have a normal report by one key, {offered} have a template.', gaps: 'Without a normal report by one key:' },
-  how: { added: 'New', removed: 'Gone', changed: 'Changed' },
-  more: 'and {n} more',
   tryMatch: 'Try matching',
   described: 'Description, as “Chest PA”',
   unknownSex: 'Sex unknown',

@@ -12,8 +12,6 @@ export const templates = {
   part: { templates: '报告模板', phrases: '词条', slots: '填空' },
   goLiveAsk: '第 {n} 版启用后，医师即按它书写；现行版本转为历史。',
   run: { title: '试运行结果', none: '近 30 天没有检查可供试运行。', said: '近 30 天的 {n} 份检查：{normal} 份有一键正常模板，{offered} 份有适合的模板。', gaps: '没有一键正常模板的：' },
-  how: { added: '新增', removed: '删去', changed: '修改' },
-  more: '等另外 {n} 项',
   tryMatch: '试选模板',
   described: '检查描述，如 胸部正位',
   unknownSex: '性别不明',
