@@ -30,6 +30,7 @@ from gateway.journal import Damaged, JournalRecord, JournalState
 from gateway.known import Incoming
 from gateway.lab.bodies import LAB_KINDS
 from gateway.lab.messages import index_messages
+from gateway.processes import garbage_later
 from gateway.records import KEY_IMAGE, ReadRecord, damaged_record, new_record, quarantined_record, read_record
 from gateway.runtime import Runtime
 from gateway.share_queue import queue_sharing
@@ -76,7 +77,8 @@ class Drain:
         states = journal.journals(self.runtime.journal_dir)
         arrivals = self._look(states, {}, received_to=began, limit=BATCH_RECORDS)
         if arrivals.cursors:
-            self._index(arrivals)
+            with garbage_later():
+                self._index(arrivals)
         elif arrivals.until is not None:
             self.in_hand.note_caught_up()
         if arrivals.until is not None:

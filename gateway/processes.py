@@ -7,8 +7,8 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing.process import BaseProcess
 
@@ -129,6 +129,18 @@ def collect_seldom() -> None:
     and a fifth of the time that this takes was spent in going through them.
     """
     gc.set_threshold(GARBAGE_AFTER)
+
+
+@contextmanager
+def garbage_later() -> Iterator[None]:
+    """For work of a second or two that keeps what it makes to its end: to look through it meanwhile finds nothing."""
+    looked_for = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if looked_for:
+            gc.enable()
 
 
 def keep_what_is_loaded() -> None:

@@ -42,7 +42,7 @@ class Bench:
     wording: Wording = field(init=False)
     gained: dict[Examination, int] = field(default_factory=dict)  # how many results each was given
     to_judge: set[uuid.UUID] = field(default_factory=set)  # examinations, for the rules to look at anew
-    _items: dict[str, Item] | None = None
+    _items: dict[str, Item | None] = field(default_factory=dict)
     _specimens: dict[str, list[LabSpecimen]] = field(default_factory=dict)
     _patients: dict[_PatientKey, list[Patient]] = field(default_factory=dict)
     _results: dict[uuid.UUID, list[AnyResult]] = field(default_factory=dict)  # of an examination
@@ -170,12 +170,14 @@ class Bench:
         return (row.id, position) in self._attachments
 
     def item(self, code: str) -> Item | None:
-        if self._items is None:
-            self._items = {
-                one.code: read_item(one)
-                for one in self.session.scalars(select(LabItem).where(LabItem.enabled))
-            }
-        return self._items.get(code)
+        """Asked for with all that a profile at hand may name."""
+        if code not in self._items:
+            named = {code}.union(*(one.items for one in self._profiles.values() if one is not None))
+            unknown = named - self._items.keys()
+            self._items |= dict.fromkeys(unknown)
+            query = select(LabItem).where(LabItem.enabled, LabItem.code.in_(unknown))
+            self._items |= {one.code: read_item(one) for one in self.session.scalars(query)}
+        return self._items[code]
 
     def profile(self, device: Device) -> Profile | None:
         code = device.profile_code

@@ -43,6 +43,7 @@ class Profile:
     barcode: str = "barcode"
     controls: tuple[Mapping[str, str], ...] = ()
     has_flags: bool = False  # some of its tests are remarks of the instrument
+    items: frozenset[str] = frozenset()  # of the dictionary, which its tests are
 
     def item_code(self, result: StatedResult) -> str | None:
         """Of the dictionary; None when the profile does not know the test."""
@@ -157,6 +158,7 @@ def understand(version: int, content: Mapping[str, Any]) -> Profile:
         version=version,
         tests=tests,
         has_flags=any(one.get("flag") for one in tests.values()),
+        items=frozenset(str(one["item"]) for one in tests.values() if one.get("item")),
         units=content.get("units", {}),
         flags=content.get("flags", {}),
         values=content.get("values", {}),

@@ -1,5 +1,6 @@
 """A tree of processes and the signals that it gets."""
 
+import gc
 import os
 import signal
 import subprocess
@@ -8,7 +9,7 @@ import time
 
 import pytest
 
-from gateway.processes import work_apart
+from gateway.processes import garbage_later, work_apart
 
 # Whoever runs the tests may have told its children to ignore SIGHUP.
 PROGRAM = """
@@ -124,3 +125,13 @@ def test_what_is_done_apart_leaves_nothing_behind_and_what_it_raises_is_raised_h
         work_apart("test", lambda: done.append(1 // 0))
     with pytest.raises(RuntimeError, match="ended with -9"):
         work_apart("test", lambda: os.kill(os.getpid(), signal.SIGKILL))
+
+
+def test_garbage_is_looked_for_again_when_the_work_is_over_or_broke_off() -> None:
+    with garbage_later():
+        assert not gc.isenabled()
+    assert gc.isenabled()
+
+    with pytest.raises(ZeroDivisionError), garbage_later():
+        1 // 0  # noqa: B018
+    assert gc.isenabled()

@@ -198,6 +198,25 @@ def test_a_correction_after_the_signature_makes_the_next_version(
     assert [one["value"] for one in (first.content or {})["results"]] == ["5.50", "140"]
 
 
+def test_who_begins_the_next_version_has_written_on_it(
+    open_desk: Callable[..., Desk], runtime: Runtime, laboratory: Laboratory, client: Client
+) -> None:
+    """Its words are another's, and whoever takes them over is one of those who may not review them."""
+    desk = open_desk(*NORMAL[:2])
+    desk.reader.put(f"{desk.task}/report", json={"findings": "标本轻度溶血", "impression": ""})
+    assert sign(desk).status_code == 200
+    file(runtime, laboratory.bench, message(specimen("B001", result("PLT", "198"))), minutes=5)
+
+    second = task_of(runtime, "B001")
+    assert client("lab").post(f"/api/v1/tasks/{second}/claim").status_code == 200
+
+    with runtime.reading() as session:
+        task = session.get_one(ReadingTask, second)
+        assert task.draft is not None
+        assert task.claimed_by is not None
+        assert task.draft.written_by == [str(task.claimed_by.id)]
+
+
 def test_results_that_come_while_it_is_read_are_looked_at_first(
     open_desk: Callable[..., Desk], runtime: Runtime, laboratory: Laboratory
 ) -> None:
