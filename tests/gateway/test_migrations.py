@@ -49,6 +49,19 @@ def test_a_migrated_database_is_the_one_that_the_rows_expect(empty: Engine) -> N
     assert differences == []
 
 
+def test_a_migrated_database_has_every_index_of_the_rows(empty: Engine) -> None:
+    """Also those over expressions, which SQLite does not describe: a table that is replaced loses them in silence."""
+    migrate(empty)
+
+    listed = {
+        "sqlite": "SELECT name FROM sqlite_master WHERE type = 'index'",
+        "postgresql": "SELECT indexname FROM pg_indexes WHERE schemaname = 'public'",
+    }
+    with empty.connect() as connection:
+        there = set(connection.scalars(text(listed[connection.dialect.name])))
+    assert {str(index.name) for table in Base.metadata.tables.values() for index in table.indexes} <= there
+
+
 GONE = {"phrase"}  # nobody could edit it: what it held is what a centre's book begins with
 # What has another home since: table → where its rows are.
 MOVED = {"lab_verification_rules": "rule_version"}
