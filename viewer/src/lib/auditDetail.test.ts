@@ -24,6 +24,10 @@ it('names columns and tables as the administration does', () => {
   expect(said({ entity: 'duty', before: { weekdays: '12345' }, after: null })[1]).toBe('改前=星期（1–7）：12345')
 })
 
+it('names the settings of a receiving system as its form does', () => {
+  expect(said({ after: { settings: { port: 2575, tls: false } } })).toEqual(['改后=设置：端口：2575、使用 TLS：否'])
+})
+
 it('leaves out what is empty, and lets stand what it has no word for', () => {
   expect(said({ scope: '', items: [], unheard_of: 'x' })).toEqual(['unheard_of=x'])
 })

@@ -21,7 +21,8 @@ const isId = (value: unknown) => typeof value === 'string' && (UUID.test(value) 
 function labelOf(key: string, of?: string): string {
   const column = of ? tableOf(of)?.columns.find((one) => one.name === key) : undefined
   if (column) return columnTitle(column)
-  return te(`auditDetail.fields.${key}`) ? t(`auditDetail.fields.${key}`) : key
+  const known = [`auditDetail.fields.${key}`, `deliveries.field.${key}`].find((one) => te(one))
+  return known ? t(known) : key
 }
 
 interface Saying {

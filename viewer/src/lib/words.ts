@@ -1,6 +1,7 @@
 /** Small phrases that several pages share. */
 import { i18n, t } from '@/i18n'
 import type { ExaminationItem, Patient, WorklistItem } from '@/api/types'
+import { joined } from '@/lib/joined'
 
 export function patientName(patient: Patient): string {
   return patient.name || t('word.unknownName')
@@ -32,7 +33,7 @@ export const modalityName = (item: Pick<Described, 'kind' | 'modality'>): string
 export function examinationName(item: Described): string {
   // The server names the first of many single tests, and says how many there are.
   const [, named, n] = /^(.*) 等 (\d+) 项$/.exec(item.description ?? '') ?? []
-  if (named && n) return t('word.testsOf', { named, n })
+  if (named && n) return t('word.testsOf', { named: joined(named.split('、')), n })
   return item.description || item.body_part || t(`kind.${item.kind}`)
 }
 

@@ -108,6 +108,7 @@ export const auditDetail = {
     scope: 'For the centre',
     secret: 'Secret',
     sequence: 'Sequence',
+    settings: 'Settings',
     sha256: 'SHA-256',
     share_id: 'QR code',
     sop_instance_uid: 'Image',

@@ -108,6 +108,7 @@ export const auditDetail = {
     scope: '适用中心',
     secret: '密钥',
     sequence: '序号',
+    settings: '设置',
     sha256: 'SHA-256',
     share_id: '二维码',
     sop_instance_uid: '图像',
