@@ -22,6 +22,7 @@ from worklists.base import Base, new_id
 from worklists.directory import Device, Person
 from worklists.errors import Conflict, Invalid, NotFound
 from worklists.reading import OPEN_STATES, ReadingTask
+from worklists.revision import ChangedSince, revision_of
 
 BY_NAME: Mapping[str, Entity] = {entity.name: entity for entity in ENTITIES}
 
@@ -96,13 +97,45 @@ def create_thing(runtime: Runtime, entity: Entity, body: BaseModel, actor: audit
     return str(key)
 
 
-def change_thing(runtime: Runtime, entity: Entity, key: str, body: BaseModel, actor: audit.Actor) -> None:
-    """Change the fields that the body names. Raises NotFound, FieldErrors."""
+def change_thing(
+    runtime: Runtime,
+    entity: Entity,
+    key: str,
+    body: BaseModel,
+    actor: audit.Actor,
+    *,
+    revision: str | None = None,
+) -> None:
+    """Change the fields that the body names of what was read at `revision`. Raises NotFound, FieldErrors, ChangedSince."""
     password = _hash_password(body)
     with runtime.sessions.begin() as session:
         edit = _Edit(session, entity, actor, runtime.now(), password)
-        _write(edit, _get_locked(session, entity, key), _named(body), exists=True)
+        row = _get_locked(session, entity, key)
+        said = body.model_dump(mode="json", include=set(entity.fields.model_fields) & body.model_fields_set)
+        require_seen(session, entity.name, key, describe(entity, row), said, revision)
+        _write(edit, row, _named(body), exists=True)
     refresh_snapshot(runtime)
+
+
+def require_seen(
+    session: Session,
+    entity: str,
+    key: str,
+    content: Mapping[str, Any],
+    said: Mapping[str, Any],
+    revision: str | None,
+) -> None:
+    """Who changes a content has read it as it is; None does not ask, and what is there already may be said again.
+
+    Raises ChangedSince.
+    """
+    if revision in (None, revision_of(content)) or all(
+        content[name] == value for name, value in said.items()
+    ):
+        return
+    last = list_changes(session, entity=entity, subject=key, before=None, limit=1)
+    person = last[0].person if last else None
+    raise ChangedSince(person.name if person else None, last[0].changed_at if last else None)
 
 
 def set_character_set(

@@ -75,8 +75,9 @@ class Entity:
         return create_model(f"{self.title}Changes", __base__=Fields, **fields)
 
     def shape_model(self) -> type[BaseModel]:
-        """What is answered."""
+        """What is answered; `revision` says which content of the fields it is."""
         fields: dict[str, Any] = {name: (kind, ...) for name, kind in self.shown.items()}
+        fields["revision"] = (str, ...)
         if self.key == "id":
             fields["id"] = (uuid.UUID, ...)
         return create_model(self.title, __base__=self.fields, **fields)

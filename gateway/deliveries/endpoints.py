@@ -20,10 +20,12 @@ from gateway.directory import FieldErrors
 from gateway.runtime import Runtime
 from gateway.sealing import seal, unseal
 from worklists.base import new_id
-from worklists.directory import Institution, Kind
+from worklists.directory import Institution, Kind, Person
 from worklists.errors import NotFound
+from worklists.revision import ChangedSince, revision_of
 
 SHORTEST_SECRET = 16  # of a webhook: characters
+WRITTEN = ("endpoint_added", "endpoint_changed")
 LOOKED_AT = ("name", "settings", "kinds", "enabled")
 
 
@@ -95,10 +97,16 @@ def add_endpoint(
 
 
 def change_endpoint(
-    runtime: Runtime, actor: Actor, endpoint_id: uuid.UUID, changes: Mapping[str, Any]
+    runtime: Runtime,
+    actor: Actor,
+    endpoint_id: uuid.UUID,
+    changes: Mapping[str, Any],
+    *,
+    revision: str | None = None,
 ) -> None:
-    """What is named in `changes` is set; a `secret` or `client_key` replaces the one before. Raises NotFound, FieldErrors.
+    """What is named in `changes` is set; a `secret` or `client_key` replaces the one before.
 
+    `revision`: what the caller has read; None does not ask. Raises NotFound, FieldErrors, ChangedSince.
     What waited for it is tried at once: that is why somebody changes it.
     """
     now = runtime.now()
@@ -109,6 +117,7 @@ def change_endpoint(
         if row is None:
             raise NotFound("endpoint")
         before = _as_json(row)
+        _require_seen(session, row, changes, revision)
         if "settings" in changes:
             row.settings = _change_settings(row, changes["settings"], key)
         elif key:
@@ -189,6 +198,21 @@ def _check_key(wire: EndpointWire, settings: Mapping[str, Any], key: str | None,
 
 def _sealed(runtime: Runtime, secret: str | None, endpoint_id: uuid.UUID) -> bytes | None:
     return seal(runtime, secret, whose=str(endpoint_id)) if secret else None
+
+
+def revision_of_endpoint(row: Endpoint) -> str:
+    return revision_of(_as_json(row))
+
+
+def _require_seen(session: Session, row: Endpoint, said: Mapping[str, Any], revision: str | None) -> None:
+    content = _as_json(row)
+    if revision in (None, revision_of(content)) or all(content.get(name) == said[name] for name in said):
+        return
+    written = select(audit.AuditEvent).where(audit.AuditEvent.action.in_(WRITTEN))
+    events = session.scalars(written.order_by(audit.AuditEvent.id.desc()))
+    last = next((one for one in events if one.detail.get("endpoint_id") == str(row.id)), None)
+    person = session.get(Person, last.person_id) if last and last.person_id else None
+    raise ChangedSince(person.name if person else None, last.at if last else None)
 
 
 def _as_json(row: Endpoint) -> dict[str, Any]:

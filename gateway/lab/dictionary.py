@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from gateway import audit, live
-from gateway.directory import Change, FieldErrors
+from gateway.directory import Change, FieldErrors, require_seen
 from gateway.reading import Who
 from gateway.runtime import Runtime
 from worklists.base import new_id
@@ -84,13 +84,16 @@ def make_item(runtime: Runtime, who: Who, content: Content) -> None:
         _keep_item(runtime, session, who, None, content)
 
 
-def change_item(runtime: Runtime, who: Who, code: str, changes: Mapping[str, Any]) -> None:
-    """Raises NotAllowed, NotFound, FieldErrors."""
+def change_item(
+    runtime: Runtime, who: Who, code: str, changes: Mapping[str, Any], *, revision: str | None = None
+) -> None:
+    """What was read at `revision`; None does not ask. Raises NotAllowed, NotFound, FieldErrors, ChangedSince."""
     with runtime.sessions.begin() as session:
         require_setter(session, who)
         row = session.get(LabItem, code, with_for_update=True)
         if row is None:
             raise NotFound("lab_item")
+        require_seen(session, "lab_item", code, describe_item(row), changes, revision)
         _keep_item(runtime, session, who, row, {**describe_item(row), **changes, "code": code})
 
 
@@ -103,13 +106,16 @@ def make_panel(runtime: Runtime, who: Who, content: Content) -> None:
         _keep_panel(runtime, session, who, None, content)
 
 
-def change_panel(runtime: Runtime, who: Who, code: str, changes: Mapping[str, Any]) -> None:
-    """Raises NotAllowed, NotFound, FieldErrors."""
+def change_panel(
+    runtime: Runtime, who: Who, code: str, changes: Mapping[str, Any], *, revision: str | None = None
+) -> None:
+    """What was read at `revision`; None does not ask. Raises NotAllowed, NotFound, FieldErrors, ChangedSince."""
     with runtime.sessions.begin() as session:
         require_setter(session, who)
         row = session.get(LabPanel, code, with_for_update=True)
         if row is None:
             raise NotFound("lab_panel")
+        require_seen(session, "lab_panel", code, describe_panel(row), changes, revision)
         _keep_panel(runtime, session, who, row, {**describe_panel(row), **changes, "code": code})
 
 

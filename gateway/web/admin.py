@@ -4,7 +4,7 @@ import uuid
 from datetime import datetime
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 from pydantic import BaseModel, create_model
 
 from gateway import directory
@@ -13,9 +13,12 @@ from gateway.entity import Entity
 from gateway.runtime import Runtime
 from gateway.web.deps import AdminDep, RuntimeDep
 from gateway.web.paging import CursorDep, LimitDep, read_cursor, read_id_cursor, write_cursor
+from gateway.web.revising import showing_current
+from gateway.web.revisions import StatedRevision, tagged
 from gateway.web.shapes import PersonShape
 from worklists.base import Base
 from worklists.errors import Invalid, NotFound
+from worklists.revision import revision_of
 
 router = APIRouter(prefix="/api/v1", tags=["administration"])
 
@@ -53,20 +56,28 @@ def _add_routes(entity: Entity) -> None:
             if key is not None and after is None:
                 raise Invalid("cursor")
             rows = directory.list_things(session, entity, after=after, limit=limit + 1)
-            items = [_show(shape, row) for row in rows[:limit]]
+            items = [_show(entity, shape, row) for row in rows[:limit]]
         more = write_cursor(getattr(rows[limit - 1], entity.key)) if len(rows) > limit else None
         return {"items": items, "next_cursor": more}
 
-    def get_thing(key: str, caller: AdminDep, runtime: RuntimeDep) -> Any:
-        return _get(runtime, entity, shape, key)
+    def get_thing(key: str, caller: AdminDep, runtime: RuntimeDep, response: Response) -> Any:
+        return _get(runtime, entity, shape, key, response)
 
     def create_thing(body: BaseModel, caller: AdminDep, runtime: RuntimeDep) -> Any:
         key = directory.create_thing(runtime, entity, body, caller.actor())
         return _get(runtime, entity, shape, key)
 
-    def change_thing(key: str, body: BaseModel, caller: AdminDep, runtime: RuntimeDep) -> Any:
-        directory.change_thing(runtime, entity, key, body, caller.actor())
-        return _get(runtime, entity, shape, key)
+    def change_thing(
+        key: str,
+        body: BaseModel,
+        caller: AdminDep,
+        runtime: RuntimeDep,
+        response: Response,
+        revision: StatedRevision,
+    ) -> Any:
+        with showing_current(lambda: _get(runtime, entity, shape, key)):
+            directory.change_thing(runtime, entity, key, body, caller.actor(), revision=revision)
+        return _get(runtime, entity, shape, key, response)
 
     # The framework reads a body's shape from the annotation; here it is a value.
     create_thing.__annotations__["body"] = new
@@ -99,17 +110,23 @@ def undo_change(change_id: uuid.UUID, caller: AdminDep, runtime: RuntimeDep) -> 
     return UndoneShape(change_id=directory.undo_change(runtime, change_id, caller.actor()))
 
 
-def _get(runtime: Runtime, entity: Entity, shape: type[BaseModel], key: str) -> BaseModel:
+def _get(
+    runtime: Runtime, entity: Entity, shape: type[BaseModel], key: str, response: Response | None = None
+) -> BaseModel:
     parsed = entity.parse_key(key)
     with runtime.reading() as session:
         row = session.get(entity.row, parsed) if parsed is not None else None
         if row is None:
             raise NotFound(entity.name)
-        return _show(shape, row)
+        revision = revision_of(directory.describe(entity, row))
+        shown = _show(entity, shape, row)
+    return shown if response is None else tagged(response, shown, revision)
 
 
-def _show(shape: type[BaseModel], row: Base) -> BaseModel:
-    return shape.model_validate(row, from_attributes=True)
+def _show(entity: Entity, shape: type[BaseModel], row: Base) -> BaseModel:
+    values = {name: getattr(row, name) for name in shape.model_fields if name != "revision"}
+    revision = revision_of(directory.describe(entity, row))
+    return shape.model_validate({**values, "revision": revision}, from_attributes=True)
 
 
 def _show_change(row: directory.Change) -> ChangeShape:

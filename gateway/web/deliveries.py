@@ -23,6 +23,8 @@ from gateway.runtime import Runtime
 from gateway.web.deps import AdminDep, Caller, ItDep, RuntimeDep, require
 from gateway.web.messages import say_peer
 from gateway.web.paging import CursorDep, LimitDep, read_id_cursor, write_cursor
+from gateway.web.revising import showing_current
+from gateway.web.revisions import StatedRevision
 from gateway.web.tasks import wake_sweep
 from worklists.directory import Kind, Role
 
@@ -49,6 +51,7 @@ class EndpointLine(BaseModel):
 
 
 class EndpointShape(EndpointLine):
+    revision: str
     where: str
     settings: dict[str, Any]
     has_secret: bool
@@ -202,10 +205,16 @@ def add_endpoint(body: NewEndpoint, caller: AdminDep, runtime: RuntimeDep) -> En
 
 @router.patch("/endpoints/{endpoint_id}")
 def change_endpoint(
-    endpoint_id: uuid.UUID, body: EndpointChanges, caller: AdminDep, runtime: RuntimeDep, request: Request
+    endpoint_id: uuid.UUID,
+    body: EndpointChanges,
+    caller: AdminDep,
+    runtime: RuntimeDep,
+    request: Request,
+    revision: StatedRevision,
 ) -> EndpointShape:
     stated = {name: value for name, value in body if name in body.model_fields_set and value is not None}
-    endpoints.change_endpoint(runtime, caller.actor(), endpoint_id, stated)
+    with showing_current(lambda: _find_endpoint(runtime, endpoint_id, caller.language)):
+        endpoints.change_endpoint(runtime, caller.actor(), endpoint_id, stated, revision=revision)
     wake_sweep(request)
     return _find_endpoint(runtime, endpoint_id, caller.language)
 
@@ -266,6 +275,7 @@ def _line(row: Endpoint) -> dict[str, Any]:
 def _show_endpoint(row: Endpoint, waiting: dict[str, int], language: str) -> EndpointShape:
     return EndpointShape(
         **_line(row),
+        revision=endpoints.revision_of_endpoint(row),
         where=read_settings(row.wire, row.settings).where,
         settings=row.settings,
         has_secret=row.has_secret,

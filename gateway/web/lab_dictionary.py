@@ -13,12 +13,15 @@ from adapters.xlsx import MEDIA_TYPE, read_workbook, write_workbook
 from gateway.lab import dictionary as use_cases
 from gateway.web.deps import Caller, RuntimeDep, require
 from gateway.web.messages import say_reason
+from gateway.web.revising import showing_current
+from gateway.web.revisions import StatedRevision, tagged
 from gateway.web.tasks import who_is
 from worklists.directory import Role
 from worklists.errors import Invalid, NotFound
 from worklists.laboratory.contents import describe_item, describe_panel
 from worklists.laboratory.dictionary import LabItem, LabPanel, Scale, Section
 from worklists.laboratory.tables import SHEETS
+from worklists.revision import revision_of
 
 router = APIRouter(prefix="/api/v1/lab", tags=["laboratory"])
 
@@ -82,6 +85,10 @@ class ItemBody(ItemFields):
     code: Annotated[str, Field(max_length=64)]
 
 
+class ItemShape(ItemBody):
+    revision: str
+
+
 class PanelFields(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
@@ -101,6 +108,10 @@ class PanelBody(PanelFields):
     code: Annotated[str, Field(max_length=64)]
 
 
+class PanelShape(PanelBody):
+    revision: str
+
+
 def _optional(model: type[BaseModel], name: str) -> type[BaseModel]:
     """Every field may be left out; what is left out stays."""
     fields: dict[str, Any] = {key: (one.annotation, None) for key, one in model.model_fields.items()}
@@ -111,12 +122,12 @@ ItemPatch, PanelPatch = _optional(ItemFields, "ItemPatch"), _optional(PanelField
 
 
 class ItemList(BaseModel):
-    items: list[ItemBody]
+    items: list[ItemShape]
     may_change: bool
 
 
 class PanelList(BaseModel):
-    items: list[PanelBody]
+    items: list[PanelShape]
     may_change: bool
 
 
@@ -156,23 +167,32 @@ def list_items(caller: SeesDep, runtime: RuntimeDep) -> ItemList:
 
 
 @router.post("/items", status_code=201)
-def make_item(body: ItemBody, caller: SeesDep, runtime: RuntimeDep) -> ItemBody:
+def make_item(body: ItemBody, caller: SeesDep, runtime: RuntimeDep, response: Response) -> ItemShape:
     use_cases.make_item(runtime, who_is(caller), body.model_dump(mode="json"))
-    return read_item(body.code, caller, runtime)
+    return read_item(body.code, caller, runtime, response)
 
 
 @router.get("/items/{code}")
-def read_item(code: str, caller: SeesDep, runtime: RuntimeDep) -> ItemBody:
+def read_item(code: str, caller: SeesDep, runtime: RuntimeDep, response: Response) -> ItemShape:
     with runtime.reading() as session:
         row = session.get(LabItem, code)
         if row is None:
             raise NotFound("lab_item")
-        return _item(row)
+        shown = _item(row)
+    return tagged(response, shown, shown.revision)
 
 
-def change_item(code: str, body: BaseModel, caller: SeesDep, runtime: RuntimeDep) -> ItemBody:
-    use_cases.change_item(runtime, who_is(caller), code, _named(body))
-    return read_item(code, caller, runtime)
+def change_item(
+    code: str,
+    body: BaseModel,
+    caller: SeesDep,
+    runtime: RuntimeDep,
+    response: Response,
+    revision: StatedRevision,
+) -> ItemShape:
+    with showing_current(lambda: read_item(code, caller, runtime, response)):
+        use_cases.change_item(runtime, who_is(caller), code, _named(body), revision=revision)
+    return read_item(code, caller, runtime, response)
 
 
 @router.get("/panels")
@@ -185,23 +205,32 @@ def list_panels(caller: SeesDep, runtime: RuntimeDep) -> PanelList:
 
 
 @router.post("/panels", status_code=201)
-def make_panel(body: PanelBody, caller: SeesDep, runtime: RuntimeDep) -> PanelBody:
+def make_panel(body: PanelBody, caller: SeesDep, runtime: RuntimeDep, response: Response) -> PanelShape:
     use_cases.make_panel(runtime, who_is(caller), body.model_dump(mode="json"))
-    return read_panel(body.code, caller, runtime)
+    return read_panel(body.code, caller, runtime, response)
 
 
 @router.get("/panels/{code}")
-def read_panel(code: str, caller: SeesDep, runtime: RuntimeDep) -> PanelBody:
+def read_panel(code: str, caller: SeesDep, runtime: RuntimeDep, response: Response) -> PanelShape:
     with runtime.reading() as session:
         row = session.get(LabPanel, code)
         if row is None:
             raise NotFound("lab_panel")
-        return _panel(row)
+        shown = _panel(row)
+    return tagged(response, shown, shown.revision)
 
 
-def change_panel(code: str, body: BaseModel, caller: SeesDep, runtime: RuntimeDep) -> PanelBody:
-    use_cases.change_panel(runtime, who_is(caller), code, _named(body))
-    return read_panel(code, caller, runtime)
+def change_panel(
+    code: str,
+    body: BaseModel,
+    caller: SeesDep,
+    runtime: RuntimeDep,
+    response: Response,
+    revision: StatedRevision,
+) -> PanelShape:
+    with showing_current(lambda: read_panel(code, caller, runtime, response)):
+        use_cases.change_panel(runtime, who_is(caller), code, _named(body), revision=revision)
+    return read_panel(code, caller, runtime, response)
 
 
 # The framework reads a body's shape from the annotation; here it is a value.
@@ -275,12 +304,14 @@ def _by_heading(rows: Sequence[Sequence[str]]) -> list[dict[str, str]]:
     return [dict(zip(heading, row, strict=False)) for row in rows[1:]]
 
 
-def _item(row: LabItem) -> ItemBody:
-    return ItemBody.model_validate(describe_item(row))
+def _item(row: LabItem) -> ItemShape:
+    content = describe_item(row)
+    return ItemShape.model_validate({**content, "revision": revision_of(content)})
 
 
-def _panel(row: LabPanel) -> PanelBody:
-    return PanelBody.model_validate(describe_panel(row))
+def _panel(row: LabPanel) -> PanelShape:
+    content = describe_panel(row)
+    return PanelShape.model_validate({**content, "revision": revision_of(content)})
 
 
 def _named(body: BaseModel) -> dict[str, Any]:

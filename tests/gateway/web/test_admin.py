@@ -70,7 +70,7 @@ def test_a_device_is_made_shown_and_changed(admin: TestClient, county: County):
     device = made.json()
     assert (device["ae_title"], device["address"], device["last_heard_at"]) == ("DR_1", None, None)
     changed = admin.patch(f"/api/v1/devices/{device['id']}", json={"enabled": False})
-    assert changed.json() == {**device, "enabled": False}
+    assert changed.json() == {**device, "enabled": False, "revision": changed.json()["revision"]}
     listed = admin.get("/api/v1/devices").json()["items"]
     assert [item["ae_title"] for item in listed] == ["DEMO_CT", "DR_1"]
 
@@ -502,3 +502,35 @@ def test_two_analysers_can_be_told_apart(
         assert fields_of(answer) == wrong
     else:
         assert answer.status_code == 201, answer.text
+
+
+def test_who_changes_what_somebody_else_changed_since_is_told_by_whom(
+    client: Client, admin: TestClient, county: County
+):
+    path = f"/api/v1/devices/{county.device}"
+    read = admin.get(path)
+    seen = {"If-Match": read.headers["ETag"]}
+    assert read.headers["ETag"] == f'"{read.json()["revision"]}"'
+    assert admin.patch(path, json={"name": "CT 二室"}, headers=seen).status_code == 200
+
+    late = admin.patch(path, json={"name": "CT 三室"}, headers=seen)
+    repeated = admin.patch(path, json={"name": "CT 二室"}, headers=seen)
+    meant = admin.patch(
+        path, json={"name": "CT 三室"}, headers={"If-Match": f'"{late.json()["current"]["revision"]}"'}
+    )
+
+    assert (late.status_code, late.json()["code"]) == (412, "changed_since")
+    assert late.json()["current"]["name"] == "CT 二室"
+    assert admin.get("/api/v1/session").json()["user"]["name"] in late.json()["detail"]
+    assert repeated.status_code == 200, "what it says already may be said again"
+    assert (meant.status_code, meant.json()["name"]) == (200, "CT 三室")
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_every_line_of_every_table_says_which_revision_it_is(admin: TestClient, county: County, path: str):
+    for line in admin.get(f"/api/v1/{path}").json()["items"]:
+        key = line.get("id") or line["code"]
+        one = admin.get(f"/api/v1/{path}/{key}")
+        assert one.headers["ETag"] == f'"{line["revision"]}"'
+        unknown = admin.patch(f"/api/v1/{path}/{key}", json={}, headers={"If-Match": '"0123456789abcdef"'})
+        assert unknown.status_code == 200, "nothing is changed, so nobody is in the way"

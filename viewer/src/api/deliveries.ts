@@ -18,6 +18,7 @@ export interface EndpointLine {
 export type Settings = Record<string, string | number | boolean | string[]>
 
 export interface Endpoint extends EndpointLine {
+  revision: string
   where: string
   settings: Settings
   has_secret: boolean
@@ -85,7 +86,7 @@ export interface UnreadPage {
 
 export const listEndpoints = () => api.get<{ items: Endpoint[]; may_change: boolean }>('/endpoints')
 export const addEndpoint = (body: EndpointBody) => api.post<Endpoint>('/endpoints', body)
-export const changeEndpoint = (id: string, body: Partial<EndpointBody>) => api.patch<Endpoint>(`/endpoints/${id}`, body)
+export const changeEndpoint = (id: string, body: Partial<EndpointBody>, revision: string) => api.patch<Endpoint>(`/endpoints/${id}`, body, { ifMatch: revision })
 export const tryEndpoint = (id: string) => api.post<{ reached: boolean; answer: string; cause_text: string }>(`/endpoints/${id}/test`)
 export const resendStuck = (id: string) => api.post<{ resent: number }>(`/endpoints/${id}/resend`)
 export const listDeliveries = (query: { state?: DeliveryState; endpoint?: string; number?: string; limit?: number; cursor?: string | null }) => api.get<DeliveryPage>('/deliveries', query)

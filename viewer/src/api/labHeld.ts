@@ -177,6 +177,7 @@ export interface LabRange {
   unconfirmed: boolean
 }
 export interface LabItem {
+  revision: string
   code: string
   name: string
   name_en: string
@@ -200,6 +201,7 @@ export interface LabItem {
   ranges: LabRange[]
 }
 export interface LabPanel {
+  revision: string
   code: string
   name: string
   name_en: string
@@ -230,9 +232,9 @@ export const readFile = (id: string, asked: { encoding?: string; delimiter?: str
 export const previewFile = (id: string, content: ProfileContent) => api.post<FilePreview>(`/lab/files/${id}/preview`, { content })
 export const listItems = () => api.get<{ items: LabItem[]; may_change: boolean }>('/lab/items')
 export const listPanels = () => api.get<{ items: LabPanel[]; may_change: boolean }>('/lab/panels')
-export const changeItem = (code: string, body: object) => api.patch<LabItem>(`/lab/items/${code}`, body)
+export const changeItem = (code: string, body: object, revision: string) => api.patch<LabItem>(`/lab/items/${code}`, body, { ifMatch: revision })
 export const makeItem = (body: object) => api.post<LabItem>('/lab/items', body)
-export const changePanel = (code: string, body: object) => api.patch<LabPanel>(`/lab/panels/${code}`, body)
+export const changePanel = (code: string, body: object, revision: string) => api.patch<LabPanel>(`/lab/panels/${code}`, body, { ifMatch: revision })
 export function importDictionary(file: File, dryRun: boolean): Promise<Imported> {
   const form = new FormData()
   form.append('file', file)

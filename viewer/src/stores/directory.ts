@@ -4,6 +4,7 @@ import { reactive, ref, shallowReactive } from 'vue'
 import { api } from '@/api/client'
 import type { Change, Row } from '@/api/operations'
 import type { Page } from '@/api/types'
+import { currentOf, ownChanges } from '@/lib/ownChanges'
 import { findRow, inTableOrder, labelOf, tableOf, type EntityName, type References, type Table } from '@/lib/administration'
 
 const PAGE = 500
@@ -49,10 +50,22 @@ export const useDirectory = defineStore('directory', () => {
   }
 
   async function change(table: Table, key: string, values: Row): Promise<Row> {
-    const row = await api.patch<Row>(`${table.path}/${encodeURIComponent(key)}`, values)
+    const had = references.rows(table.entity).find((one) => one[table.key] === key)
+    const send = (changes: object, ifMatch?: string) => api.patch<Row>(`${table.path}/${encodeURIComponent(key)}`, changes, { ifMatch })
+    try {
+      const row = had?.revision ? await ownChanges(had as Row & { revision: string })(values, send as (changes: object, revision: string) => Promise<Row & { revision: string }>) : await send(values)
+      put(table, key, row)
+      await remember(table, row)
+      return row
+    } catch (error) {
+      const current = currentOf<Row>(error)
+      if (current) put(table, key, current) // what somebody else made of it is seen; what comes after that is meant
+      throw error
+    }
+  }
+
+  function put(table: Table, key: string, row: Row): void {
     tables.set(table.entity, references.rows(table.entity).map((one) => (one[table.key] === key ? row : one)))
-    await remember(table, row)
-    return row
   }
 
   async function remember(table: Table, row: Row): Promise<void> {

@@ -155,3 +155,19 @@ def test_what_lies_unread_is_seen_by_the_centre_that_signed_it_and_by_whom_it_li
     assert mine.get("/api/v1/unread-returns").status_code == 403
     theirs = mine.get("/api/v1/returns", params={"unread_hours": 24}).json()
     assert {one["patient"]["name"] for one in theirs["items"]} == {"王0", "王1"}
+
+
+def test_who_changes_an_endpoint_that_somebody_else_changed_since_is_told_by_whom(
+    client: Client, county: County
+) -> None:
+    admin = client("admin")
+    made = admin.post("/api/v1/endpoints", json=endpoint(county)).json()
+    path, seen = f"/api/v1/endpoints/{made['id']}", {"If-Match": f'"{made["revision"]}"'}
+    assert admin.patch(path, json={"name": "先改"}, headers=seen).json()["revision"] != made["revision"]
+
+    late = admin.patch(path, json={"name": "后改"}, headers=seen)
+
+    assert (late.status_code, late.json()["code"]) == (412, "changed_since")
+    assert (late.json()["current"]["name"], county.admin.name in late.json()["detail"]) == ("先改", True)
+    again = {"If-Match": f'"{late.json()["current"]["revision"]}"'}
+    assert admin.patch(path, json={"name": "后改"}, headers=again).json()["name"] == "后改"

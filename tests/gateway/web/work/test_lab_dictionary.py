@@ -202,3 +202,24 @@ def carry(person: Any, book: dict[str, list[list[str]]], *, dry_run: bool = True
     assert answer.status_code == 200, answer.text
     shown: dict[str, Any] = answer.json()
     return shown
+
+
+@pytest.mark.parametrize("path", ["items/WBC", "panels/CBC"])
+def test_a_later_change_of_an_older_dictionary_is_told_by_whom(
+    lab: Laboratory, client: Client, path: str
+) -> None:
+    head = client("lab_head")
+    [line] = [
+        one
+        for one in head.get(f"{LAB}/{path.split('/', maxsplit=1)[0]}").json()["items"]
+        if one["code"] == path.split("/")[1]
+    ]
+    seen = {"If-Match": f'"{line["revision"]}"'}
+    assert head.patch(f"{LAB}/{path}", json={"name": "先改"}, headers=seen).status_code == 200
+
+    late = client("admin").patch(f"{LAB}/{path}", json={"name": "后改"}, headers=seen)
+
+    assert (late.status_code, late.json()["code"]) == (412, "changed_since")
+    assert (late.json()["current"]["name"], "何主任" in late.json()["detail"]) == ("先改", True)
+    again = {"If-Match": f'"{late.json()["current"]["revision"]}"'}
+    assert client("admin").patch(f"{LAB}/{path}", json={"name": "后改"}, headers=again).status_code == 200

@@ -2,6 +2,7 @@ import type { Same } from '../same'
 import type { admin as zhAdmin, audit as zhAudit } from '../zh/admin'
 
 export const admin: Same<typeof zhAdmin> = {
+  nowSays: 'Now: {value}',
   nav: 'Administration',
   title: 'Administration',
   table: {

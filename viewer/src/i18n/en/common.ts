@@ -129,6 +129,7 @@ export const common: Same<typeof zh> = {
   problem: {
     notOpened: 'That page did not open: the network is away, or the system was just updated. Try again; what stands on this page is still here.',
     unreachable: 'The server cannot be reached. Check the network; the page keeps trying.',
+    yoursStands: ' What you typed stands; saving once more puts it in the place of theirs.',
     unexpected: 'The server gave no reason (status {status}). Try again; if it stays, give the technical detail to IT.',
     page: 'This page has failed: {message}. Reload it; if it stays, give the technical detail to IT.',
     detail: 'Technical detail',

@@ -1,5 +1,6 @@
 /** Administration tables, their changes, import and export. */
 export const admin = {
+  nowSays: '现在是：{value}',
   nav: '管理',
   title: '管理',
   table: {

@@ -127,6 +127,7 @@ export const common = {
   problem: {
     notOpened: '这一页没有打开：网络不通，或系统刚更新过。请再试一次；现在这一页上的内容还在。',
     unreachable: '连不上服务器。请检查网络；页面会自动重试。',
+    yoursStands: '您填的还在；再次保存即以您的为准。',
     unexpected: '服务器没有说明原因（状态 {status}）。请重试；仍不行请把技术信息发给信息科。',
     page: '这个页面出错了：{message}。请刷新；仍不行请把技术信息发给信息科。',
     detail: '技术信息',
