@@ -5,6 +5,7 @@ import { onBeforeRouteLeave, onBeforeRouteUpdate } from 'vue-router'
 import { lines as linesOf, Problem } from '@/api/client'
 import { dryRun, keepDraft, letLive, makeDraft, readBook, readVersion, type Book, type Told, type Version } from '@/api/ruleBooks'
 import { useNotice } from '@/stores/notice'
+import { useSession } from '@/stores/session'
 
 export type RuleBook<C, R> = ReturnType<typeof useRuleBook<C, R>>
 
@@ -17,6 +18,8 @@ const copy = <T>(one: T) => JSON.parse(JSON.stringify(one)) as T
 export function useRuleBook<C, R>(name: Ref<string>, centre: Ref<string>, shown: (version: number) => Promise<unknown>) {
   const { t } = useI18n()
   const notice = useNotice()
+  const session = useSession()
+  const person = session.user?.id
   const book = ref(null) as Ref<Book<C> | null>
   const version = ref(null) as Ref<Version<C, R> | null>
   const content = ref(null) as Ref<C | null>
@@ -94,8 +97,10 @@ export function useRuleBook<C, R>(name: Ref<string>, centre: Ref<string>, shown:
       const whole = found ? await readVersion<C, R>(name.value, found.id) : null
       if (mine !== asked) return // another was asked for meanwhile
       book.value = read
-      if (!whole || whole.id !== version.value?.id || !changed.value) show(whole)
-      else if (whole.revision === version.value.revision) version.value = whole // read again under what is being written
+      if (!whole || whole.id !== version.value?.id || !changed.value) {
+        show(whole)
+        takeUp()
+      } else if (whole.revision === version.value.revision) version.value = whole // read again under what is being written
       else theirs.value = whole
     })
   const draft = () =>
@@ -149,7 +154,32 @@ export function useRuleBook<C, R>(name: Ref<string>, centre: Ref<string>, shown:
       show(theirs.value)
       await readLines()
     })
-  const leaveOnlySaved = () => !changed.value || window.confirm(t('ruleBook.leave'))
+  /** The session ended under what is being written: it waits in this window until the same person is back. */
+  const placeOf = (id: string) => `gateway.rules.${person}.${id}`
+  function putBy(): void {
+    sessionStorage.setItem(placeOf(version.value!.id), JSON.stringify({ content: content.value, note: note.value, revision: version.value!.revision }))
+  }
+
+  function takeUp(): void {
+    const place = version.value && placeOf(version.value.id)
+    const text = place && sessionStorage.getItem(place)
+    if (!place || !text || !version.value) return
+    const kept = JSON.parse(text) as { content: C; note: string; revision: string }
+    const found = version.value
+    content.value = kept.content
+    note.value = kept.note
+    sessionStorage.removeItem(place)
+    if (!changed.value) return
+    notice.say(t('ruleBook.takenUp'))
+    if (kept.revision !== found.revision || found.state !== 'draft') theirs.value = found
+  }
+
+  function leaveOnlySaved(): boolean {
+    if (!changed.value) return true
+    if (session.user) return window.confirm(t('ruleBook.leave'))
+    putBy()
+    return true
+  }
   onBeforeRouteLeave(leaveOnlySaved)
   onBeforeRouteUpdate(leaveOnlySaved)
   return { book, version, content, note, busy, asking, failure, progress, editable, changed, problems, theirs, begun, live, overtaken, attempt, readLines, open, draft, save, tryIt, goLive, keepMine, takeTheirs }

@@ -47,4 +47,5 @@ export const ruleBook = {
     nothing: 'Nothing of it would be taken back.',
     ask: 'What version {n} changed is taken back as listed above. ',
   },
+  takenUp: 'What was not saved when the session ended stands below.',
 }

@@ -47,4 +47,5 @@ export const ruleBook = {
     nothing: '没有会被撤销的改动。',
     ask: '第 {n} 版的改动将按上面所列撤销。',
   },
+  takenUp: '登录过期时没有保存的修改还在下面。',
 }
