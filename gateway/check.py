@@ -8,6 +8,7 @@ from typing import IO
 
 from rich.console import Console
 from sqlalchemy import and_, func, or_, select
+from sqlalchemy.orm import aliased, undefer
 
 from adapters.errors import Unavailable
 from gateway import audit, journal
@@ -20,6 +21,7 @@ from gateway.objects import CHUNK_BYTES, ChunkSource
 from gateway.originals import open_original
 from gateway.runtime import Runtime, open_runtime
 from gateway.settings import Settings
+from worklists.device_control.rows import DeviceCheck, DeviceCheckEvidence
 from worklists.examinations import Examination
 
 
@@ -41,6 +43,7 @@ def run_check(settings: Settings, console: Console) -> bool:
         ("packs", check_packs),
         ("counts", check_counts),
         ("laboratory", check_laboratory),
+        ("devices", check_devices),
         ("audit", check_audit),
     ]
     sound = True
@@ -188,6 +191,23 @@ def check_laboratory(runtime: Runtime) -> Iterator[Fault]:
     """Messages of analysers, and what became of them."""
     for where, what in checking.find_faults(runtime):
         yield Fault(where=where, what=what)
+
+
+def check_devices(runtime: Runtime) -> Iterator[Fault]:
+    """Evidence of checks is what was kept; a correction is of the same device."""
+    corrected = aliased(DeviceCheck)
+    with runtime.reading() as session:
+        kept = select(DeviceCheckEvidence).options(undefer(DeviceCheckEvidence.content))
+        for one in session.scalars(kept.execution_options(yield_per=10)):
+            if hashlib.sha256(one.content).hexdigest() != one.sha256:
+                yield Fault(where=f"device check {one.check_id}", what="its evidence is not what was kept")
+        elsewhere = (
+            select(DeviceCheck.id)
+            .join(corrected, corrected.id == DeviceCheck.corrects_id)
+            .where(corrected.device_id != DeviceCheck.device_id)
+        )
+        for check_id in session.scalars(elsewhere):
+            yield Fault(where=f"device check {check_id}", what="corrects a check of another device")
 
 
 def check_audit(runtime: Runtime) -> Iterator[Fault]:

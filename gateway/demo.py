@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from adapters.dicom.scu import store
 from gateway.accounts import hash_password
 from gateway.demo_county import ACCOUNTS, FIRST_TOWNSHIP, PEOPLE, make_county
+from gateway.demo_devices import make_checks
 from gateway.demo_ecgs import ECGS, drop_ecgs
 from gateway.demo_laboratory import ANALYSERS, order_specimens, run_analysers
 from gateway.demo_past import make_past
@@ -51,6 +52,7 @@ def run_demo(settings: Settings, *, samples: bool, console: Console) -> None:
         make_county(session, password=hashed, now=runtime.now())
         if samples:
             make_past(runtime, session, FIRST_TOWNSHIP)
+            make_checks(session, "radiographer", runtime.now())
 
     def on_ready() -> None:
         wait_until_ready(settings)

@@ -11,6 +11,7 @@ from pydantic import Field, StringConstraints
 from sqlalchemy import inspect, select
 from sqlalchemy.orm import Session
 
+from gateway.device_control_entities import DEVICE_CONTROL
 from gateway.device_entities import DeviceFields, check_device
 from gateway.duty_entities import DUTY
 from gateway.entity import CODE, Entity, Fields, Name, Reasons, Text, check_dates, check_exists, is_taken
@@ -198,6 +199,7 @@ ENTITIES: tuple[Entity, ...] = (
         fixed=frozenset({"code"}),
     ),
     *RECOGNITION,
+    *DEVICE_CONTROL,
     *DUTY,
 )
 

@@ -22,7 +22,7 @@ from worklists.critical import CriticalStep
 
 log = structlog.get_logger()
 
-TOPICS = ("worklist", "returns", "system", "held", "patients", "duty", "lab", "critical")
+TOPICS = ("worklist", "returns", "system", "held", "patients", "duty", "lab", "critical", "devices")
 DIRECTORY = "directory"  # of listeners, not of people: what they know of devices is out of date
 POLL_INTERVAL_S = 1.0
 SESSIONS_EVERY_S = 15.0  # so long a page may listen on whose session has ended

@@ -37,6 +37,8 @@ WHY_NO_MARK = {
     NoMark.NEGATIVE_LIST: "列入负面清单",
     NoMark.NOT_QUALIFIED: "检查当日无有效质控合格资质",
     NoMark.OUT_OF_CONTROL: "质控失控",
+    NoMark.DEVICE_OUT_OF_CONTROL: "设备质控失控，未放行",
+    NoMark.DEVICE_CHECK_LATE: "设备质控逾期未做",
     NoMark.COMMUNITY_ONLY: "仅限医共体内部",
 }
 

@@ -28,6 +28,7 @@ from worklists import (
 from worklists import directory as community
 from worklists.assignment import qualifications
 from worklists.checking import rows as checking
+from worklists.device_control import rows as device_control
 from worklists.laboratory import control, dictionary, numbers, profiles, results, specimens
 from worklists.recognising import rows as recognising
 
@@ -42,6 +43,7 @@ MODULES = (
     control,
     critical,
     deliveries,
+    device_control,
     dictionary,
     directory,
     drafts,

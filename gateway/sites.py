@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
+from gateway.device_control import count_states
 from gateway.figures import LabFigures, SilentSite, SiteHeard
 from gateway.index import Held, Refusal
 from gateway.lab.analysers import MODALITY as LABORATORY
@@ -16,6 +17,7 @@ from gateway.lab.rows import LabHeld
 from gateway.settings import Settings
 from gateway.working_time import WorkingTime
 from worklists.base import COUNTY_TIME
+from worklists.control import ControlState
 from worklists.directory import Device, Institution, InstitutionKind
 from worklists.errors import NotFound
 from worklists.examinations import Association, Examination
@@ -53,6 +55,8 @@ class SiteFigures:
     oldest_waiting_at: datetime | None
     held: int
     refused_today: int
+    out_of_control: int  # devices by their checks
+    check_late: int
     silent: bool
 
 
@@ -115,9 +119,13 @@ def look_at_sites(session: Session, now: datetime, rule: SilenceRule) -> list[Si
         .where(or_(Institution.kind == InstitutionKind.TOWNSHIP, Institution.id.in_(list(heard))))
         .order_by(Institution.code)
     )
+    shown = sites.all()
+    states = count_states(session, [site.id for site in shown], now)
     return [
-        _figures(site, heard, queues, held, refused, rule.applies(heard.get(site.id, (0, None))[1], now))
-        for site in sites
+        _figures(
+            site, heard, queues, held, refused, states, rule.applies(heard.get(site.id, (0, None))[1], now)
+        )
+        for site in shown
     ]
 
 
@@ -242,7 +250,13 @@ _Found = Mapping[uuid.UUID, Any]
 
 
 def _figures(
-    site: Institution, heard: _Found, queues: _Found, held: _Found, refused: _Found, silent: bool
+    site: Institution,
+    heard: _Found,
+    queues: _Found,
+    held: _Found,
+    refused: _Found,
+    states: Mapping[uuid.UUID, Mapping[ControlState, int]],
+    silent: bool,
 ) -> SiteFigures:
     devices, last_heard_at = heard.get(site.id, (0, None))
     queue, oldest_waiting_at = queues.get(site.id, (0, None))
@@ -254,6 +268,8 @@ def _figures(
         oldest_waiting_at=oldest_waiting_at,
         held=held.get(site.id, (0,))[0],
         refused_today=refused.get(site.id, (0,))[0],
+        out_of_control=states[site.id].get(ControlState.OUT_OF_CONTROL, 0),
+        check_late=states[site.id].get(ControlState.MISSING, 0),
         silent=silent,
     )
 

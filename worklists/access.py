@@ -20,12 +20,14 @@ its lead hospital.
 
 Critical values are seen by the centre, by the township once it was told, and by whoever was called for it.
 
-Control material of analysers is nobody's data: it is seen with the bench it was run on (`benches_visible_to`).
+Control material of analysers is nobody's data: it is seen with the bench it was run on (`benches_visible_to`); so are
+checks of devices (`checked_devices_visible_to`).
 
 A patient is everybody whom the patient index links: a link opens priors to who holds a task, and nothing else.
 """
 
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -35,7 +37,8 @@ from sqlalchemy import ColumnElement, Select, and_, exists, false, or_, select, 
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from worklists.critical import CriticalAction, CriticalEvent, CriticalStep, had_step
-from worklists.directory import Centre, Device, Institution, Kind, Person, Role
+from worklists.device_control.standing import has_checks
+from worklists.directory import Centre, Device, Institution, Kind, Person, PersonRole, Role
 from worklists.examinations import Examination
 from worklists.laboratory.specimens import LabSpecimen, LabTransport
 from worklists.patients import Patient
@@ -284,14 +287,53 @@ def benches_visible_to(subject: Subject) -> ColumnElement[bool]:
     return or_(*ways) if ways else false()
 
 
-def led_institutions(subject: Subject) -> list[Select[uuid.UUID]]:
-    """Ids of the hospital and the members of a laboratory centre at which the subject reads; none where they do not."""
+def led_institutions(subject: Subject, kind: Kind = Kind.LABORATORY) -> list[Select[uuid.UUID]]:
+    """Ids of the hospital and the members of a centre of a kind at which the subject reads; none where they do not."""
     if not subject.centre_ids or not subject.roles & {Role.READER, Role.REVIEWER}:
         return []
+    return [_led_by(Centre.id.in_(subject.centre_ids), Centre.kind == kind)]
+
+
+def _led_by(*which: ColumnElement[bool]) -> Select[uuid.UUID]:
+    """Ids of the hospitals of these centres and of their members."""
     lead = aliased(Institution)
-    leads = (
-        select(Centre.institution_id)
-        .where(Centre.id.in_(subject.centre_ids), Centre.kind == Kind.LABORATORY)
-        .correlate(None)
+    leads = select(Centre.institution_id).where(*which).correlate(None)
+    return select(lead.id).where(or_(lead.id.in_(leads), lead.lead_id.in_(leads))).correlate(None)
+
+
+_OF_KIND: Mapping[Kind, ColumnElement[bool]] = {
+    Kind.IMAGING: Device.modality.not_in(["ECG", "SM", "GM"]),
+    Kind.ECG: Device.modality == "ECG",
+    Kind.PATHOLOGY: Device.modality.in_(["SM", "GM"]),
+}
+
+
+def checked_devices_visible_to(subject: Subject) -> ColumnElement[bool]:
+    """A predicate over `Device`: whose quality control (设备质控) the subject sees. Analysers have control material.
+
+    A township sees its own; a centre those of its kind at its hospital and the members; IT and administrators all.
+    """
+    if subject.wires is not None:
+        return false()
+    ways: list[ColumnElement[bool]] = []
+    if subject.roles & {Role.IT, Role.ADMIN}:
+        ways.append(true())
+    if Role.RADIOGRAPHER in subject.roles:
+        ways.append(Device.institution_id == subject.institution_id)
+    for kind, of_kind in _OF_KIND.items():
+        ways += [of_kind & Device.institution_id.in_(led) for led in led_institutions(subject, kind)]
+    return has_checks() & or_(*ways) if ways else false()
+
+
+def checked_devices_released_by(subject: Subject) -> ColumnElement[bool]:
+    """A predicate over `Device`: whose failed check a reviewer of the centre that reads for it may release."""
+    if subject.person_id is None:
+        return false()
+    reviewed = select(PersonRole.centre_id).where(
+        PersonRole.person_id == subject.person_id, PersonRole.role == Role.REVIEWER
     )
-    return [select(lead.id).where(or_(lead.id.in_(leads), lead.lead_id.in_(leads))).correlate(None)]
+    ways = [
+        of_kind & Device.institution_id.in_(_led_by(Centre.id.in_(reviewed), Centre.kind == kind))
+        for kind, of_kind in _OF_KIND.items()
+    ]
+    return has_checks() & or_(*ways)

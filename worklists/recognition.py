@@ -16,6 +16,8 @@ from sqlalchemy import ForeignKey, Index, or_, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from worklists.base import Base, new_id
+from worklists.control import ControlState
+from worklists.device_control.standing import Stand, stand_of_examination
 from worklists.directory import Kind
 from worklists.examinations import Examination
 
@@ -44,7 +46,9 @@ class NoMark(StrEnum):
     NOT_IN_CATALOGUE = "not_in_catalogue"
     NEGATIVE_LIST = "negative_list"
     NOT_QUALIFIED = "not_qualified"
-    OUT_OF_CONTROL = "out_of_control"
+    OUT_OF_CONTROL = "out_of_control"  # the control material of the analyser
+    DEVICE_OUT_OF_CONTROL = "device_out_of_control"
+    DEVICE_CHECK_LATE = "device_check_late"  # only where the county's data say so
     COMMUNITY_ONLY = "community_only"
 
 
@@ -118,20 +122,21 @@ def marks_for(
     *,
     on: date,
     print_community_mark: bool = False,
-    in_control: bool = True,
 ) -> tuple[Mark, ...]:
     """Decision table 1 for each item of an examination, on the day it was made.
 
     What is recognised is the image or tracing, so the qualification that counts is that of the institution
-    which made it. `print_community_mark` is off unless the local authority says otherwise (unconfirmed).
+    which made it, and the quality control that of the device. `print_community_mark` is off unless the local
+    authority says otherwise (unconfirmed).
     """
+    doubted = _doubt_of(stand_of_examination(session, examination))
     return tuple(
         mark_item(
             item,
             _held(session, examination.institution_id, item.code),
             on=on,
             print_community_mark=print_community_mark,
-            in_control=in_control,
+            doubted=doubted,
         )
         for item in find_items(session, examination, on=on)
     )
@@ -143,9 +148,12 @@ def mark_item(
     *,
     on: date,
     print_community_mark: bool = False,
-    in_control: bool = True,
+    doubted: NoMark | None = None,
 ) -> Mark:
-    """Decision table 1, rows 2 to 9, for one item and the qualifications that its maker has ever held."""
+    """Decision table 1, rows 2 to 9, for one item and the qualifications that its maker has ever held.
+
+    `doubted` is what quality control says against it.
+    """
     valid = sorted(
         (q for q in held if q.result is QualificationResult.PASS and q.valid_from <= on <= q.valid_to),
         key=lambda q: list(ScopeLevel).index(q.scope_level),
@@ -159,8 +167,8 @@ def mark_item(
         return _unmarked(item, NoMark.NEGATIVE_LIST)
     if suspended or not valid:
         return _unmarked(item, NoMark.NOT_QUALIFIED)
-    if not in_control:
-        return _unmarked(item, NoMark.OUT_OF_CONTROL)
+    if doubted is not None:
+        return _unmarked(item, doubted)
     widest = valid[0]
     ids = tuple(str(q.id) for q in valid)
     if widest.scope_level is ScopeLevel.COMMUNITY and not print_community_mark:
@@ -175,6 +183,14 @@ def mark_item(
         reason=None,
         qualification_ids=ids,
     )
+
+
+def _doubt_of(stand: Stand | None) -> NoMark | None:
+    """Row 4, for a device."""
+    if stand is None or not stand.takes_mark:
+        return None
+    failed = stand.state is ControlState.OUT_OF_CONTROL
+    return NoMark.DEVICE_OUT_OF_CONTROL if failed else NoMark.DEVICE_CHECK_LATE
 
 
 def not_in_catalogue(name: str) -> Mark:

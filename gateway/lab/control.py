@@ -18,6 +18,7 @@ from gateway.reading import Who, get_person, in_one
 from gateway.runtime import Runtime
 from worklists.access import Subject, benches_visible_to
 from worklists.base import local_date
+from worklists.control import ControlState
 from worklists.directory import Centre, Device, Kind, Person, Role
 from worklists.errors import Invalid, NotAllowed, NotFound
 from worklists.laboratory import holding_back, targets
@@ -25,7 +26,7 @@ from worklists.laboratory.control import ControlMaterial, ControlResult, Verdict
 from worklists.laboratory.dictionary import LabItem
 from worklists.laboratory.holding_back import Settled
 from worklists.laboratory.releasing import Releaser
-from worklists.laboratory.results import ControlState, LabResult, Verification
+from worklists.laboratory.results import LabResult, Verification
 from worklists.laboratory.targets import Target
 
 MOST_RESULTS = 2000  # of one chart

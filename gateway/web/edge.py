@@ -7,12 +7,14 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gateway.device_control import EVIDENCE_LIMIT_BYTES
 from gateway.web.errors import TooLarge, answer_error
 
 DOCUMENT_LIMIT_BYTES = 32 << 20  # a report with a day of ECG in it has a few
 JSON_LIMIT_BYTES = 1 << 20  # the longest report is a few kilobytes of text
 SNAPSHOT_LIMIT_BYTES = 12 << 20  # a viewport of a diagnostic monitor as PNG has a few
 _SNAPSHOT = re.compile(r"/api/v1/tasks/[^/]+/key-images/snapshot")
+_EVIDENCE = re.compile(r"/api/v1/device-control/checks/[^/]+/evidence")
 
 _STRICT = "default-src 'none'; frame-ancestors 'self'; base-uri 'none'; form-action 'none'"
 _APP = (
@@ -116,6 +118,8 @@ class BodyLimit:
             return DOCUMENT_LIMIT_BYTES
         if _SNAPSHOT.fullmatch(scope["path"]):
             return SNAPSHOT_LIMIT_BYTES
+        if _EVIDENCE.fullmatch(scope["path"]):
+            return EVIDENCE_LIMIT_BYTES
         return self.upload_limit_bytes if _is_upload(scope, headers) else JSON_LIMIT_BYTES
 
 

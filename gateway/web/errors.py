@@ -40,6 +40,7 @@ from gateway.web.revisions import RevisionRequired
 from worklists.amending import AmendmentUnderWay, ReportNotStanding
 from worklists.checking.rows import ReportDoubted
 from worklists.critical import CriticalStateForbids
+from worklists.device_control.rows import CheckNotOpen
 from worklists.drafts import DraftChanged
 from worklists.ecg_content import ContentRefused
 from worklists.errors import Conflict, FieldsRefused, Invalid, NotAllowed, NotFound
@@ -142,6 +143,7 @@ PROBLEMS: tuple[tuple[type[Exception], Problem], ...] = (
     (ResultsPending, Problem(status=409, code="results_pending", facts=("items",))),
     (ResultMovedOn, Problem(status=409, code="result_moved_on", facts=("item",))),
     (NotOutOfControl, Problem(status=409, code="not_out_of_control")),
+    (CheckNotOpen, Problem(status=409, code="device_check_not_open")),
     (AlreadyDecided, Problem(status=409, code="recognition_decided")),
     (NoLongerStands, Problem(status=409, code="recognition_no_longer_stands", facts=("item_code",))),
     (NotAdopted, Problem(status=409, code="recognition_not_adopted")),

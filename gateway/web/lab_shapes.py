@@ -7,9 +7,10 @@ from typing import Any
 from pydantic import BaseModel
 
 from gateway.web.shapes import LabCountsShape, NamedShape, PersonShape
+from worklists.control import ControlState
 from worklists.examinations import Priority
 from worklists.laboratory.dictionary import Section
-from worklists.laboratory.results import Abnormal, ControlState, ResultStatus, Verification
+from worklists.laboratory.results import Abnormal, ResultStatus, Verification
 from worklists.laboratory.specimens import SpecimenState
 
 

@@ -21,6 +21,7 @@ _SEES: dict[str, frozenset[Role] | None] = {
     "system": frozenset({Role.IT, Role.ADMIN}),
     "patients": frozenset({Role.RADIOGRAPHER, Role.REVIEWER}),
     "lab": frozenset({Role.RADIOGRAPHER, Role.READER, Role.REVIEWER, Role.IT, Role.ADMIN}),
+    "devices": frozenset({Role.RADIOGRAPHER, Role.READER, Role.REVIEWER, Role.IT, Role.ADMIN}),
     "critical": None,  # anybody may be called, also who has no role: a leader, the duty desk
 }
 

@@ -6,14 +6,24 @@ from fastapi import APIRouter
 from sqlalchemy import ColumnElement, case, func, or_, select
 from sqlalchemy.orm import Session
 
+from gateway import device_control
 from gateway.finding import count_up_to_limit, day_begin, newest_read_task
 from gateway.index import Held, Refusal
+from gateway.reading import Who
 from gateway.web.deps import RuntimeDep
 from gateway.web.examinations import RadiographerDep, lacks_instances
 from gateway.web.lab_overview import look_at_specimens
-from gateway.web.township_shapes import BeingReadShape, OverviewShape, ReturnedCountShape, SentTodayShape
+from gateway.web.tasks import who_is
+from gateway.web.township_shapes import (
+    BeingReadShape,
+    DeviceCountShape,
+    OverviewShape,
+    ReturnedCountShape,
+    SentTodayShape,
+)
 from worklists.access import Sight, Subject, visible_to
 from worklists.base import local_date
+from worklists.control import ControlState
 from worklists.directory import Device
 from worklists.examinations import Examination, Priority
 from worklists.reading import ReadingTask, TaskState
@@ -38,8 +48,18 @@ def read_overview(caller: RadiographerDep, runtime: RuntimeDep) -> OverviewShape
             ),
             reading=_being_read(session, own),
             returned=_returned(session, caller.subject, today),
+            devices=_devices(session, who_is(caller), now),
             laboratory=look_at_specimens(session, caller.subject, today, now),
         )
+
+
+def _devices(session: Session, who: Who, now: datetime) -> DeviceCountShape:
+    lines = device_control.overview(session, who, now)
+    own = who.subject.institution_id
+    states = [one.stand.state for one in lines if one.stand.device.institution_id == own]
+    return DeviceCountShape(
+        out_of_control=states.count(ControlState.OUT_OF_CONTROL), late=states.count(ControlState.MISSING)
+    )
 
 
 def _sent(

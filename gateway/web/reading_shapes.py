@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
+from gateway.web.device_control_shapes import StandShape
 from gateway.web.priors_shapes import PriorShape
 from gateway.web.shapes import TEXT_LIMIT, ExaminationDetail, PersonShape, WorklistItem
 from worklists.checking.rows import LONGEST_REASON
@@ -97,6 +98,7 @@ class TaskDetail(BaseModel):
     rejection: RejectionShape | None
     overrides: list[OverrideShape]
     submission: SubmissionShape | None
+    doubted_device: StandShape | None  # out of control or late when it was made: what the mark is lost by
     priors: list[PriorShape]  # the newest
     priors_total: int
     priors_cursor: str | None  # for those behind them

@@ -20,6 +20,7 @@ from gateway.web.system_shapes import (
     AssociationShape,
     BackupShape,
     CertificateShape,
+    ControlledItDevice,
     DatabaseShape,
     DevicePageShape,
     DiscardBody,
@@ -44,6 +45,7 @@ from gateway.web.system_shapes import (
     WorkShape,
 )
 from gateway.work import Work
+from worklists.device_control.standing import Stand, stands_of
 from worklists.directory import Institution
 
 router = APIRouter(prefix="/api/v1/system", tags=["system"])
@@ -88,9 +90,11 @@ def show_townships(caller: ItDep, runtime: RuntimeDep) -> list[TownshipShape]:
 
 
 @router.get("/devices")
-def show_devices(caller: ItDep, runtime: RuntimeDep, site: uuid.UUID) -> list[ItDevice]:
+def show_devices(caller: ItDep, runtime: RuntimeDep, site: uuid.UUID) -> list[ControlledItDevice]:
     with runtime.reading() as session:
-        return [_show_device(row, row.institution) for row in sites.look_at_devices(session, site)]
+        devices = sites.look_at_devices(session, site)
+        stands = stands_of(session, devices, runtime.now())
+        return [_show_controlled(stands[row.id]) for row in devices]
 
 
 @router.get("/refusals")
@@ -108,7 +112,7 @@ def show_device(device_id: uuid.UUID, caller: ItDep, runtime: RuntimeDep) -> Dev
         device = found.device
         last = device.last_sop_instance_uid
         return DevicePageShape(
-            device=_show_device(device, device.institution),
+            device=_show_controlled(stands_of(session, [device], runtime.now())[device_id]),
             last_heard_at=device.last_heard_at,
             last_object=LastObjectShape(sop_instance_uid=last, at=device.last_heard_at) if last else None,
             associations=[AssociationShape.model_validate(row) for row in found.associations],
@@ -163,6 +167,11 @@ def _show_fault(fault: Fault, language: str) -> FaultShape:
         where=fault.where,
         severity="red" if fault.severity == "red" else "amber",
     )
+
+
+def _show_controlled(stand: Stand) -> ControlledItDevice:
+    shown = _show_device(stand.device, stand.device.institution)
+    return ControlledItDevice(**dict(shown), control_state=stand.state)
 
 
 def _show_device(device: object, site: Institution) -> ItDevice:

@@ -6,6 +6,8 @@ from typing import Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from worklists.control import ControlState
+
 
 class Shape(BaseModel):
     model_config = ConfigDict(from_attributes=True)
@@ -151,6 +153,8 @@ class TownshipShape(Shape):
     oldest_waiting_at: datetime | None
     held: int
     refused_today: int
+    out_of_control: int
+    check_late: int
     silent: bool
 
 
@@ -163,6 +167,10 @@ class ItDevice(Shape):
     enabled: bool
     last_heard_at: datetime | None
     site: ItSite
+
+
+class ControlledItDevice(ItDevice):
+    control_state: ControlState  # by its checks (设备质控)
 
 
 class LastObjectShape(BaseModel):
@@ -199,7 +207,7 @@ class RefusedPeerShape(BaseModel):
 
 
 class DevicePageShape(BaseModel):
-    device: ItDevice
+    device: ControlledItDevice
     last_heard_at: datetime | None
     last_object: LastObjectShape | None
     associations: list[AssociationShape]

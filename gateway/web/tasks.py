@@ -8,13 +8,15 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Request, Response
 from pydantic import BaseModel, StringConstraints
+from sqlalchemy.orm import Session
 
-from gateway import handing_on, reading
+from gateway import device_control, handing_on, reading
 from gateway.handing_on import Word
 from gateway.priors import find_priors
 from gateway.reading import DraftText, Who
 from gateway.runtime import Runtime
 from gateway.web.deps import Caller, RuntimeDep, get_person
+from gateway.web.device_control_shapes import StandShape, show_stand
 from gateway.web.errors import Detailed
 from gateway.web.examination_showing import show_examination_detail
 from gateway.web.priors_showing import show_page
@@ -33,6 +35,7 @@ from gateway.web.worklist import ReaderDep
 from worklists.checking.rows import ReportDoubted, find_overrides
 from worklists.drafts import DraftChanged
 from worklists.errors import Invalid
+from worklists.examinations import Examination
 from worklists.reviewing import Verdict, find_baseline
 
 router = APIRouter(prefix="/api/v1/tasks/{task_id}", tags=["reading"])
@@ -60,6 +63,7 @@ def read_task(task_id: uuid.UUID, caller: ReaderDep, runtime: RuntimeDep) -> Tas
             rejection=show_rejection(task.draft),
             overrides=[show_override(row) for row in find_overrides(session, task.id)],
             submission=show_submission(find_baseline(session, task.id)),
+            doubted_device=_show_doubted(session, task.examination),
             priors=priors.items,
             priors_total=priors.total,
             priors_cursor=priors.next_cursor,
@@ -196,6 +200,11 @@ def wake_sweep(request: Request) -> None:
 
 def who_is(caller: Caller) -> Who:
     return Who(subject=caller.subject, actor=caller.actor(), sender=caller.sender)
+
+
+def _show_doubted(session: Session, examination: Examination) -> StandShape | None:
+    stand = device_control.doubt_about(session, examination)
+    return show_stand(stand) if stand else None
 
 
 def _show(runtime: Runtime, caller: Caller, task_id: uuid.UUID) -> WorklistItem:

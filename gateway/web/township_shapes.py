@@ -89,8 +89,16 @@ class LabOverviewShape(BaseModel):
     critical: int
 
 
+class DeviceCountShape(BaseModel):
+    """Devices of the township out of control, and late with a check."""
+
+    out_of_control: int
+    late: int
+
+
 class OverviewShape(BaseModel):
     sent_today: SentTodayShape
     reading: BeingReadShape
     returned: ReturnedCountShape
+    devices: DeviceCountShape
     laboratory: LabOverviewShape | None

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from gateway import accounts
 from gateway.demo_analysers import PATIENTS, blood_count
 from gateway.demo_county import FIRST_TOWNSHIP, make_county
+from gateway.demo_devices import make_checks
 from gateway.demo_laboratory import order_specimens
 from gateway.demo_past import VILLAGERS, VISITS, make_past
 from gateway.index import Record, RecordState
@@ -18,7 +19,9 @@ from gateway.lab.rows import LabHeld
 from gateway.runtime import Runtime
 from tests.builders import NOW
 from worklists.base import local_date, new_id
+from worklists.control import ControlState
 from worklists.critical import CriticalEvent
+from worklists.device_control.standing import stands_of
 from worklists.directory import Device, Institution, InstitutionKind, Kind
 from worklists.examinations import Examination, Priority
 from worklists.laboratory.defaults import seed_dictionary, seed_profiles
@@ -64,6 +67,27 @@ def test_an_electrocardiogram_and_test_results_carry_marks(runtime: Runtime) -> 
             ).all()
             texts[code] = mark_item(item, held, on=local_date(NOW)).text
         assert texts == {"WBC": "全国HR", "K": "本省HR", "ALT": "明河县HR", "TCHOL": None, "NA": None}
+
+
+@on_one_database
+def test_its_devices_stand_in_every_way(runtime: Runtime) -> None:
+    for _ in range(2):
+        with runtime.sessions.begin() as session:
+            make(session)
+            make_checks(session, "radiographer", NOW)
+    with runtime.reading() as session:
+        devices = session.scalars(
+            select(Device).join(Institution).where(Institution.code == FIRST_TOWNSHIP)
+        ).all()
+        states = {one.device.ae_title: one.state for one in stands_of(session, devices, NOW).values()}
+    assert states == {
+        "DEMO_CT": ControlState.IN_CONTROL,
+        "DEMO_DR": ControlState.IN_CONTROL,
+        "DEMO_US": ControlState.MISSING,
+        "DEMO_MR": ControlState.OUT_OF_CONTROL,
+        "DEMO_ECG": ControlState.IN_CONTROL,
+        "DEMO_LAB": ControlState.NOT_REQUIRED,
+    }
 
 
 @on_one_database

@@ -146,10 +146,10 @@ def test_row_3_a_suspension_on_the_day_stops_the_mark_of_an_earlier_pass(
 
 
 def test_row_4_out_of_control_there_is_no_mark(
-    session: Session, county: County, examination: Examination, item: RecognitionItem
+    session: Session, county: County, item: RecognitionItem
 ) -> None:
-    _qualify(session, county.east, item, ScopeLevel.NATIONAL, "全国")
-    (mark,) = marks_for(session, examination, on=DAY, in_control=False)
+    held = _qualify(session, county.east, item, ScopeLevel.NATIONAL, "全国")
+    mark = mark_item(item, [held], on=DAY, doubted=NoMark.OUT_OF_CONTROL)
 
     assert (mark.text, mark.reason) == (None, NoMark.OUT_OF_CONTROL)
 

@@ -12,7 +12,7 @@ const NAMES = ['青石镇中心卫生院', '河东乡卫生院', '大柳镇卫�
 const sites = NAMES.map((name, i) => ({ id: `site-${i}`, code: `T0${i + 1}`, name }))
 const townships = sites.map((site, i) => ({
   site, devices: 1 + (i % 4), last_heard_at: i === 5 ? null : ago([3, 0.4, 1510, 12, 47, 0][i]!), queue: [4, 0, 0, 11, 1, 0][i]!,
-  oldest_waiting_at: [4, 0, 0, 11, 1, 0][i] ? ago([26, 0, 0, 143, 8, 0][i]!) : null, held: i === 0 ? 2 : 0, refused_today: i === 3 ? 17 : 0, silent: i === 2 || i === 5,
+  oldest_waiting_at: [4, 0, 0, 11, 1, 0][i] ? ago([26, 0, 0, 143, 8, 0][i]!) : null, held: i === 0 ? 2 : 0, refused_today: i === 3 ? 17 : 0, out_of_control: 0, check_late: 0, silent: i === 2 || i === 5,
 }))
 const devices = ['联影 CT', '万东 DR', '彩超 1 号', '心电图机'].map((name, i) => ({
   id: `dev-${i}`, ae_title: ['DEMO_CT', 'DEMO_DR', 'DEMO_US', 'DEMO_ECG'][i]!, name, modality: ['CT', 'DX', 'US', 'ECG'][i]!, address: i % 2 ? null : `10.20.3.${10 + i}`, enabled: i !== 3, last_heard_at: i === 3 ? null : ago(4 + i * 30),

@@ -63,6 +63,7 @@ export const routes: RouteRecordRaw[] = [
   { path: '/system/devices/:id', component: () => import('@/pages/SystemDevice.vue'), meta: { roles: ['it'] } },
   { path: '/held', component: () => import('@/pages/HeldPage.vue'), meta: { roles: ['radiographer', 'it'], nav: 'held.nav' } },
   { path: '/held/:id', component: () => import('@/pages/HeldDetail.vue'), meta: { roles: ['radiographer', 'it'] } },
+  { path: '/device-control', component: () => import('@/pages/DeviceControlPage.vue'), meta: { roles: ['radiographer', 'reader', 'reviewer', 'it', 'admin'], nav: 'deviceControl.nav', navFor: ['radiographer', 'reviewer', 'it', 'admin'] } },
   { path: '/lab/messages', component: () => import('@/pages/LabMessagesPage.vue'), meta: { roles: ['radiographer', 'reader', 'reviewer', 'it', 'admin'], nav: 'labMessages.nav', centre: 'laboratory' } },
   { path: '/lab/messages/:id', component: () => import('@/pages/LabMessagePage.vue'), meta: { roles: ['radiographer', 'reader', 'reviewer', 'it', 'admin'] } },
   { path: '/patients', component: () => import('@/pages/PatientsPage.vue'), meta: { roles: ['reviewer', 'radiographer'], nav: 'patients.nav' } },

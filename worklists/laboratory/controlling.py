@@ -15,9 +15,9 @@ from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from worklists.base import local_date, new_id
+from worklists.control import ControlState
 from worklists.laboratory.control import ControlMaterial, ControlResult, Verdict
 from worklists.laboratory.dictionary import AnyItem
-from worklists.laboratory.results import ControlState
 from worklists.laboratory.westgard import Point, broken_rules, verdict_of
 
 LOOKED_BACK = 40  # results of an item: ten of each of four levels

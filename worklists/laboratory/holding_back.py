@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, exists, or_, select
 from sqlalchemy.orm import Session
 
+from worklists.control import ControlState
 from worklists.directory import Person
 from worklists.errors import Conflict, Invalid
 from worklists.laboratory.control import ControlResult, Verdict
 from worklists.laboratory.controlling import Standing, find_open, judge, judge_those_behind
 from worklists.laboratory.releasing import Releaser
-from worklists.laboratory.results import ControlState, LabResult, Verification
+from worklists.laboratory.results import LabResult, Verification
 from worklists.laboratory.rules import CONTROL, stop_for_control
 from worklists.reports import Report, ReportState
 

@@ -12,9 +12,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from worklists.base import local_date
+from worklists.control import ControlState
 from worklists.laboratory.controlling import control_state
-from worklists.laboratory.results import ControlState, LabResult, ResultStatus
-from worklists.recognition import Mark, Qualification, RecognitionItem, mark_item, not_in_catalogue
+from worklists.laboratory.results import LabResult, ResultStatus
+from worklists.recognition import Mark, NoMark, Qualification, RecognitionItem, mark_item, not_in_catalogue
 
 WITHDRAWN = (ResultStatus.CANCELLED, ResultStatus.DELETED)
 
@@ -43,7 +44,7 @@ def marks_of(
             held.get((maker, item.code), []),
             on=on,
             print_community_mark=print_community_mark,
-            in_control=is_in_control(session, one),
+            doubted=None if is_in_control(session, one) else NoMark.OUT_OF_CONTROL,
         )
     return found
 

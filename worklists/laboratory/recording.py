@@ -23,9 +23,10 @@ from enum import StrEnum
 from typing import Any
 
 from worklists.base import new_id
+from worklists.control import ControlState
 from worklists.laboratory.dictionary import AnyItem
 from worklists.laboratory.interpretation import Interpreted
-from worklists.laboratory.results import Abnormal, ControlState, LabResult, ResultStatus, Verification
+from worklists.laboratory.results import Abnormal, LabResult, ResultStatus, Verification
 
 # HL7 table 0085 and LIS2-A2 §9.9; an empty status is final, for most analysers never say one.
 STATUSES = {

@@ -12,11 +12,12 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from worklists.control import ControlState
 from worklists.examinations import Examination
 from worklists.laboratory.alarming import Alarms
 from worklists.laboratory.controlling import Standing
 from worklists.laboratory.recording import AnyResult, NewResult, Sheet
-from worklists.laboratory.results import ControlState, LabResult, Verification
+from worklists.laboratory.results import LabResult, Verification
 from worklists.laboratory.rule_content import VERIFICATION
 from worklists.laboratory.rules import Case, Rules
 from worklists.patients import Patient

@@ -13,6 +13,7 @@ from sqlalchemy import ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from worklists.base import Base, new_id, only_where
+from worklists.control import ControlState
 from worklists.directory import Device, Person
 from worklists.examinations import Examination
 from worklists.laboratory.dictionary import LabItem
@@ -45,15 +46,6 @@ class Verification(StrEnum):
     AUTOMATIC = "automatic"  # by rule
     VERIFIED = "verified"  # by a person
     RERUN = "rerun"  # asked for anew
-
-
-class ControlState(StrEnum):
-    """What the control material says of the analyser and item at the time."""
-
-    IN_CONTROL = "in_control"
-    OUT_OF_CONTROL = "out_of_control"
-    MISSING = "missing"  # due, and not run
-    NOT_REQUIRED = "not_required"
 
 
 class LabResult(Base):

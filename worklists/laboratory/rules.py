@@ -12,10 +12,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from worklists.control import ControlState
 from worklists.laboratory.dictionary import AnyItem
 from worklists.laboratory.interpretation import goes_by_sex_or_age
 from worklists.laboratory.recording import AnyResult
-from worklists.laboratory.results import Abnormal, ControlState, ResultStatus
+from worklists.laboratory.results import Abnormal, ResultStatus
 
 CONTROL = "control"
 

@@ -176,6 +176,10 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "该质控结果并非未处理的失控，或已由他人放行，请刷新。",
         "This control result is not out of control, or somebody has released it. Reload.",
     ),
+    "device_check_not_open": (
+        "该检测并非未处理的不合格，或已由他人放行或更正，请刷新。",
+        "This check is no failed one that waits: somebody has released or corrected it. Reload.",
+    ),
     "kind_not_taken": (
         "暂不支持上传此类检查（{kind}）。",
         "Examinations of this kind ({kind}) are not yet taken by upload.",

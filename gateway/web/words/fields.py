@@ -34,6 +34,7 @@ REASONS: Mapping[str, tuple[str, str]] = {
         "与本院登记（编号 {number}，{known_name}）的身份证号 {known_card} 不符。",
         "It contradicts the card registered here under {number} ({known_name}): {known_card}.",
     ),
+    "evidence_kind": ("附件须为 PDF、JPEG 或 PNG。", "Evidence is a PDF, JPEG or PNG."),
     "future": ("不能晚于现在。", "It must not be in the future."),
     "barcode_form": (
         "条码应为 4 至 32 个字母、数字或 . / + -，不含空格。",

@@ -19,10 +19,11 @@ from tests.gateway.lab.saying import file_together, message, patient, result, sp
 from tests.gateway.lab.saying import row as message_row
 from tests.laboratory import NOW, Laboratory, build_laboratory, control_material, register
 from worklists.base import new_id
+from worklists.control import ControlState
 from worklists.critical import CriticalEvent, CriticalState
 from worklists.directory import Device
 from worklists.examinations import Examination, Priority
-from worklists.laboratory.results import ControlState, LabResult, Verification
+from worklists.laboratory.results import LabResult, Verification
 from worklists.laboratory.specimens import LabSpecimen
 from worklists.patients import Patient
 from worklists.reading import ReadingTask

@@ -17,12 +17,13 @@ from tests.builders import County, build_county
 from tests.conftest import Clock
 from tests.gateway.lab.saying import file, file_again, file_together, message, patient, result, specimen
 from tests.laboratory import NOW, Laboratory, build_laboratory, control_material, register
+from worklists.control import ControlState
 from worklists.critical import CriticalEvent, CriticalState
 from worklists.examinations import Examination, Priority
 from worklists.laboratory.control import ControlResult, Verdict
 from worklists.laboratory.dictionary import LabItem
 from worklists.laboratory.profiles import AnalyserProfile
-from worklists.laboratory.results import Abnormal, ControlState, LabResult, ResultStatus, Verification
+from worklists.laboratory.results import Abnormal, LabResult, ResultStatus, Verification
 from worklists.laboratory.specimens import LabSpecimen, SpecimenSource, SpecimenState
 from worklists.reading import ReadingTask, TaskState
 

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from tests.builders import County
 from tests.laboratory import NOW, Laboratory, build_laboratory, control_material, register
 from worklists import bulk
+from worklists.control import ControlState
 from worklists.errors import Conflict, Invalid
 from worklists.laboratory import holding_back
 from worklists.laboratory.control import ControlResult, Verdict
@@ -18,7 +19,7 @@ from worklists.laboratory.examining import open_examination
 from worklists.laboratory.interpretation import Bearer, interpret
 from worklists.laboratory.recording import NewResult, Sheet
 from worklists.laboratory.releasing import Releaser
-from worklists.laboratory.results import ControlState, LabResult, ResultStatus, Verification
+from worklists.laboratory.results import LabResult, ResultStatus, Verification
 
 
 @pytest.fixture

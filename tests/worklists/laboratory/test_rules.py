@@ -8,9 +8,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from worklists.base import new_id
+from worklists.control import ControlState
 from worklists.laboratory.defaults import read_default_dictionary
 from worklists.laboratory.dictionary import LabItem, Section
-from worklists.laboratory.results import ControlState, LabResult, ResultStatus
+from worklists.laboratory.results import LabResult, ResultStatus
 from worklists.laboratory.rule_content import check_rules
 from worklists.laboratory.rule_defaults import default_rules, seed_rules
 from worklists.laboratory.rules import CHECKS, Case, Rules

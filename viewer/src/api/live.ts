@@ -18,7 +18,7 @@ function tell(topics: Topic[]): void {
 }
 
 function everything(): void {
-  if (!document.hidden) tell(['worklist', 'returns', 'system', 'held', 'patients', 'duty', 'lab', 'critical'])
+  if (!document.hidden) tell(['worklist', 'returns', 'system', 'held', 'patients', 'duty', 'lab', 'critical', 'devices'])
 }
 
 function pollInstead(on: boolean): void {

@@ -1,4 +1,5 @@
 /** The shapes of docs/http.md for IT, held originals, administration and the auditor. */
+import type { DeviceState } from './deviceControl'
 import type { Device, Kind, Page, Patient, Person, RoleName, Site, Time } from './types'
 
 export interface Fault {
@@ -56,6 +57,8 @@ export interface Township {
   oldest_waiting_at: Time | null
   held: number
   refused_today: number
+  out_of_control: number
+  check_late: number
   silent: boolean
 }
 
@@ -65,6 +68,7 @@ export interface SystemDevice extends Device {
   enabled?: boolean
   site?: Site | null
   last_heard_at?: Time | null
+  control_state?: DeviceState
 }
 
 export interface DeviceRefusal {

@@ -1,6 +1,7 @@
 /** The shapes of docs/http.md, by hand and in its order. */
 import type { DraftContent } from '@/lib/written'
 import type { Override, Submission } from './checking'
+import type { DeviceStand } from './deviceControl'
 import type { QualityGrade } from './figures'
 import type { Abnormal, LabContent, LabCounts, LabSign } from './lab'
 import type { Share } from './shares'
@@ -261,6 +262,8 @@ export interface TaskDetail {
   rejection: { reason: string; by: Person; at: Time } | null
   overrides: Override[]
   submission: Submission | null
+  /** Out of control, or late with a check, when it was made. */
+  doubted_device: DeviceStand | null
   /** The newest; the rest comes page by page. */
   priors: Prior[]
   priors_total: number
@@ -428,6 +431,7 @@ export interface Overview {
   sent_today: { count: number; arriving: number; incomplete: number; held: number; refused: number }
   reading: { count: number; urgent: number; next_due_at: Time | null }
   returned: { unread: number; today: number }
+  devices: { out_of_control: number; late: number }
   laboratory: LabOverview | null
 }
 
@@ -451,4 +455,4 @@ export interface DutyCall {
   task: WorklistItem
 }
 
-export type Topic = 'worklist' | 'returns' | 'system' | 'held' | 'patients' | 'duty' | 'lab' | 'critical'
+export type Topic = 'worklist' | 'returns' | 'system' | 'held' | 'patients' | 'duty' | 'lab' | 'critical' | 'devices'

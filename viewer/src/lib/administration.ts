@@ -4,7 +4,7 @@ import type { RoleAt, Row, Value } from '@/api/operations'
 import { joined } from '@/lib/joined'
 import { clockTime } from './time'
 
-export type EntityName = 'institution' | 'centre' | 'device' | 'person' | 'agreement' | 'recognition_item' | 'qualification' | 'mapping' | 'recognition_scope' | 'recognition_reason' | 'recognition_price' | 'recognition_own_source' | 'grade_reason' | 'ecg_statement' | 'duty' | 'critical_contact' | 'analyser_profile'
+export type EntityName = 'institution' | 'centre' | 'device' | 'person' | 'agreement' | 'recognition_item' | 'qualification' | 'mapping' | 'recognition_scope' | 'recognition_reason' | 'recognition_price' | 'recognition_own_source' | 'device_check_interval' | 'grade_reason' | 'ecg_statement' | 'duty' | 'critical_contact' | 'analyser_profile'
 export type ColumnType = 'text' | 'number' | 'date' | 'flag' | 'choice' | 'reference' | 'roles' | 'list' | 'time'
 
 export interface Column {
@@ -212,6 +212,18 @@ export const TABLES: readonly Table[] = [
       institution,
       { ...enabled, start: () => false },
       { name: 'minimum_hours', type: 'number', required: true, start: () => 24, width: 120 },
+    ],
+  },
+  {
+    entity: 'device_check_interval', path: '/device-control/intervals', key: 'id', natural: 'id', order: ['modality', 'kind'],
+    columns: [
+      { name: 'modality', type: 'text', start: () => '', mono: true, width: 90 },
+      { name: 'kind', type: 'choice', title: 'admin.field.check_kind', choices: ['daily', 'constancy', 'status', 'acceptance', 'calibration'], words: 'admin.choice.checkKind', required: true, start: () => 'daily', width: 130 },
+      { name: 'every_days', type: 'number', required: true, start: () => 1, width: 100 },
+      { name: 'valid_from', type: 'date', required: true, start: today, width: 120 },
+      { name: 'late_takes_mark', type: 'flag', start: () => false, width: 110 },
+      enabled,
+      unconfirmed(true),
     ],
   },
   {

@@ -74,7 +74,7 @@ export function useToday() {
     }
   }
 
-  onChanged(['returns', 'worklist', 'held', 'lab'], () => {
+  onChanged(['returns', 'worklist', 'held', 'lab', 'devices'], () => {
     clearTimeout(timer)
     timer = setTimeout(() => void load(), 150)
   })

@@ -1,5 +1,6 @@
 """The mark of recognition over HTTP: lost with the next report, never by one that is signed."""
 
+import uuid
 from collections.abc import Callable
 from datetime import date, timedelta
 from typing import Any
@@ -9,14 +10,15 @@ from fastapi.testclient import TestClient
 from sqlalchemy import select
 
 from gateway.runtime import Runtime
-from tests.builders import NOW, County, identity, waiting_task
+from tests.builders import NOW, County, add_person, identity, waiting_task
 from tests.gateway.lab.saying import file, message, result, specimen
+from tests.gateway.web.work import test_device_control as device_control
 from tests.gateway.web.work.conftest import Client, Desk, index_instance
 from tests.gateway.web.work.test_fhir_kinds import write_and_sign
 from tests.gateway.web.work.test_lab_results import qualify
 from tests.laboratory import Laboratory, control_material, register
-from worklists.base import new_id
-from worklists.directory import Kind
+from worklists.base import local_date, new_id
+from worklists.directory import Device, Kind, Role
 from worklists.examinations import Examination
 from worklists.reading import ReadingTask
 from worklists.recognition import (
@@ -25,7 +27,9 @@ from worklists.recognition import (
     QualificationResult,
     RecognitionItem,
     ScopeLevel,
+    marks_for,
 )
+from worklists.reports import Report
 
 WORDS = {"findings": "双肺野清晰。", "impression": "心肺膈未见明显异常。"}
 
@@ -84,6 +88,81 @@ def test_of_images_the_next_report_has_none_and_the_signed_one_keeps_its_own(
     change_qualification(client("admin"), runtime, **change)
     after = write_and_sign(client, second, "li", **WORDS)
     assert (shown(client("radiographer"), before), shown(client("radiographer"), after)) == (["全国HR"], [])
+
+
+def mark_of(who: TestClient, report_id: str) -> tuple[str | None, str | None]:
+    """The mark of a report of one item, and why it has none."""
+    [one] = who.get(f"/api/v1/reports/{report_id}").json()["marks"]
+    return one["text"], one["reason"]
+
+
+def tracings(runtime: Runtime, county: County) -> list[str]:
+    """Two ECGs of the eastern township's cart, which is qualified for them."""
+    with runtime.sessions.begin() as session:
+        item = RecognitionItem(
+            code="ECG-REST", name="常规心电图", kind=Kind.ECG, effective_from=date(2022, 3, 1)
+        )
+        session.add(item)
+        session.flush()
+        session.add_all([
+            ItemMapping(id=new_id(), kind=Kind.ECG, item_code="ECG-REST"),
+            Qualification(
+                id=new_id(), institution_id=county.east.id, item_code="ECG-REST", scope_level=ScopeLevel.NATIONAL,
+                scope_label="全国", result=QualificationResult.PASS, valid_from=date(2026, 1, 1),
+                valid_to=date(2026, 12, 31),
+            ),
+        ])  # fmt: skip
+        session.get_one(Device, county.device.id).modality = "ECG"
+        add_person(session, "ecg_reviewer", "何主任", county.lead, Role.REVIEWER, county.ecg)
+        rows = [
+            waiting_task(session, county, kind=Kind.ECG, modality="ECG", patient=identity(patient_id=number))
+            for number in ("P1", "P2")
+        ]
+    return [f"/api/v1/tasks/{row.id}" for row in rows]
+
+
+CHECKED = {
+    "images": (films, "li", "reviewer"),
+    "tracings": (tracings, "ecg_reader", "ecg_reviewer"),
+}
+
+
+@pytest.mark.parametrize("kind", CHECKED)
+@pytest.mark.parametrize("meanwhile", [False, True])
+def test_a_device_out_of_control_takes_the_mark_until_it_is_released(
+    runtime: Runtime, county: County, client: Client, kind: str, meanwhile: bool
+) -> None:
+    make, reader, reviewer = CHECKED[kind]
+    first, second = make(runtime, county)
+    before = write_and_sign(client, first, reader, reviewer=reviewer, **WORDS)
+    failed = device_control.fail(client("radiographer"), county)
+    device_control.enter(client("radiographer"), county)  # one that passes afterwards does not end it
+    after = write_and_sign(client, second, reader, reviewer=reviewer, **WORDS)
+    township = client("radiographer")
+    assert mark_of(township, before) == ("全国HR", None)
+    assert mark_of(township, after) == (None, "device_out_of_control")
+    device_control.release(client(reviewer), failed, meanwhile=meanwhile)
+    assert mark_of(township, after) == (None, "device_out_of_control")  # of what is signed nothing changes
+    with runtime.reading() as session:
+        examination = session.get_one(Report, uuid.UUID(after)).examination
+        [mark] = marks_for(session, examination, on=local_date(NOW))
+    # Made before the release: it counts where whoever released said so.
+    assert (mark.text, mark.reason) == (("全国HR", None) if meanwhile else (None, "device_out_of_control"))
+
+
+@pytest.mark.parametrize("takes", [False, True])
+def test_a_check_that_is_late_takes_the_mark_only_where_the_county_says_so(
+    runtime: Runtime, county: County, client: Client, takes: bool
+) -> None:
+    first, _ = films(runtime, county)
+    interval = {
+        "modality": "DX", "kind": "status", "every_days": 7, "valid_from": "2026-11-01", "late_takes_mark": takes,
+    }  # fmt: skip
+    assert client("admin").post("/api/v1/device-control/intervals", json=interval).status_code == 201
+    report = write_and_sign(client, first, "li", **WORDS)
+    assert mark_of(client("radiographer"), report) == (
+        (None, "device_check_late") if takes else ("全国HR", None)
+    )
 
 
 def sign_specimen(runtime: Runtime, client: Client, barcode: str) -> str:

@@ -15,6 +15,7 @@ from gateway.runtime import Runtime
 from gateway.sealing import seal
 from gateway.web import (
     checking,
+    device_control,
     examinations,
     figures,
     held,
@@ -33,7 +34,9 @@ from gateway.web import (
 )
 from tests.builders import NOW, SHA, County, signed_report, submitted_task, waiting_task
 from tests.gateway.web.work.conftest import Client
-from worklists.base import new_id
+from worklists.base import local_date, new_id
+from worklists.device_control.entering import Said, enter
+from worklists.device_control.rows import CheckKind, CheckResult
 from worklists.reading import ReadingTask
 from worklists.reports import Report
 from worklists.reviewing import ReportDiscrepancy, keep_discrepancy, keep_submission
@@ -42,8 +45,8 @@ from worklists.sharing import begin_share
 on_one_database = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 MODULES = (
-    checking, examinations, figures, held, key_images, lab_results, lab_signing, overview, priors, quality, reports,
-    returns, shares, tasks, verifications, worklist,
+    checking, device_control, examinations, figures, held, key_images, lab_results, lab_signing, overview, priors, quality,
+    reports, returns, shares, tasks, verifications, worklist,
 )  # fmt: skip
 TEXT = {"findings": "x", "impression": "y"}
 IDENTITY = {"name": "仇鸣", "sex": None, "birth_date": None, "patient_id": "P9", "reason": "写错"}
@@ -157,6 +160,20 @@ TABLE: dict[tuple[str, str], tuple[int, ...]] = {
     ("GET", "/api/v1/quality/members"): OVERSEEN,
     # of a township its own, of others which one must be said
     ("GET", "/api/v1/quality/sheet"): (200, 200, 403, 403, 422, 403, 403, 403, 422, 403),
+    ("GET", "/api/v1/device-control"): (200, 200, 403, 200, 200, 200, 200, 200, 200, 403),
+    ("GET", "/api/v1/device-control/devices/{device_id}"): (200, 404, 403, 200, 200, 404, 404, 200, 200, 403),
+    # readers look; an administrator sets how often
+    ("POST", "/api/v1/device-control/devices/{device_id}/checks"): (
+        *(201, 404, 403, 403, 201, 403, 403, 201, 403, 403),
+    ),
+    ("POST", "/api/v1/device-control/checks/{check_id}/release"): (*(403,) * 4, 200, *(403,) * 5),
+    # what is sent is none
+    ("POST", "/api/v1/device-control/checks/{check_id}/evidence"): (
+        *(422, 422, 403, 403, 422, 403, 403, 422, 403, 403),
+    ),
+    ("GET", "/api/v1/device-control/checks/{check_id}/evidence"): (
+        *(404, 404, 403, 404, 404, 404, 404, 404, 404, 403),
+    ),
     ("GET", "/api/v1/tasks/{task_id}/grade"): READERS_TASKS,
     ("POST", "/api/v1/tasks/{task_id}/grade"): READERS_TASKS,
 }
@@ -170,7 +187,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "key-images": {"sop_instance_uid": "1.2", "items": []},
     "verify": {}, "remark": {"remark": "x"}, "rerun": {"reason": "x"}, "unverify": {"reason": "x"},
     "choose": {"reason": "x"}, "share": {}, "take-over": {"reason": "x"}, "pause": {"reason": "x"},
-    "grade": {"grade": "A"},
+    "grade": {"grade": "A"}, "checks": {"kind": "daily", "result": "pass", "done_on": "2026-11-20"},
+    "release": {"reason": "x", "covers_meanwhile": False},
     "hand-over": {"to_person_id": str(uuid.uuid4())}, "sign": {"task_ids": [str(uuid.uuid4())]},
 }  # fmt: skip
 
@@ -194,6 +212,8 @@ class Things:
     held_id: uuid.UUID
     discrepancy_id: uuid.UUID
     share_id: uuid.UUID
+    device_id: uuid.UUID
+    check_id: uuid.UUID
     code: str
 
 
@@ -223,7 +243,10 @@ def things(runtime: Runtime, county: County) -> Things:
             session, report.examination, county.east, own_id=own_id, code_hash="x",
             code_sealed=seal(runtime, "22222222", whose=f"share:{own_id}"), made_by=None, now=NOW,
         )  # fmt: skip
+        failed = Said(kind=CheckKind.DAILY, result=CheckResult.FAIL, done_on=local_date(NOW), note="伪影")
+        check = enter(session, county.device, county.radiographer, failed, now=NOW)
         return Things(
+            device_id=county.device.id, check_id=check.id,
             task_id=task.id, submitted_id=submitted.id, examination_id=task.examination_id, report_id=report.id,
             return_id=report_return.id, held_id=row.id, share_id=own_id, discrepancy_id=_graded(session, report).id,
             code=report.verification_code,
@@ -246,6 +269,7 @@ def _call(client: TestClient, method: str, route: str, things: Things) -> int:
         task_id=things.submitted_id if submitted else things.task_id,
         examination_id=things.examination_id, report_id=things.report_id, return_id=things.return_id,
         held_id=things.held_id, discrepancy_id=things.discrepancy_id, share_id=things.share_id, code=things.code,
+        device_id=things.device_id, check_id=things.check_id,
         result_id=uuid.uuid4(), key_image_id=uuid.uuid4(), which="workload",
     )  # fmt: skip
     if (method, route) == ("POST", "/api/v1/examinations"):

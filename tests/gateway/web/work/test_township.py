@@ -282,6 +282,7 @@ def test_the_overview_counts_the_three_blocks(runtime: Runtime, client: Client, 
         "sent_today": {"count": 3, "arriving": 1, "incomplete": 1, "held": 0, "refused": 1},
         "reading": {"count": 1, "urgent": 0, "next_due_at": "2026-11-21T08:30:00Z"},
         "returned": {"unread": 1, "today": 1},
+        "devices": {"out_of_control": 0, "late": 0},
         "laboratory": None,
     }
     assert client("west_radiographer").get("/api/v1/overview").json()["returned"] == {"unread": 0, "today": 0}

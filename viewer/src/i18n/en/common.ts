@@ -85,6 +85,8 @@ export const common: Same<typeof zh> = {
     negative_list: 'on the negative list',
     not_qualified: 'no valid qualification',
     out_of_control: 'quality control out of control',
+    device_out_of_control: 'device out of control, not released',
+    device_check_late: 'a check of the device is overdue',
     community_only: 'inside the community only',
   },
   event: {

@@ -8,6 +8,7 @@ import { checking } from './checking'
 import { common } from './common'
 import { critical } from './critical'
 import { deliveries, unread } from './deliveries'
+import { deviceControl } from './deviceControl'
 import { duty } from './duty'
 import { ecg } from './ecg'
 import { ecgReport } from './ecgReport'
@@ -52,6 +53,7 @@ export const en: Same<typeof zh> = {
   refusal,
   held,
   critical,
+  deviceControl,
   duty,
   ecg,
   ecgReport,

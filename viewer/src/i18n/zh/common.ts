@@ -83,6 +83,8 @@ export const common = {
     negative_list: '在负面清单内',
     not_qualified: '没有有效的质评资格',
     out_of_control: '室内质控失控',
+    device_out_of_control: '设备质控失控，未放行',
+    device_check_late: '设备质控逾期未做',
     community_only: '仅限医共体内部',
   },
   event: {

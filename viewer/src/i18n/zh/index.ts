@@ -6,6 +6,7 @@ import { checking } from './checking'
 import { common } from './common'
 import { critical } from './critical'
 import { deliveries, unread } from './deliveries'
+import { deviceControl } from './deviceControl'
 import { duty } from './duty'
 import { ecg } from './ecg'
 import { ecgReport } from './ecgReport'
@@ -50,6 +51,7 @@ export const zh = {
   refusal,
   held,
   critical,
+  deviceControl,
   duty,
   ecg,
   ecgReport,
