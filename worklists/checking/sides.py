@@ -13,9 +13,9 @@ _SIDES: Mapping[str, Side] = {
 }  # fmt: skip
 _GROUP = {word: group for group, words in ORGANS for word in words}
 _ORGAN = "|".join(sorted(_GROUP, key=len, reverse=True))
-# 左侧第3肋骨, 右上肺, 左侧基底节区, 双肺; not 左心, 右侧卧位, 左前斜位.
+# 左侧第3肋骨, 左侧第 3 肋, 左侧第三肋, 右上肺, 左侧基底节区, 双肺; not 左心, 右侧卧位, 左前斜位.
 _SIDED = re.compile(
-    rf"(左右|左|右|双|两)(?:侧)?(?:第?[0-9、\-~～]{{1,6}}(?:前|后|腋)?|[上中下内外前后远近]{{1,2}}|肢)?({_ORGAN})"
+    rf"(左右|左|右|双|两)(?:侧)?\s?(?:第?\s?[0-9一二三四五六七八九十、\-~～]{{1,6}}\s?(?:前|后|腋)?|[上中下内外前后远近]{{1,2}}|肢)?({_ORGAN})"
 )
 # 甲状腺左叶, 肺右上叶: the organ stands before its side.
 _BEHIND = re.compile(r"(甲状腺|乳腺|睾丸)(左|右|双)(?:侧)?叶?")

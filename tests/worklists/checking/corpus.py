@@ -85,6 +85,8 @@ WRONG: tuple[Wrong, ...] = (
     ("F", "US", "乳腺超声", "左乳外上象限见低回声结节。", "右乳结节，BI-RADS 3类。", Check.LATERALITY_TEXTS, "右乳"),
     ("M", "US", "泌尿系超声", "右肾见强回声，后伴声影。左肾未见异常。", "左肾结石。", Check.LATERALITY_TEXTS, "左肾"),
     ("M", "CT", "胸部CT平扫", "右侧第4肋骨骨皮质不连续。", "左侧第4肋骨骨折。", Check.LATERALITY_TEXTS, "左侧第4肋骨"),
+    ("M", "CT", "胸部CT平扫", "右侧第 5 肋骨折，断端无移位。", "左侧第 5 肋骨折。", Check.LATERALITY_TEXTS, "左侧第 5 肋骨"),
+    ("M", "CT", "胸部CT平扫", "右侧第五肋骨折，断端无移位。", "左侧第五肋骨折。", Check.LATERALITY_TEXTS, "左侧第五肋骨"),
     ("F", "US", "甲状腺超声", "甲状腺左叶见低回声结节。", "甲状腺右叶结节，TI-RADS 3类。", Check.LATERALITY_TEXTS, "甲状腺右叶"),
     ("M", "CT", "胸部CT平扫", "左侧胸腔见积液。", "右侧胸腔积液。", Check.LATERALITY_TEXTS, "右侧胸腔"),
     ("F", "US", "妇科超声", "右侧卵巢见无回声区。", "左侧卵巢囊肿。", Check.LATERALITY_TEXTS, "左侧卵巢"),
