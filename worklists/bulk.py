@@ -29,6 +29,12 @@ NOTHING_ON_CONFLICT = "ON CONFLICT DO NOTHING"
 FEWEST_IN_COMMON = 20  # rows of a set that is worth a statement of its own for what it has in common
 _NOTHING = object()
 _BETWEEN = "\0"  # which no text of PostgreSQL has
+_WRITTEN: Mapping[Any, Callable[[Any], str]] = {
+    uuid.UUID: attrgetter("hex"),
+    int: repr,
+    float: repr,
+    bool: repr,
+}  # without quotes
 _Convert = Callable[[Any], Any] | None
 _Parameters = tuple[Any, ...] | list[tuple[Any, ...]]
 
@@ -224,12 +230,14 @@ def _converted(
 
 
 def _array(values: Sequence[Any]) -> str:
-    """Text, which nearly all of it is, is written as one."""
-    if set(map(type, values)) == {str}:
-        text = _BETWEEN.join(values)
-        if text.count(_BETWEEN) == len(values) - 1:
-            escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-            return '{"' + escaped.replace(_BETWEEN, '","') + '"}'
+    """A column of one kind, as nearly all are, is written as one."""
+    kinds = set(map(type, values))
+    kind = kinds.pop() if len(kinds) == 1 else None
+    if kind is str and (text := _BETWEEN.join(values)).count(_BETWEEN) == len(values) - 1:
+        escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+        return '{"' + escaped.replace(_BETWEEN, '","') + '"}'
+    if kind in _WRITTEN:
+        return "{" + ",".join(map(_WRITTEN[kind], values)) + "}"
     return "{" + ",".join(_each(_element, values)) + "}"
 
 

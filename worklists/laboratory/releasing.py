@@ -148,6 +148,8 @@ def released_before(results: Sequence[AnyResult]) -> set[str]:
 
 def repeated_at_once(results: Sequence[AnyResult]) -> set[str]:
     """Items whose current value came in one message with another one: of another run, in another line."""
+    if len({one.item_code for one in results}) == len(results):  # nearly always: each item has one value
+        return set()
     current = {(one.item_code, one.message_id): one.run for one in results if one.current}
     return {
         one.item_code
