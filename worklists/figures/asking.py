@@ -59,6 +59,11 @@ class Question:
             raise Invalid("by", "too_many_days")
 
     @property
+    def spans(self) -> bool:
+        """Whether a line is a time of its own, with its begin and end."""
+        return self.by in {By.MONTH, By.DAY}
+
+    @property
     def begin(self) -> datetime:
         return _midnight(self.first)
 

@@ -79,20 +79,23 @@ def get_behind(which: Measure, question: Question, *, column: str, key: str | No
     if not source.can_be_told_by(question.by):
         raise Invalid("by", "unknown")
     narrowed: Any = measured.narrowed[column]
-    condition = and_(source.within(question), narrowed)
-    if key is not None:
-        condition = and_(condition, _of_line(source, question, key))
+    condition = and_(_when(source, question, key), source.narrowed(question), narrowed)
+    if key is not None and not question.spans:
+        condition = and_(condition, _of_line(source, question.by, key))
     return Behind(source=source, condition=condition, centre_ids=question.centre_ids)
 
 
-def _of_line(source: Source, question: Question, key: str) -> ColumnElement[bool]:
-    if question.by in {By.MONTH, By.DAY}:
-        span = _span(question, key)
-        return and_(source.at >= span.begin, source.at < span.end)
-    if question.by is By.HOUR:
+def _when(source: Source, question: Question, key: str | None) -> ColumnElement[bool]:
+    """Of a month or a day its own time alone: a walk begins where that ends."""
+    when = _span(question, key) if question.spans and key is not None else question
+    return and_(source.at >= when.begin, source.at < when.end)
+
+
+def _of_line(source: Source, by: By, key: str) -> ColumnElement[bool]:
+    if by is By.HOUR:
         return utc_hour(source.at) == (_number(key) - COUNTY_HOURS) % 24
-    column: Any = source.keys[question.by]
-    return and_(column == _value(question.by, key))
+    column: Any = source.keys[by]
+    return and_(column == _value(by, key))
 
 
 def _span(question: Question, key: str) -> Span:

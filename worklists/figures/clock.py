@@ -1,11 +1,14 @@
 """Arithmetic of times that the two databases spell differently."""
 
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Integer
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.expression import FunctionElement
+
+from worklists.base import UtcDateTime
 
 
 class utc_hour(FunctionElement[int]):  # noqa: N801 (a function, and SQLAlchemy names it so)
@@ -22,6 +25,24 @@ class minutes_between(FunctionElement[int]):  # noqa: N801
     type = Integer()
     inherit_cache = True
     name = "minutes_between"
+
+
+class tested(FunctionElement[datetime]):  # noqa: N801
+    """A time of rows that are found some other way: SQLite takes the first range it meets, be it years for a day's."""
+
+    type = UtcDateTime()
+    inherit_cache = True
+    name = "tested"
+
+
+@compiles(tested, "sqlite")
+def _sqlite_tested(element: tested, compiler: SQLCompiler, **options: Any) -> str:
+    return f"+{compiler.process(element.clauses, **options)}"  # sqlite.org/optoverview.html, on unary "+"
+
+
+@compiles(tested)
+def _tested(element: tested, compiler: SQLCompiler, **options: Any) -> str:
+    return compiler.process(element.clauses, **options)
 
 
 @compiles(utc_hour, "sqlite")

@@ -30,7 +30,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from worklists.base import Base, UtcDateTime
 from worklists.figures.asking import By, Question, spans_of
-from worklists.figures.clock import utc_hour
+from worklists.figures.clock import tested, utc_hour
 from worklists.figures.tallies import Tally
 
 COUNTY_HOURS = 8  # ahead of UTC, the whole year
@@ -65,7 +65,11 @@ class Source:
 
     def within(self, question: Question) -> ColumnElement[bool]:
         """Which rows are asked for."""
-        found: list[Any] = [self.where, self.at >= question.begin, self.at < question.end]
+        return and_(self.at >= question.begin, self.at < question.end, self.narrowed(question))
+
+    def narrowed(self, question: Question) -> ColumnElement[bool]:
+        """Which of them, whenever that was."""
+        found: list[Any] = [self.where]
         if question.centre_ids is not None:
             found.append(self.of_centres(question.centre_ids))
         if question.institution_id is not None:
@@ -79,11 +83,15 @@ class Source:
 
 def count(session: Session, source: Source, question: Question) -> _Tallies:
     """What there is of a source under each key."""
-    spans = _table_of_spans(question) if question.by in {By.MONTH, By.DAY} else None
+    spans = _table_of_spans(question) if question.spans else None
     key = spans.c.place if spans is not None else _key(source, question.by)
-    query = select(key).select_from(source.row).where(source.within(question))
-    if spans is not None:
+    query = select(key).select_from(source.row)
+    if spans is None:
+        query = query.where(source.within(question))
+    else:
         query = query.join(spans, and_(source.at >= spans.c.begins, source.at < spans.c.ends))
+        at = tested(source.at)  # each span is a way to find its rows, not all the years
+        query = query.where(at >= question.begin, at < question.end, source.narrowed(question))
     query = query.with_only_columns(
         key.label("key"), *(of.label(name) for name, of in source.sums.items()), maintain_column_froms=True
     ).group_by(key)
@@ -113,7 +121,7 @@ def _said(took: ColumnElement[Any]) -> ColumnElement[str]:
 
 def _read(session: Session, query: Select[Any], source: Source, question: Question) -> _Tallies:
     found: _Tallies = {}
-    names = [span.key for span in spans_of(question)] if question.by in {By.MONTH, By.DAY} else []
+    names = [span.key for span in spans_of(question)] if question.spans else []
     for row in session.execute(query):
         key, *rest = row
         key = names[key] if names else (int(key) + COUNTY_HOURS) % 24 if question.by is By.HOUR else key
