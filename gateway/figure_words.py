@@ -1,5 +1,7 @@
 """The words of figures in a workbook: Chinese and English."""
 
+from worklists.directory import Kind
+from worklists.examinations import Priority
 from worklists.figures.asking import By, Measure
 from worklists.figures.tallies import Number
 
@@ -20,7 +22,7 @@ _HEADINGS: dict[By, tuple[str, str]] = {
     By.PRIORITY: ("紧急程度", "Priority"),
     By.MONTH: ("月份", "Month"),
     By.DAY: ("日期", "Day"),
-    By.HOUR: ("时段（时）", "Hour of the day"),
+    By.HOUR: ("时段", "Hour of the day"),
 }
 COLUMNS: dict[str, tuple[str, str]] = {
     "signed": ("签发报告", "Signed"),
@@ -64,6 +66,28 @@ COLUMNS: dict[str, tuple[str, str]] = {
     "differing_share": ("差异率", "Differing"),
     "major_share": ("重大差异率", "Share of major"),
 }
+
+
+_PRIORITIES: dict[str, tuple[str, str]] = {
+    Priority.ROUTINE: ("普通", "Routine"),
+    Priority.URGENT: ("急", "Urgent"),
+    Priority.CRITICAL: ("危急", "Critical"),
+    Priority.CHEST_PAIN: ("胸痛", "Chest pain"),
+}
+_KINDS: dict[str, tuple[str, str]] = {
+    Kind.IMAGING: ("影像", "Imaging"),
+    Kind.ECG: ("心电", "ECG"),
+    Kind.LABORATORY: ("检验", "Laboratory"),
+    Kind.PATHOLOGY: ("病理", "Pathology"),
+}
+
+
+def line_name(by: By, name: str, english: bool) -> str:
+    """A line as its page says it: machines' words and bare hours are nothing to read in a table."""
+    if by is By.HOUR:
+        return f"{name}:00–{(int(name) + 1) % 24:02d}:00"
+    said = {By.PRIORITY: _PRIORITIES, By.KIND: _KINDS}.get(by, {}).get(name)
+    return said[english] if said else name or ("Unknown" if english else "不明")
 
 
 def heading(by: By, english: bool) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from gateway.figure_words import COLUMNS, cell, heading
+from gateway.figure_words import COLUMNS, cell, heading, line_name
 from gateway.overlooking import Overlook
 from gateway.web.figure_shapes import FigureLine, FiguresShape
 from worklists.directory import Centre, Institution, Person
@@ -47,8 +47,10 @@ def _named(session: Session, by: By, answer: Answer) -> Iterator[tuple[str, str,
         named = {row.id: (row.name, row.name) for row in people}
     elif by is By.KIND:
         named = _named_centres(session, keys)
-    else:
+    elif by is By.PRIORITY:
         named = {key: (text_key(key), _PRIORITIES.get(key, text_key(key))) for key in keys}
+    else:
+        named = {key: (text_key(key), text_key(key)) for key in keys}
     for line in answer.lines:
         order, name = named.get(line.key, ("~", ""))
         yield order, name, text_key(line.key) if line.key is not None else "", line.values
@@ -64,16 +66,12 @@ def _named_centres(session: Session, keys: Sequence[Any]) -> dict[Any, tuple[str
 
 
 def rows_of(shown: FiguresShape, language: str) -> list[list[str]]:
+    """Heading, lines and total of a sheet."""
     english = language == "en"
-    total = FigureLine(key="", name="Total" if english else "合计", values=shown.total)
+    lines = [(line_name(shown.by, line.name, english), line.values) for line in shown.items]
+    lines.append(("Total" if english else "合计", shown.total))
     head = [heading(shown.by, english), *(COLUMNS[name][english] for name in shown.columns)]
     return [
         head,
-        *(
-            [
-                line.name or ("Unknown" if english else "不明"),
-                *(cell(name, line.values[name]) for name in shown.columns),
-            ]
-            for line in [*shown.items, total]
-        ),
+        *([name, *(cell(column, values[column]) for column in shown.columns)] for name, values in lines),
     ]

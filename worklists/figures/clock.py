@@ -1,14 +1,11 @@
 """Arithmetic of times that the two databases spell differently."""
 
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Integer
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.expression import FunctionElement
-
-from worklists.base import UtcDateTime
 
 
 class utc_hour(FunctionElement[int]):  # noqa: N801 (a function, and SQLAlchemy names it so)
@@ -27,12 +24,19 @@ class minutes_between(FunctionElement[int]):  # noqa: N801
     name = "minutes_between"
 
 
-class tested(FunctionElement[datetime]):  # noqa: N801
-    """A time of rows that are found some other way: SQLite takes the first range it meets, be it years for a day's."""
+class tested(FunctionElement[Any]):  # noqa: N801
+    """A column of rows that are found some other way.
 
-    type = UtcDateTime()
+    Of two ranges SQLite takes the first it meets, be it years for a day's rows; and what is to be equal it makes an
+    index of its own for, in every statement anew.
+    """
+
     inherit_cache = True
     name = "tested"
+
+    def __init__(self, of: Any) -> None:
+        super().__init__(of)
+        self.type = of.type
 
 
 @compiles(tested, "sqlite")

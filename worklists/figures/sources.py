@@ -13,7 +13,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 from worklists.critical import OPEN, CriticalAction, CriticalEvent, CriticalState, CriticalStep
 from worklists.examinations import Examination
 from worklists.figures.asking import By
-from worklists.figures.clock import minutes_between
+from worklists.figures.clock import minutes_between, tested
 from worklists.figures.counting import Expression, Source
 from worklists.grading import Grade, ImageGrade
 from worklists.reading import ReadingTask
@@ -73,7 +73,7 @@ TURNAROUND = _of_reports(
 POSITIVE = _of_reports(
     Report.writer_id,
     sums={"known": func.count(), "positive": _number(Report.positive)},
-    where=(Report.state == ReportState.SIGNED) & Report.positive.is_not(None),
+    where=(tested(Report.state) == ReportState.SIGNED) & Report.positive.is_not(None),
 )
 
 _VOID = select(Report.id).where(
@@ -131,7 +131,7 @@ GRADES = Source(
     },
     of_centres=ImageGrade.centre_id.in_,
     sums={grade.value: _number(ImageGrade.grade == grade) for grade in Grade},
-    where=ImageGrade.counts,
+    where=tested(ImageGrade.counts).is_(True),
 )
 
 

@@ -14,7 +14,7 @@ from tests.builders import NOW, County, add_person, signed_report, waiting_task
 from tests.gateway.web.work.conftest import Client
 from worklists.base import new_id
 from worklists.critical import Channel, CriticalEvent, Finding
-from worklists.directory import Kind, Role
+from worklists.directory import Kind, Person, Role
 from worklists.figures.asking import By, Measure
 from worklists.grading import Grade, Grading, grade, seed_grade_reasons
 from worklists.reading import ReadingTask
@@ -356,9 +356,9 @@ def test_pages_behind_a_figure_hold_each_examination_once_where_it_was_counted_l
 ) -> None:
     """A film was sent back at once and a minute later, another one in between: the first comes first, and once."""
     with runtime.sessions.begin() as session:
-        between = waiting_task(session, counted)
-        between.claim(counted.wang, NOW)
-        between.send_back(counted.wang, "呼吸运动", NOW + minutes(0.5))
+        between, wang = waiting_task(session, counted), session.get_one(Person, counted.wang.id)
+        between.claim(wang, NOW)
+        between.send_back(wang, "呼吸运动", NOW + minutes(0.5))
         other_id = str(between.id)
     _compare(runtime, *Difference)
     reviewer = client("reviewer")
@@ -461,6 +461,30 @@ def test_a_workbook_says_the_same(counted: County, client: Client) -> None:
     assert rows[1] == ["2026-11", "4", "30", "400", "400", "75.0%", "1"]
     assert rows[2][0] == "合计"
     assert read_workbook(english.content)["Turnaround"][2][0] == "Total"
+
+
+def test_lines_of_a_workbook_are_named_in_its_language(
+    runtime: Runtime, counted: County, client: Client
+) -> None:
+    """03:30 of the county is an hour, not the priority whose rank is three."""
+    with runtime.sessions.begin() as session:
+        at_night = NOW.replace(hour=19, minute=30) - timedelta(days=1)
+        session.execute(update(Report).where(Report.in_time.is_(False)).values(signed_at=at_night))
+    named = {
+        ("workload", "hour"): (["03:00–04:00", "14:00–15:00"], ["03:00–04:00", "14:00–15:00"]),
+        ("workload", "priority"): (["普通"], ["Routine"]),
+        ("critical", "kind"): (["影像"], ["Imaging"]),
+    }
+
+    for (measure, by), expected in named.items():
+        for language, names in zip(("zh-CN", "en"), expected, strict=True):
+            book = client("reviewer").get(
+                f"{URL}/{measure}",
+                params={**NOVEMBER, "by": by, "format": "xlsx"},
+                headers={"Accept-Language": language},
+            )
+            [rows] = read_workbook(book.content).values()
+            assert [row[0] for row in rows[1:-1]] == names
 
 
 def test_what_waits_now(runtime: Runtime, counted: County, client: Client) -> None:
