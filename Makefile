@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 STAMP := .setup
 UV := $(STAMP)/tools/bin/uv
 
-.PHONY: help setup demo run test torture check bench bench-big clean format lock servers
+.PHONY: help setup demo run test torture check bench bench-big clean format lock servers ruff mypy import-linter vue-tsc vitest
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | awk -F'\t' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -22,24 +22,33 @@ demo: setup ## start the demonstration county on real sample studies and keep ru
 run: setup ## start an empty gateway, everything in one process tree
 	@exec $(BIN)/gateway serve
 
-servers: ## install the peers and servers that the tests talk to (Debian packages, as root)
+servers: | $(STAMP)/tools/bin/pip ## install the peers and servers that the tests talk to (Debian packages, as root)
 	@docker/test-servers.sh
 
 # Hundreds of times a test starts the gateway, which would compile our modules anew each time.
 test: export PYTHONDONTWRITEBYTECODE :=
-test: setup servers ## all tests, with real peers
-	@cd viewer && npm run --silent test
-	@$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder --ignore tests/journeys/test_browser.py $(PYTEST_ARGS)
-	@$(BIN)/pytest -n 0 tests/journeys/test_browser.py # one story in its order; xdist would deal its steps out
+test: setup servers vitest ## all tests, with real peers
+	@$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 torture: setup servers ## 200 kills a stack, every fault point, power cuts, full disks, bad stores, wrong clocks: nothing may be lost
 	@$(BIN)/python -m tests.torture $(PYTEST_ARGS)
 
-check: setup ## ruff, mypy, import-linter, type check of the viewer
+check: ruff mypy import-linter vue-tsc ## ruff, mypy, import-linter, type check of the viewer
+
+ruff: $(STAMP)/python
 	@echo "ruff";           $(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+mypy: $(STAMP)/python
 	@echo "mypy";           $(BIN)/mypy
+
+import-linter: $(STAMP)/python
 	@echo "import-linter";  $(BIN)/lint-imports
+
+vue-tsc: $(STAMP)/node
 	@echo "vue-tsc";        cd viewer && npm run --silent check
+
+vitest: $(STAMP)/node
+	@echo "vitest";         cd viewer && npm run --silent test
 
 format: setup ## put the code in its form
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
@@ -58,10 +67,13 @@ lock: ## renew the lock files from pyproject.toml
 clean: ## remove what setup and the tests made; never a data folder
 	@rm -rf $(VENV) $(STAMP) viewer/node_modules viewer/dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 
-$(STAMP)/python: requirements-dev.lock pyproject.toml
+# Before `servers`: both may ask apt-get, which does one thing at a time.
+$(STAMP)/tools/bin/pip:
 	@mkdir -p $(STAMP)
+	@$(PYTHON) -m venv $(STAMP)/tools > /dev/null || { docker/need-venv.sh && $(PYTHON) -m venv --clear $(STAMP)/tools; }
+
+$(STAMP)/python: requirements-dev.lock pyproject.toml | $(STAMP)/tools/bin/pip
 	@echo "Python packages …"
-	@test -x $(STAMP)/tools/bin/pip || $(PYTHON) -m venv $(STAMP)/tools > /dev/null || { docker/need-venv.sh && $(PYTHON) -m venv --clear $(STAMP)/tools; }
 	@$(STAMP)/tools/bin/pip install --quiet --disable-pip-version-check uv==0.13.9
 	@test -x $(BIN)/python || $(UV) venv --quiet --python $(PYTHON) $(VENV)
 	@$(UV) pip sync --quiet --compile-bytecode --python $(BIN)/python requirements-dev.lock

@@ -15,12 +15,20 @@ from sqlalchemy.orm import Session, sessionmaker
 
 import gateway.rows  # noqa: F401 (every row belongs to the metadata)
 from gateway.database import open_engine, open_sessions
+from gateway.processes import collect_seldom, keep_what_is_loaded
 from gateway.runtime import Runtime, open_runtime
 from gateway.settings import Settings
 from tests.servers import Postgres, postgres, redis, seaweedfs  # noqa: F401 (fixtures)
 from worklists.base import Base
 
 NOW = datetime(2026, 11, 21, 6, 30, tzinfo=UTC)
+
+
+collect_seldom()  # as the gateway does: what is imported from here on is not looked through again and again
+
+
+def pytest_collection_finish() -> None:
+    keep_what_is_loaded()
 
 
 def pytest_configure() -> None:
@@ -30,10 +38,29 @@ def pytest_configure() -> None:
     structlog.configure(processors=[*others, plain])
 
 
+# Those that take minutes: the longest first.
+LONGEST = (
+    "tests/journeys/test_stack.py",
+    "tests/torture/test_fault_points.py",
+    "tests/journeys/test_loops.py",
+    "tests/journeys/test_ecg_paper.py",
+    "tests/journeys/test_outage.py",
+    "tests/journeys/test_browser.py",
+    "tests/torture/test_server_disks.py",
+    "tests/journeys/test_checking_rules.py",
+)
+TURNS = {file: turn for turn, file in enumerate(LONGEST)}
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Journeys and tortures begin first: at the end no process of xdist waits for another's long one."""
-    items.sort(key=lambda item: item.get_closest_marker("xdist_group") is None)
+    items.sort(key=turn_of)
+
+
+def turn_of(item: pytest.Item) -> int:
+    others = len(LONGEST) + (item.get_closest_marker("xdist_group") is None)
+    return TURNS.get(item.nodeid.partition("::")[0], others)
 
 
 class Clock:
