@@ -162,23 +162,6 @@ class Order:
             raise Invalid("cursor") from error
 
 
-def count_tabs(
-    session: Session, query: Select[Any], tabs: Mapping[str, ColumnElement[bool]], *, at_once: bool
-) -> dict[str, int]:
-    """How many rows of a query each tab has, up to the limit. `at_once`: the rows are few enough to meet every one."""
-    if at_once:
-        return count_at_once(session, query, tabs)
-    return count_each_up_to_limit(session, {name: query.where(tab) for name, tab in tabs.items()})
-
-
-def count_at_once(
-    session: Session, query: Select[Any], tabs: Mapping[str, ColumnElement[bool]]
-) -> dict[str, int]:
-    """How many rows of a query each tab has; every one of them is met."""
-    counts: list[Any] = [func.count().filter(tab).label(name) for name, tab in tabs.items()]
-    return read_counts(session.execute(query.with_only_columns(*counts, maintain_column_froms=True)).one())
-
-
 def read_counts(row: Row[Any]) -> dict[str, int]:
     """What a row of counts says, no further than the limit."""
     return _no_further(row._mapping)

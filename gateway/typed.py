@@ -9,17 +9,36 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import cache
+from typing import Any
 
-from sqlalchemy import ColumnElement, CompoundSelect, and_, false, or_, select, true
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import (
+    ColumnElement,
+    CompoundSelect,
+    Integer,
+    Select,
+    and_,
+    bindparam,
+    false,
+    func,
+    or_,
+    select,
+    true,
+)
+from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from gateway.database import plan_anew
 from worklists.access import Subject, visible_to
 from worklists.accession import is_numbered
-from worklists.among import Ids, among, count_rows, gather
+from worklists.among import Ids, among, gather
 from worklists.examinations import Examination
+from worklists.name_words import asked_words
 from worklists.names import has_han
-from worklists.patients import Patient, indexed_as, is_called
+from worklists.patients import Patient, ends_card, indexed_as, indexed_by_parameters, is_called
+
+NOBODY = Ids(count=0, written="")
+_MOST = "most"
+_OWN, _OTHER = aliased(Patient), aliased(Patient)  # made once: it takes longer than a statement
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,16 +111,25 @@ class Typed:
         return [word.tested for word in self.words[1:]] + [word.some() for word in self.words[:1]]
 
 
-def read_typed(session: Session, q: str, subject: Subject, limits: Limits = Limits()) -> Typed:
+def read_typed(
+    session: Session,
+    q: str,
+    subject: Subject,
+    limits: Limits = Limits(),
+    *,
+    made_at: uuid.UUID | None = None,
+) -> Typed:
     """Every word typed is in the patient's name, pinyin, initials or number, ends their card's, or begins or ends the
     accession number, where it can be in one: it has a digit and is not of Chinese characters.
 
     What another institution calls the same person finds them too, where the caller may see an examination of it.
+    `made_at`: of an institution's examinations alone, whose patients are rows of that institution; others may be found
+    or not.
     """
     words = q.lower().split()
     if words:
         plan_anew(session)
-    reading = _Reading(session=session, subject=subject, limits=limits)
+    reading = _Reading(session=session, subject=subject, limits=limits, made_at=made_at)
     return Typed(words=tuple(reading.word(word) for word in words))
 
 
@@ -112,23 +140,43 @@ class _Reading:
     session: Session
     subject: Subject
     limits: Limits
+    made_at: uuid.UUID | None
 
     def word(self, word: str) -> Word:
         indexed = indexed_as(word)
         if indexed is None:
             return self._nearly_alls(word)
-        called = gather(self.session, indexed, self.limits.few + 1)
-        if called.count <= self.limits.few:
-            return self._fews(word, called, self._linked_to(word, indexed))
-        if count_rows(self.session, indexed, self.limits.many + 1) > self.limits.many:
+        known = self._look(word)
+        if known.count > self.limits.many:
             return self._nearly_alls(word)
-        return self._manys(word, indexed, self._linked_to(word, indexed))
+        linked = self._linked_to(word, indexed) if known.linked else NOBODY
+        if known.count <= self.limits.few:
+            return self._fews(word, self._called(word, gather(self.session, indexed)), linked)
+        own = self._own_called(word, indexed)
+        if own is not None and own.count <= self.limits.few:
+            return self._fews(word, own, linked)
+        return self._manys(word, indexed, linked)
 
-    def _fews(self, word: str, called: Ids, linked: Ids) -> Word:
-        people = gather(
-            self.session,
-            select(Patient.id).where(among(self.session, Patient.id, called), is_called(word, Patient)),
-        )
+    def _look(self, word: str) -> "_Known":
+        asked = {**asked_words(word), _MOST: self.limits.many + 1}
+        count, linked = self.session.execute(_looking(ends_card(word)), asked).one()
+        return _Known(count=count, linked=linked > 0)
+
+    def _called(self, word: str, indexed: Ids) -> Ids:
+        people = select(Patient.id).where(among(self.session, Patient.id, indexed), is_called(word, Patient))
+        if self.made_at is not None:
+            people = people.where(Patient.institution_id == self.made_at)
+        return gather(self.session, people)
+
+    def _own_called(self, word: str, indexed: CompoundSelect[uuid.UUID]) -> Ids | None:
+        """The institution's own, in an index of theirs, of whom those are looked at that the words have."""
+        if self.made_at is None:
+            return None
+        people = select(Patient.id).where(Patient.institution_id == self.made_at)
+        people = people.where(Patient.id.in_(indexed).is_(true()), _is_of(word, Patient.id))
+        return gather(self.session, people, self.limits.few + 1)
+
+    def _fews(self, word: str, people: Ids, linked: Ids) -> Word:
         numbered = self._numbered(word)
         found = or_(self._of(people), self._of(linked), numbered.found)
         return Word(
@@ -174,8 +222,10 @@ class _Reading:
         people = select(Patient.id).where(is_called(word, Patient))
         if indexed is None:
             return self._of(gather(self.session, people, self.limits.first))
-        first = indexed.limit(self.limits.first).subquery()
-        return Examination.patient_id.in_(people.where(Patient.id.in_(select(first.c[0]))))
+        beginning = indexed.limit(self.limits.first).subquery()
+        first = select(beginning.c[0].label("id")).distinct().subquery()
+        found = people.join(first, first.c.id == Patient.id).subquery()
+        return Examination.patient_id == found.c.id  # a join: no more of them are looked at than are counted
 
     def _numbered(self, word: str) -> "_Numbered":
         """Those with such an accession number, where the word can be in one."""
@@ -190,26 +240,43 @@ class _Reading:
 
     def _linked_to(self, word: str, indexed: CompoundSelect[uuid.UUID]) -> Ids:
         """Other rows of the persons who are called so."""
-        row = aliased(Patient)
         groups = self.session.scalars(
-            select(row.master_id)
-            .where(row.master_id != row.id)
-            .where(or_(row.id.in_(indexed), row.master_id.in_(indexed)))
+            select(_OWN.master_id)
+            .where(_OWN.master_id != _OWN.id)
+            .where(or_(_OWN.id.in_(indexed), _OWN.master_id.in_(indexed)))
             .distinct()
         ).all()
-        if not groups:
-            return Ids(count=0, written="")
-        person, other = aliased(Patient), aliased(Patient)
         linked = (
-            select(person.id)
-            .join(other, and_(other.master_id == person.master_id, other.id != person.id))
-            .where(among(self.session, other.master_id, groups))
-            .where(is_called(word, other), _is_known(other, self.subject))
+            select(_OWN.id)
+            .join(_OTHER, and_(_OTHER.master_id == _OWN.master_id, _OTHER.id != _OWN.id))
+            .where(among(self.session, _OTHER.master_id, groups))
+            .where(is_called(word, _OTHER), _is_known(_OTHER, self.subject))
         )
         return gather(self.session, linked)
 
     def _of(self, patients: Ids, *, tested: bool = False) -> ColumnElement[bool]:
         return among(self.session, Examination.patient_id, patients, tested=tested)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Known:
+    """What the index says of a word."""
+
+    count: int  # up to one more than many
+    linked: bool  # to somebody else's row
+
+
+@cache  # every word asks it
+def _looking(card: bool) -> Select[Any]:
+    indexed = indexed_by_parameters(card=card)
+    most = bindparam(_MOST, type_=Integer())
+    count = select(func.count()).select_from(indexed.limit(most).subquery()).scalar_subquery()
+    linked = select(
+        func.count()
+    ).where(
+        _OWN.master_id != _OWN.id, or_(_OWN.id.in_(indexed), _OWN.master_id.in_(indexed))
+    )  # not `EXISTS`: PostgreSQL would look for the first among all patients, not in the index of the linked ones
+    return select(count, linked.scalar_subquery())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,18 +293,21 @@ class _Numbered:
 
 
 def _own_name(word: str) -> ColumnElement[bool]:
-    """In a form that no planner turns into a join: it is asked of the rows that are left."""
-    own = aliased(Patient)
-    mine = select(own.id).where(own.id == Examination.patient_id, is_called(word, own))
-    return mine.correlate(Examination).exists().is_(true())
+    return _is_of(word, Examination.patient_id)
+
+
+def _is_of(word: str, patient_id: InstrumentedAttribute[uuid.UUID]) -> ColumnElement[bool]:
+    """Of the patient of a row. As a value, not as `EXISTS`: no planner turns it into a join, or into a look at every
+    patient beforehand; it is asked of the rows that are left."""
+    called = select(is_called(word, _OWN)).where(_OWN.id == patient_id)
+    return called.correlate(patient_id.class_).scalar_subquery().is_(true())
 
 
 def _is_linked(word: str, subject: Subject) -> ColumnElement[bool]:
-    person, other = aliased(Patient), aliased(Patient)
     return (
-        select(person.id)
-        .join(other, and_(other.master_id == person.master_id, other.id != person.id))
-        .where(person.id == Examination.patient_id, is_called(word, other), _is_known(other, subject))
+        select(_OWN.id)
+        .join(_OTHER, and_(_OTHER.master_id == _OWN.master_id, _OTHER.id != _OWN.id))
+        .where(_OWN.id == Examination.patient_id, is_called(word, _OTHER), _is_known(_OTHER, subject))
         .correlate(Examination)
         .exists()
     )

@@ -57,11 +57,6 @@ def gather(
     return Ids(count=count, written=text or "{}")
 
 
-def count_rows(session: Session, query: Select[uuid.UUID] | CompoundSelect[uuid.UUID], limit: int) -> int:
-    """How many a query finds, counted no further than that. One that is found twice counts twice."""
-    return session.scalar(select(func.count()).select_from(query.limit(limit).subquery())) or 0
-
-
 def among(
     session: Session,
     column: InstrumentedAttribute[Any] | ColumnElement[Any],

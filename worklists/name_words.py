@@ -7,7 +7,7 @@ begins one of them. Bytes of UTF-8 sort alike in every database.
 import re
 import uuid
 
-from sqlalchemy import ColumnElement, and_
+from sqlalchemy import ColumnElement, and_, bindparam, or_
 from sqlalchemy.orm import Mapped, mapped_column
 
 from worklists.base import Base
@@ -16,6 +16,7 @@ from worklists.names import has_han
 LONGEST = 24  # characters kept of an end; what is typed beyond them is compared anyway
 _BETWEEN_WORDS = re.compile(r"[\s^=,*?]+")
 _FOLDED_ALIKE = re.compile(r"[\x21-\x7e\u3400-\u9fff\U00020000-\U0003ffff]+")
+_AFTER_ALL = b"\xff"  # in no text
 _CARD = "#"  # before the number of a card, backwards: people read its last places out
 
 
@@ -62,8 +63,23 @@ def ends_card(places: str) -> ColumnElement[bool]:
     return _between(f"{_CARD}{places[::-1].lower()}".encode())
 
 
+def asked_words(text: str) -> dict[str, bytes]:
+    """The parameters of `any_between`: of a name or number, and of the last places of a card."""
+    asked = {"begins": text[:LONGEST].lower().encode(), "ends_card": f"{_CARD}{text[::-1].lower()}".encode()}
+    return asked | {f"{name}_after": word + _AFTER_ALL for name, word in asked.items()}
+
+
+def any_between(*, card: bool) -> ColumnElement[bool]:
+    """The predicate of `begins`, or of `ends_card` as well, for a statement that is made once."""
+    between = [
+        and_(PatientWord.word >= bindparam(name), PatientWord.word < bindparam(f"{name}_after"))
+        for name in (("begins", "ends_card") if card else ("begins",))
+    ]
+    return or_(*between)
+
+
 def _between(first: bytes) -> ColumnElement[bool]:
-    return and_(PatientWord.word >= first, PatientWord.word < first + b"\xff")  # in no text
+    return and_(PatientWord.word >= first, PatientWord.word < first + _AFTER_ALL)
 
 
 def _narrows(word: str) -> bool:

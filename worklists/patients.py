@@ -74,6 +74,7 @@ class Patient(Base):
     __tablename__ = "patient"
     __table_args__ = (
         Index("ix_patient_issuer", "patient_id", "institution_id"),
+        Index("ix_patient_institution", "institution_id", "id"),
         Index("ix_patient_birth", "birth_date", "sex"),
         Index("ix_patient_unworded", "id", **only_where("worded_at IS NULL")),
         Index("ix_patient_linked", "master_id", "id", **only_where("master_id <> id")),
@@ -121,6 +122,9 @@ class Patient(Base):
             phone=self.phone,
             proposed_name=self.proposed_name,
         )
+
+
+_UNWORDED = aliased(Patient)  # made once: it takes longer than what it is used in
 
 
 def contradictions(known: PatientIdentity, claimed: PatientIdentity) -> tuple[str, ...]:
@@ -246,7 +250,7 @@ def matches_word(word: str, patient: type[Patient] = Patient) -> ColumnElement[b
 def is_called(word: str, patient: type[Patient]) -> ColumnElement[bool]:
     """The same of one row, without the index."""
     found = patient.search_text.contains(word.lower(), autoescape=True)
-    if _CARD_TAIL.fullmatch(word):
+    if ends_card(word):
         found = or_(found, patient.national_id.endswith(word.upper()))
     return found
 
@@ -256,7 +260,17 @@ def indexed_as(word: str) -> CompoundSelect[uuid.UUID] | None:
     if len(word) == 1 and not has_han(word):
         return None
     ends = name_words.begins(word)
-    return _indexed(or_(ends, name_words.ends_card(word)) if _CARD_TAIL.fullmatch(word) else ends)
+    return _indexed(or_(ends, name_words.ends_card(word)) if ends_card(word) else ends)
+
+
+def ends_card(word: str) -> bool:
+    """A word may be the last places of a card."""
+    return _CARD_TAIL.fullmatch(word) is not None
+
+
+def indexed_by_parameters(*, card: bool) -> CompoundSelect[uuid.UUID]:
+    """Like `indexed_as`, for a statement that is made once; its parameters are `name_words.asked_words`."""
+    return _indexed(name_words.any_between(card=card))
 
 
 def may_be_called(text: str) -> ColumnElement[bool]:
@@ -268,9 +282,8 @@ def may_be_called(text: str) -> ColumnElement[bool]:
 
 def _indexed(ends: ColumnElement[bool]) -> CompoundSelect[uuid.UUID]:
     """Those of the index, and those who are not in it yet."""
-    unworded = aliased(Patient)
     indexed = select(PatientWord.patient_id).where(ends)
-    return union_all(indexed, select(unworded.id).where(unworded.worded_at.is_(None)))
+    return union_all(indexed, select(_UNWORDED.id).where(_UNWORDED.worded_at.is_(None)))
 
 
 def plain_phone(text: str) -> str:

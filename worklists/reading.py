@@ -83,7 +83,15 @@ class ReadingTask(Base):
         Index("ix_reading_task_next", "centre_id", "state", "rank", "waiting_since"),
         Index("ix_reading_task_state", "state", "claimed_until"),
         Index("ix_reading_task_holder", "claimed_by_id", "state"),
-        Index("ix_reading_task_examination", "examination_id", "centre_id", "state"),
+        Index(
+            "ix_reading_task_examination",
+            "examination_id",
+            "centre_id",
+            "state",
+            "purpose",
+            "amends_id",
+            "id",
+        ),
         Index("ix_reading_task_lane", "state", "rank", "waiting_since"),
         Index("ix_reading_task_assigned", "assigned_to_id", "state"),
         Index(

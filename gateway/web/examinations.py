@@ -3,26 +3,21 @@
 import uuid
 from collections.abc import AsyncIterator
 from datetime import date, datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.exceptions import RequestValidationError
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import Session
 from starlette.datastructures import FormData, UploadFile
 
 from gateway import reading, township, uploading
-from gateway.finding import (
-    Order,
-    count_tabs,
-    day_begin,
-    newest_read_task,
-    on_days,
-)
-from gateway.index import Held, Refusal
+from gateway.database import plan_as_usual
+from gateway.finding import newest_read_task
+from gateway.index import Refusal
 from gateway.reading import Who
 from gateway.runtime import Runtime
-from gateway.typed import Size, Typed, read_typed
+from gateway.sent import Sent, has_held, lacks_instances
 from gateway.uploading import File, NothingAccepted, RefusedFile
 from gateway.web.deps import Caller, CallerDep, RuntimeDep, UploaderDep, require
 from gateway.web.errors import Detailed
@@ -40,8 +35,6 @@ from gateway.web.township_shapes import (
     RefusedShape,
     UploadShape,
 )
-from worklists.access import made_by
-from worklists.base import local_date
 from worklists.directory import Device, Role
 from worklists.errors import NotAllowed, NotFound
 from worklists.examinations import Examination
@@ -53,10 +46,8 @@ router = APIRouter(prefix="/api/v1", tags=["township"])
 MOST_FILES = 5000  # of one upload; a large CT has three thousand images
 NOT_YET_INDEXED = timedelta(hours=1)  # how long after an id was minted its file may still be on its way
 REFUSALS_SHOWN = timedelta(days=7)
-NEWEST_FIRST = Order(
-    keys=[(Examination.received_at, True), (Examination.id, True)],
-    readers=(datetime.fromisoformat, uuid.UUID),
-)
+
+
 RadiographerDep = Annotated[Caller, Depends(require(Role.RADIOGRAPHER))]
 _KNOWS_EXAMINATIONS = {Role.RADIOGRAPHER, Role.VILLAGE, Role.READER, Role.REVIEWER}
 
@@ -93,14 +84,13 @@ def list_examinations(
 ) -> Page[ExaminationItem]:
     """What this institution made, newest first; `incomplete` and `held` ask for those alone."""
     with runtime.reading() as session:
-        typed = read_typed(session, q, caller.subject)
-        asked = _made_here(caller, typed, first, last)
-        counts = _count(session, asked, typed, runtime.now())
-        query = asked.where(ReadingTask.state.in_(state)) if state else asked
-        query = query.where(Examination.study_instance_uid == study) if study else query
-        query = query.where(lacks_instances()) if incomplete else query
-        query = query.where(has_held()) if held else query
-        found = NEWEST_FIRST.find(session, query, ReadingTask.id, read_cursor(cursor), limit)
+        sent = Sent(session, caller.subject, q, (first, last), runtime.now())
+        listed: list[ColumnElement[bool]] = [ReadingTask.state.in_(state)] if state else []
+        listed += [Examination.study_instance_uid == study] if study else []
+        listed += [lacks_instances()] if incomplete else []
+        listed += [has_held()] if held else []
+        found, counts = sent.find(listed, read_cursor(cursor), limit)
+        plan_as_usual(session)
         shown = show_examinations(session, found.ids, recipient_id=caller.subject.institution_id)
         return Page(items=shown, next_cursor=write_next(found.next_key), counts=counts)
 
@@ -220,36 +210,6 @@ def list_villages(caller: RadiographerDep, runtime: RuntimeDep) -> list[SiteShap
     """The village points to which this township may have reports sent."""
     with runtime.reading() as session:
         return [show_site(row) for row in township.find_villages(session, caller.subject.institution_id)]
-
-
-def _made_here(caller: Caller, typed: Typed, first: date | None, last: date | None) -> Select[ReadingTask]:
-    return (
-        select(ReadingTask)
-        .join(Examination, Examination.id == ReadingTask.examination_id)
-        .where(made_by(caller.subject), newest_read_task())
-        .where(*on_days(Examination.received_at, first, last), *typed.found)
-    )
-
-
-def _count(session: Session, asked: Select[ReadingTask], typed: Typed, now: datetime) -> dict[str, int]:
-    tabs: dict[str, ColumnElement[bool]] = {state.value: ReadingTask.state == state for state in TaskState}
-    tabs["today"] = Examination.received_at >= day_begin(local_date(now))
-    tabs["incomplete"] = lacks_instances()
-    return count_tabs(session, asked, tabs, at_once=typed.size is not Size.NEARLY_ALL)
-
-
-def lacks_instances() -> Any:
-    """A total was stated, and not all of it is here."""
-    return and_(
-        Examination.expected_instances.is_not(None), Examination.instances < Examination.expected_instances
-    )
-
-
-def has_held() -> ColumnElement[bool]:
-    """Something that belongs to it waits for a person."""
-    return Examination.id.in_(
-        select(Held.examination_id).where(Held.examination_id.is_not(None), Held.resolved_at.is_(None))
-    )
 
 
 def _show(runtime: Runtime, caller: Caller, examination_id: uuid.UUID) -> ExaminationDetail:

@@ -10,8 +10,9 @@ from gateway import device_control
 from gateway.finding import count_up_to_limit, day_begin, newest_read_task
 from gateway.index import Held, Refusal
 from gateway.reading import Who
+from gateway.sent import lacks_instances
 from gateway.web.deps import RuntimeDep
-from gateway.web.examinations import RadiographerDep, lacks_instances
+from gateway.web.examinations import RadiographerDep
 from gateway.web.lab_overview import look_at_specimens
 from gateway.web.tasks import who_is
 from gateway.web.township_shapes import (

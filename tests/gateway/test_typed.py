@@ -115,6 +115,22 @@ def test_each_way_finds_what_looking_at_everything_finds(
                     assert _found(session, typed.some) <= expected, case
 
 
+@pytest.mark.parametrize("limits", [*LIMITS, Limits(few=4, many=5)])
+def test_of_what_an_institution_made_its_own_people_are_enough(
+    runtime: Runtime, county: County, limits: Limits
+) -> None:
+    while index_new(runtime):
+        pass
+    with runtime.reading() as session:
+        for subject in (Subject.of(county.radiographer), Subject.of(county.other_reader)):
+            for q in TYPED:
+                typed = read_typed(session, q, subject, limits, made_at=county.east.id)
+                own = select(Examination.id).where(Examination.institution_id == county.east.id)
+                expected = _by_looking(session, q, subject) & set(session.scalars(own))
+                for found in (typed.found, typed.tested, typed.listed):
+                    assert (q, set(session.scalars(own.where(*found)))) == (q, expected)
+
+
 def test_the_index_knows_how_many_are_called_so(runtime: Runtime, county: County) -> None:
     while index_new(runtime):
         pass
