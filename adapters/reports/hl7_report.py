@@ -23,7 +23,7 @@ _IMPRESSIONS = {
     "imaging": ("19005-8", "Radiology Imaging study [Impression]", "LN"),
     "ecg": ("18844-1", "EKG impression", "LN"),
     "pathology": ("22637-3", "Pathology report final diagnosis", "LN"),
-    "laboratory": ("56850-1", "Interpretation and review of laboratory results", "LN"),
+    "laboratory": ("48767-8", "Annotation comment [Interpretation] Narrative", "LN"),
 }
 SECTIONS = {"imaging": "RAD", "ecg": "EC", "laboratory": "LAB", "pathology": "SP"}  # table 0074
 _STUDY = ("113014", "DICOM Study", "DCM")  # as IHE RAD TF-2 4.28 names the study that a report is about

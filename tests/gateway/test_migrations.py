@@ -109,6 +109,26 @@ def test_rules_of_verification_move_with_their_numbers_and_one_stays_live(empty:
     assert {(row.book, row.scope) for row in books} == {("verification", "")}
 
 
+def test_a_code_that_does_not_fit_is_mended_where_a_county_left_its_item_as_it_shipped(empty: Engine) -> None:
+    migrate(empty, "0042")
+    held = (
+        ("CORT", "nmol/L", "血清", "2143-6"),  # as it shipped
+        ("NH3", "ug/dL", "EDTA血浆", "22763-7"),  # of a county that reports mass, whose code that is
+        ("LEAD", "ug/L", "全血", "77307-7"),  # a county's own
+    )
+    with empty.begin() as connection:
+        items = Table("lab_item", MetaData(), autoload_with=connection)
+        for code, unit, specimen, loinc in held:
+            said = {"code": code, "unit": unit, "specimen": specimen, "loinc": loinc}
+            connection.execute(items.insert().values(**{**_row(connection, items), **said}))
+
+    migrate(empty)
+
+    with empty.connect() as connection:
+        codes = {row.code: row.loinc for row in connection.execute(select(items.c.code, items.c.loinc))}
+    assert codes == {"CORT": "14675-3", "NH3": "22763-7", "LEAD": "77307-7"}
+
+
 def _fill(connection: Connection) -> dict[str, int]:
     """A row in every table that is empty, each referring to the rows of the others; how many rows each has then."""
     tables = MetaData()
