@@ -3,7 +3,7 @@
 Not for those under 35, with a known cancer or an immune deficiency, nor for screening (that is Lung-RADS). The diameter
 is the mean of long and short axis, rounded to the millimetre; "6 to 8 mm" includes both.
 
-MacMahon H et al., Radiology 2017;284:228-243, table 1.
+MacMahon H et al., Radiology 2017;284:228-243, table 1; of part-solid nodules recommendation 4.
 """
 
 from typing import Final
@@ -21,7 +21,8 @@ ADVICE: Final = {
     "3_6_18_24": ("建议3～6个月后CT复查，之后18～24个月复查。", "CT at 3-6 months, then CT at 18-24 months."),
     "ground_glass": ("建议6～12个月后CT复查以确认是否持续存在，之后每2年复查至5年。", "CT at 6-12 months to confirm persistence, then every 2 years until 5 years."),
     "part_solid": ("建议3～6个月后CT复查以确认是否持续存在；如不变且实性成分<6mm，每年复查至5年。", "CT at 3-6 months to confirm persistence; if unchanged and the solid component stays <6 mm, every year for 5 years."),
-    "part_solid_large": ("实性成分≥6mm，应高度怀疑：建议3～6个月后CT复查，持续存在时考虑PET/CT、活检或切除。", "Solid component ≥6 mm, highly suspicious: CT at 3-6 months; if it persists, PET/CT, biopsy or resection."),
+    "part_solid_large": ("实性成分≥6mm，应高度怀疑：建议3～6个月后CT复查以确认是否持续存在；形态可疑（分叶、囊变）或实性成分增大时，建议PET/CT、活检或切除。", "Solid component ≥6 mm, highly suspicious: CT at 3-6 months to confirm persistence; PET/CT, biopsy or resection where the morphology is suspicious (lobulated, cystic) or the solid component grows."),
+    "part_solid_largest": ("实性成分>8mm，应高度怀疑：建议PET/CT、活检或切除。", "Solid component >8 mm, highly suspicious: PET/CT, biopsy or resection."),
     "many_small": ("建议3～6个月后CT复查；如稳定，考虑第2、4年复查。", "CT at 3-6 months; if stable, consider CT at 2 and 4 years."),
     "many_large": ("建议3～6个月后CT复查，之后按最可疑的结节处理。", "CT at 3-6 months, then as the most suspicious nodule asks."),
 }  # fmt: skip
@@ -37,7 +38,8 @@ TABLE: Final = {
     ("ground_glass", "multiple", ""): ("many_small", "many_large", "many_large"),
     ("part_solid", "multiple", ""): ("many_small", "many_large", "many_large"),
 }
-LARGE_SOLID_MM = 6
+# of a part-solid nodule, by its solid component (recommendation 4): from 6 mm on; over 8 mm
+LARGE_SOLID_MM, LARGEST_SOLID_MM = 6, 8
 DENSITY: Final = {
     "solid": ("实性", "solid"),
     "ground_glass": ("纯磨玻璃", "ground glass"),
@@ -58,7 +60,7 @@ def rate(stated: Stated) -> Rated:
         raise Contradicts("solid_mm")
     key = TABLE[density, number, stated.get("risk", "")][band_of(stated["size_mm"])]
     if key == "part_solid" and solid is not None and solid >= LARGE_SOLID_MM:
-        key = "part_solid_large"
+        key = "part_solid_largest" if solid > LARGEST_SOLID_MM else "part_solid_large"
     size = f"{stated['size_mm']:g}mm"
     return Rated(
         category=key,

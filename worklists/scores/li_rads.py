@@ -4,7 +4,7 @@ The table is asked only where nothing is definitely or probably benign, no tumou
 19 mm with nonrim enhancement and one major feature is LR-5 where that is washout or threshold growth, LR-4 where it is
 the capsule.
 
-ACR CT/MRI LI-RADS v2018 core, diagnostic table.
+ACR CT/MRI LI-RADS v2018 core, diagnostic table (page 8) and table of workup (page 14).
 """
 
 from typing import Final
@@ -40,17 +40,21 @@ MEANING: Final = {
 }
 ADVICE: Final = {
     "LR-1": ("6个月后常规监测。", "Surveillance in 6 months."),
-    "LR-2": ("6个月后常规监测，可考虑更早复查。", "Surveillance in 6 months, or repeat imaging sooner."),
+    "LR-2": (
+        "6个月后常规监测，可考虑6个月内复查。",
+        "Surveillance in 6 months; consider repeat imaging within 6 months.",
+    ),
     "LR-3": ("3～6个月后复查或更换影像方法。", "Repeat or alternative imaging in 3-6 months."),
     "LR-4": (
-        "多学科讨论；活检或3个月内复查。",
-        "Multidisciplinary discussion; biopsy, or repeat imaging within 3 months.",
+        "多学科讨论，可能需活检；不活检也不治疗时3个月内复查或更换影像方法。",
+        "Multidisciplinary discussion, may include biopsy; with neither biopsy nor treatment, repeat or alternative "
+        "imaging within 3 months.",
     ),
     "LR-5": (
         "多学科讨论，按肝细胞癌处理。",
         "Multidisciplinary discussion, treated as hepatocellular carcinoma.",
     ),
-    "LR-M": ("多学科讨论，多需活检。", "Multidisciplinary discussion, mostly biopsy."),
+    "LR-M": ("多学科讨论，常需活检。", "Multidisciplinary discussion, often includes biopsy."),
     "LR-TIV": ("多学科讨论，可能需活检。", "Multidisciplinary discussion, may need biopsy."),
     "LR-NC": ("3个月内复查或更换影像方法。", "Repeat or alternative imaging within 3 months."),
 }

@@ -294,7 +294,32 @@ def test_every_tenth_of_a_millimetre_of_subsolid_incidental_nodules(density: str
 def test_a_large_solid_component_is_highly_suspicious() -> None:
     for tenths in range(1, 301):
         said = {"density": "part_solid", "number": "single", "size_mm": 30, "solid_mm": tenths / 10}
-        assert ("highly suspicious" in rate("fleischner", said)[1].advice_en) is (tenths >= 60)
+        advice = rate("fleischner", said)[1].advice_en
+        assert ("highly suspicious" in advice) is (tenths >= 60)
+        assert ("CT at 3-6 months" in advice) is (tenths <= 80)
+        assert ("PET/CT, biopsy or resection" in advice) is (tenths >= 60)
+
+
+@pytest.mark.parametrize(
+    ("first", "said"),
+    [
+        ("nc", "within 3 months"), ("benign", "in 6 months"),
+        ("probably_benign", "in 6 months; consider repeat imaging within 6 months"),
+        ("lr_m", "often includes biopsy"), ("tiv", "may need biopsy"),
+    ],
+)  # fmt: skip
+def test_what_is_advised_outside_the_diagnostic_table_of_the_liver(first: str, said: str) -> None:
+    """The core's page 14."""
+    assert said in rate("li-rads", {"first": first})[1].advice_en
+
+
+@pytest.mark.parametrize(
+    ("aphe", "category", "said"),
+    [("none", "LR-3", "imaging in 3-6 months"), ("nonrim", "LR-4", "imaging within 3 months")],
+)
+def test_when_imaging_of_the_liver_is_repeated(aphe: str, category: str, said: str) -> None:
+    rated = rate("li-rads", {"first": "table", "aphe": aphe, "size_mm": 25})[1]
+    assert (rated.category, said in rated.advice_en) == (category, True)
 
 
 # ---- BI-RADS, 5th edition: likelihood of malignancy and management

@@ -330,6 +330,7 @@ def test_fleischner(density: str, number: str, risk: str | None, size: float, wo
     ("number", "size", "solid", "word"),
     [
         ("single", 5, 2, "无需常规随访"), ("single", 9, 5.9, "每年复查至5年"), ("single", 9, 6, "高度怀疑"),
+        ("single", 12, 8, "3～6个月"), ("single", 12, 8.1, "建议PET/CT"),
         ("multiple", 5, 2, "第2、4年"), ("multiple", 9, 2, "最可疑"),
     ],
 )  # fmt: skip
