@@ -11,7 +11,8 @@ from hl7apy.parser import parse_message
 
 from adapters.hl7.reading import read_message
 from adapters.reports.document import RecognitionMark, ReportDocument
-from adapters.reports.hl7_lab import write_lab_oru
+from adapters.reports.hl7_lab import AS_ASKED, write_lab_oru
+from adapters.reports.hl7_mdm import write_mdm
 from adapters.reports.hl7_parts import Bearer
 from adapters.reports.laboratory import LabGroup, LabLine, LabTable, Pending
 from tests.adapters.reports.conftest import REPORT
@@ -233,6 +234,13 @@ def test_our_own_reader_finds_in_it_what_was_written() -> None:
         ("32.10", "10^9/L"), ("128", "g/L"), ("210", "10^9/L"),
     ]  # fmt: skip
     assert said.specimens[0].patient is not None and said.specimens[0].patient.patient_id == "P001"
+
+
+def test_its_comment_goes_out_as_a_narrative_comment_with_the_signed_document() -> None:
+    """LOINC 48767-8, as the section `annotations` of HL7's laboratory report has it."""
+    pieces = write_mdm(LAB, BEARER, AS_ASKED).decode().split("\r")
+    [comment] = [one.split("|") for one in pieces if one.startswith("OBX") and "请结合临床" in one]
+    assert comment[2:4] == ["FT", "48767-8^Annotation comment [Interpretation] Narrative^LN"]
 
 
 def test_a_report_of_images_is_no_such_message() -> None:
