@@ -1,15 +1,18 @@
-"""Workbooks of spreadsheet programs (ECMA-376, SpreadsheetML), as far as tables of text need them.
+"""Workbooks of spreadsheet programs (ECMA-376, SpreadsheetML), as far as tables of text and figures need them.
 
-Written: one sheet for each table, every cell a text. Read: cells as they show, numbers in plain decimals with as many as
-their format has, dates and times in ISO form, formulas by the value that was computed last; macros are not looked at,
-the old XLS is not read. Refused: what is no workbook, is larger than a table of ours can be, or has a DTD.
+Written: one sheet for each table, its texts as texts, its numbers as numbers, its shares as percentages. Read: cells as
+they show, numbers in plain decimals with as many as their format has, percentages with their sign, dates and times in
+ISO form, formulas by the value that was computed last; macros are not looked at, the old XLS is not read. Refused: what
+is no workbook, is larger than a table of ours can be, or has a DTD.
 """
 
 import io
 import re
 import zipfile
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, time
+from decimal import Decimal
 from typing import Any
 from xml.sax.saxutils import escape
 
@@ -21,13 +24,33 @@ MOST_BYTES = 64 << 20  # unpacked
 MOST_ROWS, MOST_COLUMNS = 100_000, 1_000
 _MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 _PLAIN_DECIMALS = re.compile(r"(?:#,##)?0(?:\.(0+))?(?:[_;].*)?")
+_PERCENT = re.compile(r"0(?:\.(0+))?%")
 _DTD = tuple("<!DOCTYPE".encode(codec) for codec in ("ascii", "utf-16-le", "utf-16-be"))
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 _HEAD = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
 _PACKAGE_NS = "http://schemas.openxmlformats.org/package/2006"
 _OFFICE_NS = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+_PERCENT_STYLE, _MONEY_STYLE = 1, 2  # indices of the cell formats below
+_STYLES = (
+    f'<styleSheet xmlns="{_MAIN[1:-1]}"><numFmts count="1"><numFmt numFmtId="164" formatCode="0.0%"/></numFmts>'
+    '<fonts count="1"><font/></fonts><fills count="2"><fill><patternFill patternType="none"/></fill>'
+    '<fill><patternFill patternType="gray125"/></fill></fills><borders count="1"><border/></borders>'
+    '<cellStyleXfs count="1"><xf/></cellStyleXfs><cellXfs count="3"><xf xfId="0"/>'
+    '<xf numFmtId="164" applyNumberFormat="1" xfId="0"/>'
+    '<xf numFmtId="2" applyNumberFormat="1" xfId="0"/></cellXfs></styleSheet>'
+)
 
 Rows = list[list[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A part of one, shown in percent with one decimal."""
+
+    of_one: float
+
+
+Cell = str | int | float | Decimal | Share | None  # a decimal is money, with two places; None an empty cell
 
 
 def read_workbook(data: bytes) -> dict[str, Rows]:
@@ -42,7 +65,7 @@ def read_workbook(data: bytes) -> dict[str, Rows]:
         raise Malformed(f"the workbook cannot be opened: {type(error).__name__}") from error
 
 
-def write_workbook(sheets: Mapping[str, Sequence[Sequence[str]]]) -> bytes:
+def write_workbook(sheets: Mapping[str, Sequence[Sequence[Cell]]]) -> bytes:
     written = io.BytesIO()
     with zipfile.ZipFile(written, "w", zipfile.ZIP_DEFLATED) as package:
         numbers = range(1, len(sheets) + 1)
@@ -53,7 +76,8 @@ def write_workbook(sheets: Mapping[str, Sequence[Sequence[str]]]) -> bytes:
         package.writestr("xl/workbook.xml", _HEAD + _workbook(list(sheets)))
         sheet_relations = [
             (f"rId{n}", f"{_OFFICE_NS}/worksheet", f"worksheets/sheet{n}.xml") for n in numbers
-        ]
+        ] + [("rIdStyles", f"{_OFFICE_NS}/styles", "styles.xml")]
+        package.writestr("xl/styles.xml", _HEAD + _STYLES)
         package.writestr("xl/_rels/workbook.xml.rels", _HEAD + _relations(sheet_relations))
         for number, rows in enumerate(sheets.values(), 1):
             package.writestr(f"xl/worksheets/sheet{number}.xml", _HEAD + _sheet(rows))
@@ -100,6 +124,8 @@ def _text(cell: Any) -> str:
     if isinstance(value, bool):
         return str(value).upper()
     if isinstance(value, int | float):
+        if percent := _PERCENT.fullmatch(cell.number_format or ""):
+            return f"{value:.{len(percent[1] or '')}%}"
         shown = _PLAIN_DECIMALS.fullmatch(cell.number_format or "")
         return f"{value:.{len(shown[1] or '')}f}" if shown else f"{value:.15g}"
     if isinstance(value, datetime):
@@ -123,7 +149,8 @@ def _content_types(numbers: Sequence[int]) -> str:
         f'<Types xmlns="{_PACKAGE_NS}/content-types">'
         '<Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
         f'<Default Extension="xml" ContentType="application/xml"/><Override PartName="/xl/workbook.xml" '
-        f'ContentType="{kind}.sheet.main+xml"/>{parts}</Types>'
+        f'ContentType="{kind}.sheet.main+xml"/><Override PartName="/xl/styles.xml" '
+        f'ContentType="{kind}.styles+xml"/>{parts}</Types>'
     )
 
 
@@ -142,17 +169,27 @@ def _workbook(names: Sequence[str]) -> str:
     return f'<workbook xmlns="{_MAIN[1:-1]}" xmlns:r="{_OFFICE_NS}"><sheets>{inner}</sheets></workbook>'
 
 
-def _sheet(rows: Sequence[Sequence[str]]) -> str:
+def _sheet(rows: Sequence[Sequence[Cell]]) -> str:
     inner = "".join(f'<row r="{n}">{_written_cells(row, n)}</row>' for n, row in enumerate(rows, 1))
     pane = '<pane ySplit="1" topLeftCell="A2" state="frozen"/>'  # the heading stays
     views = f'<sheetViews><sheetView workbookViewId="0">{pane}</sheetView></sheetViews>'
     return f'<worksheet xmlns="{_MAIN[1:-1]}">{views}<sheetData>{inner}</sheetData></worksheet>'
 
 
-def _written_cells(row: Sequence[str], number: int) -> str:
+def _written_cells(row: Sequence[Cell], number: int) -> str:
     return "".join(
-        f'<c r="{_name_of(column)}{number}" t="inlineStr"><is><t xml:space="preserve">'
-        f"{escape(_NOT_XML.sub('', text))}</t></is></c>"
-        for column, text in enumerate(row)
-        if text
+        _written(f"{_name_of(column)}{number}", value)
+        for column, value in enumerate(row)
+        if value is not None and value != ""
     )
+
+
+def _written(place: str, value: str | float | Decimal | Share) -> str:
+    if isinstance(value, Share):
+        return f'<c r="{place}" s="{_PERCENT_STYLE}"><v>{value.of_one!r}</v></c>'
+    if isinstance(value, Decimal):
+        return f'<c r="{place}" s="{_MONEY_STYLE}"><v>{value}</v></c>'
+    if isinstance(value, int | float):
+        return f'<c r="{place}"><v>{value!r}</v></c>'
+    text = escape(_NOT_XML.sub("", value))
+    return f'<c r="{place}" t="inlineStr"><is><t xml:space="preserve">{text}</t></is></c>'

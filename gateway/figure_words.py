@@ -1,5 +1,6 @@
 """The words of figures in a workbook: Chinese and English."""
 
+from adapters.xlsx import Cell, Share
 from worklists.directory import Kind
 from worklists.examinations import Priority
 from worklists.figures.asking import By, Measure
@@ -94,9 +95,5 @@ def heading(by: By, english: bool) -> str:
     return _HEADINGS[by][english]
 
 
-def cell(column: str, number: Number) -> str:
-    if number is None:
-        return ""
-    return (
-        f"{number:.1%}" if column.endswith("_share") else f"{number:g}" if number < 1e6 else f"{number:.0f}"
-    )
+def cell(column: str, number: Number) -> Cell:
+    return Share(number) if number is not None and column.endswith("_share") else number

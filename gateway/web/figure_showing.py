@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from adapters.xlsx import Cell
 from gateway.figure_words import COLUMNS, cell, heading, line_name
 from gateway.overlooking import Overlook
 from gateway.web.figure_shapes import FigureLine, FiguresShape
@@ -65,12 +66,12 @@ def _named_centres(session: Session, keys: Sequence[Any]) -> dict[Any, tuple[str
     }
 
 
-def rows_of(shown: FiguresShape, language: str) -> list[list[str]]:
+def rows_of(shown: FiguresShape, language: str) -> list[list[Cell]]:
     """Heading, lines and total of a sheet."""
     english = language == "en"
     lines = [(line_name(shown.by, line.name, english), line.values) for line in shown.items]
     lines.append(("Total" if english else "合计", shown.total))
-    head = [heading(shown.by, english), *(COLUMNS[name][english] for name in shown.columns)]
+    head: list[Cell] = [heading(shown.by, english), *(COLUMNS[name][english] for name in shown.columns)]
     return [
         head,
         *([name, *(cell(column, values[column]) for column in shown.columns)] for name, values in lines),

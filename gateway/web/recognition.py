@@ -11,7 +11,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from sqlalchemy.orm import Session
 
-from adapters.xlsx import MEDIA_TYPE, write_workbook
+from adapters.xlsx import MEDIA_TYPE, Cell, Share, write_workbook
 from gateway import recognising
 from gateway.runtime import Runtime
 from gateway.web.deps import Caller, CallerDep, RuntimeDep
@@ -314,18 +314,16 @@ _COLUMNS: tuple[tuple[str, str, str], ...] = (
 )
 
 
-def _rows(shown: StatisticsShape, language: str) -> list[list[str]]:
+def _rows(shown: StatisticsShape, language: str) -> list[list[Cell]]:
     english = language == "en"
     total = {**shown.total.model_dump(), "key": "Total" if english else "合计", "name": ""}
-    head = [name_en if english else name for _, name, name_en in _COLUMNS]
+    head: list[Cell] = [name_en if english else name for _, name, name_en in _COLUMNS]
     lines = [*(one.model_dump() for one in shown.items), total]
-    return [head, *([_cell(line[name]) for name, _, _ in _COLUMNS] for line in lines)]
+    return [head, *([_cell(name, line[name]) for name, _, _ in _COLUMNS] for line in lines)]
 
 
-def _cell(value: object) -> str:
-    if isinstance(value, float):
-        return f"{value:.1%}"
-    return "" if value is None else str(value)
+def _cell(name: str, value: Cell) -> Cell:
+    return Share(value) if name == "adoption_rate" and isinstance(value, float) else value
 
 
 def _asker(caller: Caller, doctor: str, department: str) -> Asker:

@@ -2,16 +2,35 @@
 
 import io
 import zipfile
+from decimal import Decimal
 
+import openpyxl
 import pytest
 
 from adapters.errors import Malformed
-from adapters.xlsx import read_workbook, write_workbook
+from adapters.xlsx import Share, read_workbook, write_workbook
 
 
 def test_tables_come_back_as_they_went() -> None:
     rows = [["code", "name", "note"], ["WBC", "白细胞计数 <&>\"'", " a\nb "], ["", "只有名称"], ["K"]]
     assert read_workbook(write_workbook({"items": rows, "空": []})) == {"items": rows, "空": []}
+
+
+def test_numbers_stay_numbers_that_a_spreadsheet_adds_up() -> None:
+    book = write_workbook(
+        {
+            "figures": [
+                ["月份", "份数", "及时率", "节约"],
+                ["2026-11", 3, Share(2 / 3), Decimal("120.50")],
+                ["", 1.5, None, 0],
+            ]
+        }
+    )
+    sheet = openpyxl.load_workbook(io.BytesIO(book)).worksheets[0]
+
+    assert [cell.value for cell in sheet[2]] == ["2026-11", 3, 2 / 3, 120.5]
+    assert [cell.number_format for cell in sheet[2]] == ["General", "General", "0.0%", "0.00"]
+    assert read_workbook(book)["figures"][1:] == [["2026-11", "3", "66.7%", "120.50"], ["", "1.5", "", "0"]]
 
 
 def test_numbers_shared_texts_and_gaps_as_spreadsheet_programs_write_them() -> None:

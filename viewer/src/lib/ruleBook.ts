@@ -4,6 +4,7 @@ import { useI18n } from 'vue-i18n'
 import { onBeforeRouteLeave, onBeforeRouteUpdate } from 'vue-router'
 import { lines as linesOf, Problem } from '@/api/client'
 import { dryRun, keepDraft, letLive, makeDraft, readBook, readVersion, type Book, type Told, type Version } from '@/api/ruleBooks'
+import { turns } from './turns'
 import { useNotice } from '@/stores/notice'
 import { useSession } from '@/stores/session'
 
@@ -86,16 +87,16 @@ export function useRuleBook<C, R>(name: Ref<string>, centre: Ref<string>, shown:
     book.value = await readBook<C>(name.value, centre.value)
   }
 
-  let asked = 0
+  const begin = turns()
 
   /** The version that the address names, else the live one, else the newest; without any, what is in force. */
   const open = (wanted: string | undefined) =>
     attempt('open', async () => {
-      const mine = (asked += 1)
+      const isLast = begin()
       const read = await readBook<C>(name.value, centre.value)
       const found = read.items.find((one) => String(one.version) === wanted) ?? read.items.find((one) => one.state === 'live') ?? read.items[0]
       const whole = found ? await readVersion<C, R>(name.value, found.id) : null
-      if (mine !== asked) return // another was asked for meanwhile
+      if (!isLast()) return // another was asked for meanwhile
       book.value = read
       if (!whole || whole.id !== version.value?.id || !changed.value) {
         show(whole)

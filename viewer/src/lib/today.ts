@@ -4,6 +4,7 @@ import { api } from '@/api/client'
 import { onChanged } from '@/api/live'
 import type { ExaminationItem, Overview, Page, Refusal, ReturnItem, State } from '@/api/types'
 import { dateText } from './time'
+import { turns } from './turns'
 
 const LATEST = 8
 const DAYS_BACK = 7
@@ -60,17 +61,17 @@ export function useToday() {
   const today = shallowRef<Today | null>(null)
   const problem = ref<unknown>(null)
   let timer: ReturnType<typeof setTimeout> | undefined
-  let asked = 0
+  const begin = turns()
 
   async function load(): Promise<void> {
-    const mine = ++asked
+    const isLast = begin()
     try {
       const answer = await read()
-      if (mine !== asked) return
+      if (!isLast()) return
       today.value = answer
       problem.value = null
     } catch (error) {
-      problem.value = error
+      if (isLast()) problem.value = error
     }
   }
 

@@ -7,6 +7,7 @@ import type { Page, Site, State, WorklistCounts, WorklistItem, WorklistQuery } f
 import { soundAlarm } from '@/lib/alarm'
 import { mergeRows } from '@/lib/rows'
 import { dateText } from '@/lib/time'
+import { turns } from '@/lib/turns'
 import { useSession } from './session'
 
 const PAGE = 50
@@ -42,7 +43,7 @@ export const useWorklist = defineStore('worklist', () => {
   const loaded = ref(false)
   const problem = ref<unknown>(null)
   const alarm = shallowRef<WorklistItem | null>(null)
-  let asked = 0
+  const begin = turns()
   /** Chest pain that this person has seen in the list or heard of: each rings once. */
   const known = new Set<string>()
 
@@ -83,18 +84,18 @@ export const useWorklist = defineStore('worklist', () => {
 
   /** Reads as many pages as are on the screen; null when a newer question was asked meanwhile. */
   async function read(atLeast: number): Promise<{ list: WorklistItem[]; next: string | null } | null> {
-    const mine = ++asked
+    const isLast = begin()
     const list: WorklistItem[] = []
     let next: string | null = null
     do {
       const page: WorklistPage = await api.get<WorklistPage>('/worklist', { ...query(), cursor: next ?? undefined })
-      if (mine !== asked) return null
+      if (!isLast()) return null
       if (list.length === 0) note(page)
       list.push(...page.items)
       next = page.next_cursor
     } while (next && list.length < atLeast)
     const own = await readAssigned()
-    return mine === asked ? { list: ownFirst(own, list, session.user?.id ?? ''), next } : null
+    return isLast() ? { list: ownFirst(own, list, session.user?.id ?? ''), next } : null
   }
 
   /** What is to be mine stands on top however far down it waits. */

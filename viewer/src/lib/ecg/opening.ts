@@ -2,6 +2,7 @@
 import { onScopeDispose, ref, shallowRef } from 'vue'
 import { fetchSamples, wholeSource, type Asked, type EcgSamples, type EcgSource } from './source'
 import { tileSource, type TileSource } from './tiles'
+import { turns } from '../turns'
 
 /** Longer than any ECG at rest, so that one is there with the first answer. */
 const AHEAD_S = 15
@@ -40,18 +41,18 @@ export function useSamples(examinationId: string) {
   /** A document, or a recording without any lead. */
   const empty = ref(false)
   const problem = shallowRef<unknown>(null)
-  let turn = 0
+  const begin = turns()
 
   async function open(wanted?: string): Promise<void> {
-    const mine = (turn += 1)
+    const isLast = begin()
     problem.value = null
     try {
       const ahead = await ((wanted ? undefined : takeEarly(examinationId)) ?? askAhead(examinationId, wanted))
       performance.mark('ecg-answered')
       const whole = await complete(ahead)
-      if (mine === turn) show(ahead, whole)
+      if (isLast()) show(ahead, whole)
     } catch (error) {
-      if (mine === turn) problem.value = error
+      if (isLast()) problem.value = error
     }
   }
 
@@ -81,7 +82,7 @@ export function useSamples(examinationId: string) {
   }
 
   onScopeDispose(() => {
-    turn += 1
+    begin()
     tiles.value?.close()
   })
   return { source, tiles, recordingId, startedAt, empty, problem, open }
