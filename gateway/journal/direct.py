@@ -174,12 +174,14 @@ class DirectFile:
             self._pieces.give(piece)
 
     def _write(self, data: memoryview, at: int) -> None:
-        written = 0
+        written, refused = 0, False
         try:
             written = os.pwrite(self._direct, data, at)
         except OSError as error:
             if error.errno != errno.EINVAL:
                 raise
-            self._pieces.give_up()  # a disk with larger pages than ours
+            refused = True
         if written < len(data):  # or a disk that is nearly full: what is left begins at no page any more
             write_all(self._cached, [data[written:]], at + written)
+        if refused:  # and taken through the cache: a disk with larger pages than ours, not one without room
+            self._pieces.give_up()

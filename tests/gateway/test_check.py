@@ -202,8 +202,9 @@ def test_the_command_ends_well_on_a_migrated_database_and_says_ok(empty: Setting
     said = Console(file=io.StringIO(), width=200)
 
     assert run_check(empty, said)
-    output = said.file.getvalue()  # type: ignore[attr-defined]
-    assert output.count("ok") == 7
+    lines = said.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    assert {line.split()[0] for line in lines} >= {"journal", "packs", "laboratory", "devices", "audit"}
+    assert all(line.endswith(" ok") for line in lines)
 
 
 def test_a_database_of_another_version_is_named(empty: Settings) -> None:

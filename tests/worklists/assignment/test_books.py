@@ -159,13 +159,13 @@ def test_a_version_is_tried_before_it_counts_and_one_counts_at_a_time(
     assert (first.state.value, second.state.value, second.version) == ("retired", "live", 2)
     assert live_content(session, ROUTING) == {"a": 2}
     with pytest.raises(NotADraft):
-        second.rewrite({"a": 3}, "")
+        second.rewrite({"a": 3}, "", revision=second.revision, person=county.admin, now=NOW)
 
 
 def test_a_draft_that_was_rewritten_must_be_tried_again(session: Session, county: County) -> None:
     row = make_version(session, ROUTING, COUNTY, content={"a": 1}, note="", person=None, now=NOW)
     row.keep_dry_run({"a": 1}, {"tasks": 0})
-    row.rewrite({"a": 2}, "两个")
+    row.rewrite({"a": 2}, "两个", revision=row.revision, person=None, now=NOW)
 
     with pytest.raises(NotTried):
         go_live(session, row, person=None, now=NOW)
