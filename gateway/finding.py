@@ -32,7 +32,7 @@ from worklists.reading import Purpose, ReadingTask, TaskState
 SEPARATOR = "|"
 _ON_PAGE, _MOST = "on_page", "most_rows"
 COUNTED_LIMIT = (
-    1000  # rows are counted no further: what is behind grows for years, and nobody reads the number
+    500  # rows are counted no further: what is behind grows for years, and nobody reads the number
 )
 
 

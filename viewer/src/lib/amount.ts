@@ -1,12 +1,12 @@
 /** Sizes and counts, as people read them. */
 const UNITS = ['B', 'KB', 'MB', 'GB', 'TB', 'PB']
 
-/** Lists are counted up to a thousand (`counts` in docs/http.md); behind that only the page goes on. */
-const COUNTED_LIMIT = 1000
+/** Lists are counted up to here (`counts` in docs/http.md); behind that only the page goes on. */
+const COUNTED_LIMIT = 500
 
 export function countText(count: number | null | undefined): string {
   if (count === null || count === undefined) return ''
-  return count >= COUNTED_LIMIT ? `${COUNTED_LIMIT - 1}+` : String(count)
+  return count >= COUNTED_LIMIT ? `${COUNTED_LIMIT}+` : String(count)
 }
 
 export function bytesText(bytes: number | null | undefined): string {

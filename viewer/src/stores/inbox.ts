@@ -35,6 +35,3 @@ export const useInbox = defineStore('inbox', () => {
 
   return { unread, load, forget }
 })
-
-/** 1000 says "so many or more". */
-export const countText = (n: number): string => (n >= 1000 ? '999+' : String(n))
