@@ -199,7 +199,6 @@ def _in_turn(
     figures: dict[str, list[float]] = {site.name: [] for site in sites}
     for turn in range(repetitions):
         for site in sites if turn % 2 else reversed(sites):
-            site.forget()
             figures[site.name].append(take(site))
     return figures
 
@@ -225,6 +224,7 @@ def _median_ms(site: Site, *, path: str) -> float:
 def _frames_per_s(site: Site, *, sent: Sequence[SentSeries]) -> float:
     for series in sent:
         site.get(site.connect(), f"{series.path}/metadata", DICOM_JSON)
+    site.forget()  # what the metadata were read from holds the images too
     paths = [path for series in sent for path in series.frames]
     waiting, lock = iter(paths), threading.Lock()
     failures: list[Exception] = []
