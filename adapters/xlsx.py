@@ -37,7 +37,8 @@ _STYLES = (
     '<fill><patternFill patternType="gray125"/></fill></fills><borders count="1"><border/></borders>'
     '<cellStyleXfs count="1"><xf/></cellStyleXfs><cellXfs count="3"><xf xfId="0"/>'
     '<xf numFmtId="164" applyNumberFormat="1" xfId="0"/>'
-    '<xf numFmtId="2" applyNumberFormat="1" xfId="0"/></cellXfs></styleSheet>'
+    '<xf numFmtId="2" applyNumberFormat="1" xfId="0"/></cellXfs>'
+    '<cellStyles count="1"><cellStyle name="Normal" xfId="0" builtinId="0"/></cellStyles></styleSheet>'
 )
 
 Rows = list[list[str]]
